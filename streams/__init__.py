@@ -1,0 +1,1 @@
+"""crmwatch moves data here: files, Kafka through Faust, HTTP, the terminal."""
