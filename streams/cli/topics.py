@@ -1,0 +1,76 @@
+"""``crmwatch topics``: create Kafka's topics for crmwatch, or verify them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.topics import Comparison, Topic, TopicsError, compare, ensure, plan
+
+__all__ = ["topics"]
+
+
+def topics(
+    bootstrap: Annotated[
+        str, typer.Option(help="Kafka's host:port; several with commas.")
+    ] = "127.0.0.1:9092",
+    partitions: Annotated[int, typer.Option(min=1, help="As many as there may ever be workers.")] = 8,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of each record; 3 in production.")] = 1,
+    check: Annotated[bool, typer.Option("--check", help="Only verify; create nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Create the topics that are missing and say what differs from the plan; never change what is there.
+
+    Exit code: 0 all is as planned, 1 something is missing or differs, 2 Kafka cannot be reached or refuses.
+    """
+    # kafka-python logs each failed try; what matters of it is said once, below.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    wanted = plan(partitions, replication)
+    try:
+        found = compare(bootstrap, wanted)
+        if not check:
+            ensure(bootstrap, found.missing)
+    except TopicsError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
+        raise typer.Exit(2) from None
+    out = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        names = [topic.name for topic in found.missing]
+        answer = {
+            "bootstrap": bootstrap,
+            "created": [] if check else names,
+            "missing": names if check else [],
+            "differing": found.differing,
+        }
+        typer.echo(msgspec.json.encode(answer))
+    else:
+        out.print(_table(wanted, found, check))
+        for sentence in found.differing:
+            out.print(sentence, markup=False)
+    if found.differing or (check and found.missing):
+        raise typer.Exit(1)
+
+
+def _table(wanted: tuple[Topic, ...], found: Comparison, check: bool) -> Table:
+    table = Table("topic", "partitions", "copies", "kept", "state", box=None)
+    missing = {topic.name for topic in found.missing}
+    differing = {sentence.partition(":")[0] for sentence in found.differing}
+    for topic in wanted:
+        if topic.name in missing:
+            state = "[red]missing[/]" if check else "[green]created[/]"
+        else:
+            state = "[yellow]differs[/]" if topic.name in differing else "[green]as planned[/]"
+        table.add_row(topic.name, str(topic.partitions), str(topic.replication), _kept(topic), state)
+    return table
+
+
+def _kept(topic: Topic) -> str:
+    days = f"{int(topic.config['retention.ms']) // 86_400_000} days" if "retention.ms" in topic.config else ""
+    return ", ".join(
+        filter(None, (days, "newest of each key" if "compact" in topic.config["cleanup.policy"] else ""))
+    )

@@ -1,0 +1,209 @@
+"""crmwatch's Kafka topics: what each must be like, creating them, and saying what differs on a given cluster.
+
+All topics that carry data have the same number of partitions. An identity's events, its profile's changelog
+and a tenant's signals then lie in partitions that one worker can hold together, as Faust requires; so
+choose the number once, as large as the number of workers may ever be.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from kafka.admin import ConfigResource, KafkaAdminClient  # type: ignore[import-untyped] # it ships no types
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+__all__ = ["Comparison", "Topic", "TopicNames", "TopicsError", "compare", "ensure", "plan"]
+
+DAY_MS = 24 * 3600 * 1000
+PACKED_BYTES = 8 * 1024 * 1024
+"""Room for a packed message, and for a dead letter, which holds a record of up to 1 MB with its escapes."""
+TIMEOUT_MS = 15_000
+TOPIC_EXISTS = 36
+"""Kafka's error code for creating what is there: another process was faster, which is as good."""
+
+
+class TopicsError(Exception):
+    """Why the topics could not be read or created; one sentence for a person."""
+
+
+class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
+    """What the topics are called; another set of names makes another pipeline on the same cluster."""
+
+    app_id: str = "crmwatch"
+    """Faust's application id, which begins the names of the changelogs."""
+    access: str = "crm.access"
+    events: str = "crmwatch.events"
+    signals: str = "crmwatch.signals"
+    alerts: str = "crmwatch.alerts"
+    feedback: str = "crmwatch.feedback"
+    deadletters: str = "crmwatch.deadletters"
+
+    @property
+    def profiles_changelog(self) -> str:
+        """The changelog that Faust gives the table ``profiles``."""
+        return f"{self.app_id}-profiles-changelog"
+
+    @property
+    def incidents_changelog(self) -> str:
+        """The changelog that Faust gives the table ``incidents``."""
+        return f"{self.app_id}-incidents-changelog"
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic as it should be; ``config`` holds Kafka's own names and values."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """How a cluster differs from a plan: topics it lacks, and a sentence about each that is otherwise."""
+
+    missing: tuple[Topic, ...]
+    differing: tuple[str, ...]
+
+
+def plan(partitions: int, replication: int, names: TopicNames | None = None) -> tuple[Topic, ...]:
+    """All topics for a pipeline of up to ``partitions`` workers, each kept on ``replication`` brokers.
+
+    From three replicas on a write needs two of them, so that one broker may be lost without losing data or
+    stopping.
+
+    >>> [topic.config["cleanup.policy"] for topic in plan(4, 1) if topic.name == "crmwatch.alerts"]
+    ['compact,delete']
+    """
+    if partitions < 1 or replication < 1:
+        raise ValueError("a topic needs at least one partition and one replica")
+    names = names or TopicNames()
+
+    def topic(
+        name: str, policy: str, days: int | None = None, max_bytes: int = PACKED_BYTES, **more: str
+    ) -> Topic:
+        config = {"cleanup.policy": policy, "max.message.bytes": str(max_bytes)}
+        if days is not None:
+            config["retention.ms"] = str(days * DAY_MS)
+        config["min.insync.replicas"] = "2" if replication >= 3 else "1"
+        config |= {key.replace("_", "."): value for key, value in more.items()}
+        return Topic(name, partitions, replication, config)
+
+    def changelog(name: str) -> Topic:
+        # What is not compacted is replayed whenever a worker takes a partition over: compact early, and
+        # roll segments, since the newest is never compacted.
+        return topic(name, "compact", min_cleanable_dirty_ratio="0.2", segment_bytes=str(64 * 1024 * 1024))
+
+    return (
+        topic(names.access, "delete", days=7, max_bytes=1024 * 1024),
+        topic(names.events, "delete", days=7),
+        topic(names.signals, "delete", days=7),
+        topic(names.alerts, "compact,delete", days=365, max_bytes=1024 * 1024),
+        topic(names.feedback, "compact", max_bytes=1024 * 1024),
+        topic(names.deadletters, "delete", days=30),
+        changelog(names.profiles_changelog),
+        changelog(names.incidents_changelog),
+    )
+
+
+def compare(bootstrap: str, topics: Sequence[Topic]) -> Comparison:
+    """Look at the cluster and change nothing. Raises `TopicsError` if it cannot be asked.
+
+    ``bootstrap`` is ``host:port``, or several of them with commas.
+    """
+    with _admin(bootstrap) as admin:
+        return _compare(admin, topics)
+
+
+def ensure(bootstrap: str, topics: Sequence[Topic]) -> list[str]:
+    """Create the topics that are missing; give a sentence about each that was there and differs.
+
+    What is there is never changed: more partitions would send an identity's events elsewhere than its
+    profile, and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be asked
+    or refuses a topic.
+    """
+    with _admin(bootstrap) as admin:
+        found = _compare(admin, topics)
+        if found.missing:
+            _create(admin, found.missing)
+        return list(found.differing)
+
+
+@contextmanager
+def _admin(bootstrap: str) -> Iterator[Any]:
+    # Asked first, because a client that gets no answer keeps a thread that nobody can end.
+    if not any(_connects(server) for server in bootstrap.split(",")):
+        raise TopicsError(f"nothing answers at {bootstrap}: is Kafka running there?")
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","),
+            bootstrap_timeout_ms=TIMEOUT_MS,
+            request_timeout_ms=TIMEOUT_MS,
+        )
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise TopicsError(f"the Kafka at {bootstrap} did not do what was asked: {error}") from error
+
+
+def _connects(server: str) -> bool:
+    host, _, port = server.strip().rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT_MS / 1000):
+            return True
+    except (OSError, ValueError, OverflowError):
+        return False
+
+
+def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:
+    existing = set(admin.list_topics())
+    present = [topic for topic in topics if topic.name in existing]
+    missing = tuple(topic for topic in topics if topic.name not in existing)
+    if not present:
+        return Comparison(missing, ())
+    described = {one["name"]: one for one in admin.describe_topics([topic.name for topic in present])}
+    wanted = [ConfigResource("TOPIC", topic.name, list(topic.config)) for topic in present]
+    configs = admin.describe_configs(wanted, config_filter="all")["topic"]
+    differing: list[str] = []
+    for topic in present:
+        partitions = described[topic.name]["partitions"]
+        replication = min((len(one["replica_nodes"]) for one in partitions), default=0)
+        actual = {key: str(value["value"]) for key, value in configs[topic.name].items()}
+        actual |= {"partitions": str(len(partitions)), "replication": str(replication)}
+        planned = {"partitions": str(topic.partitions), "replication": str(topic.replication), **topic.config}
+        otherwise = [
+            f"{key} is {actual.get(key, 'not set')} instead of {value}"
+            for key, value in planned.items()
+            if not _same(actual.get(key), value)
+        ]
+        if otherwise:
+            differing.append(f"{topic.name}: " + ", ".join(otherwise))
+    return Comparison(missing, tuple(differing))
+
+
+def _same(actual: str | None, planned: str) -> bool:
+    # A list's order means nothing: compact,delete is delete,compact.
+    return actual is not None and sorted(actual.split(",")) == sorted(planned.split(","))
+
+
+def _create(admin: Any, topics: Sequence[Topic]) -> None:
+    request = {
+        topic.name: {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.replication,
+            "configs": dict(topic.config),
+        }
+        for topic in topics
+    }
+    answer = admin.create_topics(request, timeout_ms=TIMEOUT_MS, raise_errors=False)
+    for one in answer["topics"]:
+        if one["error_code"] not in (0, TOPIC_EXISTS):
+            raise TopicsError(
+                f"Kafka refused to create {one['name']}: {one['error_message'] or one['error_code']}"
+            )
+    admin.wait_for_topics(list(request), timeout_ms=TIMEOUT_MS)
