@@ -31,7 +31,8 @@ def broker(
     out = Console(highlight=False, soft_wrap=True)
     kafka = Broker(folder, port, memory)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupt)
     try:
         try:
             with out.status("Starting Kafka (the first time, 45 MB are fetched) …"):

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.topics import Comparison, Topic, TopicsError, compare, ensure, plan
 
@@ -57,7 +57,9 @@ def topics(
 
 
 def _table(wanted: tuple[Topic, ...], found: Comparison, check: bool) -> Table:
-    table = Table("topic", "partitions", "copies", "kept", "state", box=None)
+    table = Table(
+        Column("topic", no_wrap=True), "partitions", "copies", "kept", Column("state", no_wrap=True), box=None
+    )
     missing = {topic.name for topic in found.missing}
     differing = {sentence.partition(":")[0] for sentence in found.differing}
     for topic in wanted:
@@ -70,7 +72,6 @@ def _table(wanted: tuple[Topic, ...], found: Comparison, check: bool) -> Table:
 
 
 def _kept(topic: Topic) -> str:
-    days = f"{int(topic.config['retention.ms']) // 86_400_000} days" if "retention.ms" in topic.config else ""
-    return ", ".join(
-        filter(None, (days, "newest of each key" if "compact" in topic.config["cleanup.policy"] else ""))
-    )
+    retention = topic.config.get("retention.ms")
+    days = f"{int(retention) // 86_400_000} days" if retention else ""
+    return ", ".join(filter(None, (days, "compacted" if "compact" in topic.config["cleanup.policy"] else "")))
