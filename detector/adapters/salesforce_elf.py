@@ -26,6 +26,7 @@ from detector.adapters.salesforce_values import (
     agent,
     clip,
     compact_ms,
+    completed,
     count,
     id18,
     ids,
@@ -508,7 +509,7 @@ def _event(record: bytes, position: str) -> AccessEvent:
     # Over the fields in their fixed order: neither the columns' order nor what brought the row matters.
     digest = blake2b(_encoder.encode(msgspec.structs.astuple(row)), digest_size=12).hexdigest()
     app = row.connected_app_id
-    return AccessEvent(
+    event = AccessEvent(
         time_ms=_time_ms(row),
         event_id="elf:" + digest,
         tenant=account(row.organization_id),
@@ -520,17 +521,9 @@ def _event(record: bytes, position: str) -> AccessEvent:
         session=clip(row.session_key or row.login_key, 128),
         ip=address(row.source_ip) or address(row.client_ip),
         user_agent=agent(row.user_agent or row.browser_type or row.client_info),
-        objects=access.objects,
-        fields=access.fields,
-        rows=access.rows,
-        counting=access.counting,
-        bytes_out=access.bytes_out,
-        record_ids=access.record_ids,
-        operation_id=access.operation_id,
-        query_shape=access.query_shape,
-        status=access.status,
         origin=Origin(NAME, position),
     )
+    return completed(event, access)
 
 
 class SalesforceElf(msgspec.Struct, frozen=True):
