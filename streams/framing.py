@@ -20,6 +20,8 @@ MAX_RECORD_BYTES = 1_000_000
 MAX_ROW_LINES = 100
 """A CSV row spans at most this many lines; a quote that is open for longer was never closed."""
 BLOCK_BYTES = 262_144
+USUAL_BYTES = 16_384
+"""How far the end of a line is looked for: an array without line ends must not be searched for every record."""
 
 
 class Readable(Protocol):
@@ -43,8 +45,8 @@ class Frame(msgspec.Struct, frozen=True):
 def frames(file: Readable) -> Iterator[Frame]:
     """The records in a file's bytes, whose layout its first character and line tell.
 
-    JSON objects may stand one a line, in an array, or spread over many lines one after another. CSV is told by
-    a header of two or more names, and its rows come out as JSON objects of strings; a row that has not its
+    JSON objects may stand one a line, in an array, or spread over many lines one after another. CSV is told
+    by a header of two or more names, and its rows come out as JSON objects of strings; a row that has not its
     header's columns has the key ``""`` with both numbers besides. Anything else is taken line by line.
 
     A file that breaks off (a truncated archive, a failing disk) ends with an empty record that says so.
@@ -161,8 +163,8 @@ def _json(window: _Window) -> Iterator[Frame]:
             if junk is not None:
                 yield Frame(junk.record.rstrip(b"\r"), junk.line)
         else:
-            # A record a line is the usual layout; msgspec tells it many times faster than looking for braces.
-            end = window.data.find(b"\n", window.at)
+            # A record a line is the usual layout; msgspec tells it faster than looking for braces.
+            end = window.data.find(b"\n", window.at, window.at + USUAL_BYTES)
             line = window.data[window.at : end].rstrip(_END) if end >= 0 else b""
             if _is_object(line):
                 yield window.take(len(line))

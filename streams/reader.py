@@ -119,7 +119,7 @@ def _open(path: str, stack: ExitStack) -> Readable:
         if path == "-":
             file = cast("BufferedReader", sys.stdin.buffer)
         else:
-            file = stack.enter_context(Path(path).open("rb"))
+            file = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - the stack closes it
         start = file.peek(4)[:4]
     except OSError as error:
         raise ReadError(f"{path}: {error.strerror or error}") from error

@@ -16,11 +16,11 @@ import msgspec
 from kafka.admin import ConfigResource, KafkaAdminClient  # type: ignore[import-untyped] # it ships no types
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-__all__ = ["Comparison", "Topic", "TopicNames", "TopicsError", "compare", "ensure", "plan"]
+__all__ = ["Comparison", "Topic", "TopicNames", "TopicsError", "compare", "ensure", "partitions", "plan"]
 
 DAY_MS = 24 * 3600 * 1000
 PACKED_BYTES = 8 * 1024 * 1024
-"""Room for a packed message, and for a dead letter, which holds a record of up to 1 MB with its escapes."""
+"""What each topic takes: Kafka counts a whole record batch, and packing and publishing fill theirs."""
 TIMEOUT_MS = 15_000
 TOPIC_EXISTS = 36
 """Kafka's error code for creating what is there: another process was faster, which is as good."""
@@ -82,10 +82,8 @@ def plan(partitions: int, replication: int, names: TopicNames | None = None) -> 
         raise ValueError("a topic needs at least one partition and one replica")
     names = names or TopicNames()
 
-    def topic(
-        name: str, policy: str, days: int | None = None, max_bytes: int = PACKED_BYTES, **more: str
-    ) -> Topic:
-        config = {"cleanup.policy": policy, "max.message.bytes": str(max_bytes)}
+    def topic(name: str, policy: str, days: int | None = None, **more: str) -> Topic:
+        config = {"cleanup.policy": policy, "max.message.bytes": str(PACKED_BYTES)}
         if days is not None:
             config["retention.ms"] = str(days * DAY_MS)
         config["min.insync.replicas"] = "2" if replication >= 3 else "1"
@@ -98,11 +96,11 @@ def plan(partitions: int, replication: int, names: TopicNames | None = None) -> 
         return topic(name, "compact", min_cleanable_dirty_ratio="0.2", segment_bytes=str(64 * 1024 * 1024))
 
     return (
-        topic(names.access, "delete", days=7, max_bytes=1024 * 1024),
+        topic(names.access, "delete", days=7),
         topic(names.events, "delete", days=7),
         topic(names.signals, "delete", days=7),
-        topic(names.alerts, "compact,delete", days=365, max_bytes=1024 * 1024),
-        topic(names.feedback, "compact", max_bytes=1024 * 1024),
+        topic(names.alerts, "compact,delete", days=365),
+        topic(names.feedback, "compact"),
         topic(names.deadletters, "delete", days=30),
         changelog(names.profiles_changelog),
         changelog(names.incidents_changelog),
@@ -130,6 +128,14 @@ def ensure(bootstrap: str, topics: Sequence[Topic]) -> list[str]:
         if found.missing:
             _create(admin, found.missing)
         return list(found.differing)
+
+
+def partitions(bootstrap: str, name: str) -> int:
+    """How many partitions a topic has. Raises `TopicsError` if there is none of this name."""
+    with _admin(bootstrap) as admin:
+        if name not in admin.list_topics():
+            raise TopicsError(f"there is no topic {name} at {bootstrap}; `crmwatch topics` creates it")
+        return len(admin.describe_topics([name])[0]["partitions"])
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Salesforce Real-Time Event Monitoring: JSON events in the vendor's three envelopes.
 
 A streamed message (``channel`` and ``data.payload``), a stored object (bare, with ``attributes.type``) and a
-Pub/Sub record (``topic``, ``event`` or ``payload``) hold the same payload. It seldom says whose org it is: the
-tenant is its ``OrganizationId``, else an org id in its url, else ``salesforce``. As with the event log files
-only reads have rows, and who speaks to an API is an integration.
+Pub/Sub record (``topic``, ``event`` or ``payload``) hold the same payload. It seldom says whose org it is:
+the tenant is its ``OrganizationId``, else an org id in its url, else ``salesforce``. As with the event log
+files only reads have rows, and who speaks to an API is an integration.
 
 See https://developer.salesforce.com/docs/atlas.en-us.platform_events.meta/platform_events/sforce_api_objects_apievent.htm
 """
@@ -157,8 +157,8 @@ _NO_QUERY = Soql("", "", (), (), False)
 def _api(payload: _Payload) -> Access:
     """A call of an API.
 
-    ``RowsReturned`` is this page's own. Without it there is only ``RowsProcessed``, the total so far of a query
-    that later pages go on with; the pages share session and query text, literals included, as one that
+    ``RowsReturned`` is this page's own. Without it there is only ``RowsProcessed``, the total so far of a
+    query that later pages go on with; the pages share session and query text, literals included, as one that
     pages by ``Id > …`` asks anew each time. A first page that is also the last stands alone.
     """
     query = soql(payload.query) if payload.query else _NO_QUERY

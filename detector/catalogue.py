@@ -1,0 +1,134 @@
+"""What kind of data a CRM's objects hold: data, not code.
+
+The names are Salesforce's standard objects, in any case (SOQL ignores case); an object's history, feed, share and
+change-event shadows count as itself. A custom object is known by the words of its name (``Frequent_Flyer__c`` is
+loyalty). What is not known is `Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`: neither harmless nor an alarm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+
+__all__ = ["SENSITIVITY", "UNKNOWN_SENSITIVITY", "Category", "category", "sensitivity"]
+
+
+class Category(StrEnum):
+    """Kinds of data, as a notification to an authority tells them apart."""
+
+    CONTACT_DATA = "contact_data"
+    SERVICE_CONTENT = "service_content"
+    """What customers and customer service wrote to each other."""
+    IDENTITY_DOCUMENTS = "identity_documents"
+    PAYMENT = "payment"
+    CREDENTIALS = "credentials"
+    LOYALTY = "loyalty"
+    HEALTH = "health"
+    INTERNAL = "internal"
+    """The company's own: configuration, sales, staff."""
+    UNCLASSIFIED = "unclassified"
+    """Not in the table, so that nobody may say what was not exposed."""
+
+
+UNKNOWN_SENSITIVITY = 0.5
+
+SENSITIVITY = MappingProxyType(
+    {
+        Category.CONTACT_DATA: 0.7,
+        Category.SERVICE_CONTENT: 0.8,
+        Category.IDENTITY_DOCUMENTS: 1.0,
+        Category.PAYMENT: 1.0,
+        Category.CREDENTIALS: 1.0,
+        Category.LOYALTY: 0.6,
+        Category.HEALTH: 1.0,
+        Category.INTERNAL: 0.2,
+        Category.UNCLASSIFIED: UNKNOWN_SENSITIVITY,
+    }
+)
+"""How bad it is, from 0 to 1, if data of a category leave."""
+
+_OBJECTS = {
+    Category.CONTACT_DATA: """
+        Account AccountContactRelation AccountContactRole CampaignMember Contact ContactPointAddress
+        ContactPointConsent ContactPointEmail ContactPointPhone ContactRequest Customer Individual Lead Person
+        PersonAccount Recommendation Survey SurveyResponse
+    """,
+    Category.SERVICE_CONTENT: """
+        Attachment Case CaseComment CaseContactRole ChatterMessage CollaborationGroupFeed ContentDocument
+        ContentDocumentLink ContentNote ContentVersion Conversation ConversationEntry Document EmailMessage
+        EmailMessageRelation FeedComment FeedItem LiveChatTranscript LiveChatTranscriptEvent LiveChatVisitor
+        MessagingEndUser MessagingSession Note SocialPersona SocialPost Task VoiceCall VoiceCallRecording
+    """,
+    Category.PAYMENT: """
+        CardPaymentMethod CreditMemo DigitalWallet Invoice InvoiceLine Payment PaymentAuthorization
+        PaymentLineInvoice PaymentMethod Refund RefundLinePayment
+    """,
+    Category.CREDENTIALS: """
+        AuthProvider AuthSession Certificate ConnectedApplication ExternalCredential NamedCredential OauthToken
+        OAuthToken SessionPermSetActivation TwoFactorInfo UserAuthCertificate UserLogin VerificationHistory
+    """,
+    Category.LOYALTY: """
+        LoyaltyLedger LoyaltyMemberCurrency LoyaltyMemberTier LoyaltyProgramMember MemberBenefit
+        TransactionJournal Voucher
+    """,
+    Category.HEALTH: "CareBarrier CarePlan CareProgramEnrollee CareRequest ClinicalEncounter HealthCondition",
+    Category.INTERNAL: """
+        ApexClass ApexTrigger AsyncApexJob Asset AssignedResource Campaign Contract ContractLineItem CronTrigger
+        Dashboard EmailTemplate Entitlement EntityDefinition Event FieldDefinition Flow Folder Group GroupMember
+        KnowledgeArticle KnowledgeArticleVersion Knowledge__kav Opportunity OpportunityContactRole
+        OpportunityLineItem Order OrderItem Organization PermissionSet PermissionSetAssignment Pricebook2
+        PricebookEntry Product2 Profile QueueSobject Quote QuoteLineItem RecordType Report ServiceContract
+        SetupAuditTrail Solution Territory2 Topic User UserRole
+    """,
+}
+# Where words of several kinds are in a name, the kind that stands first here wins.
+_WORDS = {
+    Category.IDENTITY_DOCUMENTS: "passport visa identity document idcard licence license nationality apis",
+    Category.PAYMENT: "payment card iban bank invoice refund billing credit",
+    Category.CREDENTIALS: "password credential token secret apikey certificate",
+    Category.HEALTH: "health medical disability wheelchair care meal allergy",
+    Category.LOYALTY: "loyalty flyer miles member membership points tier reward voucher",
+    Category.SERVICE_CONTENT: "case complaint chat message email transcript conversation claim feedback call",
+    Category.CONTACT_DATA: "contact customer passenger person people traveller traveler household booking lead",
+    Category.INTERNAL: "config setting settings log job template mapping territory quota",
+}
+_BY_OBJECT = {name.lower(): kind for kind, names in _OBJECTS.items() for name in names.split()}
+_BY_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+_GRAVITY = list(_WORDS)
+_SHADOW = re.compile(r"(?:__)?(?:changeevent|history|feed|share|tag)$")
+_CUSTOM = re.compile(r"__(?:c|x|b|kav|pc|r|changeevent|history|feed|share|tag)$", re.IGNORECASE)
+_METADATA = re.compile(r"__mdt$", re.IGNORECASE)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+@lru_cache(maxsize=4_096)
+def category(name: str) -> Category:
+    """The category of an object's data.
+
+    >>> category("CaseHistory"), category("Frequent_Flyer__c")
+    (<Category.SERVICE_CONTENT: 'service_content'>, <Category.LOYALTY: 'loyalty'>)
+    """
+    lower = name.lower()
+    found = _BY_OBJECT.get(lower) or _BY_OBJECT.get(_SHADOW.sub("", lower))
+    if found is not None:
+        return found
+    if _METADATA.search(name):
+        return Category.INTERNAL
+    custom = _CUSTOM.search(name)
+    if custom is None:
+        return Category.UNCLASSIFIED
+    words = [word.lower() for word in _WORD.findall(name[: custom.start()])]
+    kinds = [_BY_WORD[word] for word in words if word in _BY_WORD]
+    return min(kinds, key=_GRAVITY.index) if kinds else Category.UNCLASSIFIED
+
+
+def sensitivity(objects: Iterable[str]) -> float:
+    """The highest sensitivity, 0 to 1, of the objects' data; `UNKNOWN_SENSITIVITY` if none is named.
+
+    >>> sensitivity(("User", "Case"))
+    0.8
+    """
+    return max((SENSITIVITY[category(name)] for name in objects), default=UNKNOWN_SENSITIVITY)

@@ -1,0 +1,157 @@
+"""The detect step for one shard of identities: events in, signals out.
+
+A shard is whatever set of identities one caller owns: all of them in a replay, a partition's in a worker. Its
+encoded profiles are in a store (a mapping of bytes); the ones in use are kept decoded beside it, up to a limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import MutableMapping
+from math import inf
+
+from detector.catalogue import Category, category
+from detector.event import AccessEvent
+from detector.identity import profile as profiles
+from detector.identity.profile import Profile
+from detector.identity.windows import HOUR_MS
+from detector.settings import Settings
+from detector.signal import Signal
+
+__all__ = ["LIVE_PROFILES", "Detection"]
+
+LIVE_PROFILES = 50_000
+"""How many profiles a shard keeps decoded."""
+
+
+class _Live:
+    __slots__ = ("due", "profile")
+
+    def __init__(self, profile: Profile, due: float) -> None:
+        self.profile = profile
+        self.due = due  # event time in ms at which a window may close
+
+
+class Detection:
+    """Profiles and their detectors, applied to events in their order.
+
+    What it says depends on each identity's own events alone, in their order: neither on how identities interleave
+    nor on when `advance` is called.
+    """
+
+    def __init__(
+        self, settings: Settings, store: MutableMapping[bytes, bytes], live_profiles: int = LIVE_PROFILES
+    ) -> None:
+        self._settings = settings.detection
+        self._late_ms = settings.detection.late_seconds * 1000
+        self._store = store
+        self._limit = live_profiles
+        self._live: dict[str, _Live] = {}
+        self._dirty: set[str] = set()
+        self._schedule: dict[float, set[str]] = {}
+        self.skipped = 0
+        """Events skipped because they had been applied before."""
+        self.late = 0
+        """Events that came after their window had closed."""
+        self.duplicates = 0
+        """Events that the ledger had entered before."""
+        self.rows_left: Counter[tuple[str, Category]] = Counter()
+        """Rows that left, by adapter and data category."""
+
+    def restore(self, keys: list[bytes]) -> None:
+        """Look through stored profiles for windows that are still open: for a shard that is taken over.
+
+        Raises `ProfileError` for one that cannot be read.
+        """
+        for key in keys:
+            name = key.decode()
+            due = profiles.next_close_ms(profiles.decode(self._store[key]), self._settings)
+            if due is not None:
+                self._schedule.setdefault(due, set()).add(name)
+
+    def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
+        """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""
+        name = event.identity
+        live = self._live.get(name)
+        if live is None:
+            live = self._load(name) or self._create(name, event)
+        profile = live.profile
+        if offset is not None:
+            applied = profile.applied
+            if applied.get(source, -1) >= offset:
+                self.skipped += 1
+                return []
+            applied[source] = offset
+        self._dirty.add(name)
+        time_ms = event.time_ms
+        signals: list[Signal] = []
+        if time_ms >= live.due:
+            signals += self._close(name, live, time_ms)
+        rows, said = profiles.observe(profile, event, self._settings)
+        signals += said
+        if rows is None:
+            self.duplicates += 1
+            return signals
+        if rows:
+            kind = event.objects[0] if event.objects else "*"
+            self.rows_left[event.origin.adapter, category(kind)] += rows
+        due = time_ms - time_ms % HOUR_MS + HOUR_MS + self._late_ms
+        if due < live.due:
+            if due <= profile.clock_ms:
+                self.late += 1
+            live.due = due
+            self._schedule.setdefault(due, set()).add(name)
+        return signals
+
+    def advance(self, watermark_ms: int) -> list[Signal]:
+        """Close what is due for identities that have gone quiet: no event before `watermark_ms` will come."""
+        signals: list[Signal] = []
+        while self._schedule and (due := min(self._schedule)) <= watermark_ms:
+            for name in sorted(self._schedule.pop(due)):
+                live = self._live.get(name) or self._load(name)
+                if live is not None and live.due <= due:
+                    signals += self._close(name, live, int(due))
+        return signals
+
+    def changes(self) -> dict[bytes, bytes]:
+        """The profiles changed since `saved`, encoded."""
+        return {name.encode(): profiles.encode(self._live[name].profile) for name in self._dirty}
+
+    def saved(self, changes: dict[bytes, bytes]) -> None:
+        """Note that `changes` are durable; nothing may have been applied since they were asked for."""
+        self._store.update(changes)
+        self._dirty.clear()
+        if len(self._live) > self._limit:
+            self._live.clear()
+
+    @property
+    def live(self) -> int:
+        """How many profiles are decoded."""
+        return len(self._live)
+
+    @property
+    def dirty(self) -> int:
+        """How many profiles have changed since they were saved."""
+        return len(self._dirty)
+
+    def _load(self, name: str) -> _Live | None:
+        data = self._store.get(name.encode())
+        if data is None:
+            return None
+        profile = profiles.decode(data)
+        due = profiles.next_close_ms(profile, self._settings)
+        live = self._live[name] = _Live(profile, inf if due is None else due)
+        return live
+
+    def _create(self, name: str, event: AccessEvent) -> _Live:
+        live = self._live[name] = _Live(profiles.new(event), inf)
+        return live
+
+    def _close(self, name: str, live: _Live, until_ms: int) -> list[Signal]:
+        signals = profiles.close(live.profile, until_ms, self._settings)
+        due = profiles.next_close_ms(live.profile, self._settings)
+        live.due = inf if due is None else due
+        if due is not None:
+            self._schedule.setdefault(due, set()).add(name)
+        self._dirty.add(name)
+        return signals

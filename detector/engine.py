@@ -1,0 +1,85 @@
+"""Both steps in one process, for a replay: events in event-time order in, alerts out."""
+
+from __future__ import annotations
+
+from detector.alert import Alert
+from detector.detection import Detection
+from detector.event import AccessEvent
+from detector.identity.windows import HOUR_MS
+from detector.settings import Settings
+from detector.triage.desk import Desk
+
+__all__ = ["Engine"]
+
+SAVE_EVERY = 20_000
+"""Profiles are put back into the store after so many have changed, which bounds how many are kept decoded."""
+
+
+class Engine:
+    """Detection and triage over one ordered run of events; the worker does the same over many partitions.
+
+    >>> from detector.event import ActorKind, Operation
+    >>> engine = Engine(Settings())
+    >>> engine.observe(AccessEvent(time_ms=0, event_id="a", tenant="t", actor="u", rows=3,
+    ...                            actor_kind=ActorKind.HUMAN, operation=Operation.QUERY))
+    []
+    >>> engine.identities
+    1
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._profiles: dict[bytes, bytes] = {}
+        self._values: dict[bytes, bytes] = {}
+        self._detection = Detection(settings, self._profiles)
+        self._desk = Desk(settings, self._values)
+        self._hour = -1
+        self.signals = 0
+        """Signals sent from detection to triage."""
+
+    def observe(self, event: AccessEvent) -> list[Alert]:
+        """Apply one event, whose time is not before that of the last one; the alerts that follow from it."""
+        alerts: list[Alert] = []
+        hour = event.time_ms // HOUR_MS
+        if hour > self._hour:
+            self._hour = hour
+            alerts += self._advance(event.time_ms)
+        for signal in self._detection.observe(event):
+            self.signals += 1
+            alerts += self._desk.judge(signal)
+        if self._detection.dirty >= SAVE_EVERY:
+            self._save()
+        return alerts
+
+    def finish(self, time_ms: int) -> list[Alert]:
+        """The input has ended at event time `time_ms`: everything before it is known."""
+        alerts = self._advance(time_ms)
+        self._save()
+        return alerts
+
+    @property
+    def identities(self) -> int:
+        """How many identities have been seen."""
+        self._save()
+        return len(self._profiles)
+
+    @property
+    def detection(self) -> Detection:
+        """The detect step, for its counters."""
+        return self._detection
+
+    @property
+    def desk(self) -> Desk:
+        """The triage step, for its incidents and counters."""
+        return self._desk
+
+    def _advance(self, time_ms: int) -> list[Alert]:
+        alerts: list[Alert] = []
+        for signal in self._detection.advance(time_ms):
+            self.signals += 1
+            alerts += self._desk.judge(signal)
+        alerts += self._desk.advance(time_ms)
+        return alerts
+
+    def _save(self) -> None:
+        self._detection.saved(self._detection.changes())
+        self._desk.saved(self._desk.changes())

@@ -1,0 +1,70 @@
+"""One operation too large: the largest of an hour per channel, against the largest of the identity's other hours."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detector.event import AccessEvent
+from detector.identity.windows import HOUR_MS, Cell, add, close, next_close_ms
+from detector.ledger import Counted
+from detector.settings import DetectionSettings
+from detector.signal import Signal
+
+__all__ = ["DETECTOR", "Export", "ExportState"]
+
+
+class ExportState(msgspec.Struct):
+    """An identity's channels (operations) and the largest operation of each hour."""
+
+    hours: dict[str, Cell] = {}
+
+
+class Export:
+    """The rows of a single job, report, query or download."""
+
+    name = "export"
+    State = ExportState
+
+    def observe(
+        self, state: ExportState, event: AccessEvent, counted: Counted, settings: DetectionSettings
+    ) -> list[Signal] | None:
+        """Hold the operation's rows so far against the largest of this hour."""
+        if not counted.rows:
+            return None
+        channel = event.operation.value
+        cell = state.hours.get(channel)
+        if cell is None:
+            cell = state.hours[channel] = Cell()
+        signal = add(
+            cell,
+            self.name,
+            channel,
+            HOUR_MS,
+            event,
+            counted.operation_rows,
+            counted.rows,
+            settings,
+            largest=True,
+        )
+        return None if signal is None else [signal]
+
+    def close(self, state: ExportState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
+        """Learn the hours that have ended."""
+        return [
+            signal
+            for channel, cell in state.hours.items()
+            if cell.open
+            for signal in close(cell, self.name, channel, HOUR_MS, until_ms, settings)
+        ]
+
+    def next_close_ms(self, state: ExportState, settings: DetectionSettings) -> int | None:
+        """When the first open hour is due."""
+        dues = [
+            due
+            for cell in state.hours.values()
+            if (due := next_close_ms(cell, HOUR_MS, settings)) is not None
+        ]
+        return min(dues, default=None)
+
+
+DETECTOR = Export()

@@ -1,0 +1,142 @@
+"""All that is kept of one identity: a few hundred bytes to a few KB, versioned, and nothing of it anywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from detector.event import AccessEvent, ActorKind
+from detector.identity.registry import DETECTORS
+from detector.ledger import Ledger, count
+from detector.settings import DetectionSettings
+from detector.signal import Signal
+
+__all__ = ["PROFILE_VERSION", "Profile", "ProfileError", "close", "decode", "encode", "new", "next_close_ms", "observe"]
+
+PROFILE_VERSION = 1
+
+States: Any = msgspec.defstruct(
+    "States",
+    [
+        (name, detector.State, msgspec.field(default_factory=detector.State))
+        for name, detector in DETECTORS.items()
+    ],
+)
+"""Every detector's state under the detector's name: a new detector starts empty in old profiles, and the
+state of one that is gone is dropped."""
+
+
+class ProfileError(ValueError):
+    """A stored profile that cannot be read."""
+
+
+class Profile(msgspec.Struct, array_like=True, kw_only=True):
+    """What is known of one identity."""
+
+    version: int = PROFILE_VERSION
+    tenant: str
+    actor: str
+    actor_kind: ActorKind
+    actor_name: str | None = None
+    first_ms: int
+    """Event time of the first event."""
+    clock_ms: int
+    """Event time of the newest event."""
+    sequence: int = 0
+    """How many signals have been sent."""
+    duplicates: int = 0
+    applied: dict[int, int] = {}
+    """Source partition → offset of the last record applied. What lies at or before it is skipped, which makes
+    redelivery harmless."""
+    ledger: Ledger = msgspec.field(default_factory=Ledger)
+    states: States = msgspec.field(default_factory=States)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Profile)
+
+
+def encode(profile: Profile) -> bytes:
+    """The profile as bytes."""
+    return _encoder.encode(profile)
+
+
+def decode(data: bytes) -> Profile:
+    """The profile that `encode` made bytes of.
+
+    Raises `ProfileError` if they are none, or of a version that this release does not know.
+    """
+    try:
+        profile = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"not a profile: {error}") from error
+    if profile.version != PROFILE_VERSION:
+        raise ProfileError(f"a profile of version {profile.version}; this release reads {PROFILE_VERSION}")
+    return profile
+
+
+def new(event: AccessEvent) -> Profile:
+    """The profile of an identity whose first event this is."""
+    return Profile(
+        tenant=event.tenant,
+        actor=event.actor,
+        actor_kind=event.actor_kind,
+        actor_name=event.actor_name,
+        first_ms=event.time_ms,
+        clock_ms=event.time_ms,
+    )
+
+
+def observe(
+    profile: Profile, event: AccessEvent, settings: DetectionSettings
+) -> tuple[int | None, list[Signal]]:
+    """Take one event in: count its rows once, and let every detector look.
+
+    The rows that it added (``None`` if the event had been entered before), and the signals.
+    """
+    counted = count(profile.ledger, event)
+    if counted is None:
+        profile.duplicates += 1
+        return None, []
+    if event.time_ms > profile.clock_ms:
+        profile.clock_ms = event.time_ms
+    if event.actor_name is not None:
+        profile.actor_name = event.actor_name
+    signals: list[Signal] = []
+    states = profile.states
+    for name, detector in DETECTORS.items():
+        said = detector.observe(getattr(states, name), event, counted, settings)
+        if said:
+            signals += said
+    return counted.rows, _signed(profile, signals)
+
+
+def close(profile: Profile, until_ms: int, settings: DetectionSettings) -> list[Signal]:
+    """Close and learn what ended before `until_ms`, lateness allowed for."""
+    signals: list[Signal] = []
+    for name, detector in DETECTORS.items():
+        signals += detector.close(getattr(profile.states, name), until_ms, settings)
+    signals.sort(key=lambda signal: signal.time_ms)  # stable: detectors keep their order within a moment
+    return _signed(profile, signals)
+
+
+def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:
+    """The earliest event time at which `close` would do something, or ``None``."""
+    dues = [
+        due
+        for name, detector in DETECTORS.items()
+        if (due := detector.next_close_ms(getattr(profile.states, name), settings)) is not None
+    ]
+    return min(dues, default=None)
+
+
+def _signed(profile: Profile, signals: list[Signal]) -> list[Signal]:
+    for signal in signals:
+        profile.sequence += 1
+        signal.tenant = profile.tenant
+        signal.actor = profile.actor
+        signal.actor_kind = profile.actor_kind
+        signal.actor_name = profile.actor_name
+        signal.sequence = profile.sequence
+    return signals

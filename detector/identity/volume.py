@@ -1,0 +1,71 @@
+"""Too many rows in an hour or a day: their sum over each channel, against the identity's own level."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detector.event import AccessEvent
+from detector.identity.windows import DAY_MS, HOUR_MS, Cell, add, close, next_close_ms
+from detector.ledger import Counted
+from detector.settings import DetectionSettings
+from detector.signal import Signal
+
+__all__ = ["DETECTOR", "Volume", "VolumeState"]
+
+
+class VolumeState(msgspec.Struct):
+    """An identity's channels (operations), over an hour and over a day."""
+
+    hours: dict[str, Cell] = {}
+    days: dict[str, Cell] = {}
+
+
+class Volume:
+    """Rows that left over one hour and one day, per channel."""
+
+    name = "volume"
+    State = VolumeState
+
+    def observe(
+        self, state: VolumeState, event: AccessEvent, counted: Counted, settings: DetectionSettings
+    ) -> list[Signal] | None:
+        """Add the event's rows to the hour and the day that it falls into."""
+        rows = counted.rows
+        if not rows:
+            return None
+        channel = event.operation.value
+        hour = state.hours.get(channel)
+        if hour is None:
+            hour, state.days[channel] = Cell(), Cell()
+            state.hours[channel] = hour
+        signals = []
+        signal = add(hour, self.name, channel, HOUR_MS, event, rows, rows, settings)
+        if signal is not None:
+            signals.append(signal)
+        signal = add(state.days[channel], self.name, channel, DAY_MS, event, rows, rows, settings)
+        if signal is not None:
+            signals.append(signal)
+        return signals
+
+    def close(self, state: VolumeState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
+        """Learn the hours and days that have ended."""
+        return [
+            signal
+            for cells, horizon_ms in ((state.hours, HOUR_MS), (state.days, DAY_MS))
+            for channel, cell in cells.items()
+            if cell.open
+            for signal in close(cell, self.name, channel, horizon_ms, until_ms, settings)
+        ]
+
+    def next_close_ms(self, state: VolumeState, settings: DetectionSettings) -> int | None:
+        """When the first open hour or day is due."""
+        dues = [
+            due
+            for cells, horizon_ms in ((state.hours, HOUR_MS), (state.days, DAY_MS))
+            for cell in cells.values()
+            if (due := next_close_ms(cell, horizon_ms, settings)) is not None
+        ]
+        return min(dues, default=None)
+
+
+DETECTOR = Volume()

@@ -1,0 +1,201 @@
+"""One value over fixed windows of event time, held against the identity's own level: what volume and export share.
+
+The level is an exponentially weighted mean and variance of ``log1p(value)`` over windows in which anything happened
+(river's `EWMean`; Finch, *Incremental calculation of weighted mean and variance*, 2009), shrunk towards a prior
+while there are few. It is one-sided: taking out unusually little is not a finding. Per event there is an add and a
+compare; the level and its bound are touched only when a window closes, and what exceeded the bound is learned as
+the bound, so nobody can teach a profile more than the bound at a time.
+"""
+
+from __future__ import annotations
+
+from math import exp, expm1, log1p, sqrt
+
+import msgspec
+from river.stats import EWMean
+
+from detector.event import AccessEvent
+from detector.settings import DetectionSettings
+from detector.signal import Signal, SignalKind, evidence
+
+__all__ = ["DAY_MS", "HOUR_MS", "Cell", "Window", "add", "bound_rows", "close", "next_close_ms"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+MAX_OBJECTS = 6
+MAX_OPEN_WINDOWS = 48
+OTHER_OBJECTS = "*"
+"""Where the rows of further objects go once a window has seen `MAX_OBJECTS`."""
+FLOOR_VARIANCE = 0.04
+"""No identity is so regular that a tenth more rows would be news."""
+
+
+class Window(msgspec.Struct, array_like=True):
+    """What has happened within one window so far."""
+
+    value: int = 0
+    said: int = 0
+    """The value when a signal was last sent, 0 if none was."""
+    first_ms: int = 0
+    last_ms: int = 0
+    objects: dict[str, int] = {}
+
+
+class Cell(msgspec.Struct, array_like=True):
+    """One channel over one horizon: the identity's level and the windows that are still open."""
+
+    windows: int = 0
+    mean: float = 0.0
+    square: float = 0.0
+    """The mean of the squares; variance is ``square - mean²``."""
+    bound: float = 0.0
+    """Rows above which a signal is sent; 0 until it is first computed."""
+    open: dict[int, Window] = {}
+    """Window start in ms → window."""
+
+    @property
+    def variance(self) -> float:
+        """The variance of ``log1p(value)``."""
+        return max(0.0, self.square - self.mean * self.mean)
+
+
+def prior_mean(horizon_ms: int, settings: DetectionSettings) -> float:
+    """The level expected of an unknown identity."""
+    return log1p(settings.prior_rows_hour if horizon_ms <= HOUR_MS else settings.prior_rows_day)
+
+
+def bound_rows(cell: Cell, horizon_ms: int, settings: DetectionSettings) -> float:
+    """The number of rows in one window from which the identity is over its own bound."""
+    own = min(cell.windows, 1 / settings.fading)
+    total = own + settings.prior_weight
+    mean = (own * cell.mean + settings.prior_weight * prior_mean(horizon_ms, settings)) / total
+    spread = settings.prior_deviation**2
+    variance = (own * cell.variance + settings.prior_weight * spread) / total + FLOOR_VARIANCE
+    return float(expm1(mean + settings.bound_deviations * sqrt(variance)))
+
+
+def add(
+    cell: Cell,
+    detector: str,
+    channel: str,
+    horizon_ms: int,
+    event: AccessEvent,
+    value: int,
+    rows: int,
+    settings: DetectionSettings,
+    *,
+    largest: bool = False,
+) -> Signal | None:
+    """Enter `value` into the window that `event` falls into; a signal if that takes it over the bound.
+
+    Values add up, or with `largest` the largest one counts. `rows` are what the event added, for the evidence.
+    """
+    time_ms = event.time_ms
+    start = time_ms - time_ms % horizon_ms
+    window = cell.open.get(start)
+    if window is None:
+        window = cell.open[start] = Window(first_ms=time_ms, last_ms=time_ms)
+    elif time_ms > window.last_ms:
+        window.last_ms = time_ms
+    elif time_ms < window.first_ms:
+        window.first_ms = time_ms
+    kind = event.objects[0] if event.objects else OTHER_OBJECTS
+    objects = window.objects
+    if not largest:
+        window.value += value
+        if kind not in objects and len(objects) >= MAX_OBJECTS:
+            kind = OTHER_OBJECTS
+        objects[kind] = objects.get(kind, 0) + rows
+    elif value > window.value:
+        window.value = value
+        window.objects = {kind: value}
+    if not cell.bound:
+        cell.bound = bound_rows(cell, horizon_ms, settings)
+    if window.value <= cell.bound or window.value < window.said * settings.growth:
+        return None
+    window.said = window.value
+    signal = _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CROSSED, time_ms)
+    signal.evidence = evidence(event, rows)
+    return signal
+
+
+def close(
+    cell: Cell, detector: str, channel: str, horizon_ms: int, until_ms: int, settings: DetectionSettings
+) -> list[Signal]:
+    """Close and learn every window that ended `late_seconds` or more before `until_ms`, oldest first.
+
+    Should a flood of old and new times have opened more windows than are kept, the oldest close early.
+    """
+    late_ms = settings.late_seconds * 1000
+    starts = sorted(cell.open)
+    due = [start for start in starts if start + horizon_ms + late_ms <= until_ms]
+    due += starts[len(due) : max(len(due), len(starts) - MAX_OPEN_WINDOWS)]
+    signals = []
+    for start in due:
+        window = cell.open.pop(start)
+        known_ms = start + horizon_ms + late_ms
+        signals.append(
+            _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CLOSED, known_ms)
+        )
+        _learn(cell, window.value, horizon_ms, settings)
+    return signals
+
+
+def next_close_ms(cell: Cell, horizon_ms: int, settings: DetectionSettings) -> int | None:
+    """When the oldest open window is due to close, or ``None`` if none is open."""
+    return min(cell.open) + horizon_ms + settings.late_seconds * 1000 if cell.open else None
+
+
+def _learn(cell: Cell, value: int, horizon_ms: int, settings: DetectionSettings) -> None:
+    most = log1p(cell.bound)
+    if cell.windows < settings.warm_windows:  # the bound is still the prior's: let the level find its place
+        most += settings.bound_deviations * settings.prior_deviation
+    learned = min(log1p(value), most)
+    weight = max(settings.fading, 1 / (cell.windows + 1))
+    cell.mean = _ew_mean(weight, cell.mean, learned)
+    cell.square = _ew_mean(weight, cell.square, learned * learned)
+    cell.windows += 1
+    cell.bound = bound_rows(cell, horizon_ms, settings)
+
+
+def _ew_mean(weight: float, before: float, value: float) -> float:
+    mean = EWMean(fading_factor=weight)
+    mean.update(before)  # the first update sets it: the state is this one number
+    mean.update(value)
+    return float(mean.get())
+
+
+def _signal(
+    cell: Cell,
+    window: Window,
+    detector: str,
+    channel: str,
+    horizon_ms: int,
+    start: int,
+    kind: SignalKind,
+    time_ms: int,
+) -> Signal:
+    crossed = window.said > 0
+    return Signal(
+        kind=kind,
+        detector=detector,
+        channel=channel,
+        horizon_ms=horizon_ms,
+        start_ms=start,
+        time_ms=time_ms,
+        value=window.value,
+        own_windows=cell.windows,
+        own_mean=cell.mean,
+        own_variance=cell.variance,
+        own_bound=cell.bound,
+        crossed=crossed,
+        first_ms=window.first_ms,
+        last_ms=window.last_ms,
+        objects=dict(window.objects) if crossed else {},
+    )
+
+
+def typical_rows(mean: float) -> int:
+    """The number of rows that a level stands for."""
+    return round(exp(mean) - 1)

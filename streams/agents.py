@@ -1,0 +1,364 @@
+"""The three agents' work: ingest (records → events), detect (events → signals), triage (signals → alerts)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import MutableMapping, Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from detector.adapters import RecordError, decode
+from detector.alert import Alert
+from detector.detection import Detection
+from detector.event import AccessEvent
+from detector.settings import Settings
+from detector.signal import Signal
+from detector.triage.desk import Desk
+from streams import wire
+from streams.merge import Merge, Watermarks
+from streams.metrics import Metrics
+from streams.producer import Output
+from streams.topics import TopicNames
+from streams.wire import NOTHING_KNOWN, EventsMessage, SignalsMessage, partition_of
+
+__all__ = ["POSITION_HEADER", "Detect", "Ingest", "Triage", "dead_letter"]
+
+POSITION_HEADER = "crmwatch-position"
+"""The Kafka header in which `publish` says where a record lay in a file."""
+FUTURE_MS = 10 * 60 * 1000
+"""A record whose event time is this far ahead of its arrival is not believed."""
+HEARTBEAT_SECONDS = 1.0
+MAX_DEAD_RECORD_BYTES = 1_000_000
+_WATERMARKS_KEY = b"\x00watermarks"
+"""Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
+
+
+class Ingest:
+    """Decode a partition's records, send events to their identities' shards, and what cannot be read aside."""
+
+    def __init__(
+        self, source: int, sources: int, shards: int, topics: TopicNames, metrics: Metrics, idle_seconds: float
+    ) -> None:
+        self._source = source
+        self._sources = sources
+        self._shards = shards
+        self._topics = topics
+        self._metrics = metrics
+        self._idle_seconds = idle_seconds
+        self._events: list[list[tuple[int, tuple[int, msgspec.Raw]]]] = [[] for _ in range(shards)]
+        self._letters: list[Output] = []
+        self._taken = 0
+        self._watermark_ms = NOTHING_KNOWN
+        self._told: list[float] = [0.0] * shards
+        self._heard_at = monotonic()
+        self._idle = False
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Decode a batch."""
+        self._taken += 1
+        self._idle = False
+        self._heard_at = monotonic()
+        for record in records:
+            self._decode(record)
+
+    def tick(self, position: int | None, *, caught_up: bool) -> None:
+        """See whether the partition has gone quiet."""
+        self._idle = caught_up and monotonic() - self._heard_at >= self._idle_seconds
+
+    def outputs(self) -> list[Output]:
+        """The events by shard, and to shards that got none for a while how far this partition is."""
+        letters, self._letters = self._letters, []
+        now = monotonic()
+        for shard, events in enumerate(self._events):
+            silent = now - self._told[shard] >= HEARTBEAT_SECONDS
+            known = self._watermark_ms > NOTHING_KNOWN or self._idle
+            if not events and not (silent and known):
+                continue
+            self._told[shard] = now
+            for part in list(wire.packed(events)) or [[]]:
+                message = EventsMessage(
+                    source=self._source,
+                    sources=self._sources,
+                    watermark_ms=self._watermark_ms,
+                    idle=self._idle,
+                    events=part,
+                )
+                letters.append(Output(self._topics.events, shard, None, wire.encode(message)))
+            self._events[shard] = []
+        return letters
+
+    def settled(self) -> int:
+        """All that was taken: ingest holds nothing back and keeps no state."""
+        return self._taken
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """None."""
+        return {}
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """Nothing to do."""
+
+    def _decode(self, record: Any) -> None:
+        position = f"{record.topic}/{record.partition}/{record.offset}"
+        origin = position
+        for name, value in record.headers:
+            if name == POSITION_HEADER:
+                origin = value[:1024].decode("utf-8", "replace")
+        try:
+            event = decode(record.value or b"", origin)
+            if event.time_ms > record.timestamp + FUTURE_MS:
+                raise RecordError(event.origin.adapter, origin, "future", f"event time {event.time_ms} ms")
+        except RecordError as error:
+            self._metrics.dead_letter(error)
+            self._letters.append(dead_letter(self._topics.deadletters, position, record.value, error))
+            return
+        self._metrics.event(event)
+        if event.time_ms > self._watermark_ms:
+            self._watermark_ms = event.time_ms
+        encoded = wire.encode_event(event)
+        shard = partition_of(event.identity, self._shards)
+        self._events[shard].append((len(encoded), (record.offset, msgspec.Raw(encoded))))
+
+
+class Detect:
+    """Apply events to their identities' profiles, each once, and send signals to their tenants' shards."""
+
+    def __init__(
+        self,
+        shard: int,
+        shards: int,
+        desks: int,
+        settings: Settings,
+        store: MutableMapping[bytes, bytes],
+        keys: list[bytes],
+        topics: TopicNames,
+        metrics: Metrics,
+        *,
+        keyed: bool,
+        merge_events: int,
+    ) -> None:
+        self._shard = shard
+        self._shards = shards
+        self._desks = desks
+        self._topics = topics
+        self._metrics = metrics
+        self._keyed = keyed
+        self._detection = Detection(settings, store)
+        self._detection.restore([key for key in keys if key != _WATERMARKS_KEY])
+        self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
+        self._store = store
+        self._merge: Merge[tuple[AccessEvent, int, int, list[int]]] = Merge(merge_events)
+        self._received: dict[int, int] = {}
+        self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many events wait
+        self._settled = 0
+        self._signals: list[list[tuple[int, msgspec.Raw]]] = [[] for _ in range(desks)]
+        self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * desks
+        metrics.watch_detection(shard, self._detection)
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Apply a batch of packed events, or hold them until their turn if the input is not keyed."""
+        waiting = [0]
+        self._batches.append(waiting)
+        for record in records:
+            message, events = wire.decode_events(record.value)
+            source = message.source
+            if self._keyed:
+                for offset, event in events:
+                    self._apply(event, source, offset)
+            else:
+                newest = self._received.get(source, -1)
+                for offset, event in events:
+                    if offset > newest:  # else: sent twice, and waiting or applied already
+                        waiting[0] += 1
+                        self._merge.push(source, event.time_ms, event.event_id, (event, source, offset, waiting))
+                if events:
+                    self._received[source] = max(newest, events[-1][0])
+            watermark_ms = self._watermarks.update(
+                source, message.sources, message.watermark_ms, idle=message.idle
+            )
+            self._release(watermark_ms)
+            self._say(self._detection.advance(watermark_ms))
+
+    def tick(self, position: int | None, *, caught_up: bool) -> None:
+        """Nothing depends on time passing here."""
+
+    def outputs(self) -> list[Output]:
+        """The signals by desk, and how far this shard is."""
+        result = []
+        now = monotonic()
+        watermark_ms = self._watermarks.value
+        for desk, signals in enumerate(self._signals):
+            told_at, told_ms = self._told[desk]
+            news = watermark_ms > told_ms and now - told_at >= HEARTBEAT_SECONDS / 4
+            if not signals and not news and now - told_at < HEARTBEAT_SECONDS:
+                continue
+            self._told[desk] = now, watermark_ms
+            parts = list(wire.packed((len(signal), signal) for _, signal in signals)) or [[]]
+            for index, part in enumerate(parts):
+                last = index == len(parts) - 1
+                message = SignalsMessage(
+                    shard=self._shard,
+                    shards=self._shards,
+                    watermark_ms=watermark_ms if last else NOTHING_KNOWN,
+                    signals=part,
+                )
+                result.append(Output(self._topics.signals, desk, None, wire.encode(message)))
+            self._signals[desk] = []
+        return result
+
+    def settled(self) -> int:
+        """The batches all of whose events have been applied."""
+        while self._batches and self._batches[0][0] == 0:
+            self._batches.popleft()
+            self._settled += 1
+        return self._settled
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The profiles changed, and how far each input partition is."""
+        changes: dict[bytes, bytes | None] = dict(self._detection.changes())
+        watermarks = self._watermarks.encode()
+        if watermarks != self._store.get(_WATERMARKS_KEY):
+            changes[_WATERMARKS_KEY] = watermarks
+        return changes
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """They are durable."""
+        self._detection.saved({key: value for key, value in changes.items() if value is not None})
+
+    def _release(self, watermark_ms: int) -> None:
+        if self._merge.held:
+            everything = self._watermarks.all_idle
+            for event, source, offset, waiting in self._merge.released(watermark_ms, everything=everything):
+                self._apply(event, source, offset)
+                waiting[0] -= 1
+
+    def _apply(self, event: AccessEvent, source: int, offset: int) -> None:
+        signals = self._detection.observe(event, source, offset)
+        if signals:
+            self._say(signals)
+
+    def _say(self, signals: list[Signal]) -> None:
+        for signal in signals:
+            self._metrics.signal(signal)
+            encoded = wire.encode_signal(signal)
+            desk = partition_of(signal.tenant, self._desks)
+            self._signals[desk].append((len(encoded), msgspec.Raw(encoded)))
+
+
+class Triage:
+    """Judge signals once the days they rest on are closed, and publish alerts."""
+
+    def __init__(
+        self,
+        desk: int,
+        settings: Settings,
+        store: MutableMapping[bytes, bytes],
+        keys: list[bytes],
+        topics: TopicNames,
+        metrics: Metrics,
+        hold_seconds: float,
+    ) -> None:
+        self._topics = topics
+        self._metrics = metrics
+        self._hold_seconds = hold_seconds
+        self._desk = Desk(settings, store)
+        self._desk.restore(keys)
+        self._watermarks = Watermarks()
+        self._queues: dict[int, deque[tuple[float, SignalsMessage, deque[Signal], list[int]]]] = {}
+        self._batches: deque[list[int]] = deque()
+        self._settled = 0
+        self._alerts: list[Alert] = []
+        metrics.watch_desk(desk, self._desk)
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Queue a batch of packed signals by their shard, and judge what can be."""
+        waiting = [len(records)]
+        self._batches.append(waiting)
+        now = monotonic()
+        for record in records:
+            message, signals = wire.decode_signals(record.value)
+            queue = self._queues.setdefault(message.shard, deque())
+            queue.append((now, message, deque(signals), waiting))
+        self._drain()
+
+    def tick(self, position: int | None, *, caught_up: bool) -> None:
+        """Judge provisionally what has been held too long."""
+        self._drain()
+
+    def outputs(self) -> list[Output]:
+        """The alerts."""
+        alerts, self._alerts = self._alerts, []
+        return [
+            Output(
+                self._topics.alerts,
+                None,
+                alert.uid.encode(),
+                alert.body,
+                (("crmwatch-positions", msgspec.json.encode(alert.positions)),),
+            )
+            for alert in alerts
+        ]
+
+    def settled(self) -> int:
+        """The batches all of whose signals have been judged."""
+        while self._batches and self._batches[0][0] == 0:
+            self._batches.popleft()
+            self._settled += 1
+        return self._settled
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The incidents and the population's figures that changed."""
+        return self._desk.changes()
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """They are durable."""
+        self._desk.saved(changes)
+
+    def _drain(self) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for queue in self._queues.values():
+                while queue and self._judge(queue[0]):
+                    _, message, _, waiting = queue.popleft()
+                    waiting[0] -= 1
+                    before = self._watermarks.value
+                    after = self._watermarks.update(
+                        message.shard, message.shards, message.watermark_ms, idle=False
+                    )
+                    if after > before:
+                        moved = True
+                        self._publish(self._desk.advance(after))
+
+    def _judge(self, entry: tuple[float, SignalsMessage, deque[Signal], list[int]]) -> bool:
+        """Judge a message's signals in order; whether that was possible for all of them."""
+        since, _, signals, _ = entry
+        while signals:
+            provisional = False
+            if not self._desk.settled(signals[0]):
+                if monotonic() - since < self._hold_seconds:
+                    return False
+                provisional = True
+            self._publish(self._desk.judge(signals.popleft(), provisional=provisional))
+        return True
+
+    def _publish(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            self._metrics.alert(alert)
+        self._alerts += alerts
+
+
+def dead_letter(topic: str, position: str, record: bytes | None, error: RecordError) -> Output:
+    """A record that could not be read, with where it lay and why, keyed by its position."""
+    body = {
+        "position": position,
+        "origin": error.position,
+        "adapter": error.adapter,
+        "reason": error.reason,
+        "detail": error.detail,
+        "record": (record or b"")[:MAX_DEAD_RECORD_BYTES],
+        "record_bytes": len(record or b""),
+    }
+    return Output(topic, None, position.encode(), msgspec.json.encode(body))

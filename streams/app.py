@@ -1,0 +1,232 @@
+"""The worker: a Faust app with the three agents on one frame, their tables, its pulse and its endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from time import monotonic
+from typing import Any
+
+import faust
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from streams.agents import Detect, Ingest, Triage
+from streams.config import Config
+from streams.consumer import BatchedApp
+from streams.endpoint import Endpoint
+from streams.metrics import Metrics
+from streams.producer import MAX_MESSAGE_BYTES, Producer
+from streams.stage import Stage, Work
+from streams.watchdog import Pulse, Watchdog, end_process
+
+__all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
+
+
+class _App(BatchedApp):
+    """The Faust app; it starts and stops what is the worker's own around its own."""
+
+    worker: Worker
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        await self.worker.start()
+
+    async def on_stop(self) -> None:
+        await self.worker.finish()
+        await super().on_stop()
+        await self.worker.close()
+
+
+class Worker:
+    """One worker process's parts; `run` runs it until it is told to stop."""
+
+    def __init__(self, config: Config, partitions: int, registry: CollectorRegistry) -> None:
+        self.config = config
+        self.partitions = partitions
+        self.metrics = Metrics(registry)
+        self.pulse = Pulse()
+        settings = config.worker
+        self.watchdog = Watchdog(self.pulse, settings.patience_seconds)
+        self.endpoint = Endpoint(
+            settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
+        )
+        self.producer = Producer(bootstrap_servers=settings.bootstrap)
+        self.app = self._new_app()
+        self.stages = self._new_stages()
+        self._connect()
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT, then finish what is in hand. Exits the process."""
+        self.endpoint.start()
+        worker = faust.Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+        worker.execute_from_commandline()
+
+    def _new_app(self) -> Any:
+        config = self.config
+        settings = config.worker
+        session = settings.session_seconds
+        app = _App(
+            config.topics.app_id,
+            broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+            store="memory://",
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+            consumer_group_instance_id=settings.instance,
+            broker_max_poll_records=8000,
+            broker_session_timeout=session,
+            broker_heartbeat_interval=session / 5,
+            broker_request_timeout=max(40.0, session * 2),
+            broker_commit_interval=0.5,
+            stream_buffer_maxsize=16,
+            stream_recovery_delay=0.0,
+            stream_wait_empty=False,
+            web_enabled=False,
+            reply_create_topic=False,
+        )
+        app.worker = self
+        topics = config.topics
+        app.batched_topics = frozenset((topics.access, topics.events, topics.signals))
+        return app
+
+    def _new_stages(self) -> list[Stage]:
+        config, topics, count = self.config, self.config.topics, self.partitions
+        settings = config.worker
+
+        def ingest(partition: int, store: MutableMapping[bytes, bytes], keys: list[bytes]) -> Work:
+            return Ingest(partition, count, count, topics, self.metrics, settings.idle_seconds)
+
+        def detect(partition: int, store: MutableMapping[bytes, bytes], keys: list[bytes]) -> Work:
+            return Detect(
+                partition,
+                count,
+                count,
+                config.detector,
+                store,
+                keys,
+                topics,
+                self.metrics,
+                keyed=settings.keyed,
+                merge_events=settings.merge_events,
+            )
+
+        def triage(partition: int, store: MutableMapping[bytes, bytes], keys: list[bytes]) -> Work:
+            return Triage(
+                partition, config.detector, store, keys, topics, self.metrics, settings.hold_seconds
+            )
+
+        profiles = self._table("profiles")
+        incidents = self._table("incidents")
+        return [
+            self._stage("ingest", topics.access, ingest, None),
+            self._stage("detect", topics.events, detect, profiles),
+            self._stage("triage", topics.signals, triage, incidents),
+        ]
+
+    def _table(self, name: str) -> Any:
+        return self.app.Table(name, partitions=self.partitions, key_type=bytes, value_type=bytes)
+
+    def _stage(self, name: str, topic: str, work: Any, table: Any) -> Stage:
+        return Stage(
+            name,
+            topic,
+            app=self.app,
+            producer=self.producer,
+            work=work,
+            tp=lambda partition: TP(topic, partition),
+            fatal=self._fatal,
+            table=table,
+            save_seconds=self.config.worker.save_seconds,
+        )
+
+    def _connect(self) -> None:
+        app = self.app
+        for stage in self.stages:
+            channel = app.topic(stage.topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+            app.agent(channel, name=stage.name, concurrency=1)(self._body(stage))
+
+        async def revoked(app: Any, revoked: Any, **_: Any) -> None:
+            self.pulse.ready = False
+            self.pulse.recovering_since = monotonic()
+            for stage in self.stages:
+                stage.drop()
+
+        async def recovered(app: Any, **_: Any) -> None:
+            assigned = app.consumer.assignment()
+            for stage in self.stages:
+                stage.open(sorted(tp.partition for tp in assigned if tp.topic == stage.topic))
+            self.pulse.recovering_since = None
+            self.pulse.moved_at = monotonic()
+            self.pulse.ready = True
+
+        self._handlers = (revoked, recovered)  # Faust's signals hold them weakly
+        app.on_partitions_revoked.connect(revoked)
+        app.on_rebalance_complete.connect(recovered)
+
+    async def start(self) -> None:
+        """Begin, before anything is consumed."""
+        await self.producer.start()
+        self.watchdog.start()
+        self._beating = asyncio.create_task(self._beat(), name="pulse")
+
+    async def finish(self) -> None:
+        """Bring what is in hand to a durable end, before the consumer's last commit."""
+        self.watchdog.stop()
+        self.pulse.ready = False
+        for stage in self.stages:
+            await stage.finish()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._beating.cancel()
+        await self.producer.stop()
+        self.endpoint.stop()
+
+    def _body(self, stage: Stage) -> Any:
+        async def body(stream: Any) -> None:
+            await stage.run(stream)
+
+        body.__name__ = stage.name
+        return body
+
+    async def _beat(self) -> None:
+        session = self.config.worker.session_seconds
+        while True:
+            gap = monotonic() - self.pulse.beat_at
+            if gap > session and self.pulse.ready:
+                end_process(f"the process stood still for {gap:.0f} s, longer than its session with the brokers")
+            committed, lag = self._position()
+            self.metrics.lag = lag
+            self.pulse.beat(committed, sum(lag.values()))
+            await asyncio.sleep(0.5)
+
+    def _position(self) -> tuple[int, dict[tuple[str, int], int]]:
+        consumer = self.app.consumer
+        committed = 0
+        lag: dict[tuple[str, int], int] = {}
+        if not self.pulse.ready:
+            return committed, lag
+        topics = {stage.topic for stage in self.stages}
+        for tp in consumer.assignment():
+            if tp.topic in topics:
+                offset = consumer._committed_offset[tp] or 0
+                highwater = consumer.highwater(tp) or 0
+                committed += offset
+                lag[tp.topic, tp.partition] = max(0, highwater - offset)
+        return committed, lag
+
+    def _live(self) -> str | None:
+        return self.pulse.trouble(self.config.worker.patience_seconds)
+
+    def _ready(self) -> str | None:
+        return None if self.pulse.ready else "state is being recovered, or no partition is assigned yet"
+
+    def _fatal(self, what: str, error: BaseException) -> None:
+        log.error("%s: %r", what, error, exc_info=error)
+        end_process(f"{what}: {type(error).__name__}: {error}")
+

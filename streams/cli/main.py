@@ -1,0 +1,51 @@
+"""``crmwatch``: the commands, put together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from streams.cli.broker import broker
+from streams.cli.demo import demo
+from streams.cli.publish import publish
+from streams.cli.replay import replay
+from streams.cli.topics import topics
+from streams.cli.worker import worker
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="crmwatch",
+    help="Who takes out of your CRM more than they should: early, explained alerts from its access logs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (demo, replay, worker, publish, topics, broker):
+    app.command()(command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(version("crmwatch"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

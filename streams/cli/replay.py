@@ -1,0 +1,130 @@
+"""``crmwatch replay``: historic logs through the same engine as the worker's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO, Annotated
+
+import msgspec
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from detector.alert import Alert
+from streams.cli.screen import errors, fail, out, panel_of, plain, settings, utc
+from streams.reader import ReadError
+from streams.replay import Letter, Replay, Summary
+
+__all__ = ["replay"]
+
+SHOWN_ALERTS = 20
+
+
+def replay(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
+    alerts: Annotated[
+        Path | None, typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them.")
+    ] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+    fail_on: Annotated[
+        int | None, typer.Option(help="Exit with 1 if an alert has this severity (1-5) or more.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary for programs.")] = False,
+) -> None:
+    """Read a CRM's access logs from files and say who took out more than they should.
+
+    Exit code: 0 fine, 1 an alert as severe as --fail-on, 2 unreadable input or bad settings.
+    """
+    config = settings(settings_file, dict(os.environ), {})
+    letters_file = alerts.with_name(alerts.name + ".deadletters") if alerts is not None else None
+    positions_file = alerts.with_name(alerts.name + ".positions") if alerts is not None else None
+    shown: list[Alert] = []
+    worst = 0
+    interrupted = False
+    with _Output(alerts) as alert_out, _Output(letters_file) as letter_out, _Output(positions_file) as where_out:
+
+        def write_letter(letter: Letter) -> None:
+            letter_out.line(msgspec.json.encode(letter))
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("reading …", total=None)
+            run = Replay(
+                paths,
+                config.detector,
+                time.time_ns() // 1_000_000,
+                write_letter,
+                lambda records: progress.update(task, description=f"{records:,} records"),
+            )
+            try:
+                for alert in run.alerts():
+                    alert_out.line(alert.body)
+                    where_out.line(msgspec.json.encode({"uid": alert.uid, "positions": alert.positions}))
+                    worst = max(worst, alert.severity)
+                    shown = [*(one for one in shown if one.uid != alert.uid), alert]
+            except ReadError as error:
+                fail(str(error))
+            except KeyboardInterrupt:
+                interrupted = True
+    summary = run.summary()
+    if as_json:
+        typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
+    else:
+        _show(summary, shown)
+    if interrupted:
+        fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
+    if fail_on is not None and worst >= fail_on:
+        raise typer.Exit(1)
+
+
+class _Output:
+    """A file of lines, or nowhere."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> _Output:
+        if self._path is not None:
+            try:
+                self._file = self._path.open("wb")
+            except OSError as error:
+                fail(f"{self._path}: cannot be written: {error.strerror}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def line(self, data: bytes) -> None:
+        if self._file is not None:
+            self._file.write(data + b"\n")
+
+
+def _show(summary: Summary, alerts: list[Alert]) -> None:
+    screen = out()
+    ranked = sorted(alerts, key=lambda alert: (-alert.severity, alert.time_ms))
+    for alert in ranked[:SHOWN_ALERTS]:
+        points = msgspec.json.decode(alert.body)["risk_score"]
+        screen.print(panel_of(alert, points))
+    if len(ranked) > SHOWN_ALERTS:
+        screen.print(f"… and {len(ranked) - SHOWN_ALERTS} more incidents; --alerts writes all of them.")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_row("records", f"{summary.records:,}")
+    table.add_row("events", f"{summary.events:,} ({summary.duplicates:,} duplicates)")
+    table.add_row("from, to", f"{utc(summary.first_ms)}, {utc(summary.last_ms)}")
+    table.add_row("identities", f"{summary.identities:,}")
+    for category, rows in summary.rows_left.items():
+        table.add_row(f"rows left: {category}", f"{rows:,}")
+    for reason, count in summary.dead_letters.items():
+        table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")
+    table.add_row("alerts", f"{summary.alerts:,} on {len(ranked):,} incidents")
+    screen.print(table)
+    if summary.unknown:
+        screen.print("No adapter knows the format of what lies in:")
+        for folder, count in summary.unknown.items():
+            screen.print(Text(f"  {plain(folder)} ({count:,} records)"))

@@ -1,0 +1,58 @@
+"""``crmwatch worker``: the always-on service."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli.screen import errors, fail, settings
+from streams.topics import TopicsError, partitions
+
+__all__ = ["worker"]
+
+
+def worker(
+    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
+    keyed: Annotated[
+        bool | None, typer.Option("--keyed/--unkeyed", help="Whether the access topic is keyed by identity.")
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Where /metrics, /live and /ready are; 0 takes any free port.")
+    ] = None,
+    instance: Annotated[
+        str | None, typer.Option(help="A name that stays over restarts: a restart then moves no partitions.")
+    ] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+) -> None:
+    """Read the access topic, always on, and publish alerts. Start as many as you like: they share the partitions.
+
+    Exit code: 0 stopped, 2 bad settings or no Kafka, 70 something unexpected: restart it.
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    flags: dict[str, object] = {
+        "worker.bootstrap": bootstrap,
+        "worker.keyed": keyed,
+        "worker.metrics_port": metrics_port,
+        "worker.instance": instance,
+    }
+    config = settings(settings_file, dict(os.environ), flags)
+    try:
+        count = partitions(config.worker.bootstrap, config.topics.access)
+    except TopicsError as error:
+        fail(str(error))
+    os.environ.setdefault("FAUST_LOOP", "uvloop")  # read when Faust is imported
+    from prometheus_client import REGISTRY
+
+    from streams.app import Worker
+
+    running = Worker(config, count, REGISTRY)
+    errors().print(
+        f"crmwatch worker: {config.worker.bootstrap}, {config.topics.access} with {count} partitions, "
+        f"metrics on http://{config.worker.metrics_host}:{running.endpoint.port}/metrics",
+        soft_wrap=True,
+    )
+    running.run()

@@ -1,0 +1,135 @@
+"""Settings, built once at the edge: one TOML file, then ``CRMWATCH_…`` from the environment, then flags.
+
+A key that does not exist or has the wrong type is named, with the closest one that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detector.settings import DetectionSettings, Settings, TriageSettings
+from streams.topics import TopicNames
+
+__all__ = ["Config", "ConfigError", "WorkerSettings", "load"]
+
+PREFIX = "CRMWATCH_"
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names it and where it was set."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the worker runs."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    """The brokers: ``host:port``, several with commas."""
+    keyed: bool = False
+    """Whether the access topic is keyed by identity, as `crmwatch publish` does. Then nothing is held back to put
+    an identity's records into order."""
+    merge_events: int = 200_000
+    """How many events a shard holds back for order before it lets them through unordered; each is about 1 KB."""
+    idle_seconds: float = 2.0
+    """After this long without a record, a partition that has been read to its end is not waited for."""
+    hold_seconds: float = 120.0
+    """How long a decision waits for a day of the population to be complete before it is taken provisionally."""
+    save_seconds: float = 1.0
+    """How often state is saved, and at most how much work is done again after a crash."""
+    session_seconds: float = 10.0
+    """Kafka's session time-out: after this long without a heartbeat another worker takes over."""
+    patience_seconds: float = 60.0
+    """The watchdog ends the process when there is work and nothing has been committed for so long."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    """Where /metrics, /live and /ready are served; port 0 takes any free one."""
+    instance: str | None = None
+    """A name that stays the same over restarts (Kafka's static membership): a restart then moves no partitions."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting there is."""
+
+    detection: DetectionSettings = DetectionSettings()
+    triage: TriageSettings = TriageSettings()
+    worker: WorkerSettings = WorkerSettings()
+    topics: TopicNames = TopicNames()
+
+    @property
+    def detector(self) -> Settings:
+        """The detector's part."""
+        return Settings(detection=self.detection, triage=self.triage)
+
+
+def load(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> Config:
+    """Build the settings; `flags` are ``section.key`` → value, ``None`` for one that was not given.
+
+    An environment variable is ``CRMWATCH_SECTION_KEY``. Raises `ConfigError`.
+
+    >>> load(None, {"CRMWATCH_TRIAGE_ALERT_RISK": "60"}, {"worker.bootstrap": None}).triage.alert_risk
+    60
+    """
+    values: dict[str, dict[str, Any]] = {}
+    if file is not None:
+        values = _read(file)
+        _check(values, str(file))
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and (found := _variable(name)) is not None:
+            section, key = found
+            values.setdefault(section, {})[key] = text
+    for path, value in (flags or {}).items():
+        if value is not None:
+            section, key = path.split(".")
+            values.setdefault(section, {})[key] = value
+    try:
+        return msgspec.convert(values, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"a setting has the wrong type or range: {error}") from error
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from error
+
+
+def _check(values: Mapping[str, Any], where: str) -> None:
+    for section, keys in values.items():
+        if section not in _SECTIONS:
+            raise ConfigError(f"{where}: there is no section [{section}]{_closest(section, _SECTIONS)}")
+        if not isinstance(keys, dict):
+            raise ConfigError(f"{where}: [{section}] must be a section")
+        for key in keys:
+            if key not in _SECTIONS[section]:
+                raise ConfigError(
+                    f"{where}: there is no setting {section}.{key}{_closest(key, _SECTIONS[section])}"
+                )
+
+
+def _variable(name: str) -> tuple[str, str] | None:
+    section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+    if section in _SECTIONS and key in _SECTIONS[section]:
+        return section, key
+    every = [f"{PREFIX}{section}_{key}".upper() for section, keys in _SECTIONS.items() for key in keys]
+    raise ConfigError(f"environment: there is no setting {name}{_closest(name, every)}")
+
+
+def _closest(word: str, words: Any) -> str:
+    found = difflib.get_close_matches(word, list(words), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+_SECTIONS = {
+    section.name: tuple(field.name for field in msgspec.structs.fields(section.type))
+    for section in msgspec.structs.fields(Config)
+}

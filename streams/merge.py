@@ -1,0 +1,112 @@
+"""Many partitions, one order: what makes an unkeyed topic as exact as a keyed one.
+
+Where an identity's records are spread over partitions, the log does not say which came first. Event time does: an
+event is let through once every other partition is known to have passed it (its watermark), or is idle. Each
+partition keeps its own order, so that offsets still say what has been applied.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Generic, TypeVar
+
+import msgspec
+
+from streams.wire import NOTHING_KNOWN
+
+__all__ = ["Merge", "Watermarks"]
+
+T = TypeVar("T")
+
+
+class Watermarks:
+    """Up to which event time a set of partitions is known; `saved` is what `encode` gave."""
+
+    def __init__(self, saved: bytes | None = None) -> None:
+        self._expected = 0
+        self._known: dict[int, tuple[int, bool]] = {}
+        if saved is not None:  # that a partition was idle then means nothing now
+            known = msgspec.msgpack.decode(saved, type=dict[int, int])
+            self._expected = len(known)
+            self._known = {source: (watermark_ms, False) for source, watermark_ms in known.items()}
+        self._value = NOTHING_KNOWN
+
+    def encode(self) -> bytes:
+        """What is known, as bytes."""
+        return msgspec.msgpack.encode({source: known for source, (known, _) in sorted(self._known.items())})
+
+    def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool) -> int:
+        """Note what one of `sources` partitions said; the watermark of all of them.
+
+        It never falls: a partition that wakes up with older events has late ones.
+        """
+        self._expected = max(self._expected, sources)
+        before, _ = self._known.get(source, (NOTHING_KNOWN, False))
+        self._known[source] = (max(before, watermark_ms), idle)
+        if len(self._known) >= self._expected:
+            active = [known for known, idle in self._known.values() if not idle]
+            value = min(active) if active else max(known for known, _ in self._known.values())
+            self._value = max(self._value, value)
+        return self._value
+
+    @property
+    def value(self) -> int:
+        """Milliseconds of event time; `NOTHING_KNOWN` until every partition has said something."""
+        return self._value
+
+    @property
+    def all_idle(self) -> bool:
+        """Whether every partition has been read to its end and is quiet."""
+        return len(self._known) >= self._expected > 0 and all(idle for _, idle in self._known.values())
+
+
+class Merge(Generic[T]):
+    """A merge of partitions by (event time, event id) that keeps each partition's own order.
+
+    >>> merge = Merge(limit=10)
+    >>> merge.push(0, 5, "b", "later"); merge.push(1, 3, "a", "first")
+    >>> list(merge.released(4))
+    ['first']
+    >>> merge.held
+    1
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._queues: dict[int, deque[tuple[int, str, T]]] = {}
+        self._newest: dict[int, int] = {}
+        self._heads: list[tuple[int, str, int]] = []
+        self.held = 0
+        """How many items wait."""
+        self.overrun = 0
+        """How many items were let through early because more than the limit waited."""
+
+    def push(self, source: int, time_ms: int, event_id: str, item: T) -> None:
+        """Add the next item of a partition. One that is older than its predecessors goes right after them."""
+        time_ms = self._newest[source] = max(time_ms, self._newest.get(source, time_ms))
+        queue = self._queues.get(source)
+        if queue is None:
+            queue = self._queues[source] = deque()
+        queue.append((time_ms, event_id, item))
+        self.held += 1
+        if len(queue) == 1:
+            heappush(self._heads, (time_ms, event_id, source))
+
+    def released(self, watermark_ms: int, *, everything: bool = False) -> Iterator[T]:
+        """What every partition has passed (`time < watermark`), in order; with `everything`, all that waits."""
+        while self._heads:
+            time_ms, _, source = self._heads[0]
+            if time_ms >= watermark_ms and not everything:
+                if self.held <= self._limit:
+                    return
+                self.overrun += 1
+            heappop(self._heads)
+            queue = self._queues[source]
+            _, _, item = queue.popleft()
+            self.held -= 1
+            if queue:
+                following, event_id, _ = queue[0]
+                heappush(self._heads, (following, event_id, source))
+            yield item

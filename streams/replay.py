@@ -1,0 +1,137 @@
+"""Historic logs through the engine: files in, alerts and dead letters out, the same as the worker would say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePath
+
+import msgspec
+
+from detector.adapters import RecordError
+from detector.alert import Alert
+from detector.engine import Engine
+from detector.event import AccessEvent
+from detector.settings import Settings
+from streams.reader import Raw, read_in_order
+
+__all__ = ["FUTURE_MS", "Letter", "Replay", "Summary", "future"]
+
+FUTURE_MS = 10 * 60 * 1000
+"""A record whose event time is this far ahead of its arrival is not believed."""
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A record that could not be read: what a dead letter holds."""
+
+    position: str
+    origin: str
+    adapter: str
+    reason: str
+    detail: str
+    record: bytes
+    record_bytes: int
+
+
+class Summary(msgspec.Struct):
+    """What a replay came to."""
+
+    records: int = 0
+    events: int = 0
+    duplicates: int = 0
+    identities: int = 0
+    signals: int = 0
+    alerts: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+    rows_left: dict[str, int] = {}
+    """By data category."""
+    dead_letters: dict[str, int] = {}
+    """By adapter and reason."""
+    unknown: dict[str, int] = {}
+    """Folder → records that no adapter recognises."""
+
+
+class Replay:
+    """One run of the engine over files; iterate `alerts`, then read `summary`."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        settings: Settings,
+        now_ms: int,
+        on_letter: Callable[[Letter], None] = lambda letter: None,
+        on_record: Callable[[int], None] = lambda records: None,
+    ) -> None:
+        self._paths = paths
+        self._now_ms = now_ms
+        self._on_letter = on_letter
+        self._on_record = on_record
+        self._engine = Engine(settings)
+        self._letters: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
+        self._summary = Summary()
+
+    def alerts(self) -> Iterator[Alert]:
+        """The alerts, as they follow from the events in event-time order. Raises `ReadError` for a bad path."""
+        summary = self._summary
+        observe = self._engine.observe
+        for raw, result in read_in_order(self._paths):
+            summary.records += 1
+            if not summary.records % 1000:
+                self._on_record(summary.records)
+            result = future(result, self._now_ms)
+            if isinstance(result, RecordError):
+                self._letter(raw, result)
+                continue
+            summary.events += 1
+            if summary.first_ms is None:
+                summary.first_ms = result.time_ms
+            summary.last_ms = result.time_ms
+            yield from self._counted(observe(result))
+        if summary.last_ms is not None:
+            yield from self._counted(self._engine.finish(summary.last_ms))
+        self._on_record(summary.records)
+
+    def summary(self) -> Summary:
+        """How it stands."""
+        detection = self._engine.detection
+        rows: Counter[str] = Counter()
+        for (_, category), count in detection.rows_left.items():
+            rows[category.value] += count
+        summary = self._summary
+        summary.duplicates = detection.duplicates
+        summary.identities = self._engine.identities
+        summary.signals = self._engine.signals
+        summary.rows_left = dict(rows.most_common())
+        summary.dead_letters = dict(self._letters.most_common())
+        summary.unknown = dict(sorted(self._unknown.items()))
+        return summary
+
+    def _counted(self, alerts: list[Alert]) -> list[Alert]:
+        self._summary.alerts += len(alerts)
+        return alerts
+
+    def _letter(self, raw: Raw, error: RecordError) -> None:
+        self._letters[f"{error.adapter or 'no adapter'}: {error.reason}"] += 1
+        if not error.adapter:
+            self._unknown[str(PurePath(raw.source).parent)] += 1
+        self._on_letter(
+            Letter(
+                raw.position,
+                error.position,
+                error.adapter,
+                error.reason,
+                error.detail,
+                raw.record,
+                len(raw.record),
+            )
+        )
+
+
+def future(result: AccessEvent | RecordError, arrived_ms: int) -> AccessEvent | RecordError:
+    """The result, unless it is an event from well after it arrived: that is an error, and must not move a clock."""
+    if isinstance(result, RecordError) or result.time_ms <= arrived_ms + FUTURE_MS:
+        return result
+    origin = result.origin
+    return RecordError(origin.adapter, origin.position, "future", f"its event time is {result.time_ms} ms")

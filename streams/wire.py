@@ -1,0 +1,130 @@
+"""What the three agents send one another: packed messages, many events or signals in one Kafka record.
+
+A message says which partition it comes from, how many there are of them, and up to which event time that partition
+is known: that is how a watermark travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+from zlib import crc32
+
+import msgspec
+
+from detector.event import AccessEvent
+from detector.signal import Signal
+
+__all__ = [
+    "NOTHING_KNOWN",
+    "EventsMessage",
+    "SignalsMessage",
+    "WireError",
+    "decode_events",
+    "decode_signals",
+    "encode",
+    "encode_event",
+    "encode_signal",
+    "packed",
+    "partition_of",
+]
+
+T = TypeVar("T")
+
+WIRE_VERSION = 1
+PACKED_BYTES = 900_000
+"""A packed message is closed when it has grown to this size."""
+NOTHING_KNOWN = -(1 << 62)
+"""The watermark of a partition that nothing has come from."""
+
+
+class WireError(ValueError):
+    """An internal message that cannot be read: two releases that do not fit run side by side, or worse."""
+
+
+class EventsMessage(msgspec.Struct, array_like=True, kw_only=True):
+    """Events of one input partition for one shard of identities."""
+
+    version: int = WIRE_VERSION
+    source: int
+    """The input partition, numbered over all input topics."""
+    sources: int
+    watermark_ms: int
+    idle: bool = False
+    """The input partition has been read to its end and is quiet: do not wait for it."""
+    events: list[tuple[int, msgspec.Raw]] = []
+    """Offset within the input partition, and the encoded event."""
+
+
+class SignalsMessage(msgspec.Struct, array_like=True, kw_only=True):
+    """Signals of one shard of identities for one shard of tenants."""
+
+    version: int = WIRE_VERSION
+    shard: int
+    shards: int
+    watermark_ms: int
+    signals: list[msgspec.Raw] = []
+
+
+_encoder = msgspec.msgpack.Encoder()
+_events = msgspec.msgpack.Decoder(EventsMessage)
+_signals = msgspec.msgpack.Decoder(SignalsMessage)
+_event = msgspec.msgpack.Decoder(AccessEvent)
+_signal = msgspec.msgpack.Decoder(Signal)
+
+encode = _encoder.encode
+"""A message as bytes."""
+encode_event = _encoder.encode
+encode_signal = _encoder.encode
+
+
+def decode_events(data: bytes) -> tuple[EventsMessage, list[tuple[int, AccessEvent]]]:
+    """An events message and its events by offset. Raises `WireError`."""
+    try:
+        message = _events.decode(data)
+        decode = _event.decode
+        events = [(offset, decode(raw)) for offset, raw in message.events]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"not an events message: {error}") from error
+    if message.version != WIRE_VERSION:
+        raise WireError(f"events message of version {message.version}; this release reads {WIRE_VERSION}")
+    return message, events
+
+
+def decode_signals(data: bytes) -> tuple[SignalsMessage, list[Signal]]:
+    """A signals message and its signals in order. Raises `WireError`."""
+    try:
+        message = _signals.decode(data)
+        signals = [_signal.decode(raw) for raw in message.signals]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"not a signals message: {error}") from error
+    if message.version != WIRE_VERSION:
+        raise WireError(f"signals message of version {message.version}; this release reads {WIRE_VERSION}")
+    return message, signals
+
+
+def packed(items: Iterable[tuple[int, T]], limit: int = PACKED_BYTES) -> Iterator[list[T]]:
+    """Cut sized items into lists that keep their order, each closed once it has reached `limit` bytes.
+
+    >>> list(packed([(40, "a"), (70, "b"), (10, "c")], limit=100))
+    [['a', 'b'], ['c']]
+    """
+    part: list[T] = []
+    size = 0
+    for length, item in items:
+        part.append(item)
+        size += length
+        if size >= limit:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Which of an internal topic's partitions a key belongs to; the same on every machine and release.
+
+    >>> partition_of("00D4R000001kSkyUAW/0054R0000000001AAA", 8)
+    0
+    """
+    return crc32(key.encode("utf-8", "surrogatepass")) % partitions
