@@ -42,11 +42,11 @@ def test_the_plan_names_each_topic_with_its_policy_retention_and_size() -> None:
     }
     week, month, year = (str(days * 86_400_000) for days in (7, 30, 365))
     assert table == {
-        "crm.access": ("delete", week, "1048576"),
+        "crm.access": ("delete", week, "8388608"),
         "crmwatch.events": ("delete", week, "8388608"),
         "crmwatch.signals": ("delete", week, "8388608"),
-        "crmwatch.alerts": ("compact,delete", year, "1048576"),
-        "crmwatch.feedback": ("compact", None, "1048576"),
+        "crmwatch.alerts": ("compact,delete", year, "8388608"),
+        "crmwatch.feedback": ("compact", None, "8388608"),
         "crmwatch.deadletters": ("delete", month, "8388608"),
         "crmwatch-profiles-changelog": ("compact", None, "8388608"),
         "crmwatch-incidents-changelog": ("compact", None, "8388608"),
@@ -87,7 +87,11 @@ def test_what_differs_is_named_and_left_alone(kafka: Broker, names: TopicNames) 
         admin.create_topics(
             {
                 names.events: {"num_partitions": 1, "replication_factor": 1, "configs": settings},
-                names.feedback: {"num_partitions": 2, "replication_factor": 1},
+                names.feedback: {
+                    "num_partitions": 2,
+                    "replication_factor": 1,
+                    "configs": {"max.message.bytes": "1000000"},
+                },
             },
             wait_for_metadata=True,
         )
@@ -95,10 +99,18 @@ def test_what_differs_is_named_and_left_alone(kafka: Broker, names: TopicNames) 
     sentences = [
         f"{names.events}: partitions is 1 instead of 2, retention.ms is {DAY_MS} instead of 604800000",
         f"{names.feedback}: cleanup.policy is delete instead of compact, "
-        "max.message.bytes is 8388608 instead of 1048576",
+        "max.message.bytes is 1000000 instead of 8388608",
     ]
     assert ensure(kafka.bootstrap, wanted) == sentences
     assert compare(kafka.bootstrap, wanted) == Comparison((), tuple(sentences))
+
+
+def test_partitions_are_counted_for_a_topic_there_is(kafka: Broker, names: TopicNames) -> None:
+    """A topic's partitions are counted; one that is not there is named with the command that creates it."""
+    with pytest.raises(TopicsError, match=rf"no topic {names.access} at .*crmwatch topics"):
+        module.partitions(kafka.bootstrap, names.access)
+    ensure(kafka.bootstrap, plan(3, 1, names))
+    assert module.partitions(kafka.bootstrap, names.access) == 3
 
 
 def test_a_topic_that_another_process_creates_meanwhile_is_no_error(
