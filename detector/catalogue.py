@@ -1,8 +1,9 @@
 """What kind of data a CRM's objects hold: data, not code.
 
-The names are Salesforce's standard objects, in any case (SOQL ignores case); an object's history, feed, share and
-change-event shadows count as itself. A custom object is known by the words of its name (``Frequent_Flyer__c`` is
-loyalty). What is not known is `Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`: neither harmless nor an alarm.
+The names are Salesforce's standard objects, in any case (SOQL ignores case); an object's history, feed, share
+and change-event shadows count as itself. A custom object is known by the words of its name
+(``Frequent_Flyer__c`` is loyalty). What is not known is `Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`:
+neither harmless nor an alarm.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ __all__ = ["SENSITIVITY", "UNKNOWN_SENSITIVITY", "Category", "category", "sensit
 class Category(StrEnum):
     """Kinds of data, as a notification to an authority tells them apart."""
 
-    CONTACT_DATA = "contact_data"
-    SERVICE_CONTENT = "service_content"
+    CONTACT = "contact"
+    CUSTOMER_SERVICE = "customer_service"
     """What customers and customer service wrote to each other."""
     IDENTITY_DOCUMENTS = "identity_documents"
     PAYMENT = "payment"
@@ -37,8 +38,8 @@ UNKNOWN_SENSITIVITY = 0.5
 
 SENSITIVITY = MappingProxyType(
     {
-        Category.CONTACT_DATA: 0.7,
-        Category.SERVICE_CONTENT: 0.8,
+        Category.CONTACT: 0.7,
+        Category.CUSTOMER_SERVICE: 0.8,
         Category.IDENTITY_DOCUMENTS: 1.0,
         Category.PAYMENT: 1.0,
         Category.CREDENTIALS: 1.0,
@@ -51,37 +52,40 @@ SENSITIVITY = MappingProxyType(
 """How bad it is, from 0 to 1, if data of a category leave."""
 
 _OBJECTS = {
-    Category.CONTACT_DATA: """
+    Category.CONTACT: """
         Account AccountContactRelation AccountContactRole CampaignMember Contact ContactPointAddress
-        ContactPointConsent ContactPointEmail ContactPointPhone ContactRequest Customer Individual Lead Person
-        PersonAccount Recommendation Survey SurveyResponse
+        ContactPointConsent ContactPointEmail ContactPointPhone ContactRequest Customer Individual
+        Lead Person PersonAccount Recommendation Survey SurveyResponse
     """,
-    Category.SERVICE_CONTENT: """
-        Attachment Case CaseComment CaseContactRole ChatterMessage CollaborationGroupFeed ContentDocument
-        ContentDocumentLink ContentNote ContentVersion Conversation ConversationEntry Document EmailMessage
-        EmailMessageRelation FeedComment FeedItem LiveChatTranscript LiveChatTranscriptEvent LiveChatVisitor
-        MessagingEndUser MessagingSession Note SocialPersona SocialPost Task VoiceCall VoiceCallRecording
+    Category.CUSTOMER_SERVICE: """
+        Attachment Case CaseComment CaseContactRole ChatterMessage CollaborationGroupFeed
+        ContentDocument ContentDocumentLink ContentNote ContentVersion Conversation
+        ConversationEntry Document EmailMessage EmailMessageRelation FeedComment FeedItem
+        LiveChatTranscript LiveChatTranscriptEvent LiveChatVisitor MessagingEndUser MessagingSession
+        Note SocialPersona SocialPost Task VoiceCall VoiceCallRecording
     """,
     Category.PAYMENT: """
         CardPaymentMethod CreditMemo DigitalWallet Invoice InvoiceLine Payment PaymentAuthorization
         PaymentLineInvoice PaymentMethod Refund RefundLinePayment
     """,
     Category.CREDENTIALS: """
-        AuthProvider AuthSession Certificate ConnectedApplication ExternalCredential NamedCredential OauthToken
-        OAuthToken SessionPermSetActivation TwoFactorInfo UserAuthCertificate UserLogin VerificationHistory
+        AuthProvider AuthSession Certificate ConnectedApplication ExternalCredential NamedCredential
+        OauthToken OAuthToken SessionPermSetActivation TwoFactorInfo UserAuthCertificate UserLogin
+        VerificationHistory
     """,
     Category.LOYALTY: """
         LoyaltyLedger LoyaltyMemberCurrency LoyaltyMemberTier LoyaltyProgramMember MemberBenefit
         TransactionJournal Voucher
     """,
-    Category.HEALTH: "CareBarrier CarePlan CareProgramEnrollee CareRequest ClinicalEncounter HealthCondition",
+    Category.HEALTH: "CareBarrier CarePlan CareProgramEnrollee CareRequest HealthCondition",
     Category.INTERNAL: """
-        ApexClass ApexTrigger AsyncApexJob Asset AssignedResource Campaign Contract ContractLineItem CronTrigger
-        Dashboard EmailTemplate Entitlement EntityDefinition Event FieldDefinition Flow Folder Group GroupMember
-        KnowledgeArticle KnowledgeArticleVersion Knowledge__kav Opportunity OpportunityContactRole
-        OpportunityLineItem Order OrderItem Organization PermissionSet PermissionSetAssignment Pricebook2
-        PricebookEntry Product2 Profile QueueSobject Quote QuoteLineItem RecordType Report ServiceContract
-        SetupAuditTrail Solution Territory2 Topic User UserRole
+        ApexClass ApexTrigger AsyncApexJob Asset AssignedResource Campaign Contract ContractLineItem
+        CronTrigger Dashboard EmailTemplate Entitlement EntityDefinition Event FieldDefinition Flow
+        Folder Group GroupMember KnowledgeArticle KnowledgeArticleVersion Knowledge__kav Opportunity
+        OpportunityContactRole OpportunityLineItem Order OrderItem Organization PermissionSet
+        PermissionSetAssignment Pricebook2 PricebookEntry Product2 Profile QueueSobject Quote
+        QuoteLineItem RecordType Report ServiceContract SetupAuditTrail Solution Territory2 Topic
+        User UserRole
     """,
 }
 # Where words of several kinds are in a name, the kind that stands first here wins.
@@ -91,8 +95,8 @@ _WORDS = {
     Category.CREDENTIALS: "password credential token secret apikey certificate",
     Category.HEALTH: "health medical disability wheelchair care meal allergy",
     Category.LOYALTY: "loyalty flyer miles member membership points tier reward voucher",
-    Category.SERVICE_CONTENT: "case complaint chat message email transcript conversation claim feedback call",
-    Category.CONTACT_DATA: "contact customer passenger person people traveller traveler household booking lead",
+    Category.CUSTOMER_SERVICE: "case complaint chat message email transcript conversation claim feedback call",
+    Category.CONTACT: "contact customer passenger person people traveller traveler household booking lead",
     Category.INTERNAL: "config setting settings log job template mapping territory quota",
 }
 _BY_OBJECT = {name.lower(): kind for kind, names in _OBJECTS.items() for name in names.split()}
@@ -109,7 +113,7 @@ def category(name: str) -> Category:
     """The category of an object's data.
 
     >>> category("CaseHistory"), category("Frequent_Flyer__c")
-    (<Category.SERVICE_CONTENT: 'service_content'>, <Category.LOYALTY: 'loyalty'>)
+    (<Category.CUSTOMER_SERVICE: 'customer_service'>, <Category.LOYALTY: 'loyalty'>)
     """
     lower = name.lower()
     found = _BY_OBJECT.get(lower) or _BY_OBJECT.get(_SHADOW.sub("", lower))

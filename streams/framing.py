@@ -21,7 +21,7 @@ MAX_ROW_LINES = 100
 """A CSV row spans at most this many lines; a quote that is open for longer was never closed."""
 BLOCK_BYTES = 262_144
 USUAL_BYTES = 16_384
-"""How far the end of a line is looked for: an array without line ends must not be searched for every record."""
+"""How far a line's end is looked for: an array without any must not be searched for every record."""
 
 
 class Readable(Protocol):
@@ -134,8 +134,8 @@ def _lines(window: _Window) -> Iterator[Frame]:
 # --- JSON
 
 _BETWEEN = re.compile(rb"[\s,\[\]]*+")
-_TO_BRACE = re.compile(rb'(?:[^"{}\n]++|"(?:[^"\\\n]|\\.)*+")*+')
-_IN_STRING = re.compile(rb'(?:[^"\\\n]|\\.)*+')
+_IN_STRING = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+')
+_TO_BRACE = re.compile(rb'(?:[^"{}\n]++|"%s")*+' % _IN_STRING.pattern)
 _END = b" \t\r,]"
 _one_value = msgspec.json.Decoder(msgspec.Raw)
 
