@@ -93,10 +93,10 @@ _WORDS = {
     Category.IDENTITY_DOCUMENTS: "passport visa identity document idcard licence license nationality apis",
     Category.PAYMENT: "payment card iban bank invoice refund billing credit",
     Category.CREDENTIALS: "password credential token secret apikey certificate",
-    Category.HEALTH: "health medical disability wheelchair care meal allergy",
+    Category.HEALTH: "health medical disability wheelchair meal allergy",
     Category.LOYALTY: "loyalty flyer miles member membership points tier reward voucher",
-    Category.CUSTOMER_SERVICE: "case complaint chat message email transcript conversation claim feedback call",
-    Category.CONTACT: "contact customer passenger person people traveller traveler household booking lead",
+    Category.CUSTOMER_SERVICE: "case complaint chat message email transcript conversation claim feedback",
+    Category.CONTACT: "contact customer passenger person people traveller household booking lead",
     Category.INTERNAL: "config setting settings log job template mapping territory quota",
 }
 _BY_OBJECT = {name.lower(): kind for kind, names in _OBJECTS.items() for name in names.split()}

@@ -249,9 +249,19 @@ def _bulk2(row: _Row) -> Access:
         counting=Counting.MAXIMUM if job else Counting.EACH,
         bytes_out=bytes_out,
         operation_id=id18(job) if job else None,
-        status="success" if state in ("complete", "jobcomplete", "deleted") else clip(row.job_status),
+        status=_JOB_OUTCOMES.get(state),
         by_program=True,
     )
+
+
+_JOB_OUTCOMES = {
+    "aborted": "aborted",
+    "complete": "success",
+    "deleted": "success",
+    "failed": "failed",
+    "jobcomplete": "success",
+}
+"""What a job's state says of its success; those on the way there say nothing."""
 
 
 def _megabytes(text: str) -> int | None:
