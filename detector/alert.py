@@ -93,6 +93,7 @@ _WHY = {
     Category.LOYALTY: "they hold loyalty accounts, which can be emptied or sold",
     Category.HEALTH: "they hold health data, a special category of personal data",
     Category.INTERNAL: "what they hold is the company's own",
+    Category.UNCLASSIFIED: "nobody has said yet what they hold",
 }
 
 

@@ -15,8 +15,9 @@ from detector.detection import Detection
 from detector.event import AccessEvent
 from detector.settings import Settings
 from detector.signal import Signal
-from detector.triage.desk import Desk
+from detector.triage.desk import Desk, settled_at
 from streams import wire
+from streams.hold import Hold
 from streams.merge import Merge, Watermarks
 from streams.metrics import Metrics
 from streams.producer import Output
@@ -31,6 +32,8 @@ FUTURE_MS = 10 * 60 * 1000
 """A record whose event time is this far ahead of its arrival is not believed."""
 HEARTBEAT_SECONDS = 1.0
 MAX_DEAD_RECORD_BYTES = 1_000_000
+HELD_SIGNALS = 200_000
+"""More signals than this are not held for a day to close: the first are judged provisionally."""
 _WATERMARKS_KEY = b"\x00watermarks"
 """Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
 
@@ -266,26 +269,38 @@ class Triage:
         self._desk = Desk(settings, store)
         self._desk.restore(keys)
         self._watermarks = Watermarks()
-        self._queues: dict[int, deque[tuple[float, SignalsMessage, deque[Signal], list[int]]]] = {}
-        self._batches: deque[list[int]] = deque()
+        self._hold: Hold[list[int]] = Hold()
+        self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many signals wait
         self._settled = 0
         self._alerts: list[Alert] = []
         metrics.watch_desk(desk, self._desk)
 
     def take(self, records: Sequence[Any]) -> None:
-        """Queue a batch of packed signals by their shard, and judge what can be."""
-        waiting = [len(records)]
+        """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""
+        waiting = [0]
         self._batches.append(waiting)
         now = monotonic()
         for record in records:
             message, signals = wire.decode_signals(record.value)
-            queue = self._queues.setdefault(message.shard, deque())
-            queue.append((now, message, deque(signals), waiting))
-        self._drain()
+            for signal in signals:
+                threshold_ms = self._hold.threshold(signal, settled_at(signal.time_ms))
+                if threshold_ms <= self._desk.watermark_ms:
+                    self._publish(self._desk.judge(signal))
+                else:
+                    self._hold.add(signal, threshold_ms, now, waiting)
+                    waiting[0] += 1
+            watermark_ms = self._watermarks.update(
+                message.shard, message.shards, message.watermark_ms, idle=False
+            )
+            for threshold_ms, group in self._hold.released(watermark_ms):
+                self._publish(self._desk.advance(threshold_ms))
+                self._judge(group, provisional=False)
+            self._publish(self._desk.advance(watermark_ms))
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
-        """Judge provisionally what has been held too long."""
-        self._drain()
+        """Judge provisionally what has been held too long, or what is too much to hold."""
+        patience = 0.0 if self._hold.held > HELD_SIGNALS else self._hold_seconds
+        self._judge(self._hold.overdue(monotonic() - patience), provisional=True)
 
     def outputs(self) -> list[Output]:
         """The alerts."""
@@ -316,33 +331,10 @@ class Triage:
         """They are durable."""
         self._desk.saved(changes)
 
-    def _drain(self) -> None:
-        moved = True
-        while moved:
-            moved = False
-            for queue in self._queues.values():
-                while queue and self._judge(queue[0]):
-                    _, message, _, waiting = queue.popleft()
-                    waiting[0] -= 1
-                    before = self._watermarks.value
-                    after = self._watermarks.update(
-                        message.shard, message.shards, message.watermark_ms, idle=False
-                    )
-                    if after > before:
-                        moved = True
-                        self._publish(self._desk.advance(after))
-
-    def _judge(self, entry: tuple[float, SignalsMessage, deque[Signal], list[int]]) -> bool:
-        """Judge a message's signals in order; whether that was possible for all of them."""
-        since, _, signals, _ = entry
-        while signals:
-            provisional = False
-            if not self._desk.settled(signals[0]):
-                if monotonic() - since < self._hold_seconds:
-                    return False
-                provisional = True
-            self._publish(self._desk.judge(signals.popleft(), provisional=provisional))
-        return True
+    def _judge(self, group: list[tuple[Signal, list[int]]], *, provisional: bool) -> None:
+        for signal, waiting in group:
+            self._publish(self._desk.judge(signal, provisional=provisional))
+            waiting[0] -= 1
 
     def _publish(self, alerts: list[Alert]) -> None:
         for alert in alerts:

@@ -2,7 +2,7 @@
 
 It holds what is known of a tenant as a whole, its population and its incidents, and decides what is worth a human.
 A decision rests on the population's closed days and on the identity's own signals in their order, on nothing
-else; `settled` says whether those days are closed yet.
+else; `settled_at` says when those days are closed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from detector.triage import incident as incidents
 from detector.triage import risk
 from detector.triage.incident import Incident
 
-__all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing"]
+__all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
 
 DESK_VERSION = 1
 _CELL = b"c"
@@ -38,6 +38,11 @@ class Standing(msgspec.Struct, array_like=True):
     version: int = DESK_VERSION
     sequence: int = 0
     incident: Incident | None = None
+
+
+def settled_at(time_ms: int) -> int:
+    """The watermark from which all days that a decision about `time_ms` rests on are closed."""
+    return (day_known_at(time_ms) + 1) * DAY_MS
 
 
 class Desk:
@@ -73,10 +78,6 @@ class Desk:
             if standing.incident is not None:
                 self._standings[name] = standing
                 self._open.add(name)
-
-    def settled(self, signal: Signal) -> bool:
-        """Whether the days that a decision on this signal rests on are closed."""
-        return self.watermark_ms >= (day_known_at(signal.time_ms) + 1) * DAY_MS
 
     def judge(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
         """Take a signal in; the alerts that follow from it.
