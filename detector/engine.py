@@ -72,6 +72,11 @@ class Engine:
         """The triage step, for its incidents and counters."""
         return self._desk
 
+    def profiles(self) -> dict[bytes, bytes]:
+        """Every identity's encoded profile, by its key."""
+        self._save()
+        return dict(self._profiles)
+
     def _advance(self, time_ms: int) -> list[Alert]:
         alerts: list[Alert] = []
         for signal in self._detection.advance(time_ms):

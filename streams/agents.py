@@ -31,6 +31,9 @@ POSITION_HEADER = "crmwatch-position"
 FUTURE_MS = 10 * 60 * 1000
 """A record whose event time is this far ahead of its arrival is not believed."""
 HEARTBEAT_SECONDS = 1.0
+"""How often a shard is told how far a partition is when that has changed; a desk four times as often."""
+REPEAT_SECONDS = 5.0
+"""How often it is told when nothing has changed, for one that has just been taken over."""
 MAX_DEAD_RECORD_BYTES = 1_000_000
 HELD_SIGNALS = 200_000
 """More signals than this are not held for a day to close: the first are judged provisionally."""
@@ -54,7 +57,7 @@ class Ingest:
         self._letters: list[Output] = []
         self._taken = 0
         self._watermark_ms = NOTHING_KNOWN
-        self._told: list[float] = [0.0] * shards
+        self._told: list[tuple[float, int, bool]] = [(0.0, NOTHING_KNOWN, False)] * shards
         self._heard_at = monotonic()
         self._idle = False
 
@@ -75,16 +78,16 @@ class Ingest:
         letters, self._letters = self._letters, []
         now = monotonic()
         for shard, events in enumerate(self._events):
-            silent = now - self._told[shard] >= HEARTBEAT_SECONDS
-            known = self._watermark_ms > NOTHING_KNOWN or self._idle
-            if not events and not (silent and known):
+            if not events and not self._is_news(shard, now):
                 continue
-            self._told[shard] = now
-            for part in list(wire.packed(events)) or [[]]:
+            self._told[shard] = now, self._watermark_ms, self._idle
+            parts = list(wire.packed(events)) or [[]]
+            for index, part in enumerate(parts):
+                last = index == len(parts) - 1  # only then all up to the watermark is there
                 message = EventsMessage(
                     source=self._source,
                     sources=self._sources,
-                    watermark_ms=self._watermark_ms,
+                    watermark_ms=self._watermark_ms if last else NOTHING_KNOWN,
                     idle=self._idle,
                     events=part,
                 )
@@ -102,6 +105,12 @@ class Ingest:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Nothing to do."""
+
+    def _is_news(self, shard: int, now: float) -> bool:
+        told_at, *told = self._told[shard]
+        if told == [self._watermark_ms, self._idle]:
+            return now - told_at >= REPEAT_SECONDS
+        return self._idle or now - told_at >= HEARTBEAT_SECONDS
 
     def _decode(self, record: Any) -> None:
         position = f"{record.topic}/{record.partition}/{record.offset}"
@@ -194,11 +203,11 @@ class Detect:
         watermark_ms = self._watermarks.value
         for desk, signals in enumerate(self._signals):
             told_at, told_ms = self._told[desk]
-            news = watermark_ms > told_ms and now - told_at >= HEARTBEAT_SECONDS / 4
-            if not signals and not news and now - told_at < HEARTBEAT_SECONDS:
+            patience = HEARTBEAT_SECONDS / 4 if watermark_ms > told_ms else REPEAT_SECONDS
+            if not signals and now - told_at < patience:
                 continue
             self._told[desk] = now, watermark_ms
-            parts = list(wire.packed((len(signal), signal) for _, signal in signals)) or [[]]
+            parts = list(wire.packed(signals)) or [[]]
             for index, part in enumerate(parts):
                 last = index == len(parts) - 1
                 message = SignalsMessage(

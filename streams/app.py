@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import MutableMapping
 from time import monotonic
 from typing import Any
@@ -24,6 +25,9 @@ from streams.watchdog import Pulse, Watchdog, end_process
 __all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
+
+STOP_SECONDS = 9.0
+"""A stop that takes longer ends at once: a supervisor would insist soon, and what is durable stays so."""
 
 
 class _App(BatchedApp):
@@ -54,6 +58,7 @@ class Worker:
         self.endpoint = Endpoint(
             settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
         )
+        self._stopping = False
         self.producer = Producer(bootstrap_servers=settings.bootstrap)
         self.app = self._new_app()
         self.stages = self._new_stages()
@@ -157,6 +162,8 @@ class Worker:
                 stage.drop()
 
         async def recovered(app: Any, **_: Any) -> None:
+            if self._stopping:
+                return
             assigned = app.consumer.assignment()
             for stage in self.stages:
                 stage.open(sorted(tp.partition for tp in assigned if tp.topic == stage.topic))
@@ -176,7 +183,11 @@ class Worker:
 
     async def finish(self) -> None:
         """Bring what is in hand to a durable end, before the consumer's last commit."""
+        self._stopping = True
         self.watchdog.stop()
+        deadline = threading.Timer(STOP_SECONDS, end_process, ("it did not stop in time",))
+        deadline.daemon = True
+        deadline.start()
         self.pulse.ready = False
         for stage in self.stages:
             await stage.finish()

@@ -22,20 +22,21 @@ T = TypeVar("T")
 
 
 class Watermarks:
-    """Up to which event time a set of partitions is known; `saved` is what `encode` gave."""
+    """Up to which event time a set of partitions is known; `saved` is what `encode` gave.
+
+    What is saved is the watermark of all of them and the newest time seen, not each partition's own: what one was
+    known to beyond the common watermark may have been held back and not applied, and comes again.
+    """
 
     def __init__(self, saved: bytes | None = None) -> None:
-        self._expected = 0
-        self._known: dict[int, tuple[int, bool]] = {}
-        if saved is not None:  # that a partition was idle then means nothing now
-            known = msgspec.msgpack.decode(saved, type=dict[int, int])
-            self._expected = len(known)
-            self._known = {source: (watermark_ms, False) for source, watermark_ms in known.items()}
-        self._value = NOTHING_KNOWN
+        self._expected, self._value, self._newest = 0, NOTHING_KNOWN, NOTHING_KNOWN
+        if saved is not None:
+            self._expected, self._value, self._newest = msgspec.msgpack.decode(saved, type=tuple[int, int, int])
+        self._known = dict.fromkeys(range(self._expected), (self._value, False))
 
     def encode(self) -> bytes:
         """What is known, as bytes."""
-        return msgspec.msgpack.encode({source: known for source, (known, _) in sorted(self._known.items())})
+        return msgspec.msgpack.encode((self._expected, self._value, self._newest))
 
     def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool) -> int:
         """Note what one of `sources` partitions said; the watermark of all of them.
@@ -43,12 +44,12 @@ class Watermarks:
         It never falls: a partition that wakes up with older events has late ones.
         """
         self._expected = max(self._expected, sources)
+        self._newest = max(self._newest, watermark_ms)
         before, _ = self._known.get(source, (NOTHING_KNOWN, False))
         self._known[source] = (max(before, watermark_ms), idle)
         if len(self._known) >= self._expected:
             active = [known for known, idle in self._known.values() if not idle]
-            value = min(active) if active else max(known for known, _ in self._known.values())
-            self._value = max(self._value, value)
+            self._value = max(self._value, min(active, default=self._newest))
         return self._value
 
     @property

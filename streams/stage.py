@@ -128,7 +128,9 @@ class _Shard:
     async def finish(self) -> None:
         """Send, save and acknowledge what can be, and stop."""
         self.stopping = True  # not cancelled: what is being sent must be known to have arrived
-        await self.task
+        await asyncio.wait([self.task])
+        if self.task.cancelled():  # the partition has been revoked meanwhile
+            return
         outputs = self.work.outputs()
         if outputs:
             await self.stage.producer.send(outputs)

@@ -1,0 +1,139 @@
+"""A pipeline of real workers on a real broker, and what one can see of it from outside."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError
+
+from detector.adapters import RecordError
+from detector.event import AccessEvent
+from streams.agents import POSITION_HEADER
+from streams.child import Child
+from streams.publish import publish
+from streams.reader import Raw
+from streams.topics import TopicNames, ensure, plan
+
+Records = Sequence[tuple[Raw, AccessEvent | RecordError]]
+
+
+class Pipeline:
+    """Topics of its own and some workers; ends what it started."""
+
+    def __init__(
+        self, bootstrap: str, names: TopicNames, folder: Path, partitions: int, settings: Mapping[str, Any]
+    ) -> None:
+        self.bootstrap = bootstrap
+        self.names = names
+        self.partitions = partitions
+        self._folder = folder
+        self._settings = folder / "crmwatch.toml"
+        worker = {"bootstrap": bootstrap, "metrics_port": 0, **settings}
+        sections = {"worker": worker, "topics": msgspec.structs.asdict(names)}
+        self._settings.write_bytes(msgspec.toml.encode(sections))
+        self.workers: list[Child] = []
+        assert ensure(bootstrap, plan(partitions, 1, names)) == []
+        self._admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            if worker.exit_code is None:
+                worker.kill()
+        self._admin.close()
+
+    def start_worker(self) -> Child:
+        """One more worker."""
+        log = self._folder / f"worker-{len(self.workers)}.log"
+        worker = Child(["worker", "--settings", str(self._settings)], log)
+        self.workers.append(worker)
+        return worker
+
+    def publish_keyed(self, records: Records) -> None:
+        """As `crmwatch publish` does."""
+        publish(self.bootstrap, self.names.access, records)
+
+    def publish_spread(self, records: Records, seed: int) -> None:
+        """In the same order, but each record to a partition drawn at random."""
+        draw = random.Random(seed)
+        producer: Any = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=20, batch_size=262_144)
+        for raw, _ in records:
+            producer.send(
+                self.names.access,
+                value=raw.record,
+                partition=draw.randrange(self.partitions),
+                headers=[(POSITION_HEADER, raw.position.encode())],
+            )
+        producer.flush()
+        producer.close()
+
+    def committed(self, topic: str) -> int:
+        """The sum of the group's committed offsets."""
+        try:
+            offsets = self._admin.list_group_offsets(self.names.app_id)[self.names.app_id]
+        except CoordinatorNotAvailableError:  # the group's first minute
+            return 0
+        return sum(found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset > 0)
+
+    def lag(self) -> dict[str, int]:
+        """Records of each topic that the group has yet to commit."""
+        topics = (self.names.access, self.names.events, self.names.signals)
+        return {topic: sum(self._ends(topic).values()) - self.committed(topic) for topic in topics}
+
+    def wait(self, what: Any, seconds: float) -> None:
+        """Wait for something to be true; a worker that ends by itself is a failure."""
+        end = time.monotonic() + seconds
+        while not what():
+            gone = [worker for worker in self.workers if worker.exit_code not in (None, -9)]
+            assert not gone, f"a worker ended: {gone[0].log.read_text()[-2000:]}"
+            assert time.monotonic() < end, f"not within {seconds} s; lag {self.lag()}"
+            time.sleep(0.25)
+
+    def read(self, topic: str) -> list[Any]:
+        """All messages of a topic, up to its present end."""
+        ends = self._ends(topic)
+        consumer: Any = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        consumer.assign(list(ends))
+        consumer.seek_to_beginning()
+        messages: list[Any] = []
+        while any(consumer.position(tp) < end for tp, end in ends.items()):
+            for batch in consumer.poll(timeout_ms=1000).values():
+                messages += batch
+        consumer.close()
+        return messages
+
+    def table(self, topic: str) -> dict[bytes, bytes]:
+        """What a changelog holds in the end."""
+        values: dict[bytes, bytes] = {}
+        for message in self.read(topic):
+            if message.value is None:
+                values.pop(message.key, None)
+            else:
+                values[message.key] = message.value
+        return values
+
+    def _ends(self, topic: str) -> dict[Any, int]:
+        consumer: Any = KafkaConsumer(bootstrap_servers=self.bootstrap)
+        tps = [TopicPartition(topic, number) for number in range(self.partitions)]
+        ends: dict[Any, int] = consumer.end_offsets(tps)
+        consumer.close()
+        return ends
+
+
+def in_order(records: Iterable[tuple[int, bytes]], decode: Any) -> Records:
+    """Simulated records as a replay would read them from a file."""
+    found = [
+        (Raw(record, f"world.jsonl:{number}", "world.jsonl"), decode(record, f"world.jsonl:{number}"))
+        for number, (_, record) in enumerate(records, 1)
+    ]
+    found.sort(key=lambda pair: (pair[1].time_ms, pair[1].event_id, pair[0].record))
+    return found
