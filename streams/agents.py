@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
@@ -107,10 +107,11 @@ class Ingest:
         """Nothing to do."""
 
     def _is_news(self, shard: int, now: float) -> bool:
-        told_at, *told = self._told[shard]
-        if told == [self._watermark_ms, self._idle]:
-            return now - told_at >= REPEAT_SECONDS
-        return self._idle or now - told_at >= HEARTBEAT_SECONDS
+        told_at, watermark_ms, idle = self._told[shard]
+        if idle != self._idle:  # above all: to have woken up
+            return True
+        patience = HEARTBEAT_SECONDS if watermark_ms != self._watermark_ms else REPEAT_SECONDS
+        return now - told_at >= patience
 
     def _decode(self, record: Any) -> None:
         position = f"{record.topic}/{record.partition}/{record.offset}"
@@ -143,8 +144,7 @@ class Detect:
         shards: int,
         desks: int,
         settings: Settings,
-        store: MutableMapping[bytes, bytes],
-        keys: list[bytes],
+        store: dict[bytes, bytes],
         topics: TopicNames,
         metrics: Metrics,
         *,
@@ -158,7 +158,7 @@ class Detect:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store)
-        self._detection.restore([key for key in keys if key != _WATERMARKS_KEY])
+        self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
         self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
         self._store = store
         self._merge: Merge[tuple[AccessEvent, int, int, list[int]]] = Merge(merge_events)
@@ -188,7 +188,7 @@ class Detect:
                 if events:
                     self._received[source] = max(newest, events[-1][0])
             watermark_ms = self._watermarks.update(
-                source, message.sources, message.watermark_ms, idle=message.idle
+                source, message.sources, message.watermark_ms, idle=message.idle, said_ms=record.timestamp
             )
             self._release(watermark_ms)
             self._say(self._detection.advance(watermark_ms))
@@ -266,8 +266,7 @@ class Triage:
         self,
         desk: int,
         settings: Settings,
-        store: MutableMapping[bytes, bytes],
-        keys: list[bytes],
+        store: dict[bytes, bytes],
         topics: TopicNames,
         metrics: Metrics,
         hold_seconds: float,
@@ -276,7 +275,7 @@ class Triage:
         self._metrics = metrics
         self._hold_seconds = hold_seconds
         self._desk = Desk(settings, store)
-        self._desk.restore(keys)
+        self._desk.restore(list(store))
         self._watermarks = Watermarks()
         self._hold: Hold[list[int]] = Hold()
         self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many signals wait
@@ -299,7 +298,7 @@ class Triage:
                     self._hold.add(signal, threshold_ms, now, waiting)
                     waiting[0] += 1
             watermark_ms = self._watermarks.update(
-                message.shard, message.shards, message.watermark_ms, idle=False
+                message.shard, message.shards, message.watermark_ms, idle=False, said_ms=record.timestamp
             )
             for threshold_ms, group in self._hold.released(watermark_ms):
                 self._publish(self._desk.advance(threshold_ms))

@@ -1,11 +1,10 @@
-"""The worker: a Faust app with the three agents on one frame, their tables, its pulse and its endpoint."""
+"""The worker: a Faust app with the three agents on one frame, their state, its pulse and its endpoint."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-from collections.abc import MutableMapping
 from time import monotonic
 from typing import Any
 
@@ -20,6 +19,7 @@ from streams.endpoint import Endpoint
 from streams.metrics import Metrics
 from streams.producer import MAX_MESSAGE_BYTES, Producer
 from streams.stage import Stage, Work
+from streams.state import restore
 from streams.watchdog import Pulse, Watchdog, end_process
 
 __all__ = ["Worker"]
@@ -59,6 +59,7 @@ class Worker:
             settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
         )
         self._stopping = False
+        self._assigned = False
         self.producer = Producer(bootstrap_servers=settings.bootstrap)
         self.app = self._new_app()
         self.stages = self._new_stages()
@@ -103,51 +104,47 @@ class Worker:
         config, topics, count = self.config, self.config.topics, self.partitions
         settings = config.worker
 
-        def ingest(partition: int, store: MutableMapping[bytes, bytes], keys: list[bytes]) -> Work:
+        def ingest(partition: int, store: dict[bytes, bytes]) -> Work:
             return Ingest(partition, count, count, topics, self.metrics, settings.idle_seconds)
 
-        def detect(partition: int, store: MutableMapping[bytes, bytes], keys: list[bytes]) -> Work:
+        def detect(partition: int, store: dict[bytes, bytes]) -> Work:
             return Detect(
                 partition,
                 count,
                 count,
                 config.detector,
                 store,
-                keys,
                 topics,
                 self.metrics,
                 keyed=settings.keyed,
                 merge_events=settings.merge_events,
             )
 
-        def triage(partition: int, store: MutableMapping[bytes, bytes], keys: list[bytes]) -> Work:
-            return Triage(
-                partition, config.detector, store, keys, topics, self.metrics, settings.hold_seconds
-            )
+        def triage(partition: int, store: dict[bytes, bytes]) -> Work:
+            return Triage(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
 
-        profiles = self._table("profiles")
-        incidents = self._table("incidents")
         return [
             self._stage("ingest", topics.access, ingest, None),
-            self._stage("detect", topics.events, detect, profiles),
-            self._stage("triage", topics.signals, triage, incidents),
+            self._stage("detect", topics.events, detect, topics.profiles_changelog),
+            self._stage("triage", topics.signals, triage, topics.incidents_changelog),
         ]
 
-    def _table(self, name: str) -> Any:
-        return self.app.Table(name, partitions=self.partitions, key_type=bytes, value_type=bytes)
-
-    def _stage(self, name: str, topic: str, work: Any, table: Any) -> Stage:
+    def _stage(self, name: str, topic: str, work: Any, changelog: str | None) -> Stage:
         return Stage(
             name,
             topic,
             app=self.app,
             producer=self.producer,
             work=work,
+            restore=self._restore,
             tp=lambda partition: TP(topic, partition),
             fatal=self._fatal,
-            table=table,
+            changelog=changelog,
             save_seconds=self.config.worker.save_seconds,
         )
+
+    async def _restore(self, topic: str, partition: int) -> dict[bytes, bytes]:
+        return await restore(topic, partition, bootstrap_servers=self.config.worker.bootstrap)
 
     def _connect(self) -> None:
         app = self.app
@@ -156,6 +153,7 @@ class Worker:
             app.agent(channel, name=stage.name, concurrency=1)(self._body(stage))
 
         async def revoked(app: Any, revoked: Any, **_: Any) -> None:
+            self._assigned = False
             self.pulse.ready = False
             self.pulse.recovering_since = monotonic()
             for stage in self.stages:
@@ -167,9 +165,7 @@ class Worker:
             assigned = app.consumer.assignment()
             for stage in self.stages:
                 stage.open(sorted(tp.partition for tp in assigned if tp.topic == stage.topic))
-            self.pulse.recovering_since = None
-            self.pulse.moved_at = monotonic()
-            self.pulse.ready = True
+            self._assigned = True
 
         self._handlers = (revoked, recovered)  # Faust's signals hold them weakly
         app.on_partitions_revoked.connect(revoked)
@@ -209,12 +205,19 @@ class Worker:
         session = self.config.worker.session_seconds
         while True:
             gap = monotonic() - self.pulse.beat_at
+            if not self.pulse.ready and not self._stopping and self._restored():
+                self.pulse.recovering_since = None
+                self.pulse.moved_at = monotonic()
+                self.pulse.ready = True
             if gap > session and self.pulse.ready:
                 end_process(f"the process stood still for {gap:.0f} s, longer than its session with the brokers")
             committed, lag = self._position()
             self.metrics.lag = lag
             self.pulse.beat(committed, sum(lag.values()))
             await asyncio.sleep(0.5)
+
+    def _restored(self) -> bool:
+        return self._assigned and all(stage.restored for stage in self.stages)
 
     def _position(self) -> tuple[int, dict[tuple[str, int], int]]:
         consumer = self.app.consumer

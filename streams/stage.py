@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
@@ -61,10 +61,11 @@ class Work(Protocol):
 
 
 class _Shard:
-    def __init__(self, stage: Stage, partition: int, work: Work) -> None:
+    def __init__(self, stage: Stage, partition: int) -> None:
         self.stage = stage
         self.partition = partition
-        self.work = work
+        self.work: Work = None  # type: ignore[assignment] # until it is restored, which is before all else
+        self.restored = False
         self.queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_BATCHES)
         self.unacked: deque[Any] = deque()
         self.taken = 0  # batches taken since the shard was opened
@@ -76,6 +77,10 @@ class _Shard:
 
     async def _run(self) -> None:
         try:
+            stage = self.stage
+            store = {} if stage.changelog is None else await stage.restore(stage.changelog, self.partition)
+            self.work = stage.new_work(self.partition, store)
+            self.restored = True
             while not self.stopping:
                 await self._turn()
         except asyncio.CancelledError:
@@ -115,7 +120,7 @@ class _Shard:
     async def _save(self) -> None:
         stage = self.stage
         self.saved_at = monotonic()
-        settled = self.work.settled()
+        settled = self.work.settled()  # before the changes are taken: state may say more, never less
         if stage.changelog is not None:
             changes = self.work.changes()
             if changes:
@@ -129,7 +134,7 @@ class _Shard:
         """Send, save and acknowledge what can be, and stop."""
         self.stopping = True  # not cancelled: what is being sent must be known to have arrived
         await asyncio.wait([self.task])
-        if self.task.cancelled():  # the partition has been revoked meanwhile
+        if self.task.cancelled() or not self.restored:  # the partition has been revoked meanwhile
             return
         outputs = self.work.outputs()
         if outputs:
@@ -149,7 +154,7 @@ class _Shard:
 
 
 class Stage:
-    """One agent's shards, opened when partitions are assigned and recovered, dropped when they are revoked."""
+    """One agent's shards, opened when partitions are assigned, dropped when they are revoked."""
 
     def __init__(
         self,
@@ -158,28 +163,29 @@ class Stage:
         *,
         app: Any,
         producer: Producer,
-        work: Callable[[int, MutableMapping[bytes, bytes], list[bytes]], Work],
+        work: Callable[[int, dict[bytes, bytes]], Work],
+        restore: Callable[[str, int], Awaitable[dict[bytes, bytes]]],
         tp: Callable[[int], Any],
         fatal: Callable[[str, BaseException], None],
-        table: Any = None,
+        changelog: str | None = None,
         save_seconds: float = 1.0,
     ) -> None:
         self.name = name
         self.topic = topic
         self.app = app
         self.producer = producer
+        self.new_work = work
+        self.restore = restore
         self.tp = tp
         self.fatal = fatal
+        self.changelog = changelog
         self.save_seconds = save_seconds
         self.shards: dict[int, _Shard] = {}
-        self._new_work = work
-        self._table = table
-        self._opened = asyncio.Event()
 
     @property
-    def changelog(self) -> str | None:
-        """The topic that state is saved to, or ``None`` for a stage without state."""
-        return None if self._table is None else self._table.changelog_topic.get_topic_name()
+    def restored(self) -> bool:
+        """Whether every shard has its state."""
+        return all(shard.restored for shard in self.shards.values())
 
     async def run(self, stream: Any) -> None:
         """The agent's body: hand each batch to its partition's shard."""
@@ -193,11 +199,9 @@ class Stage:
                 await asyncio.sleep(0.005)  # not opened yet, or busy; either may end with a rebalance
 
     def open(self, partitions: Sequence[int]) -> None:
-        """Begin with these partitions, whose state has been recovered, and with no others."""
+        """Begin with these partitions, each from its saved state, and with no others."""
         self.drop()
-        for partition in partitions:
-            store, keys = self._store(partition)
-            self.shards[partition] = _Shard(self, partition, self._new_work(partition, store, keys))
+        self.shards = {partition: _Shard(self, partition) for partition in partitions}
 
     def drop(self) -> None:
         """Forget all shards; what was not acknowledged will be read again by whoever gets the partition."""
@@ -210,45 +214,3 @@ class Stage:
         for shard in list(self.shards.values()):
             await shard.finish()
         self.shards = {}
-
-    def _store(self, partition: int) -> tuple[MutableMapping[bytes, bytes], list[bytes]]:
-        if self._table is None:
-            return {}, []
-        memory = self._table.data
-        keys = [key for key, owner in memory._key_partition.items() if owner == partition]
-        return _Store(memory.data, memory._key_partition, partition), keys
-
-
-class _Store(MutableMapping[bytes, bytes]):
-    """A partition's part of a Faust table, written to only after the changelog has it.
-
-    Faust's own writes would send a changelog record each; a table that is not written to at all would be stale
-    after a rebalance that leaves the partition here.
-    """
-
-    def __init__(self, data: dict[bytes, bytes], owners: dict[bytes, int], partition: int) -> None:
-        self._data = data
-        self._owners = owners
-        self._partition = partition
-
-    def __getitem__(self, key: bytes) -> bytes:
-        return self._data[key]
-
-    def __setitem__(self, key: bytes, value: bytes) -> None:
-        self._data[key] = value
-        self._owners[key] = self._partition
-
-    def __delitem__(self, key: bytes) -> None:
-        del self._data[key]
-        self._owners.pop(key, None)
-
-    def __iter__(self) -> Any:
-        return (key for key, owner in self._owners.items() if owner == self._partition)
-
-    def __len__(self) -> int:
-        return sum(owner == self._partition for owner in self._owners.values())
-
-    def update(self, other: Mapping[bytes, bytes], /) -> None:  # type: ignore[override]
-        """Many at once."""
-        self._data.update(other)
-        self._owners.update(dict.fromkeys(other, self._partition))
