@@ -20,12 +20,19 @@ __all__ = ["Merge", "Watermarks"]
 
 T = TypeVar("T")
 
+WAKING_MS = 2000
+"""How much later than the others a partition that was idle may be read."""
+
 
 class Watermarks:
     """Up to which event time a set of partitions is known; `saved` is what `encode` gave.
 
     What is saved is the watermark of all of them and the newest time seen, not each partition's own: what one was
     known to beyond the common watermark may have been held back and not applied, and comes again.
+
+    An idle partition is not waited for, but it may have woken up already and only be a little slower to be read
+    than the others, for which a little may be hours of event time. So while some are idle, what the others are
+    known to counts `WAKING_MS` later, by the clock of the log itself: that is the same when it is read again.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
@@ -33,13 +40,14 @@ class Watermarks:
         if saved is not None:
             self._expected, self._value, self._newest = msgspec.msgpack.decode(saved, type=tuple[int, int, int])
         self._known = dict.fromkeys(range(self._expected), (self._value, False))
+        self._pending: deque[tuple[int, int]] = deque()  # when it was said, watermark
 
     def encode(self) -> bytes:
         """What is known, as bytes."""
         return msgspec.msgpack.encode((self._expected, self._value, self._newest))
 
-    def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool) -> int:
-        """Note what one of `sources` partitions said; the watermark of all of them.
+    def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool, said_ms: int) -> int:
+        """Note what one of `sources` partitions said at `said_ms` (the log's clock); the watermark of all of them.
 
         It never falls: a partition that wakes up with older events has late ones.
         """
@@ -49,8 +57,25 @@ class Watermarks:
         self._known[source] = (max(before, watermark_ms), idle)
         if len(self._known) >= self._expected:
             active = [known for known, idle in self._known.values() if not idle]
-            self._value = max(self._value, min(active, default=self._newest))
+            reached = min(active, default=self._newest)
+            if 0 < len(active) < len(self._known):
+                reached = self._reached(reached, said_ms)
+            else:
+                self._pending.clear()
+            self._value = max(self._value, reached)
         return self._value
+
+    def _reached(self, watermark_ms: int, said_ms: int) -> int:
+        """The watermark that was reached `WAKING_MS` before `said_ms`, if the present one still bears it out."""
+        pending = self._pending
+        since_ms = said_ms
+        while pending and pending[-1][1] >= watermark_ms:  # one that has woken up is behind
+            since_ms = pending.pop()[0]
+        pending.append((since_ms, watermark_ms))
+        reached = self._value
+        while pending and pending[0][0] <= said_ms - WAKING_MS:
+            reached = pending.popleft()[1]
+        return reached
 
     @property
     def value(self) -> int:
