@@ -34,6 +34,8 @@ HEARTBEAT_SECONDS = 1.0
 """How often a shard is told how far a partition is when that has changed; a desk four times as often."""
 REPEAT_SECONDS = 5.0
 """How often it is told when nothing has changed, for one that has just been taken over."""
+UNTOLD_BATCHES = 32
+"""It is told early when so many batches cannot be acknowledged before."""
 MAX_DEAD_RECORD_BYTES = 1_000_000
 HELD_SIGNALS = 200_000
 """More signals than this are not held for a day to close: the first are judged provisionally."""
@@ -55,7 +57,8 @@ class Ingest:
         self._idle_seconds = idle_seconds
         self._events: list[list[tuple[int, tuple[int, msgspec.Raw]]]] = [[] for _ in range(shards)]
         self._letters: list[Output] = []
-        self._taken = 0
+        self._batches: deque[int] = deque()  # the watermark behind each batch not yet settled
+        self._settled = 0
         self._watermark_ms = NOTHING_KNOWN
         self._told: list[tuple[float, int, bool]] = [(0.0, NOTHING_KNOWN, False)] * shards
         self._heard_at = monotonic()
@@ -63,11 +66,11 @@ class Ingest:
 
     def take(self, records: Sequence[Any]) -> None:
         """Decode a batch."""
-        self._taken += 1
         self._idle = False
         self._heard_at = monotonic()
         for record in records:
             self._decode(record)
+        self._batches.append(self._watermark_ms)
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """See whether the partition has gone quiet."""
@@ -96,8 +99,12 @@ class Ingest:
         return letters
 
     def settled(self) -> int:
-        """All that was taken: ingest holds nothing back and keeps no state."""
-        return self._taken
+        """The batches whose watermark every shard has been told: a successor would not know it."""
+        told_ms = min(watermark_ms for _, watermark_ms, _ in self._told)
+        while self._batches and self._batches[0] <= told_ms:
+            self._batches.popleft()
+            self._settled += 1
+        return self._settled
 
     def changes(self) -> dict[bytes, bytes | None]:
         """None."""
@@ -110,7 +117,10 @@ class Ingest:
         told_at, watermark_ms, idle = self._told[shard]
         if idle != self._idle:  # above all: to have woken up
             return True
-        patience = HEARTBEAT_SECONDS if watermark_ms != self._watermark_ms else REPEAT_SECONDS
+        behind = watermark_ms != self._watermark_ms
+        if behind and len(self._batches) >= UNTOLD_BATCHES:
+            return True
+        patience = HEARTBEAT_SECONDS if behind else REPEAT_SECONDS
         return now - told_at >= patience
 
     def _decode(self, record: Any) -> None:
