@@ -23,12 +23,15 @@ T = TypeVar("T")
 WAKING_MS = 2000
 """How much later than the others a partition that was idle may be read."""
 
+_saved = msgspec.msgpack.Decoder(tuple[int, int, int, int])
+
 
 class Watermarks:
     """Up to which event time a set of partitions is known; `saved` is what `encode` gave.
 
     What is saved is the watermark of all of them and the newest time seen, not each partition's own: what one was
-    known to beyond the common watermark may have been held back and not applied, and comes again.
+    known to beyond the common watermark may have been held back and not applied, and comes again. That one was idle
+    when it was said before does not count then: what is known of the others is already further than it was.
 
     An idle partition is not waited for, but it may have woken up already and only be a little slower to be read
     than the others, for which a little may be hours of event time. So while some are idle, what the others are
@@ -36,15 +39,16 @@ class Watermarks:
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
-        self._expected, self._value, self._newest = 0, NOTHING_KNOWN, NOTHING_KNOWN
+        self._expected, self._value, self._newest, self._said_ms = 0, NOTHING_KNOWN, NOTHING_KNOWN, 0
         if saved is not None:
-            self._expected, self._value, self._newest = msgspec.msgpack.decode(saved, type=tuple[int, int, int])
+            self._expected, self._value, self._newest, self._said_ms = _saved.decode(saved)
+        self._resumed_ms = self._said_ms
         self._known = dict.fromkeys(range(self._expected), (self._value, False))
         self._pending: deque[tuple[int, int]] = deque()  # when it was said, watermark
 
     def encode(self) -> bytes:
         """What is known, as bytes."""
-        return msgspec.msgpack.encode((self._expected, self._value, self._newest))
+        return msgspec.msgpack.encode((self._expected, self._value, self._newest, self._said_ms))
 
     def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool, said_ms: int) -> int:
         """Note what one of `sources` partitions said at `said_ms` (the log's clock); the watermark of all of them.
@@ -53,6 +57,8 @@ class Watermarks:
         """
         self._expected = max(self._expected, sources)
         self._newest = max(self._newest, watermark_ms)
+        self._said_ms = max(self._said_ms, said_ms)
+        idle = idle and said_ms > self._resumed_ms
         before, _ = self._known.get(source, (NOTHING_KNOWN, False))
         self._known[source] = (max(before, watermark_ms), idle)
         if len(self._known) >= self._expected:
