@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from detector.adapters import RecordError, decode
+from detector.adapters import RecordError, believed
 from detector.alert import Alert
 from detector.detection import Detection
 from detector.event import AccessEvent
@@ -21,22 +21,22 @@ from streams.hold import Hold
 from streams.merge import Merge, Watermarks
 from streams.metrics import Metrics
 from streams.producer import Output
+from streams.reader import MAX_RECORD_BYTES, Raw, decode_raw
 from streams.topics import TopicNames
 from streams.wire import NOTHING_KNOWN, EventsMessage, SignalsMessage, partition_of
 
-__all__ = ["POSITION_HEADER", "Detect", "Ingest", "Triage", "dead_letter"]
+__all__ = ["FAULT_HEADER", "POSITION_HEADER", "Detect", "Ingest", "Triage", "dead_letter"]
 
 POSITION_HEADER = "crmwatch-position"
 """The Kafka header in which `publish` says where a record lay in a file."""
-FUTURE_MS = 10 * 60 * 1000
-"""A record whose event time is this far ahead of its arrival is not believed."""
+FAULT_HEADER = "crmwatch-fault"
+"""The one in which it says what was found wrong with the record while reading the file."""
 HEARTBEAT_SECONDS = 1.0
 """How often a shard is told how far a partition is when that has changed; a desk four times as often."""
 REPEAT_SECONDS = 5.0
 """How often it is told when nothing has changed, for one that has just been taken over."""
 UNTOLD_BATCHES = 32
 """It is told early when so many batches cannot be acknowledged before."""
-MAX_DEAD_RECORD_BYTES = 1_000_000
 HELD_SIGNALS = 200_000
 """More signals than this are not held for a day to close: the first are judged provisionally."""
 _WATERMARKS_KEY = b"\x00watermarks"
@@ -47,7 +47,13 @@ class Ingest:
     """Decode a partition's records, send events to their identities' shards, and what cannot be read aside."""
 
     def __init__(
-        self, source: int, sources: int, shards: int, topics: TopicNames, metrics: Metrics, idle_seconds: float
+        self,
+        source: int,
+        sources: int,
+        shards: int,
+        topics: TopicNames,
+        metrics: Metrics,
+        idle_seconds: float,
     ) -> None:
         self._source = source
         self._sources = sources
@@ -125,14 +131,17 @@ class Ingest:
 
     def _decode(self, record: Any) -> None:
         position = f"{record.topic}/{record.partition}/{record.offset}"
-        origin = position
+        origin, fault = position, ""
         for name, value in record.headers:
             if name == POSITION_HEADER:
-                origin = value[:1024].decode("utf-8", "replace")
+                origin = _text(value)
+            elif name == FAULT_HEADER:
+                fault = _text(value)
         try:
-            event = decode(record.value or b"", origin)
-            if event.time_ms > record.timestamp + FUTURE_MS:
-                raise RecordError(event.origin.adapter, origin, "future", f"event time {event.time_ms} ms")
+            result = decode_raw(Raw(record.value or b"", origin, record.topic, fault))
+            if isinstance(result, RecordError):
+                raise result
+            event = believed(result, record.timestamp)
         except RecordError as error:
             self._metrics.dead_letter(error)
             self._letters.append(dead_letter(self._topics.deadletters, position, record.value, error))
@@ -194,7 +203,9 @@ class Detect:
                 for offset, event in events:
                     if offset > newest:  # else: sent twice, and waiting or applied already
                         waiting[0] += 1
-                        self._merge.push(source, event.time_ms, event.event_id, (event, source, offset, waiting))
+                        self._merge.push(
+                            source, event.time_ms, event.event_id, (event, source, offset, waiting)
+                        )
                 if events:
                     self._received[source] = max(newest, events[-1][0])
             watermark_ms = self._watermarks.update(
@@ -368,7 +379,11 @@ def dead_letter(topic: str, position: str, record: bytes | None, error: RecordEr
         "adapter": error.adapter,
         "reason": error.reason,
         "detail": error.detail,
-        "record": (record or b"")[:MAX_DEAD_RECORD_BYTES],
+        "record": (record or b"")[:MAX_RECORD_BYTES],
         "record_bytes": len(record or b""),
     }
     return Output(topic, None, position.encode(), msgspec.json.encode(body))
+
+
+def _text(header: bytes | None) -> str:
+    return (header or b"")[:1024].decode("utf-8", "replace")

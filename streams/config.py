@@ -66,9 +66,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Settings(detection=self.detection, triage=self.triage)
 
 
-def load(
-    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None
-) -> Config:
+def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Config:
     """Build the settings; `flags` are ``section.key`` → value, ``None`` for one that was not given.
 
     An environment variable is ``CRMWATCH_SECTION_KEY``. Raises `ConfigError`.

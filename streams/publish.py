@@ -11,7 +11,7 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from detector.adapters import RecordError
 from detector.event import AccessEvent
-from streams.agents import POSITION_HEADER
+from streams.agents import FAULT_HEADER, POSITION_HEADER
 from streams.reader import Raw, read_in_order
 
 __all__ = ["Published", "PublishError", "publish", "publish_files"]
@@ -76,8 +76,10 @@ def publish(
                 key = result.identity.encode()
                 published.keyed += 1
                 pace.wait(result.time_ms)
-            header = (POSITION_HEADER, raw.position.encode("utf-8", "surrogateescape"))
-            producer.send(topic, value=raw.record, key=key, headers=[header]).add_errback(failures.append)
+            headers = [(POSITION_HEADER, raw.position.encode("utf-8", "surrogateescape"))]
+            if raw.fault:
+                headers.append((FAULT_HEADER, raw.fault.encode("utf-8", "replace")))
+            producer.send(topic, value=raw.record, key=key, headers=headers).add_errback(failures.append)
             published.records += 1
             published.size_bytes += len(raw.record)
             if failures:

@@ -8,17 +8,13 @@ from pathlib import PurePath
 
 import msgspec
 
-from detector.adapters import RecordError
+from detector.adapters import RecordError, believed
 from detector.alert import Alert
 from detector.engine import Engine
-from detector.event import AccessEvent
 from detector.settings import Settings
 from streams.reader import Raw, read_in_order
 
-__all__ = ["FUTURE_MS", "Letter", "Replay", "Summary", "future"]
-
-FUTURE_MS = 10 * 60 * 1000
-"""A record whose event time is this far ahead of its arrival is not believed."""
+__all__ = ["Letter", "Replay", "Summary"]
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -80,15 +76,18 @@ class Replay:
             summary.records += 1
             if not summary.records % 1000:
                 self._on_record(summary.records)
-            result = future(result, self._now_ms)
-            if isinstance(result, RecordError):
-                self._letter(raw, result)
+            try:
+                if isinstance(result, RecordError):
+                    raise result
+                event = believed(result, self._now_ms)
+            except RecordError as error:
+                self._letter(raw, error)
                 continue
             summary.events += 1
             if summary.first_ms is None:
-                summary.first_ms = result.time_ms
-            summary.last_ms = result.time_ms
-            yield from self._counted(observe(result))
+                summary.first_ms = event.time_ms
+            summary.last_ms = event.time_ms
+            yield from self._counted(observe(event))
         if summary.last_ms is not None:
             yield from self._counted(self._engine.finish(summary.last_ms))
         self._on_record(summary.records)
@@ -127,11 +126,3 @@ class Replay:
                 len(raw.record),
             )
         )
-
-
-def future(result: AccessEvent | RecordError, arrived_ms: int) -> AccessEvent | RecordError:
-    """The result, unless it is an event from well after it arrived: that is an error, and must not move a clock."""
-    if isinstance(result, RecordError) or result.time_ms <= arrived_ms + FUTURE_MS:
-        return result
-    origin = result.origin
-    return RecordError(origin.adapter, origin.position, "future", f"its event time is {result.time_ms} ms")

@@ -55,7 +55,9 @@ class Pulse:
             if now - self.recovering_since > 10 * patience_seconds:
                 return f"state has been recovering for {now - self.recovering_since:.0f} s"
         elif now - self.moved_at > patience_seconds:
-            return f"there are records to process, but none has been committed for {now - self.moved_at:.0f} s"
+            return (
+                f"there are records to process, but none has been committed for {now - self.moved_at:.0f} s"
+            )
         return None
 
 

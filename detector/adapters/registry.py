@@ -9,7 +9,10 @@ from typing import Protocol
 import detector.adapters as _package
 from detector.event import AccessEvent
 
-__all__ = ["ADAPTERS", "Adapter", "RecordError", "decode", "recognise"]
+__all__ = ["ADAPTERS", "FUTURE_MS", "Adapter", "RecordError", "believed", "decode", "recognise"]
+
+FUTURE_MS = 10 * 60 * 1000
+"""An event whose time is this far ahead of its record's arrival is not believed."""
 
 
 class RecordError(ValueError):
@@ -17,7 +20,7 @@ class RecordError(ValueError):
 
     It is the only exception that leaves an adapter. `adapter` is empty when none recognised the record.
     `reason` is a stable word for counters (``malformed``, ``unknown_format``, ``missing_field``,
-    ``bad_value``, ``bad_time``); `detail` is for a person and may quote at most 80 characters of the record.
+    ``bad_value``, ``bad_time``, ``future``); `detail` is for a person and may quote at most 80 characters of the record.
     """
 
     def __init__(self, adapter: str, position: str, reason: str, detail: str) -> None:
@@ -76,3 +79,18 @@ def decode(record: bytes, position: str) -> AccessEvent:
     if adapter is None:
         raise RecordError("", position, "unknown_format", f"no adapter recognises {record[:60]!r}")
     return adapter.decode(record, position)
+
+
+def believed(event: AccessEvent, arrived_ms: int) -> AccessEvent:
+    """The event, unless it is from well after its record arrived: then `RecordError`, as it must not move a clock.
+
+    >>> from detector.event import AccessEvent, ActorKind, Operation
+    >>> event = AccessEvent(time_ms=FUTURE_MS, event_id="a", tenant="t", actor="u",
+    ...                     actor_kind=ActorKind.HUMAN, operation=Operation.QUERY)
+    >>> believed(event, 0) is event
+    True
+    """
+    if event.time_ms > arrived_ms + FUTURE_MS:
+        origin = event.origin
+        raise RecordError(origin.adapter, origin.position, "future", f"event time {event.time_ms} ms")
+    return event

@@ -27,7 +27,8 @@ SHOWN_ALERTS = 20
 def replay(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
     alerts: Annotated[
-        Path | None, typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them.")
+        Path | None,
+        typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them."),
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     fail_on: Annotated[
@@ -45,13 +46,19 @@ def replay(
     shown: list[Alert] = []
     worst = 0
     interrupted = False
-    with _Output(alerts) as alert_out, _Output(letters_file) as letter_out, _Output(positions_file) as where_out:
+    with (
+        _Output(alerts) as alert_out,
+        _Output(letters_file) as letter_out,
+        _Output(positions_file) as where_out,
+    ):
 
         def write_letter(letter: Letter) -> None:
             letter_out.line(msgspec.json.encode(letter))
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress:
+        with Progress(
+            *columns, console=errors(), transient=True, disable=not sys.stderr.isatty()
+        ) as progress:
             task = progress.add_task("reading …", total=None)
             run = Replay(
                 paths,
