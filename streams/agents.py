@@ -44,7 +44,7 @@ _WATERMARKS_KEY = b"\x00watermarks"
 
 
 class Ingest:
-    """Decode a partition's records, send events to their identities' shards, and what cannot be read aside."""
+    """Decode a partition's records: events go to their identities' shards, what cannot be read goes aside."""
 
     def __init__(
         self,

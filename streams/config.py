@@ -1,6 +1,6 @@
 """Settings, built once at the edge: one TOML file, then ``CRMWATCH_…`` from the environment, then flags.
 
-A key that does not exist or has the wrong type is named, with the closest one that does.
+A key that does not exist is named with the closest one that does, a bad value with where it was set.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,6 +19,9 @@ from streams.topics import TopicNames
 __all__ = ["Config", "ConfigError", "WorkerSettings", "load"]
 
 PREFIX = "CRMWATCH_"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class ConfigError(ValueError):
@@ -31,25 +34,25 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     bootstrap: str = "127.0.0.1:9092"
     """The brokers: ``host:port``, several with commas."""
     keyed: bool = False
-    """Whether the access topic is keyed by identity, as `crmwatch publish` does. Then nothing is held back to put
-    an identity's records into order."""
-    merge_events: int = 200_000
-    """How many events a shard holds back for order before it lets them through unordered; each is about 1 KB."""
-    idle_seconds: float = 2.0
+    """Whether the access topic is keyed by identity, as `crmwatch publish` does. Then nothing is held back to
+    put an identity's records into order."""
+    merge_events: Annotated[int, msgspec.Meta(ge=0)] = 200_000
+    """How many events a shard holds back for order before it lets them through unordered; each takes 1 KB."""
+    idle_seconds: Seconds = 2.0
     """After this long without a record, a partition that has been read to its end is not waited for."""
-    hold_seconds: float = 120.0
-    """How long a decision waits for a day of the population to be complete before it is taken provisionally."""
-    save_seconds: float = 1.0
+    hold_seconds: Seconds = 120.0
+    """How long a decision waits for the population's days to be complete before it is taken provisionally."""
+    save_seconds: Seconds = 1.0
     """How often state is saved, and at most how much work is done again after a crash."""
-    session_seconds: float = 10.0
+    session_seconds: Seconds = 10.0
     """Kafka's session time-out: after this long without a heartbeat another worker takes over."""
-    patience_seconds: float = 60.0
+    patience_seconds: Seconds = 60.0
     """The watchdog ends the process when there is work and nothing has been committed for so long."""
     metrics_host: str = "127.0.0.1"
-    metrics_port: int = 9464
+    metrics_port: Port = 9464
     """Where /metrics, /live and /ready are served; port 0 takes any free one."""
     instance: str | None = None
-    """A name that stays the same over restarts (Kafka's static membership): a restart then moves no partitions."""
+    """A name that stays over restarts (Kafka's static membership): a restart then moves no partitions."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,25 +77,33 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     >>> load(None, {"CRMWATCH_TRIAGE_ALERT_RISK": "60"}, {"worker.bootstrap": None}).triage.alert_risk
     60
     """
-    values: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     if file is not None:
-        values = _read(file)
-        _check(values, str(file))
+        found = _read(file)
+        _check(found, str(file))
+        for section, keys in found.items():
+            for key, value in keys.items():
+                values[section][key] = _converted(section, key, value, f"{file}: {section}.{key}")
     for name, text in sorted(environment.items()):
-        if name.startswith(PREFIX) and (found := _variable(name)) is not None:
-            section, key = found
-            values.setdefault(section, {})[key] = text
+        if name.startswith(PREFIX):
+            section, key = _variable(name)
+            values[section][key] = _converted(section, key, text, f"environment: {name}", strict=False)
     for path, value in (flags or {}).items():
         if value is not None:
             section, key = path.split(".")
-            values.setdefault(section, {})[key] = value
+            values[section][key] = _converted(section, key, value, f"--{key.replace('_', '-')}")
+    return msgspec.convert(values, Config)
+
+
+def _converted(section: str, key: str, value: Any, where: str, *, strict: bool = True) -> Any:
     try:
-        return msgspec.convert(values, Config, strict=False)
+        return msgspec.convert(value, _SECTIONS[section][key], strict=strict)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"a setting has the wrong type or range: {error}") from error
+        problem = str(error)
+        raise ConfigError(f"{where}: {problem[:1].lower()}{problem[1:]}") from error
 
 
-def _read(file: Path) -> dict[str, dict[str, Any]]:
+def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -114,7 +125,7 @@ def _check(values: Mapping[str, Any], where: str) -> None:
                 )
 
 
-def _variable(name: str) -> tuple[str, str] | None:
+def _variable(name: str) -> tuple[str, str]:
     section, _, key = name.removeprefix(PREFIX).lower().partition("_")
     if section in _SECTIONS and key in _SECTIONS[section]:
         return section, key
@@ -128,6 +139,7 @@ def _closest(word: str, words: Any) -> str:
 
 
 _SECTIONS = {
-    section.name: tuple(field.name for field in msgspec.structs.fields(section.type))
+    section.name: {field.name: field.type for field in msgspec.structs.fields(section.type)}
     for section in msgspec.structs.fields(Config)
 }
+"""Section → key → type."""

@@ -1,11 +1,13 @@
-"""HTTP for machines: ``/metrics``, ``/live`` and ``/ready``, on a thread of its own so that it answers when the
-event loop does not."""
+"""HTTP for machines: ``/metrics``, ``/live`` and ``/ready``.
+
+It has threads of its own, so that it answers when the event loop does not.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -17,6 +19,12 @@ __all__ = ["Endpoint"]
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     allow_reuse_address = True
+
+    def server_bind(self) -> None:
+        """As the base class does, but without asking a name server for this machine's name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+        self.setup_environ()
 
 
 class _Quiet(WSGIRequestHandler):
@@ -53,13 +61,15 @@ class Endpoint:
 
     def stop(self) -> None:
         """Stop answering."""
-        self._server.shutdown()
+        if self._thread.is_alive():  # else it would wait for ever
+            self._server.shutdown()
         self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return self._metrics(environ, start_response)
+            found: Iterable[bytes] = self._metrics(environ, start_response)
+            return found
         check = self._checks.get(path)
         if check is None:
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])

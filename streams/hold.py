@@ -1,7 +1,7 @@
 """Signals that wait for a day of the population to be closed, in the order in which they may be judged.
 
-Catching up, one partition may be days of event time ahead of another. Its signals wait here until the others are as
-far, while theirs are judged; live, nothing waits. An identity's signals never overtake one another.
+Catching up, one partition may be days of event time ahead of another. Its signals wait here until the others
+are as far, while theirs are judged; live, nothing waits. An identity's signals never overtake one another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Hold(Generic[T]):
         """How many signals wait."""
 
     def threshold(self, signal: Signal, needs_ms: int) -> int:
-        """The watermark from which a signal may be judged: its own need, or that of one before it that waits."""
+        """The watermark from which a signal may be judged: its need, or that of one before it that waits."""
         return max(needs_ms, self._waiting.get(signal.identity, needs_ms))
 
     def add(self, signal: Signal, threshold_ms: int, now: float, item: T) -> None:
@@ -36,12 +36,12 @@ class Hold(Generic[T]):
         self.held += 1
 
     def released(self, watermark_ms: int) -> Iterator[tuple[int, list[tuple[Signal, T]]]]:
-        """The groups whose threshold the watermark has reached, lowest first: (threshold, signals in order)."""
+        """The groups whose threshold the watermark has reached, lowest first, each with its threshold."""
         while self._groups and (threshold := min(self._groups)) <= watermark_ms:
             yield threshold, self._take(threshold)
 
     def overdue(self, before: float) -> list[tuple[Signal, T]]:
-        """The group that is to be judged next, if its first signal came before a moment; otherwise nothing."""
+        """The group that is to be judged next, if its first signal came before that moment."""
         if not self._groups:
             return []
         threshold = min(self._groups)

@@ -1,8 +1,8 @@
 """Many partitions, one order: what makes an unkeyed topic as exact as a keyed one.
 
-Where an identity's records are spread over partitions, the log does not say which came first. Event time does: an
-event is let through once every other partition is known to have passed it (its watermark), or is idle. Each
-partition keeps its own order, so that offsets still say what has been applied.
+Where an identity's records are spread over partitions, the log does not say which came first. Event time
+does: an event is let through once every other partition is known to have passed it (its watermark), or is
+idle. Each partition keeps its own order, so that offsets still say what has been applied.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _saved = msgspec.msgpack.Decoder(tuple[int, int, int, int])
 class Watermarks:
     """Up to which event time a set of partitions is known; `saved` is what `encode` gave.
 
-    What is saved is the watermark of all of them and the newest time seen, not each partition's own: what one was
-    known to beyond the common watermark may have been held back and not applied, and comes again. That one was idle
-    when it was said before does not count then: what is known of the others is already further than it was.
+    What is saved is the watermark of all of them and the newest time seen, not each partition's own: what one
+    was known to beyond the common watermark may have been held back and not applied, and comes again. When it
+    does, that a partition was idle then does not count: the others are known further now than they were then.
 
-    An idle partition is not waited for, but it may have woken up already and only be a little slower to be read
-    than the others, for which a little may be hours of event time. So while some are idle, what the others are
-    known to counts `WAKING_MS` later, by the clock of the log itself: that is the same when it is read again.
+    An idle partition is not waited for, but it may have woken up already and only be read a little later than
+    the others, which may be hours of event time. So while some are idle, what the others are known to counts
+    `WAKING_MS` later, by the log's own clock, which is the same when the log is read again.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
@@ -51,9 +51,10 @@ class Watermarks:
         return msgspec.msgpack.encode((self._expected, self._value, self._newest, self._said_ms))
 
     def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool, said_ms: int) -> int:
-        """Note what one of `sources` partitions said at `said_ms` (the log's clock); the watermark of all of them.
+        """Note what one of `sources` partitions said; the watermark of all of them.
 
-        It never falls: a partition that wakes up with older events has late ones.
+        `said_ms` is when it said so, by the log's clock. The watermark never falls: a partition that wakes up
+        with older events has late ones.
         """
         self._expected = max(self._expected, sources)
         self._newest = max(self._newest, watermark_ms)
@@ -72,7 +73,7 @@ class Watermarks:
         return self._value
 
     def _reached(self, watermark_ms: int, said_ms: int) -> int:
-        """The watermark that was reached `WAKING_MS` before `said_ms`, if the present one still bears it out."""
+        """The watermark reached `WAKING_MS` before `said_ms`, unless the present one is behind it."""
         pending = self._pending
         since_ms = said_ms
         while pending and pending[-1][1] >= watermark_ms:  # one that has woken up is behind
@@ -127,7 +128,7 @@ class Merge(Generic[T]):
             heappush(self._heads, (time_ms, event_id, source))
 
     def released(self, watermark_ms: int, *, everything: bool = False) -> Iterator[T]:
-        """What every partition has passed (`time < watermark`), in order; with `everything`, all that waits."""
+        """In order, what every partition has passed (`time < watermark`), or `everything` that waits."""
         while self._heads:
             time_ms, _, source = self._heads[0]
             if time_ms >= watermark_ms and not everything:

@@ -5,6 +5,7 @@ Counting is an addition to a plain dict; families are made when somebody scrapes
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
@@ -36,20 +37,56 @@ class Definition(msgspec.Struct, frozen=True):
 
 METRICS = (
     Definition("events_total", "counter", ("source", "operation"), "Events read, by adapter and operation."),
-    Definition("rows_left_total", "counter", ("source", "category"), "Rows that left, each counted once, by adapter and data category."),
-    Definition("dead_letters_total", "counter", ("source", "reason"), "Records that could not be read, by adapter and reason."),
-    Definition("duplicate_events_total", "counter", (), "Events the vendor delivered again, not counted again."),
+    Definition(
+        "rows_left_total",
+        "counter",
+        ("source", "category"),
+        "Rows that left, each counted once, by adapter and data category.",
+    ),
+    Definition(
+        "dead_letters_total",
+        "counter",
+        ("source", "reason"),
+        "Records that could not be read, by adapter and reason.",
+    ),
+    Definition(
+        "duplicate_events_total", "counter", (), "Events the vendor delivered again, not counted again."
+    ),
     Definition("late_events_total", "counter", (), "Events that came after their window had closed."),
-    Definition("signals_total", "counter", ("detector",), "Signals raised by identities going over their own bound."),
-    Definition("alerts_total", "counter", ("severity", "detector"), "Alerts published, by severity and strongest detector."),
-    Definition("incidents_open", "gauge", ("severity",), "Published incidents that are open here, by severity."),
+    Definition(
+        "signals_total", "counter", ("detector",), "Signals raised by identities going over their own bound."
+    ),
+    Definition(
+        "alerts_total",
+        "counter",
+        ("severity", "detector"),
+        "Alerts published, by severity and strongest detector.",
+    ),
+    Definition(
+        "incidents_open", "gauge", ("severity",), "Published incidents that are open here, by severity."
+    ),
     Definition("risk_max", "gauge", (), "The highest risk of an incident that is open here, 0 to 100."),
     Definition("profiles", "gauge", (), "Identities whose profile this process owns and has in use."),
-    Definition("source_last_event_timestamp_seconds", "gauge", ("source",), "Event time of the newest event read, by adapter."),
-    Definition("consumer_lag", "gauge", ("topic", "partition"), "Records published but not yet committed as processed."),
-    Definition("commit_timestamp_seconds", "gauge", (), "When the committed position last moved, or the lag was last zero."),
+    Definition(
+        "source_last_event_timestamp_seconds",
+        "gauge",
+        ("source",),
+        "Event time of the newest event read, by adapter.",
+    ),
+    Definition(
+        "consumer_lag",
+        "gauge",
+        ("topic", "partition"),
+        "Records published but not yet committed as processed.",
+    ),
+    Definition(
+        "commit_timestamp_seconds",
+        "gauge",
+        (),
+        "When the committed position last moved, or the lag was last zero.",
+    ),
     Definition("build_info", "gauge", ("version",), "Always 1; the version of crmwatch."),
-)  # fmt: skip
+)
 """Every metric there is; documentation and dashboards are tested against it."""
 
 
@@ -69,7 +106,8 @@ class Metrics:
         self.lag: Mapping[tuple[str, int], int] = {}
         """Topic and partition → records not yet committed."""
         self.committed_at = time()
-        registry.register(self)  # type: ignore[arg-type]
+        self._lock = threading.Lock()  # a shard's counts move to what is gone while nobody looks
+        registry.register(self)
 
     def event(self, event: AccessEvent) -> None:
         """Count an event read."""
@@ -93,13 +131,19 @@ class Metrics:
 
     def watch_detection(self, shard: int, detection: Detection) -> None:
         """Export a shard's figures from now on; those of the one it replaces stay counted."""
-        before = self._detections.get(shard)
-        if before is not None:
-            self._gone["duplicates"] += before.duplicates
-            self._gone["late"] += before.late
-            for (adapter, category), rows in before.rows_left.items():
-                self._rows_gone[adapter, category.value] += rows
-        self._detections[shard] = detection
+        with self._lock:
+            before = self._detections.get(shard)
+            if before is not None:
+                self._count_gone(before)
+            self._detections[shard] = detection
+
+    def watch_none(self) -> None:
+        """No shard is this process's any more: export nothing that is another's now; counts stay counted."""
+        with self._lock:
+            for detection in self._detections.values():
+                self._count_gone(detection)
+            self._detections = {}
+            self._desks = {}
 
     def watch_desk(self, shard: int, desk: Desk) -> None:
         """Export a shard's incidents from now on."""
@@ -119,14 +163,21 @@ class Metrics:
         """Nothing is collected to register."""
         return ()
 
+    def _count_gone(self, detection: Detection) -> None:
+        self._gone["duplicates"] += detection.duplicates
+        self._gone["late"] += detection.late
+        for (adapter, category), rows in detection.rows_left.items():
+            self._rows_gone[adapter, category.value] += rows
+
     def _read(self, name: str) -> Iterable[tuple[tuple[str, ...], float]]:
         return _READERS[name](self)
 
     def _rows_left(self) -> Counter[tuple[str, str]]:
-        rows = Counter(self._rows_gone)
-        for detection in list(self._detections.values()):
-            for (adapter, category), count in list(detection.rows_left.items()):
-                rows[adapter, category.value] += count
+        with self._lock:
+            rows = Counter(self._rows_gone)
+            for detection in self._detections.values():
+                for (adapter, category), count in list(detection.rows_left.items()):
+                    rows[adapter, category.value] += count
         return rows
 
     def _risks(self) -> list[int]:
@@ -144,7 +195,8 @@ class Metrics:
         return counts
 
     def _sum(self, what: str, read: Callable[[Detection], int]) -> float:
-        return float(self._gone[what] + sum(read(detection) for detection in list(self._detections.values())))
+        with self._lock:
+            return float(self._gone[what] + sum(read(detection) for detection in self._detections.values()))
 
 
 _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]] = {

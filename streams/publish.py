@@ -1,4 +1,4 @@
-"""Files onto the access topic, in the order of event time and keyed by identity, as a replay would read them."""
+"""Files onto the access topic, in event-time order and keyed by identity, as a replay would read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detector.event import AccessEvent
 from streams.agents import FAULT_HEADER, POSITION_HEADER
 from streams.reader import Raw, read_in_order
 
-__all__ = ["Published", "PublishError", "publish", "publish_files"]
+__all__ = ["PublishError", "Published", "publish", "publish_files"]
 
 
 class PublishError(Exception):
@@ -26,7 +26,7 @@ class Published(msgspec.Struct):
 
     records: int = 0
     keyed: int = 0
-    """Records with an identity; the others could not be read and go on without a key, to become dead letters."""
+    """Records with an identity; the others cannot be read, go without a key and become dead letters."""
     size_bytes: int = 0
 
 

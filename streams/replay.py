@@ -1,4 +1,4 @@
-"""Historic logs through the engine: files in, alerts and dead letters out, the same as the worker would say."""
+"""Historic logs through the engine: files in, alerts and dead letters out, as the worker would say them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Replay:
         self._summary = Summary()
 
     def alerts(self) -> Iterator[Alert]:
-        """The alerts, as they follow from the events in event-time order. Raises `ReadError` for a bad path."""
+        """The alerts that follow from the events in event-time order. Raises `ReadError` for a bad path."""
         summary = self._summary
         observe = self._engine.observe
         for raw, result in read_in_order(self._paths):

@@ -18,7 +18,7 @@ EXIT_CODE = 70
 
 
 def end_process(reason: str) -> None:
-    """End at once, with the reason as the last line. Nothing is flushed: what was not durable will be done again."""
+    """End at once, with the reason as the last line. What was not durable will be done again."""
     sys.__stderr__.write(f"crmwatch: {reason}; ending, to be restarted from the last saved state\n")  # type: ignore[union-attr]
     sys.__stderr__.flush()  # type: ignore[union-attr]
     os._exit(EXIT_CODE)
@@ -38,7 +38,7 @@ class Pulse:
         self._committed = -1
 
     def beat(self, committed: int, lag: int) -> bool:
-        """The loop runs; `committed` is the sum of committed offsets. Whether the position counts as moved."""
+        """The loop runs; `committed` is the sum of committed offsets. Whether that counts as movement."""
         self.beat_at = monotonic()
         moved = committed != self._committed or lag == 0
         if moved:
@@ -75,11 +75,10 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Watch until stopped."""
-        while not self._stopped.wait(1.0):
-            reason = self._pulse.trouble(self._patience_seconds)
-            if reason is not None:
-                self._end(reason)
+        while (reason := self._pulse.trouble(self._patience_seconds)) is None:
+            if self._stopped.wait(1.0):
                 return
+        self._end(reason)
 
     def stop(self) -> None:
         """Stop watching."""

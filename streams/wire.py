@@ -1,7 +1,7 @@
 """What the three agents send one another: packed messages, many events or signals in one Kafka record.
 
-A message says which partition it comes from, how many there are of them, and up to which event time that partition
-is known: that is how a watermark travels.
+A message says which partition it comes from, how many there are of them, and up to which event time that
+partition is known: that is how a watermark travels.
 """
 
 from __future__ import annotations

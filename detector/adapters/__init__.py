@@ -1,4 +1,4 @@
-"""Vendors' records become events here, one file a vendor; see `detector.adapters.registry` for how they are found."""
+"""Vendors' records become events here, one file a vendor; `detector.adapters.registry` finds them."""
 
 from detector.adapters.registry import ADAPTERS, Adapter, RecordError, believed, decode, recognise
 

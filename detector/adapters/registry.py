@@ -20,7 +20,8 @@ class RecordError(ValueError):
 
     It is the only exception that leaves an adapter. `adapter` is empty when none recognised the record.
     `reason` is a stable word for counters (``malformed``, ``unknown_format``, ``missing_field``,
-    ``bad_value``, ``bad_time``, ``future``); `detail` is for a person and may quote at most 80 characters of the record.
+    ``bad_value``, ``bad_time``, ``future``); `detail` is for a person and may quote at most 80 characters
+    of the record.
     """
 
     def __init__(self, adapter: str, position: str, reason: str, detail: str) -> None:
@@ -34,7 +35,7 @@ class RecordError(ValueError):
 class Adapter(Protocol):
     """What reads one vendor's records.
 
-    A record is one JSON object in UTF-8 bytes (a CSV row arrives as an object of strings, its header as keys).
+    A record is one JSON object in UTF-8 bytes; a CSV row arrives as an object of strings, its header as keys.
     """
 
     name: str
@@ -82,7 +83,9 @@ def decode(record: bytes, position: str) -> AccessEvent:
 
 
 def believed(event: AccessEvent, arrived_ms: int) -> AccessEvent:
-    """The event, unless it is from well after its record arrived: then `RecordError`, as it must not move a clock.
+    """The event, unless it is from well after its record arrived: that must not move a clock.
+
+    Raises `RecordError` then.
 
     >>> from detector.event import AccessEvent, ActorKind, Operation
     >>> event = AccessEvent(time_ms=FUTURE_MS, event_id="a", tenant="t", actor="u",

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from streams.cli.screen import errors, fail, out, settings
 from streams.publish import Published, PublishError, publish_files
@@ -44,10 +45,11 @@ def publish(
         except (PublishError, ReadError) as error:
             fail(str(error))
     unkeyed = published.records - published.keyed
-    out().print(
-        f"{published.records:,} records ({published.size_bytes / 1e6:,.1f} MB) published to {config.topics.access}"
-        + (f"; {unkeyed:,} cannot be read and will become dead letters" if unkeyed else "")
-    )
+    size = f"{published.size_bytes / 1e6:,.1f} MB"
+    sentence = f"{published.records:,} records ({size}) published to {config.topics.access}"
+    if unkeyed:
+        sentence += f"; {unkeyed:,} cannot be read and will become dead letters"
+    out().print(Text(sentence), soft_wrap=True)
 
 
 def _factor(speed: str) -> float | None:

@@ -28,7 +28,7 @@ def worker(
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Read the access topic, always on, and publish alerts. Start as many as you like: they share the partitions.
+    """Read the access topic, always on, and publish alerts. Start several: they share the partitions.
 
     Exit code: 0 stopped, 2 bad settings or no Kafka, 70 something unexpected: restart it.
     """
@@ -49,7 +49,11 @@ def worker(
 
     from streams.app import Worker
 
-    running = Worker(config, count, REGISTRY)
+    try:
+        running = Worker(config, count, REGISTRY)
+    except OSError as error:
+        where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"
+        fail(f"metrics cannot be served on {where}: {error.strerror or error}")
     errors().print(
         f"crmwatch worker: {config.worker.bootstrap}, {config.topics.access} with {count} partitions, "
         f"metrics on http://{config.worker.metrics_host}:{running.endpoint.port}/metrics",
