@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -49,7 +49,10 @@ class Summary(msgspec.Struct):
 
 
 class Replay:
-    """One run of the engine over files; iterate `alerts`, then read `summary`."""
+    """One run of the engine over files; iterate `alerts`, then read `summary`.
+
+    `outputs` are files that this run writes: they are not read, should they lie among the paths.
+    """
 
     def __init__(
         self,
@@ -58,8 +61,11 @@ class Replay:
         now_ms: int,
         on_letter: Callable[[Letter], None] = lambda letter: None,
         on_record: Callable[[int], None] = lambda records: None,
+        outputs: Iterable[Path] = (),
     ) -> None:
         self._paths = paths
+        self._outputs = {path.resolve() for path in outputs}
+        self._own: dict[str, bool] = {}
         self._now_ms = now_ms
         self._on_letter = on_letter
         self._on_record = on_record
@@ -73,6 +79,8 @@ class Replay:
         summary = self._summary
         observe = self._engine.observe
         for raw, result in read_in_order(self._paths):
+            if self._is_own(raw.source):
+                continue
             summary.records += 1
             if not summary.records % 1000:
                 self._on_record(summary.records)
@@ -106,6 +114,12 @@ class Replay:
         summary.dead_letters = dict(self._letters.most_common())
         summary.unknown = dict(sorted(self._unknown.items()))
         return summary
+
+    def _is_own(self, source: str) -> bool:
+        own = self._own.get(source)
+        if own is None:
+            own = self._own[source] = Path(source).resolve() in self._outputs
+        return own
 
     def _counted(self, alerts: list[Alert]) -> list[Alert]:
         self._summary.alerts += len(alerts)

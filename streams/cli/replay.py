@@ -32,7 +32,8 @@ def replay(
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     fail_on: Annotated[
-        int | None, typer.Option(help="Exit with 1 if an alert has this severity (1-5) or more.")
+        int | None,
+        typer.Option(min=1, max=5, help="Exit with 1 if an alert has this severity (1-5) or more."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary for programs.")] = False,
 ) -> None:
@@ -41,9 +42,13 @@ def replay(
     Exit code: 0 fine, 1 an alert as severe as --fail-on, 2 unreadable input or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
-    letters_file = alerts.with_name(alerts.name + ".deadletters") if alerts is not None else None
-    positions_file = alerts.with_name(alerts.name + ".positions") if alerts is not None else None
-    shown: list[Alert] = []
+    letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
+    positions_file = Path(f"{alerts}.positions") if alerts is not None else None
+    outputs = [path for path in (alerts, letters_file, positions_file) if path is not None]
+    for path in outputs:
+        if any(Path(given).resolve() == path.resolve() for given in paths):
+            fail(f"{path}: is to be read, so it cannot be written")
+    shown: dict[str, Alert] = {}
     worst = 0
     interrupted = False
     with (
@@ -66,13 +71,14 @@ def replay(
                 time.time_ns() // 1_000_000,
                 write_letter,
                 lambda records: progress.update(task, description=f"{records:,} records"),
+                outputs,
             )
             try:
                 for alert in run.alerts():
                     alert_out.line(alert.body)
                     where_out.line(msgspec.json.encode({"uid": alert.uid, "positions": alert.positions}))
                     worst = max(worst, alert.severity)
-                    shown = [*(one for one in shown if one.uid != alert.uid), alert]
+                    shown[alert.uid] = alert
             except ReadError as error:
                 fail(str(error))
             except KeyboardInterrupt:
@@ -81,7 +87,7 @@ def replay(
     if as_json:
         typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
     else:
-        _show(summary, shown)
+        _show(summary, list(shown.values()))
     if interrupted:
         fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
     if fail_on is not None and worst >= fail_on:
