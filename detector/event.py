@@ -56,14 +56,14 @@ class Counting(StrEnum):
     """As `MAXIMUM`, but the same `operation_id` may start over: a smaller total begins a new run."""
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where an event's record lies: the adapter that read it, and ``file:line`` or ``topic/partition/offset``."""
 
     adapter: str
     position: str
 
 
-class AccessEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class AccessEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """One access, normalised.
 
     >>> AccessEvent(time_ms=1742551479747, event_id="e-1", tenant="00D1", actor="0051",

@@ -21,7 +21,7 @@ from streams.hold import Hold
 from streams.merge import Merge, Watermarks
 from streams.metrics import Metrics
 from streams.producer import Output
-from streams.reader import MAX_RECORD_BYTES, Raw, decode_raw
+from streams.reader import MAX_RECORD_BYTES, decode_record
 from streams.topics import TopicNames
 from streams.wire import NOTHING_KNOWN, EventsMessage, SignalsMessage, partition_of
 
@@ -130,19 +130,17 @@ class Ingest:
         return now - told_at >= patience
 
     def _decode(self, record: Any) -> None:
-        position = f"{record.topic}/{record.partition}/{record.offset}"
-        origin, fault = position, ""
+        origin, fault = None, ""
         for name, value in record.headers:
             if name == POSITION_HEADER:
                 origin = _text(value)
             elif name == FAULT_HEADER:
                 fault = _text(value)
         try:
-            result = decode_raw(Raw(record.value or b"", origin, record.topic, fault))
-            if isinstance(result, RecordError):
-                raise result
-            event = believed(result, record.timestamp)
+            event = decode_record(record.value or b"", _position(record) if origin is None else origin, fault)
+            believed(event, record.timestamp)
         except RecordError as error:
+            position = _position(record)
             self._metrics.dead_letter(error)
             self._letters.append(dead_letter(self._topics.deadletters, position, record.value, error))
             return
@@ -369,6 +367,10 @@ class Triage:
         for alert in alerts:
             self._metrics.alert(alert)
         self._alerts += alerts
+
+
+def _position(record: Any) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def dead_letter(topic: str, position: str, record: bytes | None, error: RecordError) -> Output:

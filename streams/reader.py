@@ -22,7 +22,7 @@ from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from streams.framing import MAX_RECORD_BYTES, Readable, frames
 
-__all__ = ["MAX_RECORD_BYTES", "Raw", "ReadError", "decode_raw", "read", "read_in_order"]
+__all__ = ["MAX_RECORD_BYTES", "Raw", "ReadError", "decode_raw", "decode_record", "read", "read_in_order"]
 
 CHUNK_RECORDS = 200_000
 """How many records `read_in_order` holds before it goes to the disk."""
@@ -63,14 +63,19 @@ def decode_raw(raw: Raw) -> AccessEvent | RecordError:
 
     Beside the adapters' reasons there is ``too_large``, for a record that has been cut.
     """
-    if len(raw.record) > MAX_RECORD_BYTES:
-        return RecordError("", raw.position, "too_large", f"more than {MAX_RECORD_BYTES:,} bytes")
-    if raw.fault:
-        return RecordError("", raw.position, "malformed", raw.fault)
     try:
-        return decode(raw.record, raw.position)
+        return decode_record(raw.record, raw.position, raw.fault)
     except RecordError as error:
         return error
+
+
+def decode_record(record: bytes, position: str, fault: str = "") -> AccessEvent:
+    """The event that a record at a position tells of, whatever brought it. Raises `RecordError`."""
+    if len(record) > MAX_RECORD_BYTES:
+        raise RecordError("", position, "too_large", f"more than {MAX_RECORD_BYTES:,} bytes")
+    if fault:
+        raise RecordError("", position, "malformed", fault)
+    return decode(record, position)
 
 
 def read_in_order(

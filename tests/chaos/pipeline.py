@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import CoordinatorNotAvailableError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from detector.adapters import RecordError
 from detector.event import AccessEvent
@@ -80,7 +80,7 @@ class Pipeline:
         """The sum of the group's committed offsets."""
         try:
             offsets = self._admin.list_group_offsets(self.names.app_id)[self.names.app_id]
-        except CoordinatorNotAvailableError:  # the group's first minute
+        except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):  # the group's first minute
             return 0
         return sum(found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset > 0)
 
@@ -96,7 +96,7 @@ class Pipeline:
             gone = [worker for worker in self.workers if worker.exit_code not in (None, -9)]
             assert not gone, f"a worker ended: {gone[0].log.read_text()[-2000:]}"
             assert time.monotonic() < end, f"not within {seconds} s; lag {self.lag()}"
-            time.sleep(0.25)
+            time.sleep(0.1)
 
     def read(self, topic: str) -> list[Any]:
         """All messages of a topic, up to its present end."""
