@@ -325,8 +325,12 @@ def _csv(window: _Window, header: list[str]) -> Iterator[Frame]:
             yield Frame(first.record, first.line, "a quote is never closed")
         else:
             text = b"\n".join(line.record for line in lines).rstrip(b"\r")
+            row = _csv_row(text, first.line, header)
+            if row.fault and len(lines) > 1:  # a stray quote has drawn in the lines after it
+                waiting.extend(reversed(lines[1:]))
+                row = Frame(first.record.rstrip(b"\r"), first.line, row.fault)
             if text.strip():
-                yield _csv_row(text, first.line, header)
+                yield row
 
 
 def _csv_row(text: bytes, line: int, header: list[str]) -> Frame:

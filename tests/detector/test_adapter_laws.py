@@ -1,7 +1,7 @@
 """Laws that every adapter keeps, over its own samples in ``tests/samples/<adapter>/``.
 
-A sample (``*.json``, ``*.jsonl``, ``*.csv``, ``*.log``) lies beside ``<name>.expected.json``: a list with, for
-each record, its line and either the event's fields that differ from their defaults or the error's reason. Run
+A sample (``*.json``, ``*.jsonl``, ``*.csv`` or ``*.log``) lies beside ``<name>.expected.json``, which has
+each record's line and either the event's fields that differ from their defaults or the error's reason. Run
 with ``CRMWATCH_ACCEPT_SAMPLES=1`` to write those files anew, and read the difference before believing it.
 """
 
