@@ -39,7 +39,8 @@ class Watermarks:
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
-        self._expected, self._value, self._newest, self._said_ms = 0, NOTHING_KNOWN, NOTHING_KNOWN, 0
+        self._expected = 0
+        self._value = self._newest = self._said_ms = NOTHING_KNOWN
         if saved is not None:
             self._expected, self._value, self._newest, self._said_ms = _saved.decode(saved)
         self._resumed_ms = self._said_ms

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -303,7 +303,12 @@ def test_whatever_order_shards_work_in_the_alerts_are_the_same(keyed: bool, seed
 
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a smaller seed is not a simpler example
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=st.integers(0, 10_000), crash=st.sampled_from([0.02, 0.1, 0.3]), bursts=st.integers(1, 4))
 def test_shards_that_are_lost_change_nothing(
     keyed: bool, seed: int, crash: float, bursts: int, clock: Clock, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+import re
+import threading
+from importlib.metadata import version
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from detector.adapters import ADAPTERS, RecordError, decode
+from detector.catalogue import Category
+from detector.detection import Detection
+from detector.engine import Engine
+from detector.event import Operation
+from detector.identity.registry import DETECTORS
+from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.simulation import Theft, World, records
+from detector.triage.desk import Desk
+from detector.triage.risk import Severity
+from streams.metrics import METRICS, Metrics
+
+START_MS = 1_772_409_600_000
+HOUR_MS = 3_600_000
+SETTINGS = Settings(
+    detection=DetectionSettings(bound_deviations=0.3), triage=TriageSettings(alert_risk=5, alert_surprise=0.3)
+)
+
+
+def exported(registry: CollectorRegistry) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    """What a scrape shows: metric → labels → value."""
+    text = generate_latest(registry).decode()
+    found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+@pytest.fixture(scope="module")
+def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
+    """Metrics of a process that has seen a small world, garbage and lag."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    engine = Engine(SETTINGS)
+    metrics.watch_detection(0, engine.detection)
+    metrics.watch_desk(0, engine.desk)
+    world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    for _, record in records(world, Theft(start_ms=START_MS + 99 * HOUR_MS)):
+        event = decode(record, "x")
+        metrics.event(event)
+        for alert in engine.observe(event):
+            metrics.alert(alert)
+    engine.observe(event)
+    detection = Detection(SETTINGS, {})
+    for _, record in records(world):
+        for signal in detection.observe(decode(record, "x")):
+            metrics.signal(signal)
+    metrics.dead_letter(RecordError("", "x", "unknown_format", "from 192.0.2.77 by eve@example.com"))
+    metrics.dead_letter(RecordError("salesforce_elf", "x", "bad_time", "?"))
+    metrics.lag = {("crm.access", 0): 7, ("crm.access", 1): 0}
+    return registry, metrics, engine
+
+
+def test_every_metric_is_exported_as_defined(busy: tuple[CollectorRegistry, Metrics, Engine]) -> None:
+    """Each with its type, its meaning and exactly its labels, and no other beside them."""
+    registry, _, _ = busy
+    found = exported(registry)
+    for metric in METRICS:
+        samples = found.pop(f"crmwatch_{metric.name}")
+        assert {tuple(name for name, _ in labels) for labels in samples} == {tuple(sorted(metric.labels))}
+    assert found == {}
+    text = generate_latest(registry).decode()
+    for metric in METRICS:
+        assert f"# TYPE crmwatch_{metric.name} {metric.type}\n" in text
+        assert f"# HELP crmwatch_{metric.name} {metric.meaning}\n" in text
+        assert (metric.type == "counter") == metric.name.endswith("_total")
+
+
+def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Engine]) -> None:
+    """What is counted is what the engine saw: events, rows, signals, alerts, incidents, profiles, lag."""
+    registry, metrics, engine = busy
+    found = exported(registry)
+    rows = sum(engine.detection.rows_left.values())
+    assert sum(found["crmwatch_rows_left_total"].values()) == rows > 0
+    assert sum(found["crmwatch_events_total"].values()) > 1000
+    assert found["crmwatch_duplicate_events_total"] == {(): 1.0}
+    assert found["crmwatch_dead_letters_total"] == {
+        (("reason", "unknown_format"), ("source", "none")): 1.0,
+        (("reason", "bad_time"), ("source", "salesforce_elf")): 1.0,
+    }
+    published = [incident for incident in engine.desk.open_incidents if incident.published]
+    assert published
+    assert sum(found["crmwatch_incidents_open"].values()) == len(published)
+    assert 0 < found["crmwatch_risk_max"][()] <= 100
+    assert found["crmwatch_profiles"] == {(): float(engine.detection.live)}
+    lag = found["crmwatch_consumer_lag"]
+    assert lag == {
+        (("partition", "0"), ("topic", "crm.access")): 7,
+        (("partition", "1"), ("topic", "crm.access")): 0,
+    }
+    assert found["crmwatch_commit_timestamp_seconds"] == {(): metrics.committed_at}
+    assert found["crmwatch_build_info"] == {(("version", version("crmwatch")),): 1.0}
+    [(_, newest)] = found["crmwatch_source_last_event_timestamp_seconds"].items()
+    assert 0 <= START_MS / 1000 + 5 * 86400 - newest < 3600
+
+
+def test_only_crossings_count_as_signals() -> None:
+    """That a window has closed is no signal to anybody but triage."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    detection = Detection(SETTINGS, {})
+    kinds = []
+    for _, record in records(World(seed=2, start_ms=START_MS, hours=40, people=3, integrations=1)):
+        for signal in detection.observe(decode(record, "x")):
+            metrics.signal(signal)
+            kinds.append(signal.kind.value)
+    assert "closed" in kinds
+    assert sum(exported(registry)["crmwatch_signals_total"].values()) == kinds.count("crossed") > 0
+
+
+def test_no_label_names_a_person_an_address_or_an_app(
+    busy: tuple[CollectorRegistry, Metrics, Engine],
+) -> None:
+    """Every label's value is from a closed vocabulary, however many identities there are."""
+    words = (
+        {*ADAPTERS, "none", "unknown_format", "bad_time", version("crmwatch"), "crm.access", "0", "1"}
+        | {operation.value for operation in Operation}
+        | {category.value for category in Category}
+        | {severity.name.lower() for severity in Severity}
+        | set(DETECTORS)
+    )
+    registry, _, _ = busy
+    for samples in exported(registry).values():
+        for labels in samples:
+            assert {value for _, value in labels} <= words
+    assert not re.search(
+        r"0054R|192\.0\.2|198\.51|203\.0\.113|skyward|example\.com", generate_latest(registry).decode()
+    )
+
+
+def _counts(registry: CollectorRegistry) -> dict[str, float]:
+    found = exported(registry)
+    names = ("rows_left_total", "duplicate_events_total", "late_events_total")
+    return {name: sum(found.get(f"crmwatch_{name}", {}).values()) for name in names}
+
+
+def _fed() -> Detection:
+    detection = Detection(SETTINGS, {})
+    row = {"EVENT_TYPE": "RestApi", "ORGANIZATION_ID": "00D4R000001kSky", "USER_ID": "0054R0000000001"}
+    row |= {"METHOD": "GET", "ROWS_PROCESSED": "10", "ENTITY_NAME": "Contact"}
+    for number, hour in enumerate((1, 9, 2, 2)):
+        stamp = f"202603020{hour}0000.000"
+        record = json.dumps(row | {"TIMESTAMP": stamp, "REQUEST_ID": f"r{min(number, 2)}"}).encode()
+        detection.observe(decode(record, "x"))
+    return detection
+
+
+def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
+    """A counter never falls when a partition comes back or goes to another worker; gauges forget it."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    one = {"rows_left_total": 30.0, "duplicate_events_total": 1.0, "late_events_total": 1.0}
+    metrics.watch_detection(3, _fed())
+    assert _counts(registry) == one
+    metrics.watch_detection(3, Detection(SETTINGS, {}))
+    assert _counts(registry) == one
+    metrics.watch_detection(4, _fed())
+    metrics.watch_desk(4, Desk(SETTINGS, {}))
+    assert _counts(registry) == {name: 2 * count for name, count in one.items()}
+    assert exported(registry)["crmwatch_profiles"] == {(): 1.0}
+    metrics.watch_none()
+    assert _counts(registry) == {name: 2 * count for name, count in one.items()}
+    assert exported(registry)["crmwatch_profiles"] == {(): 0.0}
+    metrics.watch_detection(4, _fed())
+    assert _counts(registry) == {name: 3 * count for name, count in one.items()}
+
+
+def test_an_open_incident_that_is_anothers_now_is_not_shown(
+    busy: tuple[CollectorRegistry, Metrics, Engine],
+) -> None:
+    """When partitions are revoked, two workers must not both show the same incident."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.watch_desk(0, busy[2].desk)
+    assert sum(exported(registry)["crmwatch_incidents_open"].values()) > 0
+    metrics.watch_none()
+    assert sum(exported(registry)["crmwatch_incidents_open"].values()) == 0
+    assert exported(registry)["crmwatch_risk_max"] == {(): 0.0}
+
+
+def test_scraping_while_counting_does_no_harm() -> None:
+    """A scrape comes from another thread: it never fails, and a counter never falls."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    fed = [_fed() for _ in range(200)]
+    problems: list[BaseException] = []
+    stop = threading.Event()
+
+    def scrape() -> None:
+        before = 0.0
+        try:
+            while not stop.is_set():
+                rows = _counts(registry)["rows_left_total"]
+                assert rows >= before
+                before = rows
+        except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+            problems.append(error)
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    for number, detection in enumerate(fed):
+        metrics.watch_detection(number % 5, detection)
+        metrics.dead_letter(RecordError(f"a{number}", "x", f"r{number}", "?"))
+        if number % 50 == 49:
+            metrics.watch_none()
+    stop.set()
+    thread.join(30)
+    assert problems == []
+    assert _counts(registry)["rows_left_total"] == 200 * 30
+
+
+def test_two_processes_metrics_do_not_mix() -> None:
+    """Each counts into the registry it was given and no other."""
+    first, second = CollectorRegistry(), CollectorRegistry()
+    Metrics(first).dead_letter(RecordError("", "x", "malformed", "?"))
+    Metrics(second)
+    assert exported(first)["crmwatch_dead_letters_total"]
+    assert "crmwatch_dead_letters_total" not in exported(second)
