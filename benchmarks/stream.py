@@ -34,7 +34,7 @@ LIMIT_SECONDS = 180
 def main() -> None:
     """Run the worker and the peer in turn."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--events", type=int, default=200_000)
+    options.add_argument("--events", type=int, default=400_000)
     options.add_argument("--peer-events", type=int, default=40_000)
     options.add_argument("--runs", type=int, default=3)
     chosen = options.parse_args()

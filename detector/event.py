@@ -63,7 +63,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     position: str
 
 
-class AccessEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One access, normalised.
 
     >>> AccessEvent(time_ms=1742551479747, event_id="e-1", tenant="00D1", actor="0051",

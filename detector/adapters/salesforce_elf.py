@@ -26,8 +26,8 @@ from detector.adapters.salesforce_values import (
     agent,
     clip,
     compact_ms,
-    completed,
     count,
+    event_of,
     id18,
     ids,
     iso_ms,
@@ -519,21 +519,23 @@ def _event(record: bytes, position: str) -> AccessEvent:
     # Over the fields in their fixed order: neither the columns' order nor what brought the row matters.
     digest = blake2b(_encoder.encode(msgspec.structs.astuple(row)), digest_size=12).hexdigest()
     app = row.connected_app_id
-    event = AccessEvent(
-        time_ms=_time_ms(row),
-        event_id="elf:" + digest,
-        tenant=account(row.organization_id),
-        actor=actor(row.user_id_derived or row.user_id, row.user_name),
-        actor_kind=_kind(row, access),
-        operation=access.operation,
-        actor_name=clip(row.user_name),
-        app=id18(app) if app else clip(row.client_name or row.connected_app_name),
-        session=clip(row.session_key or row.login_key, 128),
-        ip=address(row.source_ip) or address(row.client_ip),
-        user_agent=agent(row.user_agent or row.browser_type or row.client_info),
-        origin=Origin(NAME, position),
+    return event_of(
+        access,
+        _time_ms(row),
+        "elf:" + digest,
+        (
+            account(row.organization_id),
+            actor(row.user_id_derived or row.user_id, row.user_name),
+            _kind(row, access),
+            clip(row.user_name),
+        ),
+        id18(app) if app else clip(row.client_name or row.connected_app_name),
+        clip(row.session_key or row.login_key, 128),
+        address(row.source_ip) or address(row.client_ip),
+        agent(row.user_agent or row.browser_type or row.client_info),
+        None,
+        Origin(NAME, position),
     )
-    return completed(event, access)
 
 
 class SalesforceElf(msgspec.Struct, frozen=True):

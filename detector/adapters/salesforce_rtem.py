@@ -27,9 +27,9 @@ from detector.adapters.salesforce_values import (
     address,
     agent,
     clip,
-    completed,
     count,
     epoch_ms,
+    event_of,
     id18,
     ids,
     iso_ms,
@@ -398,22 +398,23 @@ def _event(record: bytes, position: str) -> AccessEvent:
     named = payload.attributes.type if payload.attributes else None
     name = _type((named or envelope.channel or envelope.topic or "")[:128])
     access = _access(payload, name)
-    event = AccessEvent(
-        time_ms=_time_ms(payload),
-        event_id=_event_id(payload, record),
-        tenant=_tenant(payload),
-        actor=actor(payload.user_id, payload.username),
-        actor_kind=_kind(payload, access),
-        operation=access.operation,
-        actor_name=clip(payload.username),
-        app=_app(payload),
-        session=clip(payload.session_key or payload.login_key, 128),
-        ip=address(payload.source_ip),
-        user_agent=agent(payload.user_agent or payload.browser),
-        country=clip(payload.country_iso or payload.country),
-        origin=Origin(NAME, position),
+    return event_of(
+        access,
+        _time_ms(payload),
+        _event_id(payload, record),
+        (
+            _tenant(payload),
+            actor(payload.user_id, payload.username),
+            _kind(payload, access),
+            clip(payload.username),
+        ),
+        _app(payload),
+        clip(payload.session_key or payload.login_key, 128),
+        address(payload.source_ip),
+        agent(payload.user_agent or payload.browser),
+        clip(payload.country_iso or payload.country),
+        Origin(NAME, position),
     )
-    return completed(event, access)
 
 
 class SalesforceRtem(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from detector.event import MAX_RECORD_IDS, AccessEvent, Counting, Operation
+from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Counting, Operation, Origin
 
 __all__ = [
     "Access",
@@ -26,9 +26,9 @@ __all__ = [
     "agent",
     "clip",
     "compact_ms",
-    "completed",
     "count",
     "epoch_ms",
+    "event_of",
     "id18",
     "ids",
     "iso_ms",
@@ -80,22 +80,46 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether a program spoke to an API, rather than a person to a page."""
 
 
-def completed(event: AccessEvent, access: Access) -> AccessEvent:
-    """The event with what was done.
+def event_of(
+    access: Access,
+    time_ms: int,
+    event_id: str,
+    who: tuple[str, str, ActorKind, str | None],
+    app: str | None,
+    session: str | None,
+    ip: str | None,
+    user_agent: str | None,
+    country: str | None,
+    origin: Origin,
+) -> AccessEvent:
+    """The event of what was done by whom (tenant, account, kind, name), when and from where.
 
-    In two steps, because one call with all keywords takes msgspec twice as long as two with a dozen each.
+    Positional, in the order of `AccessEvent`'s fields: with keywords msgspec takes five times as long.
     """
-    return msgspec.structs.replace(
-        event,
-        objects=access.objects,
-        fields=access.fields,
-        rows=access.rows,
-        counting=access.counting,
-        bytes_out=access.bytes_out,
-        record_ids=access.record_ids,
-        operation_id=access.operation_id,
-        query_shape=access.query_shape,
-        status=access.status,
+    tenant, account, kind, name = who
+    return AccessEvent(
+        time_ms,
+        event_id,
+        tenant,
+        account,
+        kind,
+        access.operation,
+        name,
+        app,
+        session,
+        ip,
+        user_agent,
+        access.objects,
+        access.fields,
+        access.rows,
+        access.counting,
+        access.bytes_out,
+        access.record_ids,
+        access.operation_id,
+        access.query_shape,
+        access.status,
+        country,
+        origin,
     )
 
 

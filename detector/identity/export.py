@@ -31,7 +31,7 @@ class Export:
         """Hold the operation's rows so far against the largest of this hour."""
         if not counted.rows:
             return None
-        channel = event.operation.value
+        channel = event.operation
         cell = state.hours.get(channel)
         if cell is None:
             cell = state.hours[channel] = Cell()

@@ -33,7 +33,7 @@ class Volume:
         rows = counted.rows
         if not rows:
             return None
-        channel = event.operation.value
+        channel = event.operation
         hour = state.hours.get(channel)
         if hour is None:
             hour, state.days[channel] = Cell(), Cell()
