@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
-from aiokafka.structs import ConsumerRecord
+from aiokafka.structs import ConsumerRecord  # type: ignore[import-untyped] # it ships no types
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
@@ -30,6 +30,8 @@ BATCH_BYTES = 4_000_000
 
 class BatchedConsumer(Consumer):
     """The aiokafka consumer with the batching described above, and a check that nothing is left out."""
+
+    app: BatchedApp
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

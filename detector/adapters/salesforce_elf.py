@@ -544,8 +544,8 @@ class SalesforceElf(msgspec.Struct, frozen=True):
     name: str = NAME
 
     def recognises(self, record: bytes) -> bool:
-        """Whether the record has a column named ``EVENT_TYPE``."""
-        return b'"EVENT_TYPE"' in record
+        """Whether the record has the columns that every file begins with; other products have the first alone."""
+        return b'"EVENT_TYPE"' in record and b'"TIMESTAMP"' in record
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a row tells of; raises `RecordError` for a row that cannot stand."""

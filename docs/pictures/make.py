@@ -59,8 +59,9 @@ def run(arguments: list[str], cwd: str | None = None) -> str:
 
 def draw(name: str, title: str, text: str) -> None:
     """An SVG of a terminal."""
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))
-    console.print(Text.from_ansi(text.strip("\n")))
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=WIDTH, file=nowhere)
+        console.print(Text.from_ansi(text.strip("\n")))
     console.save_svg(str(HERE / f"{name}.svg"), title=title, code_format=SVG)
 
 

@@ -46,7 +46,7 @@ def replay(
     positions_file = Path(f"{alerts}.positions") if alerts is not None else None
     outputs = [path for path in (alerts, letters_file, positions_file) if path is not None]
     for path in outputs:
-        if any(Path(given).resolve() == path.resolve() for given in paths):
+        if path.is_file() and any(Path(given).resolve() == path.resolve() for given in paths):
             fail(f"{path}: is to be read, so it cannot be written")
     shown: dict[str, Alert] = {}
     worst = 0
