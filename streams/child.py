@@ -47,6 +47,11 @@ class Child:
         """How it ended, or ``None`` while it runs."""
         return self._process.poll()
 
+    def wait(self, seconds: float) -> int:
+        """Wait for it to end by itself; its exit code. Raises `subprocess.TimeoutExpired`."""
+        self._process.wait(seconds)
+        return self._end()
+
     def stop(self, seconds: float = 20.0) -> int:
         """Ask it to end (SIGTERM), insist after some seconds; its exit code."""
         self._process.terminate()

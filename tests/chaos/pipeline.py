@@ -80,7 +80,11 @@ class Pipeline:
         """The sum of the group's committed offsets."""
         try:
             offsets = self._admin.list_group_offsets(self.names.app_id)[self.names.app_id]
-        except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):  # the group's first minute
+        except (
+            CoordinatorLoadInProgressError,
+            CoordinatorNotAvailableError,
+            NotCoordinatorError,
+        ):  # the group's first minute
             return 0
         return sum(found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset > 0)
 

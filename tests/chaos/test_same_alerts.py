@@ -56,7 +56,9 @@ def test_a_worker_killed_half_way_changes_nothing(
     assert len(world) == RECORDS
     assert sum(b'"activity_name":"Create"' in body for body in expected) >= 3
     with Pipeline(kafka.bootstrap, names, tmp_path, PARTITIONS, {"keyed": keyed}) as pipeline:
-        garbage = [(Raw(b"\xff{%d" % number, f"bad:{number}", "bad"), _error(number)) for number in range(GARBAGE)]
+        garbage = [
+            (Raw(b"\xff{%d" % number, f"bad:{number}", "bad"), _error(number)) for number in range(GARBAGE)
+        ]
         everything = [*garbage, *world]
         if keyed:
             pipeline.publish_keyed(everything)
@@ -74,9 +76,13 @@ def test_a_worker_killed_half_way_changes_nothing(
         pipeline.wait(lambda: not any(pipeline.lag().values()), 60)
 
         assert _distinct(pipeline, names.alerts) == expected
-        letters = {message.key: msgspec.json.decode(message.value) for message in pipeline.read(names.deadletters)}
+        letters = {
+            message.key: msgspec.json.decode(message.value) for message in pipeline.read(names.deadletters)
+        }
         assert len(letters) == GARBAGE
-        assert {letter["origin"] for letter in letters.values()} == {f"bad:{number}" for number in range(GARBAGE)}
+        assert {letter["origin"] for letter in letters.values()} == {
+            f"bad:{number}" for number in range(GARBAGE)
+        }
         _compare_profiles(pipeline.table(names.profiles_changelog), engine)
         assert [worker.stop() for worker in pipeline.workers if worker.exit_code is None] == [0, 0]
 
