@@ -43,7 +43,9 @@ async def watch(stream: faust.StreamT[bytes]) -> None:
             began = time.monotonic()
         row = json.loads(record)
         user = row["USER_ID"]
-        value = log1p(float(row.get("ROWS_PROCESSED") or row.get("ROW_COUNT") or row.get("RECORDS_PROCESSED") or 1))
+        value = log1p(
+            float(row.get("ROWS_PROCESSED") or row.get("ROW_COUNT") or row.get("RECORDS_PROCESSED") or 1)
+        )
         mean, square, count = levels[user]
         if count > 10 and value - mean > 4 * sqrt(max(square - mean * mean, 0.01)):
             await alerts.send(key=user.encode(), value=record)

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import threading
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import faust
@@ -163,6 +163,7 @@ class Worker:
             self.pulse.recovering_since = monotonic()
             for stage in self.stages:
                 stage.drop()
+            self.metrics.watch_none()
 
         async def recovered(app: Any, **_: Any) -> None:
             if self._stopping:
@@ -203,7 +204,7 @@ class Worker:
         async def body(stream: Any) -> None:
             await stage.run(stream)
 
-        body.__name__ = stage.name
+        body.__name__ = body.__qualname__ = stage.name  # what Faust calls the agent in its log
         return body
 
     async def _beat(self) -> None:
@@ -215,29 +216,26 @@ class Worker:
                 self.pulse.moved_at = monotonic()
                 self.pulse.ready = True
             if gap > session and self.pulse.ready:
-                end_process(f"the process stood still for {gap:.0f} s, longer than its session with the brokers")
+                end_process(
+                    f"the process stood still for {gap:.0f} s, longer than its session with the brokers"
+                )
             committed, lag = self._position()
             self.metrics.lag = lag
-            self.pulse.beat(committed, sum(lag.values()))
+            if self.pulse.beat(committed, sum(lag.values())):
+                self.metrics.committed_at = time()
             await asyncio.sleep(0.5)
 
     def _restored(self) -> bool:
         return self._assigned and all(stage.restored for stage in self.stages)
 
     def _position(self) -> tuple[int, dict[tuple[str, int], int]]:
-        consumer = self.app.consumer
-        committed = 0
-        lag: dict[tuple[str, int], int] = {}
         if not self.pulse.ready:
-            return committed, lag
+            return 0, {}
+        consumer = self.app.consumer
         topics = {stage.topic for stage in self.stages}
-        for tp in consumer.assignment():
-            if tp.topic in topics:
-                offset = consumer._committed_offset[tp] or 0
-                highwater = consumer.highwater(tp) or 0
-                committed += offset
-                lag[tp.topic, tp.partition] = max(0, highwater - offset)
-        return committed, lag
+        owned = [tp for tp in consumer.assignment() if tp.topic in topics]
+        lag = {(tp.topic, tp.partition): consumer.backlog(tp) or 0 for tp in owned}
+        return sum(consumer.committed(tp) for tp in owned), lag
 
     def _live(self) -> str | None:
         return self.pulse.trouble(self.config.worker.patience_seconds)
@@ -248,4 +246,3 @@ class Worker:
     def _fatal(self, what: str, error: BaseException) -> None:
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
-

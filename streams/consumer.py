@@ -73,6 +73,25 @@ class BatchedConsumer(Consumer):
         self._sought.clear()
         self._expected = {tp: offset for tp, offset in self._read_offset.items() if offset is not None}
 
+    def backlog(self, tp: TP, position: int | None = None) -> int | None:
+        """Records between a position (by default the committed one) and the partition's end at the last fetch.
+
+        ``None`` as long as that is not known, or if the partition is not assigned.
+        """
+        try:
+            end = self.highwater(tp)
+        except (KeyError, AttributeError):  # not assigned at this moment
+            return None
+        if position is None:
+            position = (
+                self._read_offset[tp] if self._committed_offset[tp] is None else self._committed_offset[tp]
+            )
+        return None if end is None else max(0, end - (position or 0))
+
+    def committed(self, tp: TP) -> int:
+        """The committed offset, 0 if there is none."""
+        return self._committed_offset[tp] or 0
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.app.batched_topics:
             await super()._add_gap(tp, offset_from, offset_to)

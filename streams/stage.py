@@ -94,7 +94,9 @@ class _Shard:
             event = await asyncio.wait_for(self.queue.get(), TICK_SECONDS)
         while event is not None:
             self._take(event)
-            event = None if self.queue.empty() or self._unsaved >= UNSAVED_BATCHES else self.queue.get_nowait()
+            event = (
+                None if self.queue.empty() or self._unsaved >= UNSAVED_BATCHES else self.queue.get_nowait()
+            )
         self.work.tick(self.next_offset, caught_up=self._caught_up())
         outputs = self.work.outputs()
         if outputs:
@@ -143,14 +145,8 @@ class _Shard:
 
     def _caught_up(self) -> bool:
         """Whether the partition has been read to its end, as far as the last fetch knew."""
-        consumer = self.stage.app.consumer
-        tp = self.stage.tp(self.partition)
-        position = self.next_offset if self.next_offset is not None else consumer._read_offset[tp] or 0
-        try:
-            highwater = consumer.highwater(tp)
-        except (KeyError, AttributeError):  # not assigned at this moment
-            return False
-        return highwater is not None and position >= highwater and self.queue.empty()
+        backlog = self.stage.app.consumer.backlog(self.stage.tp(self.partition), self.next_offset)
+        return backlog == 0 and self.queue.empty()
 
 
 class Stage:

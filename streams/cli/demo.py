@@ -84,7 +84,9 @@ def _run(screen: Console, folder: Path, seconds: float | None, seed: int) -> Non
         with screen.status("Two weeks of history …"):
             published = publish(broker.bootstrap, names.access, traffic.history())
         screen.print(f"History   {published.records:,} records of two weeks, {traffic.identities} identities")
-        screen.print(f"Now       live traffic at {SPEED:.0f}x; a token will be stolen in ten seconds. Ctrl-C ends it.\n")
+        screen.print(
+            f"Now       live traffic at {SPEED:.0f}x; a token will be stolen in ten seconds. Ctrl-C ends it.\n"
+        )
         live = threading.Thread(
             target=_publish_live, args=(broker.bootstrap, names.access, traffic, SPEED), daemon=True
         )

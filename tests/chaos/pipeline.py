@@ -88,10 +88,14 @@ class Pipeline:
             return 0
         return sum(found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset > 0)
 
+    def end(self, topic: str) -> int:
+        """The sum of a topic's end offsets."""
+        return sum(self._ends(topic).values())
+
     def lag(self) -> dict[str, int]:
         """Records of each topic that the group has yet to commit."""
         topics = (self.names.access, self.names.events, self.names.signals)
-        return {topic: sum(self._ends(topic).values()) - self.committed(topic) for topic in topics}
+        return {topic: self.end(topic) - self.committed(topic) for topic in topics}
 
     def wait(self, what: Any, seconds: float) -> None:
         """Wait for something to be true; a worker that ends by itself is a failure."""
