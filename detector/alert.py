@@ -1,12 +1,13 @@
 """An incident as it is published: an OCSF 1.8.0 Detection Finding (class 2004), with its sentence.
 
-The alert says what happened in the world. Where its records lie (a file and line, a topic and offset) is beside
-it, in `Alert.positions`: so the same events give the same alert, byte for byte, whatever brought them here.
+The alert says what happened in the world. Where its records lie (a file and line, a topic and offset) is
+beside it, in `Alert.positions`: so the same events give the same alert, byte for byte, whatever brought them
+here.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Any
@@ -15,18 +16,22 @@ import msgspec
 
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
-from detector.identity.windows import DAY_MS
+from detector.identity.windows import DAY_MS, OTHER_OBJECTS
 from detector.signal import Evidence
 from detector.triage import risk
-from detector.triage.incident import Finding, Incident, objects_left, rows_left
+from detector.triage.incident import Finding, Incident, channels_left, objects_left, rows_left
 from detector.triage.risk import Severity
 
 __all__ = ["OCSF_VERSION", "Activity", "Alert", "build", "incident_risk", "incident_uid"]
 
 OCSF_VERSION = "1.8.0"
 PRODUCT = {"name": "crmwatch", "vendor_name": "crmwatch"}
-SHOWN_CHARACTERS = 120
+SHOWN_CHARACTERS = 60
 """How much of one log field a sentence quotes."""
+SHOWN_OBJECTS = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:@+-")
 
 
 class Activity(IntEnum):
@@ -84,16 +89,26 @@ _DONE = {
     Operation.FILE_DOWNLOAD: "by downloading files",
     Operation.SEARCH: "by searching",
 }
+_SINGLE = {
+    Operation.QUERY: "API query",
+    Operation.BULK_EXPORT: "bulk export",
+    Operation.REPORT: "report",
+    Operation.REPORT_EXPORT: "exported report",
+    Operation.LIST_VIEW: "list view",
+    Operation.RECORD_VIEW: "record view",
+    Operation.FILE_DOWNLOAD: "file download",
+    Operation.SEARCH: "search",
+}
 _WHY = {
-    Category.CONTACT: "they hold how to reach customers, which is what phishing is made of",
-    Category.CUSTOMER_SERVICE: "they hold what customers wrote to customer service",
-    Category.IDENTITY_DOCUMENTS: "they hold identity documents",
-    Category.PAYMENT: "they hold payment data",
-    Category.CREDENTIALS: "they hold credentials, which open other systems",
-    Category.LOYALTY: "they hold loyalty accounts, which can be emptied or sold",
-    Category.HEALTH: "they hold health data, a special category of personal data",
-    Category.INTERNAL: "what they hold is the company's own",
-    Category.UNCLASSIFIED: "nobody has said yet what they hold",
+    Category.CONTACT: "{} hold contact data, which is what phishing is made of",
+    Category.CUSTOMER_SERVICE: "{} hold what customers wrote to customer service",
+    Category.IDENTITY_DOCUMENTS: "{} hold identity documents",
+    Category.PAYMENT: "{} hold payment data",
+    Category.CREDENTIALS: "{} hold credentials, which open other systems",
+    Category.LOYALTY: "{} hold loyalty accounts, which can be emptied or sold",
+    Category.HEALTH: "{} hold health data, a special category of personal data",
+    Category.INTERNAL: "{} are the company's own",
+    Category.UNCLASSIFIED: "nobody has said yet what {} hold",
 }
 
 
@@ -106,7 +121,15 @@ def incident_uid(incident: Incident) -> str:
 def incident_risk(incident: Incident) -> int:
     """The incident's risk from 0 to 100 as it stands."""
     weight = risk.evidence({name: finding.surprise for name, finding in incident.findings.items()})
-    return risk.risk(weight, sensitivity(tuple(objects_left(incident))), rows_left(incident))
+    weighed = sorted(
+        ((sensitivity((name,)), rows) for name, rows in objects_left(incident).items()), reverse=True
+    )
+    points = 0
+    rows_so_far = 0
+    for sensitive, rows in weighed:  # one contact among ten thousand products is not ten thousand contacts
+        rows_so_far += rows
+        points = max(points, risk.risk(weight, sensitive, rows_so_far))
+    return points
 
 
 def build(incident: Incident, activity: Activity, time_ms: int) -> Alert:
@@ -146,7 +169,12 @@ def build(incident: Incident, activity: Activity, time_ms: int) -> Alert:
             "first_seen_time": incident.first_ms,
             "last_seen_time": incident.last_ms,
             "types": [found.detector for found in findings],
-            "analytic": {"type_id": 2, "type": "Behavioral", "name": findings[0].detector, "uid": findings[0].detector},
+            "analytic": {
+                "type_id": 2,
+                "type": "Behavioral",
+                "name": findings[0].detector,
+                "uid": findings[0].detector,
+            },
             "attacks": _attacks(incident),
         },
         "resources": [
@@ -175,53 +203,128 @@ def build(incident: Incident, activity: Activity, time_ms: int) -> Alert:
         detectors=tuple(found.detector for found in findings),
         time_ms=time_ms,
         sentence=sentence,
-        body=msgspec.json.encode(body),
+        body=_encoded(body),
         positions={event.event_id: f"{event.adapter} {event.position}" for event in incident.evidence},
     )
 
 
 def describe(incident: Incident) -> str:
-    """What happened, how much, what was normal, since when, from where and why it matters, in one breath."""
+    """Who took out how much, when and from where; what is normal; why it matters and what to do next.
+
+    For somebody tired: what happened comes first, each sentence says one thing, and log text is in quotes.
+    """
     findings = sorted(incident.findings.values(), key=lambda found: (-found.surprise, found.detector))
     found = findings[0]
-    left = objects_left(incident)
-    named = [f"{name} {count:,}" for name, count in left.items() if name != "*"][:4]
-    what = f" ({', '.join(named)})" if named else ""
-    places = [f"from {_quote(ip)}" for ip in sorted(incident.ips)[:2]]
-    agents = [f"with {_quote(agent)}" for agent in sorted(incident.user_agents)[:1]]
-    origin = " ".join(places[:1] + ([f"and {len(incident.ips) - 1} more"] if len(incident.ips) > 1 else []) + agents)
-    span = "day" if found.horizon_ms >= DAY_MS else "hour"
-    thing = "operation" if found.detector == "export" else span
-    doing = _DONE.get(Operation(found.channel), found.channel)
-    normal = f"its usual {thing} is {max(0, round(found.typical)):,} rows and at most {round(found.bound):,} were expected"
-    known = (
-        f"learned from {found.own_windows} of its own {span}s"
-        if found.warm
-        else f"it is little known ({found.own_windows} {span}s), so this is what its peers do"
-    )
-    rare = f"1 in {round(10**found.surprise):,}"
-    sensitive = max(left, key=lambda name: (sensitivity((name,)), name), default="*")
+    first_step = _steps(incident)[0]
     return (
-        f"{_who(incident)} took out {rows_left(incident):,} rows{what} {doing}"
-        f" between {_utc(incident.first_ms)} and {_utc(incident.last_ms)} UTC"
-        f"{' ' + origin if origin else ''}: {found.value:,} in one {thing}, where {normal} ({known});"
-        f" so much is seen in about {rare} windows of comparable accounts."
-        f" It matters because of {'these records' if sensitive == '*' else _quote(sensitive)}:"
-        f" {_WHY[category(sensitive)]}."
-        f" Next: {_steps(incident)[0][0].lower()}{_steps(incident)[0][1:]}"
+        f"{_who(incident)} took out {_what(incident)} {_when(incident)}{_where(incident)}."
+        f" {_normal(found)}."
+        f" Why it matters: {_why(incident)}."
+        f" Next: {first_step[0].lower()}{first_step[1:]}"
     )
 
 
 def _who(incident: Incident) -> str:
-    kind = {ActorKind.HUMAN: "The user", ActorKind.INTEGRATION: "The integration", ActorKind.GUEST: "The guest"}
+    kind = {
+        ActorKind.HUMAN: "The user",
+        ActorKind.INTEGRATION: "The integration",
+        ActorKind.GUEST: "The guest",
+    }
     name = incident.actor_name
-    who = f"{_quote(name)} ({_quote(incident.actor)})" if name else _quote(incident.actor)
+    who = f"{_quote(name)} ({_text(incident.actor)})" if name else _text(incident.actor)
     return f"{kind[incident.actor_kind]} {who}"
 
 
+def _what(incident: Incident) -> str:
+    left = objects_left(incident)
+    named = [name for name in left if name != OTHER_OBJECTS]
+    shown = [f"{_text(name)} {left[name]:,}" for name in named[:SHOWN_OBJECTS]]
+    rest = sum(left.values()) - sum(left[name] for name in named[:SHOWN_OBJECTS])
+    if shown and rest:
+        shown.append(f"others {rest:,}")
+    ways = [_DONE.get(Operation(channel), "otherwise") for channel in channels_left(incident)]
+    done = " and ".join(ways if len(ways) <= 2 else [ways[0], "in other ways"])
+    if len(named) == 1 and not rest:  # "3 rows of Case" rather than "3 rows (Case 3)"
+        return f"{_number(rows_left(incident), 'row')} of {_text(named[0])} {done}"
+    return f"{_number(rows_left(incident), 'row')}{' (' + ', '.join(shown) + ')' if shown else ''} {done}"
+
+
+def _when(incident: Incident) -> str:
+    (first_day, first), (last_day, last) = _utc(incident.first_ms), _utc(incident.last_ms)
+    if first_day != last_day:
+        return f"between {first_day} {first} and {last_day} {last} UTC"
+    return (
+        f"on {first_day} at {first} UTC"
+        if first == last
+        else f"on {first_day} between {first} and {last} UTC"
+    )
+
+
+def _where(incident: Incident) -> str:
+    addresses = _most_seen(incident.ips)
+    agents = _most_seen(incident.user_agents)
+    where = f", from {_text(addresses[0])}" if addresses else ""
+    if len(addresses) > 1:
+        where += f" and {_number(len(addresses) - 1, 'other address', 'other addresses')}"
+    if agents:
+        where += f" with {_quote(agents[0])}" if where else f", with {_quote(agents[0])}"
+    return where
+
+
+def _normal(found: Finding) -> str:
+    span = "day" if found.horizon_ms >= DAY_MS else "hour"
+    single = _SINGLE.get(Operation(found.channel), "operation")
+    typical = max(0, round(found.typical))
+    usual = f"about {_about(typical)}" if typical else "hardly any"
+    known = _number(found.own_windows, span)
+    if found.detector == "export":
+        told = f"One {single} alone read {found.value:,}; "
+        level = f"largest of an hour is usually {usual}"
+    else:
+        told = f"Within one {span} it was {_number(found.value, 'row')}; "
+        level = f"usual {span} is {usual}"
+    if found.warm:
+        basis = f", learned from {known} of its own"
+    else:
+        verb = "is" if found.own_windows == 1 else "are"
+        basis = f" for accounts like it: of its own only {known} {verb} known"
+    return f"{told}{'its' if found.warm else 'the'} {level}{basis}{_rare(found.surprise, span)}"
+
+
+def _rare(surprise: float, span: str) -> str:
+    odds = 10**surprise
+    if odds < 2:
+        return ""
+    return f". Comparable accounts reach this in about 1 of {_about(odds)} {span}s"
+
+
+def _about(number: float) -> str:
+    """Two digits: more would claim more than is known."""
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
+def _why(incident: Incident) -> str:
+    left = objects_left(incident)
+    gravest = max(left, key=lambda name: (sensitivity((name,)), left[name], name), default=OTHER_OBJECTS)
+    records = "these records" if gravest == OTHER_OBJECTS else f"{_text(gravest)} records"
+    return _WHY[category(gravest)].format(records)
+
+
+def _number(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _most_seen(values: dict[str, int]) -> list[str]:
+    return sorted(values, key=lambda value: (-values[value], value))
+
+
 def _title(incident: Incident, findings: list[Finding]) -> str:
-    what = "Bulk export" if findings[0].detector == "export" else "Unusual query volume"
-    return f"{what} by {_quote(incident.actor_name or incident.actor)}"
+    found = findings[0]
+    channel = Operation(found.channel)
+    who = _quote(incident.actor_name) if incident.actor_name else _text(incident.actor)
+    if found.detector == "export":
+        return f"Unusually large {_SINGLE.get(channel, 'operation')} by {who}"
+    return f"Unusually many rows {_DONE.get(channel, 'taken out')}: {who}"
 
 
 def _steps(incident: Incident) -> tuple[str, ...]:
@@ -280,7 +383,12 @@ def _evidence(incident: Incident, event: Evidence) -> dict[str, Any]:
 
 def _observables(incident: Incident) -> list[dict[str, Any]]:
     found = [
-        {"name": "evidences.actor.user.uid", "type_id": 31, "type": "User Credential ID", "value": incident.actor}
+        {
+            "name": "evidences.actor.user.uid",
+            "type_id": 31,
+            "type": "User Object: uid",
+            "value": incident.actor,
+        }
     ]
     found += [
         {"name": "evidences.src_endpoint.ip", "type_id": 2, "type": "IP Address", "value": ip}
@@ -331,11 +439,43 @@ def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
     }
 
 
-def _utc(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # half of a surrogate pair, which no log in UTF-8 can hold
+        return msgspec.json.encode(_valid(body))
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return "".join(_REPLACED if "\ud800" <= letter <= "\udfff" else letter for letter in value)
+    if isinstance(value, dict):
+        return {_valid(key): _valid(item) for key, item in value.items()}
+    return [_valid(item) for item in value] if isinstance(value, list) else value
+
+
+def _utc(time_ms: int) -> tuple[str, str]:
+    """The day and the minute; what lies outside the calendar is shown as its end."""
+    seconds = max(-62_135_596_800, min(time_ms // 1000, 253_402_300_799))
+    day, minute = (_EPOCH + timedelta(seconds=seconds)).isoformat(" ", "minutes")[:16].split()
+    return day, minute
 
 
 def _quote(text: str) -> str:
-    """Log text within a sentence: printable and short; what it may mean to a terminal or a page is up to those."""
-    clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """Free text of a log within a sentence, between quotes that it cannot close."""
+    return f"“{_clean(text, '“”')}”"
+
+
+def _text(text: str) -> str:
+    """An id, an address or a name within a sentence: bare if it is plainly one, otherwise quoted."""
+    plain = text and len(text) <= SHOWN_CHARACTERS and text.isascii() and not set(text) - _PLAIN
+    return text if plain else _quote(text)
+
+
+def _clean(text: str, without: str) -> str:
+    """Printable and short; what it may mean to a terminal or a page is up to those."""
+    clean = "".join(
+        letter if letter.isprintable() and letter not in without else _REPLACED
+        for letter in text[: SHOWN_CHARACTERS + 1]
+    )
     return clean if len(clean) <= SHOWN_CHARACTERS else clean[: SHOWN_CHARACTERS - 1] + "…"

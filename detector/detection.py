@@ -1,20 +1,22 @@
 """The detect step for one shard of identities: events in, signals out.
 
 A shard is whatever set of identities one caller owns: all of them in a replay, a partition's in a worker. Its
-encoded profiles are in a store (a mapping of bytes); the ones in use are kept decoded beside it, up to a limit.
+encoded profiles are in a store (a mapping of bytes); the ones in use are kept decoded beside it, up to a
+limit.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import MutableMapping
+from heapq import heappop, heappush
 from math import inf
 
 from detector.catalogue import Category, category
 from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.identity.profile import Profile
-from detector.identity.windows import HOUR_MS
+from detector.identity.windows import HOUR_MS, gravest
 from detector.settings import Settings
 from detector.signal import Signal
 
@@ -35,8 +37,8 @@ class _Live:
 class Detection:
     """Profiles and their detectors, applied to events in their order.
 
-    What it says depends on each identity's own events alone, in their order: neither on how identities interleave
-    nor on when `advance` is called.
+    What it says depends on each identity's own events alone, in their order: neither on how identities
+    interleave nor on when `advance` is called.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class Detection:
         self._store = store
         self._limit = live_profiles
         self._live: dict[str, _Live] = {}
-        self._dirty: set[str] = set()
-        self._schedule: dict[float, set[str]] = {}
+        self._dirty: dict[str, None] = {}  # in the order in which they changed
+        self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
+        self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
         """Events skipped because they had been applied before."""
         self.late = 0
@@ -67,7 +70,7 @@ class Detection:
             name = key.decode()
             due = profiles.next_close_ms(profiles.decode(self._store[key]), self._settings)
             if due is not None:
-                self._schedule.setdefault(due, set()).add(name)
+                self._plan(due, name)
 
     def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
         """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""
@@ -82,7 +85,7 @@ class Detection:
                 self.skipped += 1
                 return []
             applied[source] = offset
-        self._dirty.add(name)
+        self._dirty[name] = None
         time_ms = event.time_ms
         signals: list[Signal] = []
         if time_ms >= live.due:
@@ -93,24 +96,27 @@ class Detection:
             self.duplicates += 1
             return signals
         if rows:
-            kind = event.objects[0] if event.objects else "*"
+            objects = event.objects
+            kind = objects[0] if len(objects) == 1 else gravest(objects)
             self.rows_left[event.origin.adapter, category(kind)] += rows
         due = time_ms - time_ms % HOUR_MS + HOUR_MS + self._late_ms
+        if due <= profile.clock_ms:
+            self.late += 1
         if due < live.due:
-            if due <= profile.clock_ms:
-                self.late += 1
             live.due = due
-            self._schedule.setdefault(due, set()).add(name)
+            self._plan(due, name)
         return signals
 
     def advance(self, watermark_ms: int) -> list[Signal]:
         """Close what is due for identities that have gone quiet: no event before `watermark_ms` will come."""
         signals: list[Signal] = []
-        while self._schedule and (due := min(self._schedule)) <= watermark_ms:
+        dues = self._dues
+        while dues and dues[0] <= watermark_ms:
+            due = heappop(dues)
             for name in sorted(self._schedule.pop(due)):
                 live = self._live.get(name) or self._load(name)
                 if live is not None and live.due <= due:
-                    signals += self._close(name, live, int(due))
+                    signals += self._close(name, live, due)
         return signals
 
     def changes(self) -> dict[bytes, bytes]:
@@ -152,6 +158,14 @@ class Detection:
         due = profiles.next_close_ms(live.profile, self._settings)
         live.due = inf if due is None else due
         if due is not None:
-            self._schedule.setdefault(due, set()).add(name)
-        self._dirty.add(name)
+            self._plan(due, name)
+        self._dirty[name] = None
         return signals
+
+    def _plan(self, due: int, name: str) -> None:
+        names = self._schedule.get(due)
+        if names is None:
+            self._schedule[due] = {name}
+            heappush(self._dues, due)
+        else:
+            names.add(name)

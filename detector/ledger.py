@@ -1,8 +1,8 @@
 """Rows that left, each counted once.
 
 Vendors report the same rows several times: a job in every state it passes, a report in chunks, a record twice
-because the network hiccupped. The ledger of an identity remembers enough of what it has counted to add only what
-is new. It is bounded: the oldest entries fall out, and how many did is counted in `Ledger.forgotten`.
+because the network hiccupped. The ledger of an identity remembers enough of what it has counted to add only
+what is new. It is bounded: the oldest entries fall out, and how many did is counted in `Ledger.forgotten`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ __all__ = ["Counted", "Ledger", "count"]
 
 RECENT_EVENTS = 64
 OPEN_OPERATIONS = 48
+MAX_ROWS = 10**12
+"""More rows than this in one event or operation are not told apart: sums of them stay within 64 bits."""
 
 
 class Ledger(msgspec.Struct, array_like=True):
@@ -44,7 +46,8 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
 
     >>> from detector.event import ActorKind, Operation
     >>> job = AccessEvent(time_ms=0, event_id="a", tenant="t", actor="u", actor_kind=ActorKind.INTEGRATION,
-    ...                   operation=Operation.BULK_EXPORT, rows=700, counting=Counting.MAXIMUM, operation_id="j")
+    ...                   operation=Operation.BULK_EXPORT, operation_id="j", rows=700,
+    ...                   counting=Counting.MAXIMUM)
     >>> ledger = Ledger()
     >>> count(ledger, job)
     Counted(rows=700, operation_rows=700)
@@ -63,6 +66,8 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
     rows = event.rows
     if not rows or rows < 0:
         return Counted(0, 0)
+    if rows > MAX_ROWS:
+        rows = MAX_ROWS
     if event.operation_id is None:
         return Counted(rows, rows)
     return _of_operation(ledger, event.operation_id, event.counting, rows)
@@ -73,7 +78,7 @@ def _of_operation(ledger: Ledger, operation_id: str, counting: Counting, rows: i
     checksum = crc32(operation_id.encode("utf-8", "surrogatepass"))
     seen = operations.pop(checksum, 0)
     if counting is Counting.EACH:
-        total, new = seen + rows, rows
+        total, new = min(seen + rows, MAX_ROWS), rows
     elif rows >= seen:
         total, new = rows, rows - seen
     elif counting is Counting.RUNNING:  # the same cursor has been opened anew

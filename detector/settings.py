@@ -1,6 +1,7 @@
 """Everything an operator may set for the detector, in one frozen value, with its default and its unit.
 
-The file, the environment and the flags are read at the edge (`streams.config`); here is only what they may say.
+The file, the environment and the flags are read at the edge (`streams.config`); here is only what they may
+say.
 """
 
 from __future__ import annotations

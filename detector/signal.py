@@ -10,6 +10,10 @@ from detector.event import AccessEvent, ActorKind, Operation
 
 __all__ = ["Evidence", "Signal", "SignalKind", "evidence"]
 
+MAX_OBJECTS = 20
+MAX_TEXT = 256
+"""How many objects, and how many characters of a log's free text, evidence quotes."""
+
 
 class SignalKind(StrEnum):
     """Why a signal was sent."""
@@ -44,19 +48,23 @@ def evidence(event: AccessEvent, rows: int) -> Evidence:
         event.time_ms,
         event.operation,
         rows,
-        event.objects,
-        event.ip,
-        event.user_agent,
-        event.app,
-        event.session,
-        event.country,
+        tuple(name[:MAX_TEXT] for name in event.objects[:MAX_OBJECTS]),
+        _clipped(event.ip),
+        _clipped(event.user_agent),
+        _clipped(event.app),
+        _clipped(event.session),
+        _clipped(event.country),
         event.origin.adapter,
         event.origin.position,
     )
 
 
+def _clipped(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
+
+
 class Signal(msgspec.Struct, array_like=True, kw_only=True):
-    """One detector's word about one identity over one span of event time, with the raw ingredients to judge it."""
+    """One detector's word about one identity over one span of event time, with all it takes to judge it."""
 
     kind: SignalKind
     detector: str
@@ -83,7 +91,7 @@ class Signal(msgspec.Struct, array_like=True, kw_only=True):
     last_ms: int
     """The window's first and last event."""
     objects: dict[str, int] = {}
-    """Rows by kind of record, for a crossed window."""
+    """Rows that left in the window by kind of record, for a crossed one."""
     evidence: Evidence | None = None
     """The event that crossed the bound."""
     tenant: str = ""
@@ -92,6 +100,8 @@ class Signal(msgspec.Struct, array_like=True, kw_only=True):
     actor_name: str | None = None
     sequence: int = 0
     """The identity's count of signals: the same signal sent twice has the same number."""
+    more: bool = False
+    """Whether the next signal comes from the same event: all are to be weighed before anything is said."""
 
     @property
     def identity(self) -> str:

@@ -1,28 +1,30 @@
 """How a tenant's population behaves: levels and residuals by kind of actor, detector, channel and horizon.
 
-A day's figures are whole numbers that only ever get added to, so the order in which identities' windows arrive
-does not matter, and a decision uses only days that every source has finished with. Both together make a decision
-the same in a replay and in a stream over any number of workers.
+A day's figures are whole numbers that only ever get added to, so the order in which identities' windows
+arrive does not matter, and a decision uses only days that every source has finished with. Both together make
+a decision the same in a replay and in a stream over any number of workers.
 
-A *residual* is how many deviations a window lies above what was expected of its identity. Its probability comes
-from the residuals the population really showed, not from a Gaussian, whose tails are far too thin for this
-(`surprise`).
+A *residual* is how many deviations a window lies above what was expected of its identity. Its probability
+comes from the residuals the population really showed, not from a Gaussian, whose tails are far too thin for
+this (`surprise`).
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import expm1, log1p, log10, sqrt
 
 import msgspec
 
+from detector.event import ActorKind
 from detector.identity.windows import DAY_MS, FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
 from detector.signal import Signal
 
-__all__ = ["SETTLE_MS", "Cell", "Expectation", "Population", "day_known_at"]
+__all__ = ["SETTLE_MS", "Cell", "Expectation", "Population", "day_known_at", "encode"]
 
 SETTLE_MS = 20 * 60 * 1000
-"""A day's figures are used from this long after its end: by then every source has normally finished with it."""
+"""A day's figures are used from this long after its end, when every source has normally finished with it."""
 
 MILLI = 1000
 BIN = 0.2
@@ -39,9 +41,10 @@ LEAST_OWN_WINDOWS = 3
 """From so many windows on, an identity's spread around its own level says something."""
 FULL_KNOWLEDGE = 150.0
 OWN_KNOWLEDGE = 10.0
-"""Surprise is capped in proportion to what is known: windows of the population, own ones counting tenfold. What
-has just been switched on must learn before it may call anything rare."""
+"""Surprise is capped in proportion to what is known: windows of the population, own ones counting tenfold.
+What has just been switched on must learn before it may call anything rare."""
 DAILY_FADING = 0.95
+MAX_SUMMARIES = 2_000
 MAX_SURPRISE = 5.0
 """Nothing is believed to be rarer than one in a hundred thousand on statistics alone."""
 
@@ -64,6 +67,12 @@ class Cell(msgspec.Struct, array_like=True):
     """Those windows' squared distances from that level."""
     residuals: dict[int, int] = {}
     """Histogram: bin (of width `BIN`) → windows."""
+
+
+def encode(cell: Cell) -> bytes:
+    """The cell as bytes: the same for the same figures, in whatever order they came."""
+    ordered = dict(sorted(cell.residuals.items()))
+    return msgspec.msgpack.encode(msgspec.structs.replace(cell, residuals=ordered))
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -100,7 +109,7 @@ class _Summary(msgspec.Struct):
 
 
 class Population:
-    """A tenant's figures by day; `cells` is all its state, and `dirty` the keys changed since they were saved.
+    """Tenants' figures by day; `cells` is all its state, and `dirty` the keys changed since they were saved.
 
     A key is ``tenant|day|kind|detector|channel|horizon``.
     """
@@ -110,18 +119,20 @@ class Population:
         self.cells: dict[str, Cell] = {}
         self.dirty: set[str] = set()
         self._days: dict[str, set[int]] = {}
-        self._summaries: dict[tuple[str, str, int], _Summary] = {}
+        self._summaries: dict[tuple[str, str], dict[int, _Summary]] = {}
 
     def restore(self, key: str, cell: Cell) -> None:
         """Put a saved cell back."""
         self.cells[key] = cell
-        tenant, day, _ = key.split("|", 2)
-        self._days.setdefault(tenant, set()).add(int(day))
+        tenant, day = _tenant_and_day(key)
+        self._days.setdefault(tenant, set()).add(day)
+        self._summaries.clear()
 
     def learn(self, signal: Signal, expectation: Expectation, floor_day: int) -> None:
         """Add a closed window to the day on which it became known, or to `floor_day` if that one is over."""
         day = max(signal.time_ms // DAY_MS, floor_day)
-        key = f"{signal.tenant}|{day}|{_cell_name(signal)}"
+        name = _cell_name(signal.actor_kind, signal.detector, signal.channel, signal.horizon_ms)
+        key = f"{signal.tenant}|{day}|{name}"
         cell = self.cells.get(key)
         if cell is None:
             cell = self.cells[key] = Cell()
@@ -137,13 +148,16 @@ class Population:
         index = _bin(expectation.residual)
         cell.residuals[index] = cell.residuals.get(index, 0) + 1
         self.dirty.add(key)
+        summaries = self._summaries.get((signal.tenant, name))
+        if summaries and max(summaries) >= day:  # made too early, for a provisional decision
+            summaries.clear()
 
     def expect(self, signal: Signal) -> Expectation:
-        """What was to be expected of a signal's window when it became known, and how surprising the window is.
+        """What was to be expected of a signal's window when it became known, and how surprising it is.
 
         The identity's level is its own shrunk towards its peers', each weighed by how sure it is (empirical
-        Bayes; Morris, *Parametric empirical Bayes inference*, 1983): much for a newcomer, hardly at all for one
-        that is well known.
+        Bayes; Morris, *Parametric empirical Bayes inference*, 1983): much for a newcomer, hardly at all for
+        one that is well known.
         """
         detection = self._settings.detection
         summary = self._summary(signal)
@@ -167,25 +181,29 @@ class Population:
 
     def forget(self, before_day: int) -> list[str]:
         """Drop all days before one; the keys dropped."""
-        gone = [key for key in self.cells if int(key.split("|", 2)[1]) < before_day]
+        gone = [key for key in self.cells if _tenant_and_day(key)[1] < before_day]
         for key in gone:
             del self.cells[key]
             self.dirty.discard(key)
-        for days in self._days.values():
-            days -= {day for day in days if day < before_day}
+        kept = {tenant: {day for day in days if day >= before_day} for tenant, days in self._days.items()}
+        self._days = {tenant: days for tenant, days in kept.items() if days}
         self._summaries.clear()
         return gone
 
     def _summary(self, signal: Signal) -> _Summary:
         known = day_known_at(signal.time_ms)
-        name = _cell_name(signal)
-        cached = self._summaries.get((signal.tenant, name, known))
-        if cached is None:
-            if len(self._summaries) > 10_000:
+        name = _cell_name(signal.actor_kind, signal.detector, signal.channel, signal.horizon_ms)
+        summaries = self._summaries.get((signal.tenant, name))
+        if summaries is None:
+            if len(self._summaries) >= MAX_SUMMARIES:
                 self._summaries.clear()
-            cached = self._summarise(signal, name, known)
-            self._summaries[signal.tenant, name, known] = cached
-        return cached
+            summaries = self._summaries[signal.tenant, name] = {}
+        summary = summaries.get(known)
+        if summary is None:
+            if len(summaries) > self._settings.triage.population_days:
+                summaries.clear()
+            summary = summaries[known] = self._summarise(signal, name, known)
+        return summary
 
     def _summarise(self, signal: Signal, name: str, known: int) -> _Summary:
         detection = self._settings.detection
@@ -224,8 +242,14 @@ class Population:
         return summary
 
 
-def _cell_name(signal: Signal) -> str:
-    return f"{signal.actor_kind.value}|{signal.detector}|{signal.channel}|{signal.horizon_ms}"
+def _tenant_and_day(key: str) -> tuple[str, int]:
+    tenant, day, *_ = key.rsplit("|", 5)  # from the right: a tenant's name may hold anything
+    return tenant, int(day)
+
+
+@lru_cache(maxsize=4_096)
+def _cell_name(actor_kind: ActorKind, detector: str, channel: str, horizon_ms: int) -> str:
+    return f"{actor_kind.value}|{detector}|{channel}|{horizon_ms}"
 
 
 def _bin(residual: float) -> int:

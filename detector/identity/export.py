@@ -1,16 +1,20 @@
-"""One operation too large: the largest of an hour per channel, against the largest of the identity's other hours."""
+"""One operation too large: the largest of an hour per channel, against that of the identity's other hours."""
 
 from __future__ import annotations
 
 import msgspec
 
 from detector.event import AccessEvent
-from detector.identity.windows import HOUR_MS, Cell, add, close, next_close_ms
+from detector.identity.windows import HOUR_MS, Cell, add, close, make_room, next_close_ms
 from detector.ledger import Counted
 from detector.settings import DetectionSettings
 from detector.signal import Signal
 
 __all__ = ["DETECTOR", "Export", "ExportState"]
+
+
+OPEN_WINDOWS = 12
+"""How many windows are open at once over all channels, if they wait an hour for late events."""
 
 
 class ExportState(msgspec.Struct):
@@ -35,6 +39,7 @@ class Export:
         cell = state.hours.get(channel)
         if cell is None:
             cell = state.hours[channel] = Cell()
+        opened = len(cell.open)
         signal = add(
             cell,
             self.name,
@@ -46,7 +51,13 @@ class Export:
             settings,
             largest=True,
         )
-        return None if signal is None else [signal]
+        signals = [] if signal is None else [signal]
+        if len(cell.open) > opened:
+            while closed := make_room(
+                ((HOUR_MS, state.hours),), self.name, OPEN_WINDOWS, event.time_ms, settings
+            ):
+                signals += closed
+        return signals
 
     def close(self, state: ExportState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
         """Learn the hours that have ended."""

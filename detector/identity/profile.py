@@ -1,4 +1,4 @@
-"""All that is kept of one identity: a few hundred bytes to a few KB, versioned, and nothing of it anywhere else."""
+"""All that is kept of one identity: some hundred bytes to a few KB, versioned; nothing is elsewhere."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity.registry import DETECTORS
 from detector.ledger import Ledger, count
 from detector.settings import DetectionSettings
-from detector.signal import Signal
+from detector.signal import Signal, SignalKind
 
-__all__ = ["PROFILE_VERSION", "Profile", "ProfileError", "close", "decode", "encode", "new", "next_close_ms", "observe"]
+__all__ = [
+    "PROFILE_VERSION",
+    "Profile",
+    "ProfileError",
+    "close",
+    "decode",
+    "encode",
+    "new",
+    "next_close_ms",
+    "observe",
+]
 
 PROFILE_VERSION = 1
+MAX_NAME = 120
+"""How many characters of an actor's name are kept."""
 
 States: Any = msgspec.defstruct(
     "States",
@@ -25,6 +37,9 @@ States: Any = msgspec.defstruct(
 )
 """Every detector's state under the detector's name: a new detector starts empty in old profiles, and the
 state of one that is gone is dropped."""
+
+
+_OBSERVERS = tuple((name, detector.observe) for name, detector in DETECTORS.items())
 
 
 class ProfileError(ValueError):
@@ -70,10 +85,23 @@ def decode(data: bytes) -> Profile:
     try:
         profile = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"not a profile: {error}") from error
-    if profile.version != PROFILE_VERSION:
-        raise ProfileError(f"a profile of version {profile.version}; this release reads {PROFILE_VERSION}")
+        version = _version(data)
+        if version in (None, PROFILE_VERSION):
+            raise ProfileError(f"not a profile: {error}") from error
+    else:
+        version = profile.version
+    if version != PROFILE_VERSION:
+        raise ProfileError(f"a profile of version {version}; this release reads {PROFILE_VERSION}")
     return profile
+
+
+def _version(data: bytes) -> int | None:
+    """The version of what cannot be read as a profile of this release, if it is one of another."""
+    try:
+        values = msgspec.msgpack.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return values[0] if isinstance(values, list) and values and isinstance(values[0], int) else None
 
 
 def new(event: AccessEvent) -> Profile:
@@ -82,7 +110,7 @@ def new(event: AccessEvent) -> Profile:
         tenant=event.tenant,
         actor=event.actor,
         actor_kind=event.actor_kind,
-        actor_name=event.actor_name,
+        actor_name=None if event.actor_name is None else event.actor_name[:MAX_NAME],
         first_ms=event.time_ms,
         clock_ms=event.time_ms,
     )
@@ -102,13 +130,22 @@ def observe(
     if event.time_ms > profile.clock_ms:
         profile.clock_ms = event.time_ms
     if event.actor_name is not None:
-        profile.actor_name = event.actor_name
+        profile.actor_name = event.actor_name[:MAX_NAME]
     signals: list[Signal] = []
     states = profile.states
-    for name, detector in DETECTORS.items():
-        said = detector.observe(getattr(states, name), event, counted, settings)
+    for name, observe_event in _OBSERVERS:
+        said = observe_event(getattr(states, name), event, counted, settings)
         if said:
             signals += said
+    if not signals:
+        return counted.rows, signals
+    if len(signals) > 1:
+        signals.sort(
+            key=lambda signal: signal.kind is SignalKind.CROSSED
+        )  # windows that made room come first
+        if signals[-1].kind is SignalKind.CROSSED:
+            for signal in signals[:-1]:
+                signal.more = True
     return counted.rows, _signed(profile, signals)
 
 

@@ -1,4 +1,4 @@
-"""The identity detectors' contract, and finding them: every module in this package with a `DETECTOR` is one."""
+"""The identity detectors' contract, and finding them: each module here with a `DETECTOR` is one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["DETECTORS", "IdentityDetector"]
 class IdentityDetector(Protocol):
     """What looks at one identity alone.
 
-    A detector holds nothing itself: all it knows of an identity is in a state of its own type, a `msgspec.Struct`
-    whose fields all have defaults, bounded in size. What it says depends only on that state and the identity's
-    events in their order, so that a replay says the same.
+    A detector holds nothing itself: all it knows of an identity is in a state of its own type, a
+    `msgspec.Struct` whose fields all have defaults, bounded in size. What it says depends only on that state
+    and the identity's events in their order, so that a replay says the same.
     """
 
     name: str

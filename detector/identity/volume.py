@@ -5,12 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import AccessEvent
-from detector.identity.windows import DAY_MS, HOUR_MS, Cell, add, close, next_close_ms
+from detector.identity.windows import DAY_MS, HOUR_MS, Cell, add, close, make_room, next_close_ms
 from detector.ledger import Counted
 from detector.settings import DetectionSettings
 from detector.signal import Signal
 
 __all__ = ["DETECTOR", "Volume", "VolumeState"]
+
+
+OPEN_WINDOWS = 24
+"""How many windows are open at once over all channels, if they wait an hour for late events."""
 
 
 class VolumeState(msgspec.Struct):
@@ -38,13 +42,19 @@ class Volume:
         if hour is None:
             hour, state.days[channel] = Cell(), Cell()
             state.hours[channel] = hour
+        day = state.days[channel]
+        opened = len(hour.open)
         signals = []
         signal = add(hour, self.name, channel, HOUR_MS, event, rows, rows, settings)
         if signal is not None:
             signals.append(signal)
-        signal = add(state.days[channel], self.name, channel, DAY_MS, event, rows, rows, settings)
+        signal = add(day, self.name, channel, DAY_MS, event, rows, rows, settings)
         if signal is not None:
             signals.append(signal)
+        if len(hour.open) > opened:  # a new day has a new hour
+            cells = ((HOUR_MS, state.hours), (DAY_MS, state.days))
+            while closed := make_room(cells, self.name, OPEN_WINDOWS, event.time_ms, settings):
+                signals += closed
         return signals
 
     def close(self, state: VolumeState, until_ms: int, settings: DetectionSettings) -> list[Signal]:

@@ -1,32 +1,46 @@
-"""One value over fixed windows of event time, held against the identity's own level: what volume and export share.
+"""One value over fixed windows of event time, held against the identity's own level: what volume and export
+share.
 
-The level is an exponentially weighted mean and variance of ``log1p(value)`` over windows in which anything happened
-(river's `EWMean`; Finch, *Incremental calculation of weighted mean and variance*, 2009), shrunk towards a prior
-while there are few. It is one-sided: taking out unusually little is not a finding. Per event there is an add and a
-compare; the level and its bound are touched only when a window closes, and what exceeded the bound is learned as
-the bound, so nobody can teach a profile more than the bound at a time.
+The level is an exponentially weighted mean and variance of ``log1p(value)`` over windows in which anything
+happened (river's `EWMean`; Finch, *Incremental calculation of weighted mean and variance*, 2009), shrunk
+towards a prior while there are few. It is one-sided: taking out unusually little is not a finding. Per event
+there is an add and a compare; the level and its bound are touched only when a window closes, and what
+exceeded the bound is learned as the bound, so nobody can teach a profile more than the bound at a time.
 """
 
 from __future__ import annotations
 
-from math import exp, expm1, log1p, sqrt
+from collections.abc import Iterable
+from math import expm1, log1p, sqrt
 
 import msgspec
 from river.stats import EWMean
 
+from detector.catalogue import sensitivity
 from detector.event import AccessEvent
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
-__all__ = ["DAY_MS", "HOUR_MS", "Cell", "Window", "add", "bound_rows", "close", "next_close_ms"]
+__all__ = [
+    "DAY_MS",
+    "HOUR_MS",
+    "Cell",
+    "Window",
+    "add",
+    "bound_rows",
+    "close",
+    "gravest",
+    "make_room",
+    "next_close_ms",
+]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
-MAX_OBJECTS = 6
-MAX_OPEN_WINDOWS = 48
+MAX_OBJECTS = 5
+"""How many kinds of record a window names; the rows of others are under `OTHER_OBJECTS`."""
+MAX_OBJECT_NAME = 64
 OTHER_OBJECTS = "*"
-"""Where the rows of further objects go once a window has seen `MAX_OBJECTS`."""
 FLOOR_VARIANCE = 0.04
 """No identity is so regular that a tenth more rows would be news."""
 
@@ -40,6 +54,9 @@ class Window(msgspec.Struct, array_like=True):
     first_ms: int = 0
     last_ms: int = 0
     objects: dict[str, int] = {}
+    """Rows that left in this window by kind of record."""
+    rows: int = 0
+    """Where the largest value counts: the rows that left in this window."""
 
 
 class Cell(msgspec.Struct, array_like=True):
@@ -58,6 +75,10 @@ class Cell(msgspec.Struct, array_like=True):
     def variance(self) -> float:
         """The variance of ``log1p(value)``."""
         return max(0.0, self.square - self.mean * self.mean)
+
+
+Cells = Iterable[tuple[int, dict[str, Cell]]]
+"""A state's cells: for each horizon in ms its cells by channel."""
 
 
 def prior_mean(horizon_ms: int, settings: DetectionSettings) -> float:
@@ -89,7 +110,8 @@ def add(
 ) -> Signal | None:
     """Enter `value` into the window that `event` falls into; a signal if that takes it over the bound.
 
-    Values add up, or with `largest` the largest one counts. `rows` are what the event added, for the evidence.
+    Values add up, or with `largest` the largest one counts. `rows` are what the event added, for the
+    evidence.
     """
     time_ms = event.time_ms
     start = time_ms - time_ms % horizon_ms
@@ -100,16 +122,22 @@ def add(
         window.last_ms = time_ms
     elif time_ms < window.first_ms:
         window.first_ms = time_ms
-    kind = event.objects[0] if event.objects else OTHER_OBJECTS
-    objects = window.objects
     if not largest:
         window.value += value
-        if kind not in objects and len(objects) >= MAX_OBJECTS:
-            kind = OTHER_OBJECTS
-        objects[kind] = objects.get(kind, 0) + rows
-    elif value > window.value:
-        window.value = value
-        window.objects = {kind: value}
+        named = event.objects
+        kind = named[0] if len(named) == 1 else gravest(named)
+        objects = window.objects
+        if kind in objects:
+            objects[kind] += rows
+        else:
+            _add_object(objects, kind[:MAX_OBJECT_NAME], rows)
+    else:
+        window.rows += rows
+        if (
+            value > window.value
+        ):  # an operation may have begun in an earlier window, and its rows left in that
+            window.value = value
+            window.objects = {gravest(event.objects)[:MAX_OBJECT_NAME]: min(value, window.rows)}
     if not cell.bound:
         cell.bound = bound_rows(cell, horizon_ms, settings)
     if window.value <= cell.bound or window.value < window.said * settings.growth:
@@ -121,20 +149,25 @@ def add(
 
 
 def close(
-    cell: Cell, detector: str, channel: str, horizon_ms: int, until_ms: int, settings: DetectionSettings
+    cell: Cell,
+    detector: str,
+    channel: str,
+    horizon_ms: int,
+    until_ms: int,
+    settings: DetectionSettings,
+    now_ms: int | None = None,
 ) -> list[Signal]:
     """Close and learn every window that ended `late_seconds` or more before `until_ms`, oldest first.
 
-    Should a flood of old and new times have opened more windows than are kept, the oldest close early.
+    What closes before its time is known at `now_ms`.
     """
     late_ms = settings.late_seconds * 1000
-    starts = sorted(cell.open)
-    due = [start for start in starts if start + horizon_ms + late_ms <= until_ms]
-    due += starts[len(due) : max(len(due), len(starts) - MAX_OPEN_WINDOWS)]
     signals = []
-    for start in due:
+    for start in sorted(start for start in cell.open if start + horizon_ms + late_ms <= until_ms):
         window = cell.open.pop(start)
         known_ms = start + horizon_ms + late_ms
+        if now_ms is not None:
+            known_ms = min(known_ms, now_ms)
         signals.append(
             _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CLOSED, known_ms)
         )
@@ -145,6 +178,50 @@ def close(
 def next_close_ms(cell: Cell, horizon_ms: int, settings: DetectionSettings) -> int | None:
     """When the oldest open window is due to close, or ``None`` if none is open."""
     return min(cell.open) + horizon_ms + settings.late_seconds * 1000 if cell.open else None
+
+
+def make_room(
+    cells: Cells, detector: str, most: int, now_ms: int, settings: DetectionSettings
+) -> list[Signal]:
+    """Close windows before their time if times all over the calendar have opened too many: the first due goes
+    first.
+
+    `most` windows may be open over all cells if windows wait an hour for late events, and a third of that
+    more for each further hour that they wait.
+    """
+    most += most * max(0, settings.late_seconds * 1000 - HOUR_MS) // (3 * HOUR_MS)
+    waiting = [
+        (start + horizon_ms, horizon_ms, channel)
+        for horizon_ms, channels in cells
+        for channel, cell in channels.items()
+        for start in cell.open
+    ]
+    if len(waiting) <= most:
+        return []
+    end, horizon_ms, channel = min(waiting)
+    cell = dict(cells)[horizon_ms][channel]
+    until_ms = end + settings.late_seconds * 1000
+    return close(cell, detector, channel, horizon_ms, until_ms, settings, now_ms)
+
+
+def gravest(objects: tuple[str, ...]) -> str:
+    """The kind of record that an event's rows count as: the most sensitive of those that it names.
+
+    >>> gravest(("User", "Case")), gravest(())
+    ('Case', '*')
+    """
+    if not objects:
+        return OTHER_OBJECTS
+    return max(objects, key=lambda name: sensitivity((name,)))
+
+
+def _add_object(objects: dict[str, int], kind: str, rows: int) -> None:
+    """Add rows to a kind; where too many are named, the least by sensitivity × rows is named no more."""
+    objects[kind] = objects.get(kind, 0) + rows
+    named = [name for name in objects if name != OTHER_OBJECTS]
+    if len(named) > MAX_OBJECTS:
+        least = min(named, key=lambda name: (sensitivity((name,)) * objects[name], name))
+        objects[OTHER_OBJECTS] = objects.get(OTHER_OBJECTS, 0) + objects.pop(least)
 
 
 def _learn(cell: Cell, value: int, horizon_ms: int, settings: DetectionSettings) -> None:
@@ -194,8 +271,3 @@ def _signal(
         last_ms=window.last_ms,
         objects=dict(window.objects) if crossed else {},
     )
-
-
-def typical_rows(mean: float) -> int:
-    """The number of rows that a level stands for."""
-    return round(exp(mean) - 1)

@@ -1,8 +1,9 @@
 """A small airline's CRM as Salesforce EventLogFile rows: people on shifts, integrations, and one theft.
 
-The same seed gives the same rows. Numbers of rows are log-normal, as they are in real logs; nights and weekends
-are quiet. The theft follows the public accounts of August 2025 (UNC6395): a stolen integration token used from a
-new host by a script, which counts, samples, and then takes everything by a bulk query whose job it deletes.
+The same seed gives the same rows. Numbers of rows are log-normal, as they are in real logs; nights and
+weekends are quiet. The theft follows the public accounts of August 2025 (UNC6395): a stolen integration token
+used from a new host by a script, which counts, samples, and then takes everything by a bulk query whose job
+it deletes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ HOUR_MS = 3_600_000
 ORGANISATION = "00D4R000001kSky"
 SUFFIX = "UAW"
 
-_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+_BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
 _THIEF_AGENT = "python-requests/2.32.4"
 _THIEF_IP = "192.0.2.77"
 _OBJECTS = ("Case", "Contact", "Account", "EmailMessage", "Loyalty__c")
@@ -108,7 +111,8 @@ def _person_hour(random: Random, person: _Person, start_ms: int) -> list[tuple[i
         size = _heavy(random, 6.2 if person.analyst else 3.8, 0.8)
         rows.append(
             _row(random, start_ms, "Report", person.user, CLIENT_IP=person.ip, ROW_COUNT=str(size),
-                 AVERAGE_ROW_SIZE="180", NUMBER_COLUMNS="9", ENTITY_NAME=random.choice(_OBJECTS), ORIGIN="ReportRun")
+                 AVERAGE_ROW_SIZE="180", NUMBER_COLUMNS="9", ENTITY_NAME=random.choice(_OBJECTS),
+                 ORIGIN="ReportRun")
         )  # fmt: skip
     return rows
 
@@ -119,21 +123,28 @@ def _integration_hour(
     user, ip, agent = _integration(number)
     kind = _OBJECTS[number % len(_OBJECTS)]
     rows = [
-        _row(random, start_ms, "RestApi", user, CLIENT_IP=ip, USER_AGENT=agent, METHOD="GET", STATUS_CODE="200",
-             ENTITY_NAME=kind, ROWS_PROCESSED=str(_heavy(random, 4.5 + number % 3, 0.5)),
+        _row(random, start_ms, "RestApi", user, CLIENT_IP=ip, USER_AGENT=agent, METHOD="GET",
+             STATUS_CODE="200", ENTITY_NAME=kind, ROWS_PROCESSED=str(_heavy(random, 4.5 + number % 3, 0.5)),
              CONNECTED_APP_ID=f"0H44R{number:010d}", RESPONSE_SIZE=str(_heavy(random, 10, 0.5)))
         for _ in range(8 + number % 5)
     ]  # fmt: skip
     if datetime.fromtimestamp(start_ms / 1000, UTC).hour == 2 and number % 2 == 0:
         size = _heavy(random, 8.0 + number % 3, 0.25)
-        rows += _bulk_job(random, start_ms + 600_000, user, ip, kind, size, f"7504R{random.randrange(10**10):010d}")
+        rows += _bulk_job(
+            random, start_ms + 600_000, user, ip, kind, size, f"7504R{random.randrange(10**10):010d}"
+        )
     return rows
 
 
 def _bulk_job(
     random: Random, start_ms: int, user: str, ip: str, kind: str, size: int, job: str
 ) -> list[tuple[int, dict[str, str]]]:
-    states = (("UploadComplete", 0), ("InProgress", size // 3), ("InProgress", 2 * size // 3), ("JobComplete", size))
+    states = (
+        ("UploadComplete", 0),
+        ("InProgress", size // 3),
+        ("InProgress", 2 * size // 3),
+        ("JobComplete", size),
+    )
     return [
         _row(random, start_ms + step * 40_000, "BulkApi2", user, spread_ms=1000, CLIENT_IP=ip, JOB_ID=job,
              JOB_STATUS=state, ENTITY_TYPE=kind, OPERATION_TYPE="query", RECORDS_PROCESSED=str(done),
@@ -153,13 +164,13 @@ def _theft_rows(world: World, theft: Theft) -> list[tuple[int, dict[str, str]]]:
     for step, kind in enumerate(("Account", "Contact", "User", "Case")):
         rows.append(
             _row(random, begin + 20_000 * (step + 1), "RestApi", user, spread_ms=500, CLIENT_IP=_THIEF_IP,
-                 USER_AGENT=_THIEF_AGENT, METHOD="GET", STATUS_CODE="200", ENTITY_NAME=kind, ROWS_PROCESSED="20",
-                 RESPONSE_SIZE="9000")
+                 USER_AGENT=_THIEF_AGENT, METHOD="GET", STATUS_CODE="200", ENTITY_NAME=kind,
+                 ROWS_PROCESSED="20", RESPONSE_SIZE="9000")
         )  # fmt: skip
     for step, kind in enumerate(("Case", "Contact")):
         job = f"7504Rstolen{step:04d}"
         at = begin + 180_000 + step * 240_000
-        rows += _bulk_job(random, at, user, _THIEF_IP, kind, theft.rows // 2, job)
+        rows += _bulk_job(random, at, user, _THIEF_IP, kind, (theft.rows + step) // 2, job)
         rows.append(
             _row(random, at + 226_000, "BulkApi2", user, spread_ms=500, CLIENT_IP=_THIEF_IP, JOB_ID=job,
                  JOB_STATUS="Deleted", ENTITY_TYPE=kind, OPERATION_TYPE="query")

@@ -1,18 +1,20 @@
 """The triage step: signals in, alerts out.
 
-It holds what is known of a tenant as a whole, its population and its incidents, and decides what is worth a human.
-A decision rests on the population's closed days and on the identity's own signals in their order, on nothing
-else; `settled_at` says when those days are closed.
+It holds what is known of a tenant as a whole, its population and its incidents, and decides what is worth a
+human. A decision rests on the population's closed days and on the identity's own signals in their order, on
+nothing else; `settled_at` says when those days are closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
+from math import inf
 
 import msgspec
 
 from detector import alert
 from detector.alert import Activity, Alert
+from detector.fleet import population
 from detector.fleet.population import Cell, Expectation, Population, day_known_at
 from detector.identity.windows import DAY_MS
 from detector.settings import Settings
@@ -56,6 +58,9 @@ class Desk:
         self._open: set[str] = set()
         self._dirty: set[str] = set()
         self._gone: set[bytes] = set()
+        self._quiet_from: float = (
+            inf  # event time before which no open incident can have been quiet for long enough
+        )
         self._day = -1
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
@@ -63,21 +68,19 @@ class Desk:
         """Signals skipped because they had been judged before."""
 
     def restore(self, keys: Iterable[bytes]) -> None:
-        """Take stored values up, for a shard that is taken over. Raises `DeskError` for one that cannot be read."""
+        """Take up the stored values of a shard that is taken over. Raises `DeskError` for a bad one."""
         for key in keys:
-            name = key[1:].decode()
+            name = key[1:].decode("utf-8", "replace")
             try:
                 if key[:1] == _CELL:
                     self._population.restore(name, msgspec.msgpack.decode(self._store[key], type=Cell))
                     continue
-                standing = msgspec.msgpack.decode(self._store[key], type=Standing)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
                 raise DeskError(f"{name}: not a value of triage: {error}") from error
-            if standing.version != DESK_VERSION:
-                raise DeskError(f"{name}: version {standing.version}; this release reads {DESK_VERSION}")
+            standing = _decode(name, self._store[key])
             if standing.incident is not None:
                 self._standings[name] = standing
-                self._open.add(name)
+                self._opened(name, standing.incident)
 
     def judge(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
         """Take a signal in; the alerts that follow from it.
@@ -96,7 +99,9 @@ class Desk:
         if signal.kind is SignalKind.CLOSED:
             self._population.learn(signal, expectation, self.watermark_ms // DAY_MS)
         if signal.crossed:
-            alerts += self._weigh(name, standing, signal, expectation, provisional=provisional)
+            self._weigh(name, standing, signal, expectation, provisional=provisional)
+            if standing.incident is not None and not signal.more:
+                alerts += self._publish_if_due(standing.incident, signal.time_ms)
         return alerts
 
     def advance(self, watermark_ms: int) -> list[Alert]:
@@ -105,8 +110,13 @@ class Desk:
             return []
         self.watermark_ms = watermark_ms
         alerts = []
-        for name in sorted(self._open):
-            alerts += self._close_if_quiet(name, self._standing(name), watermark_ms)
+        if watermark_ms >= self._quiet_from:
+            self._quiet_from = inf
+            for name in sorted(self._open):
+                standing = self._standing(name)
+                alerts += self._close_if_quiet(name, standing, watermark_ms)
+                if standing.incident is not None:
+                    self._quiet_from = min(self._quiet_from, self._quiet_ms(standing.incident))
         day = watermark_ms // DAY_MS
         if day > self._day:
             self._day = day
@@ -116,12 +126,11 @@ class Desk:
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""
-        encode = msgspec.msgpack.encode
-        changed: dict[bytes, bytes | None] = dict.fromkeys(self._gone)
-        for name in self._dirty:
-            changed[_STANDING + name.encode()] = encode(self._standings[name])
-        for key in self._population.dirty:
-            changed[_CELL + key.encode()] = encode(self._population.cells[key])
+        changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
+        for name in sorted(self._dirty):
+            changed[_STANDING + name.encode()] = msgspec.msgpack.encode(self._standings[name])
+        for key in sorted(self._population.dirty):
+            changed[_CELL + key.encode()] = population.encode(self._population.cells[key])
         return changed
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -133,8 +142,7 @@ class Desk:
                 self._store[key] = value
         self._gone.clear()
         self._population.dirty.clear()
-        for name in self._dirty - self._open:  # the store has them
-            del self._standings[name]
+        self._standings = {name: self._standings[name] for name in self._open}  # the store has the others
         self._dirty.clear()
 
     @property
@@ -152,18 +160,19 @@ class Desk:
         standing = self._standings.get(name)
         if standing is None:
             data = self._store.get(_STANDING + name.encode())
-            standing = msgspec.msgpack.decode(data, type=Standing) if data is not None else Standing()
+            standing = Standing() if data is None else _decode(name, data)
             self._standings[name] = standing
         return standing
 
     def _weigh(
         self, name: str, standing: Standing, signal: Signal, expectation: Expectation, *, provisional: bool
-    ) -> list[Alert]:
+    ) -> None:
+        """Let a crossed window open an incident or join the one that is open, if it is surprising enough."""
         triage = self._settings.triage
         incident = standing.incident
         if incident is None:
             if signal.kind is SignalKind.CLOSED or expectation.surprise < triage.support_surprise:
-                return []
+                return
             incident = Incident(
                 tenant=signal.tenant,
                 actor=signal.actor,
@@ -175,12 +184,18 @@ class Desk:
                 modified_ms=signal.time_ms,
             )
             standing.incident = incident
-            self._open.add(name)
+            self._opened(name, incident)
         elif expectation.surprise < triage.support_surprise and not incidents.has_part(incident, signal):
-            return []
+            return
         incidents.add(incident, signal, expectation, triage.evidence_events)
         incident.provisional = incident.provisional or provisional
-        return self._publish_if_due(incident, signal.time_ms)
+
+    def _opened(self, name: str, incident: Incident) -> None:
+        self._open.add(name)
+        self._quiet_from = min(self._quiet_from, self._quiet_ms(incident))
+
+    def _quiet_ms(self, incident: Incident) -> int:
+        return incident.last_ms + self._settings.triage.quiet_seconds * 1000
 
     def _publish_if_due(self, incident: Incident, time_ms: int) -> list[Alert]:
         triage = self._settings.triage
@@ -202,7 +217,7 @@ class Desk:
         incident = standing.incident
         if incident is None:
             return []
-        quiet_ms = incident.last_ms + self._settings.triage.quiet_seconds * 1000
+        quiet_ms = self._quiet_ms(incident)
         if quiet_ms > now_ms:
             return []
         standing.incident = None
@@ -212,6 +227,16 @@ class Desk:
             return []
         severity = risk.severity(alert.incident_risk(incident))
         return [_publish(incident, Activity.CLOSE, quiet_ms, incidents.rows_left(incident), severity)]
+
+
+def _decode(name: str, data: bytes) -> Standing:
+    try:
+        standing = msgspec.msgpack.decode(data, type=Standing)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DeskError(f"{name}: not a value of triage: {error}") from error
+    if standing.version != DESK_VERSION:
+        raise DeskError(f"{name}: version {standing.version}; this release reads {DESK_VERSION}")
+    return standing
 
 
 def _publish(

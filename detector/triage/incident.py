@@ -6,13 +6,25 @@ import msgspec
 
 from detector.event import ActorKind
 from detector.fleet.population import Expectation
+from detector.identity.windows import DAY_MS, OTHER_OBJECTS
 from detector.signal import Evidence, Signal
 
-__all__ = ["Finding", "Incident", "Part", "add", "rows_left"]
+__all__ = [
+    "Finding",
+    "Incident",
+    "Part",
+    "add",
+    "channels_left",
+    "has_part",
+    "objects_left",
+    "rows_left",
+]
 
 MAX_PARTS = 96
+"""How many windows an incident keeps one by one."""
 MAX_VALUES = 12
 """How many different addresses, agents, apps an incident names."""
+MAX_FOLDED_OBJECTS = 24
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -24,6 +36,16 @@ class Part(msgspec.Struct, array_like=True):
     start_ms: int
     value: int
     objects: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        """Rows that left within the window; `value` may be more, if an operation began before it."""
+        return sum(self.objects.values())
+
+    @property
+    def day(self) -> int:
+        """The day (since 1970) that the window lies in."""
+        return self.start_ms // DAY_MS
 
 
 class Finding(msgspec.Struct, array_like=True):
@@ -60,6 +82,10 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     parts: list[Part] = []
     folded: dict[str, int] = {}
     """Rows by channel of parts that are no longer kept one by one."""
+    folded_objects: dict[str, int] = {}
+    """The same rows by kind of record."""
+    folded_until_ms: int = 0
+    """Windows that began before this have been folded; what is still heard of them adds no rows."""
     evidence: list[Evidence] = []
     ips: dict[str, int] = {}
     user_agents: dict[str, int] = {}
@@ -73,7 +99,7 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
 
 
 def add(incident: Incident, signal: Signal, expectation: Expectation, evidence_events: int) -> None:
-    """Enter a signal: its window, once, with its newest value; its surprise, if it is the detector's greatest."""
+    """Enter a signal: its window, once, with its newest value; its surprise, if the detector's greatest."""
     _add_part(incident, signal)
     incident.first_ms = min(incident.first_ms, signal.first_ms)
     incident.last_ms = max(incident.last_ms, signal.last_ms)
@@ -100,7 +126,7 @@ def add(incident: Incident, signal: Signal, expectation: Expectation, evidence_e
         return
     if all(event.event_id != known.event_id for known in incident.evidence):
         incident.evidence.append(event)
-        if len(incident.evidence) > evidence_events:  # the first stays, then the largest
+        if len(incident.evidence) > max(1, evidence_events):  # the first stays, then the largest
             smallest = min(incident.evidence[1:], key=lambda known: (known.rows, -known.time_ms))
             incident.evidence.remove(smallest)
     for values, value in (
@@ -120,44 +146,51 @@ def has_part(incident: Incident, signal: Signal) -> bool:
 def rows_left(incident: Incident) -> int:
     """Rows that left in the incident's windows, each counted once.
 
-    A day holds its hours, and an hour its largest operation, so per channel only the largest of these sums counts.
+    A day holds its hours, and an hour its largest operation: per channel and day the day counts or all of its
+    hours, per hour the hour or its largest operation, whichever says more.
     """
-    return sum(_channel_rows(incident).values())
+    return sum(incident.folded.values()) + sum(part.rows for part in _counted(incident.parts))
+
+
+def channels_left(incident: Incident) -> dict[str, int]:
+    """Those rows by channel, the most first."""
+    rows = dict(incident.folded)
+    for part in _counted(incident.parts):
+        rows[part.channel] = rows.get(part.channel, 0) + part.rows
+    return _most_first(rows)
 
 
 def objects_left(incident: Incident) -> dict[str, int]:
-    """Those rows by kind of record, the most first; what is no longer kept one by one is under ``*``."""
-    result = {"*": sum(incident.folded.values())} if incident.folded else {}
-    for keep in _winners(incident).values():
-        for part in keep:
-            for name, count in part.objects.items():
-                result[name] = result.get(name, 0) + count
-    return dict(sorted(result.items(), key=lambda item: (-item[1], item[0])))
+    """Those rows by kind of record, the most first; under ``*`` those of kinds that are not named."""
+    rows = dict(incident.folded_objects)
+    for part in _counted(incident.parts):
+        _add_all(rows, part.objects)
+    return _most_first(rows)
 
 
-def _winners(incident: Incident) -> dict[str, list[Part]]:
-    """Per channel the parts whose sum is the largest: a day's, its hours', or the largest single operation."""
-    groups: dict[tuple[str, str, int], list[Part]] = {}
-    for part in incident.parts:
-        groups.setdefault((part.channel, part.detector, part.horizon_ms), []).append(part)
-    best: dict[str, tuple[int, list[Part]]] = {}
-    for (channel, detector, _), parts in sorted(groups.items()):
-        if detector == "export":
-            parts = [max(parts, key=lambda part: (part.value, part.start_ms))]
-        rows = sum(part.value for part in parts)
-        if channel not in best or rows > best[channel][0]:
-            best[channel] = rows, parts
-    return {channel: parts for channel, (_, parts) in best.items()}
-
-
-def _channel_rows(incident: Incident) -> dict[str, int]:
-    rows = dict(incident.folded)
-    for channel, parts in _winners(incident).items():
-        rows[channel] = rows.get(channel, 0) + sum(part.value for part in parts)
-    return rows
+def _counted(parts: list[Part]) -> list[Part]:
+    """The parts that count, none of which lies within another."""
+    hours: dict[tuple[str, int], Part] = {}
+    days: dict[tuple[str, int], list[Part]] = {}
+    for part in parts:
+        key = part.channel, part.start_ms
+        if part.horizon_ms >= DAY_MS:
+            days.setdefault((part.channel, part.day), []).append(part)
+        elif key not in hours or part.rows > hours[key].rows:
+            hours[key] = part
+    by_day: dict[tuple[str, int], list[Part]] = {}
+    for part in hours.values():
+        by_day.setdefault((part.channel, part.day), []).append(part)
+    for day_key, found in days.items():
+        day = max(found, key=lambda part: part.rows)
+        if day.rows >= sum(part.rows for part in by_day.get(day_key, ())):
+            by_day[day_key] = [day]
+    return [part for _, found in sorted(by_day.items()) for part in found]
 
 
 def _add_part(incident: Incident, signal: Signal) -> None:
+    if signal.start_ms < incident.folded_until_ms:
+        return
     for part in incident.parts:
         if _same(part, signal):
             if signal.value >= part.value:
@@ -173,12 +206,36 @@ def _add_part(incident: Incident, signal: Signal) -> None:
 
 
 def _fold(incident: Incident) -> None:
-    """Fold the older half of the parts into sums per channel: an incident of weeks stays small."""
-    before = _channel_rows(incident)
-    incident.parts = incident.parts[MAX_PARTS // 2 :]
-    incident.folded = {}
-    kept = _channel_rows(incident)
-    incident.folded = {channel: rows - kept.get(channel, 0) for channel, rows in before.items()}
+    """Fold whole days into sums, so that an incident of weeks stays small; the last days are still growing.
+
+    Should these alone be too many, only what counts of them is kept: 24 parts a channel at most.
+    """
+    newest = max(part.day for part in incident.parts)
+    for until in (newest - 1, newest):
+        old = [part for part in incident.parts if part.day < until]
+        for part in _counted(old):
+            incident.folded[part.channel] = incident.folded.get(part.channel, 0) + part.rows
+            _add_all(incident.folded_objects, part.objects)
+        if old:
+            incident.parts = [part for part in incident.parts if part.day >= until]
+            incident.folded_until_ms = until * DAY_MS
+        if len(incident.parts) <= MAX_PARTS // 2:
+            break
+    else:
+        incident.parts = _counted(incident.parts)
+    least = list(_most_first(incident.folded_objects))[MAX_FOLDED_OBJECTS:]
+    rows = sum(incident.folded_objects.pop(name) for name in least)
+    if rows:
+        _add_all(incident.folded_objects, {OTHER_OBJECTS: rows})
+
+
+def _add_all(rows: dict[str, int], more: dict[str, int]) -> None:
+    for name, count in more.items():
+        rows[name] = rows.get(name, 0) + count
+
+
+def _most_first(rows: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(rows.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _same(part: Part, signal: Signal) -> bool:
