@@ -80,7 +80,7 @@ class BatchedConsumer(Consumer):
         """
         try:
             end = self.highwater(tp)
-        except (KeyError, AttributeError):  # not assigned at this moment
+        except (AssertionError, AttributeError, KeyError):  # not assigned at this moment
             return None
         if position is None:
             position = (

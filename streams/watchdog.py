@@ -17,11 +17,12 @@ EXIT_CODE = 70
 """EX_SOFTWARE: a supervisor should restart the process."""
 
 
-def end_process(reason: str) -> None:
-    """End at once, with the reason as the last line. What was not durable will be done again."""
-    sys.__stderr__.write(f"crmwatch: {reason}; ending, to be restarted from the last saved state\n")  # type: ignore[union-attr]
+def end_process(reason: str, code: int = EXIT_CODE) -> None:
+    """End at once, with the reason as the last line. Nothing is flushed: what was not durable will be done again."""
+    after = "" if code == 0 else ", to be restarted from the last saved state"
+    sys.__stderr__.write(f"crmwatch: {reason}; ending{after}\n")  # type: ignore[union-attr]
     sys.__stderr__.flush()  # type: ignore[union-attr]
-    os._exit(EXIT_CODE)
+    os._exit(code)
 
 
 class Pulse:

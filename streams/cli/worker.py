@@ -44,7 +44,6 @@ def worker(
         count = partitions(config.worker.bootstrap, config.topics.access)
     except TopicsError as error:
         fail(str(error))
-    os.environ.setdefault("FAUST_LOOP", "uvloop")  # read when Faust is imported
     from prometheus_client import REGISTRY
 
     from streams.app import Worker
