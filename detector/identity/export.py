@@ -13,7 +13,7 @@ from detector.signal import Signal
 __all__ = ["DETECTOR", "Export", "ExportState"]
 
 
-OPEN_WINDOWS = 12
+OPEN_WINDOWS = 8
 """How many windows are open at once over all channels, if they wait an hour for late events."""
 
 

@@ -13,7 +13,7 @@ from detector.signal import Signal
 __all__ = ["DETECTOR", "Volume", "VolumeState"]
 
 
-OPEN_WINDOWS = 24
+OPEN_WINDOWS = 16
 """How many windows are open at once over all channels, if they wait an hour for late events."""
 
 
