@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.catalogue import Category
+from detector.detection import Detection
+from detector.event import AccessEvent, Counting, Operation, Origin
+from detector.identity import profile as profile_of
+from detector.identity.profile import ProfileError
+from detector.settings import DetectionSettings, Settings
+from detector.signal import Signal, SignalKind
+from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
+
+# Quick to speak, so that few events say much.
+TALKATIVE = Settings(detection=DetectionSettings(bound_deviations=0.2, prior_rows_hour=5, prior_rows_day=10))
+Store = dict[bytes, bytes]
+
+
+@st.composite
+def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,)) -> list[AccessEvent]:
+    """Some days of three identities with jobs, pauses and different kinds of access, each `late` by one of these."""
+    time_ms = START_MS
+    events = []
+    for number in range(draw(st.integers(1, 40))):
+        time_ms += draw(st.sampled_from([0, 1, 60_000, HOUR_MS // 2, HOUR_MS, 5 * HOUR_MS, DAY_MS]))
+        events.append(
+            event(
+                number,
+                time_ms=time_ms - draw(st.sampled_from(late)),
+                actor=draw(st.sampled_from(["a", "b", "c"])),
+                rows=draw(st.sampled_from([None, 1, 20, 300, 5000])),
+                operation=draw(st.sampled_from([Operation.QUERY, Operation.REPORT])),
+                counting=draw(st.sampled_from([Counting.EACH, Counting.MAXIMUM])),
+                operation_id=draw(st.sampled_from([None, "j"])),
+            )
+        )
+    return events
+
+
+def by_identity(signals: Sequence[Signal]) -> dict[str, list[bytes]]:
+    """What has been said of each identity, in order."""
+    said = defaultdict(list)
+    for found in signals:
+        said[found.identity].append(msgspec.msgpack.encode(found))
+    return dict(said)
+
+
+def without_offsets(encoded: bytes) -> bytes:
+    """A profile but for how far its sources are."""
+    profile = profile_of.decode(encoded)
+    profile.applied = {}
+    return profile_of.encode(profile)
+
+
+def save(detection: Detection) -> None:
+    """Put what has changed into the store."""
+    detection.saved(detection.changes())
+
+
+def run(events: Sequence[AccessEvent]) -> tuple[dict[str, list[bytes]], Store]:
+    """What is said of events when nothing happens in between, all windows closed at the end; and the profiles."""
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    signals = [found for n, each in enumerate(events) for found in detection.observe(each, 0, n)]
+    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    save(detection)
+    return by_identity(signals), store
+
+
+@given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
+@settings(max_examples=100, deadline=None)
+def test_when_time_is_told_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
+    """`advance` at any moments between events, up to what is known, changes neither what is said nor the profiles."""
+    expected, profiles = run(events)
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    signals = []
+    for number, each in enumerate(events):
+        known_ms = min(later.time_ms for later in events[number:])
+        for early_ms in sorted(data.draw(st.lists(st.integers(0, DAY_MS), max_size=3)), reverse=True):
+            watermark_ms = known_ms - early_ms
+            signals += detection.advance(watermark_ms)
+        signals += detection.observe(each, 0, number)
+    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    save(detection)
+    assert by_identity(signals) == expected
+    assert store == profiles
+
+
+@given(streams(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
+    """What is said of an identity does not depend on how others' events lie between its own."""
+    expected, profiles = run(events)
+    queues = defaultdict(list)
+    for each in events:
+        queues[each.actor].append(each)
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    signals = []
+    number = 0
+    while queues:
+        actor = data.draw(st.sampled_from(sorted(queues)))
+        signals += detection.observe(queues[actor].pop(0))
+        number += 1
+        if not queues[actor]:
+            del queues[actor]
+    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    save(detection)
+    assert by_identity(signals) == expected
+    assert {key: without_offsets(value) for key, value in store.items()} == {
+        key: without_offsets(value) for key, value in profiles.items()
+    }
+
+
+@given(streams(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_eviction_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
+    """With hardly any profile kept decoded, and saved at any moments, the same is said and stored."""
+    expected, profiles = run(events)
+    store: Store = {}
+    detection = Detection(TALKATIVE, store, live_profiles=data.draw(st.integers(0, 2)))
+    signals = []
+    for number, each in enumerate(events):
+        signals += detection.observe(each, 0, number)
+        if data.draw(st.booleans()):
+            save(detection)
+            assert detection.live <= 2
+            assert detection.dirty == 0
+        if data.draw(st.booleans()):
+            signals += detection.advance(each.time_ms)
+    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    save(detection)
+    assert by_identity(signals) == expected
+    assert store == profiles
+
+
+@given(streams(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.DataObject) -> None:
+    """Killed at any event, begun anew from what was saved, records delivered again from any point before: numbers
+    tell what was said twice, nothing else was, and all of it was said."""
+    expected, profiles = run(events)
+    durable: Store = {}
+    saved_to = 0  # records before this one are in the durable profiles
+    said: dict[tuple[str, int], bytes] = {}
+
+    def tell(signals: Sequence[Signal]) -> None:
+        for found in signals:
+            encoded = msgspec.msgpack.encode(found)
+            assert said.setdefault((found.identity, found.sequence), encoded) == encoded
+
+    for _ in range(data.draw(st.integers(0, 3))):
+        store = dict(durable)
+        detection = Detection(TALKATIVE, store)
+        detection.restore(list(store))
+        begin = data.draw(st.integers(0, saved_to))
+        stop = data.draw(st.integers(begin, len(events)))
+        for number in range(begin, stop):
+            tell(detection.observe(events[number], 0, number))
+            if number >= saved_to and data.draw(st.booleans()):
+                tell(detection.advance(events[number].time_ms))
+            if number >= saved_to and data.draw(st.booleans()):
+                save(detection)
+                durable, saved_to = dict(store), number + 1
+    store = dict(durable)
+    detection = Detection(TALKATIVE, store)
+    detection.restore(list(store))
+    for number in range(data.draw(st.integers(0, saved_to)), len(events)):
+        tell(detection.observe(events[number], 0, number))
+    tell(detection.advance(events[-1].time_ms + 3 * DAY_MS))
+    save(detection)
+    told: dict[str, list[bytes]] = defaultdict(list)
+    for identity, sequence in sorted(said):
+        told[identity].append(said[identity, sequence])
+    assert dict(told) == expected
+    assert store == profiles
+
+
+def test_a_record_is_applied_once_per_source() -> None:
+    """Offsets at or before the last one of a source are skipped; sources do not know of one another's."""
+    detection = Detection(TALKATIVE, {})
+    assert detection.observe(event(1, rows=5000), 0, 7)
+    for offset in (7, 3):
+        assert detection.observe(event(2, rows=9000), 0, offset) == []
+    assert detection.skipped == 2
+    assert detection.observe(event(3, rows=9000), 1, 3)
+    assert detection.observe(event(4, rows=90_000), 0, 8)
+    assert detection.skipped == 2
+    assert detection.rows_left[("test", Category.CUSTOMER_SERVICE)] == 5000 + 9000 + 90_000
+
+
+def test_a_duplicate_is_counted_apart() -> None:
+    """The same event under another offset is no skipped record but a duplicate, and adds no rows."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, rows=50), 0, 1)
+    assert detection.observe(event(1, rows=50), 0, 2) == []
+    assert (detection.skipped, detection.duplicates) == (0, 1)
+    assert sum(detection.rows_left.values()) == 50
+
+
+def test_late_events_are_counted_and_still_judged() -> None:
+    """An event of an hour that has closed is late, every one is counted, and too much is still said."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, time_ms=START_MS + DAY_MS))
+    assert detection.late == 0
+    for number in (2, 3):
+        detection.observe(event(number))
+    assert detection.late == 2
+    assert {found.kind for found in detection.observe(event(4, rows=10**6))} >= {SignalKind.CROSSED}
+    assert detection.late == 3
+    detection.observe(event(5, time_ms=START_MS + DAY_MS - 60_000))  # its hour still waits
+    assert detection.late == 3
+
+
+def test_an_outlier_of_time_does_not_stop_the_clock() -> None:
+    """After one event from far ahead, ordinary ones are judged and their windows close as ever."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, time_ms=START_MS + 3000 * DAY_MS))
+    detection.observe(event(2, rows=20))
+    told = detection.observe(event(3, time_ms=START_MS + 3 * HOUR_MS))
+    assert {(found.kind, found.start_ms) for found in told} == {(SignalKind.CLOSED, START_MS)}
+
+
+def test_rows_are_told_by_the_gravest_category() -> None:
+    """Rows that left are counted under the most sensitive kind of record that their event names."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, rows=3, objects=("User", "Contact"), origin=Origin("elf", "x:1")))
+    detection.observe(event(2, rows=4, objects=("User",), origin=Origin("elf", "x:2")))
+    detection.observe(event(3, rows=5, objects=(), origin=Origin("rtem", "x:3")))
+    detection.observe(event(4, rows=None))
+    assert detection.rows_left == {
+        ("elf", Category.CONTACT): 3,
+        ("elf", Category.INTERNAL): 4,
+        ("rtem", Category.UNCLASSIFIED): 5,
+    }
+
+
+def test_those_who_have_gone_quiet_are_closed() -> None:
+    """A shard that is taken over closes the windows in it, in the order of time, then identity; and only once."""
+    store: Store = {}
+    first = Detection(TALKATIVE, store)
+    for number, actor in enumerate("cab"):
+        first.observe(event(number, actor=actor))
+    save(first)
+    second = Detection(TALKATIVE, store)
+    second.restore(list(store))
+    assert second.advance(START_MS + 2 * HOUR_MS - 1) == []
+    told = second.advance(START_MS + 3 * DAY_MS)
+    assert [(found.time_ms, found.actor) for found in told if found.detector == "volume"] == [
+        (START_MS + end_ms + HOUR_MS, actor) for end_ms in (HOUR_MS, DAY_MS) for actor in "abc"
+    ]
+    assert second.advance(START_MS + 9 * DAY_MS) == []
+
+
+def test_a_profile_that_cannot_be_read_is_an_error() -> None:
+    """Neither a restored shard nor an event goes on over a broken profile as if it were empty."""
+    store = {b"t/u": b"garbage"}
+    with pytest.raises(ProfileError):
+        Detection(TALKATIVE, store).restore([b"t/u"])
+    with pytest.raises(ProfileError):
+        Detection(TALKATIVE, store).observe(event(1))
+
+
+def test_times_all_over_the_years_are_scheduled() -> None:
+    """Thousands of different hours to close are closed in order, each once."""
+    detection = Detection(TALKATIVE, {})
+    hours = 3000
+    for number in range(hours):
+        hour = number * 7919 % hours
+        detection.observe(event(number, actor=f"u{number % 50}", time_ms=START_MS + hour * HOUR_MS))
+    told = detection.advance(START_MS + (hours + 50) * HOUR_MS)
+    times = [found.time_ms for found in told]
+    assert times == sorted(times)
+    assert len({found.time_ms for found in told if found.horizon_ms == HOUR_MS}) > 300
+    assert detection.advance(START_MS + 2 * hours * HOUR_MS) == []
