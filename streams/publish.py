@@ -65,6 +65,7 @@ def publish(
             linger_ms=20,
             batch_size=256 * 1024,
             max_request_size=2_000_000,
+            bootstrap_timeout_ms=10_000,
         )
     except KafkaError as error:
         raise PublishError(f"no Kafka answers at {bootstrap}: {error}") from error

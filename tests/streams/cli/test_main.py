@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from detector.alert import Activity
+from detector.triage.risk import Severity
+from streams.cli.main import app
+from streams.cli.screen import COLOURS, alert_panel, fail, plain, utc
+
+
+def test_the_version_is_the_packages() -> None:
+    """One line for programs and people."""
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"{version('crmwatch')}\n")
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    """Every command with its first sentence; a wrong one is a usage error."""
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(app, [])
+    assert result.exit_code == 2
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert command.callback.__name__ in result.output
+        assert command.callback.__doc__
+    assert CliRunner().invoke(app, ["replya"]).exit_code == 2
+
+
+def test_the_module_can_be_run() -> None:
+    """As a child process does; a broken pipe or a missing terminal is no matter."""
+    found = subprocess.run(
+        [sys.executable, "-m", "streams.cli.main", "--version"], capture_output=True, timeout=60, check=True
+    )
+    assert found.stdout.decode().strip() == version("crmwatch")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain Ünïcode — text", "plain Ünïcode — text"),
+        ("a\x1b[31mb", "a\N{REPLACEMENT CHARACTER}[31mb"),
+        ("a\nb\rc\td\x00", "a?b?c?d?"),
+        ("\x9b31m", "?31m"),
+        ("\u202egpj.exe\u200b", "?gpj.exe?"),
+        ("\udcff", "?"),
+    ],
+)
+def test_plain_takes_out_what_a_terminal_would_obey(text: str, shown: str) -> None:
+    """Control, format and surrogate characters are replaced one for one, everything else stays."""
+    assert plain(text) == shown.replace("?", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_fail_says_one_sentence_and_exits(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, with the code asked for, as text without markup."""
+    with pytest.raises(typer.Exit) as caught:
+        fail("[bold]x\x1b[0m: no such file", 7)
+    assert caught.value.exit_code == 7
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "[bold]x\N{REPLACEMENT CHARACTER}[0m: no such file\n"
+
+
+def test_event_time_is_shown_in_utc() -> None:
+    """And an unknown one as a dash."""
+    assert utc(1_772_409_600_000) == "2026-03-02 00:00:00 UTC"
+    assert utc(None) == "-"
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_an_alert_is_shown_with_its_severity_in_words(severity: Severity) -> None:
+    """Colour is never all that tells it; the sentence is text, whatever it holds."""
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(alert_panel(severity, Activity.UPDATE, 0, 61, "[red]took\x1b[2J out[/red]"))
+    text = capture.get()
+    assert f" {severity.name}  risk 61 · grows · 1970-01-01 00:00:00 UTC" in text
+    assert "[red]took\N{REPLACEMENT CHARACTER}[2J out[/red]" in text
+    assert severity in COLOURS

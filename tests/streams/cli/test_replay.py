@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from detector.simulation import Theft, World, records
+from streams.cli.main import app
+
+START_MS = 1_772_409_600_000
+HOUR_MS = 3_600_000
+LOUD = "[triage]\nalert_risk = 5\nalert_surprise = 0.3\n[detection]\nbound_deviations = 0.3\n"
+
+
+@functools.cache
+def world() -> tuple[bytes, ...]:
+    """Nine days of a small company; its integration's token is stolen in the eighth night."""
+    small = World(seed=1, start_ms=START_MS, hours=24 * 9, people=12, integrations=3)
+    return tuple(record for _, record in records(small, Theft(start_ms=START_MS + 171 * HOUR_MS)))
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A folder with the world's log and one line of garbage that would colour a terminal."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "day.jsonl").write_bytes(b"\n".join(world()) + b"\n\x1b[31mred\x1b]0;title\x07\n")
+    return folder
+
+
+def invoke(*arguments: object, **environment: str) -> Result:
+    """The command in this process, on a wide terminal."""
+    runner = CliRunner(env={"COLUMNS": "200", **environment})
+    return runner.invoke(app, ["replay", *map(str, arguments)])
+
+
+def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
+    """An alert's panel with its sentence, and the figures of the run; exit 0 even with alerts."""
+    result = invoke(logs)
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.replace("│", " ").split())
+    assert "The integration 0054R9000000000QAA took out " in text
+    assert "by bulk export between 2026-03-09" in text
+    assert "from 192.0.2.77" in text
+    assert "Next: ask the integration's owner" in text
+    assert f"records {len(world()) + 1:,}" in text
+    assert f"events {len(world()):,} (0 duplicates)" in text
+    assert "identities 15" in text
+    assert "dead letters: no adapter: unknown_format 1" in text
+    assert "rows left: contact" in text
+    assert f"No adapter knows the format of what lies in: {logs} (1 records)" in text
+    assert result.stderr == ""
+
+
+def test_json_is_for_programs(logs: Path) -> None:
+    """One object on standard output, and nothing else there."""
+    result = invoke(logs, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert set(found) == {"interrupted", "summary"}
+    assert found["interrupted"] is False
+    summary = found["summary"]
+    assert (summary["records"], summary["events"]) == (len(world()) + 1, len(world()))
+    assert summary["alerts"] >= 2
+    assert summary["dead_letters"] == {"no adapter: unknown_format": 1}
+    assert summary["unknown"] == {str(logs): 1}
+
+
+def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
+    """Beside one another, in the very folder that is read, a JSON object a line; and again the same."""
+    file = logs / "alerts.jsonl"
+    for _ in range(2):
+        result = invoke(logs, "--alerts", file, "--json")
+        summary = json.loads(result.stdout)["summary"]
+        assert summary["records"] == len(world()) + 1
+        alerts = [json.loads(line) for line in file.read_text().splitlines()]
+        assert len(alerts) == summary["alerts"] >= 2
+        assert {alert["class_uid"] for alert in alerts} == {2004}
+        lines = (logs / "alerts.jsonl.positions").read_text().splitlines()
+        positions = [json.loads(line) for line in lines]
+        assert [place["uid"] for place in positions] == [alert["finding_info"]["uid"] for alert in alerts]
+        for alert, place in zip(alerts, positions, strict=True):
+            assert set(place["positions"]) == {event["uid"] for event in alert["evidences"]}
+            for position in place["positions"].values():
+                assert position.startswith(f"salesforce_elf {logs / 'day.jsonl'}:")
+        [letter] = map(json.loads, (logs / "alerts.jsonl.deadletters").read_text().splitlines())
+        assert letter["position"] == f"{logs / 'day.jsonl'}:{len(world()) + 1}"
+        assert letter["reason"] == "unknown_format"
+
+
+@pytest.mark.parametrize(("level", "code"), [(1, 1), (4, 1), (5, 0)])
+def test_fail_on_makes_an_alert_a_failure(logs: Path, level: int, code: int) -> None:
+    """Exit 1 if an alert was as severe or more, after all has been shown; the theft is high, not critical."""
+    result = invoke(logs, "--fail-on", level)
+    assert result.exit_code == code
+    assert "took out" in result.stdout
+
+
+@pytest.mark.parametrize("level", ["0", "6", "high"])
+def test_fail_on_takes_a_severity(logs: Path, level: str) -> None:
+    """One of OCSF's five; anything else is a usage error."""
+    assert invoke(logs, "--fail-on", level).exit_code == 2
+
+
+def test_settings_come_from_a_file_and_the_environment(logs: Path, tmp_path: Path) -> None:
+    """What counts as worth an alert can be set, and a mistake is named."""
+    few = json.loads(invoke(logs, "--json").stdout)["summary"]["alerts"]
+    file = tmp_path / "loud.toml"
+    file.write_text(LOUD)
+    assert json.loads(invoke(logs, "--json", "--settings", file).stdout)["summary"]["alerts"] > 5 * few
+    quiet = invoke(logs, "--json", "--settings", file, CRMWATCH_TRIAGE_ALERT_RISK="100")
+    assert json.loads(quiet.stdout)["summary"]["alerts"] == 0
+    file.write_text("[triage]\nalert_rsk = 5\n")
+    result = invoke(logs, "--settings", file)
+    assert result.exit_code == 2
+    assert result.stderr == f"{file}: there is no setting triage.alert_rsk; did you mean alert_risk?\n"
+
+
+@pytest.mark.parametrize("name", ["missing", "no*thing", "\x1b[31mred"])
+def test_an_unreadable_path_is_said_in_a_sentence(name: str, logs: Path) -> None:
+    """Exit 2, nothing on standard output, and no control characters on the terminal."""
+    result = invoke(logs / name)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.endswith("no such file or folder\n")
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("where", ["missing/alerts.jsonl", "."])
+def test_alerts_that_cannot_be_written_are_said_in_a_sentence(where: str, logs: Path) -> None:
+    """Exit 2 before anything is read."""
+    result = invoke(logs, "--alerts", logs / where)
+    assert result.exit_code == 2
+    assert "cannot be written: " in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["day.jsonl", "../logs/day.jsonl"])
+def test_a_log_is_not_written_over(option: str, logs: Path) -> None:
+    """An output that is also to be read is refused, and the log stays as it was."""
+    before = (logs / "day.jsonl").read_bytes()
+    result = invoke(logs / "day.jsonl", "--alerts", logs / option)
+    assert result.exit_code == 2
+    assert "is to be read, so it cannot be written" in result.stderr
+    assert (logs / "day.jsonl").read_bytes() == before
+
+
+def test_files_in_any_order_give_the_same_alerts(logs: Path, tmp_path: Path) -> None:
+    """One file or many, this way round or that: the same bytes."""
+    halves = tmp_path / "halves"
+    halves.mkdir()
+    (halves / "a.jsonl").write_bytes(b"\n".join(world()[1::2]))
+    (halves / "b.jsonl").write_bytes(b"\n".join(world()[0::2]))
+    written = []
+    for paths in ([logs], [halves / "a.jsonl", halves / "b.jsonl"], [halves / "b.jsonl", halves / "a.jsonl"]):
+        file = tmp_path / "alerts.jsonl"
+        assert invoke(*paths, "--alerts", file).exit_code == 0
+        written.append(file.read_bytes())
+    assert written[0]
+    assert written[0] == written[1] == written[2]
+
+
+def test_log_text_does_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
+    """Names, agents and addresses are the attacker's: on a terminal they are shown as text only."""
+    evil = "\\u001b]0;owned\\u0007\\u001b[2J\\u202etxt.exe[bold red]x"
+    lines = [
+        line.replace(b'"python-requests/2.32.4"', f'"{evil}"'.encode()).replace(
+            b"192.0.2.77", b"192.0.2.77\\u009b31m"
+        )
+        for line in world()
+    ]
+    (tmp_path / "\x1b[31mday.jsonl").write_bytes(b"\n".join(lines) + b"\n\x1b[31mred\n")
+    result = invoke(tmp_path, FORCE_COLOR="1", TERM="xterm-256color")
+    assert result.exit_code == 0
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)  # the command's own colours
+    assert shown != result.stdout + result.stderr
+    assert "The integration 0054R9000000000QAA took out " in shown
+    assert "\x1b" not in shown
+    for command in ("\x07", "\x9b", "\u202e"):
+        assert command not in shown
+    assert "]0;owned" in shown
+    assert "[bold red]x" in shown
+
+
+def test_it_is_a_program(logs: Path, tmp_path: Path) -> None:
+    """As it is started from a shell: standard input, no colours into a pipe, exit code 1 on a finding."""
+    file = tmp_path / "alerts.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "streams.cli.main",
+        "replay",
+        "-",
+        "--alerts",
+        str(file),
+        "--fail-on",
+        "4",
+    ]
+    found = subprocess.run(
+        command, input=(logs / "day.jsonl").read_bytes(), capture_output=True, timeout=120, check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("CRMWATCH_")},
+    )  # fmt: skip
+    assert found.returncode == 1
+    assert found.stderr == b""
+    assert b"took out" in found.stdout
+    assert b"\x1b" not in found.stdout
+    alerts = file.read_bytes()
+    assert invoke(logs, "--alerts", tmp_path / "again.jsonl").exit_code == 0
+    assert (tmp_path / "again.jsonl").read_bytes() == alerts
+    assert b'"-:' not in alerts
