@@ -25,7 +25,7 @@ __all__ = ["Stage", "Work"]
 
 log = logging.getLogger(__name__)
 
-QUEUED_BATCHES = 4
+QUEUED_BATCHES = 16
 """How many batches wait for a shard before its agent stops reading."""
 TICK_SECONDS = 0.2
 UNSAVED_BATCHES = 64
