@@ -47,7 +47,7 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert result.exit_code == 0
     text = " ".join(result.stdout.replace("│", " ").split())
     assert "The integration 0054R9000000000QAA took out " in text
-    assert "by bulk export between 2026-03-09" in text
+    assert "by bulk export on 2026-03-09 between 02:10 and 03:" in text
     assert "from 192.0.2.77" in text
     assert "Next: ask the integration's owner" in text
     assert f"records {len(world()) + 1:,}" in text
@@ -170,10 +170,12 @@ def test_files_in_any_order_give_the_same_alerts(logs: Path, tmp_path: Path) -> 
 def test_log_text_does_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
     """Names, agents and addresses are the attacker's: on a terminal they are shown as text only."""
     evil = "\\u001b]0;owned\\u0007\\u001b[2J\\u202etxt.exe[bold red]x"
+    thief = b"192.0.2.77"
+    stolen = b'"ENTITY_TYPE":"Contact"'
     lines = [
-        line.replace(b'"python-requests/2.32.4"', f'"{evil}"'.encode()).replace(
-            b"192.0.2.77", b"192.0.2.77\\u009b31m"
-        )
+        line.replace(stolen, b'"ENTITY_TYPE":"%s"' % evil.encode()).replace(thief, thief + b"\\u009b31m")
+        if thief in line
+        else line
         for line in world()
     ]
     (tmp_path / "\x1b[31mday.jsonl").write_bytes(b"\n".join(lines) + b"\n\x1b[31mred\n")
