@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from hashlib import blake2b
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -335,6 +336,13 @@ def _steps(incident: Incident) -> tuple[str, ...]:
             "Rotate the integration's secrets and every secret stored in the records it read.",
             "Keep the logs and establish which records left before anything else is cleaned up.",
         )
+    if incident.actor_kind is ActorKind.GUEST:
+        return (
+            "Close the guest's access to these records until it is known what they are shared for.",
+            "Block the addresses named here.",
+            "Look for other guests and self-registered users who read the same kinds of record.",
+            "Keep the logs and establish which records left before anything else is cleaned up.",
+        )
     return (
         "Call the person on a known number, and if it was not them, freeze the account and end its sessions.",
         "Reset its credentials and MFA and remove connected apps authorised lately.",
@@ -375,7 +383,7 @@ def _evidence(incident: Incident, event: Evidence) -> dict[str, Any]:
         "data": {"time": event.time_ms, "rows": event.rows, "objects": list(event.objects)},
     }
     if event.ip is not None:
-        result["src_endpoint"] = {"ip": event.ip}
+        result["src_endpoint"] = {"ip" if _is_address(event.ip) else "name": event.ip}
     if event.user_agent is not None:
         result["http_request"] = {"user_agent": event.user_agent}
     return result
@@ -393,6 +401,7 @@ def _observables(incident: Incident) -> list[dict[str, Any]]:
     found += [
         {"name": "evidences.src_endpoint.ip", "type_id": 2, "type": "IP Address", "value": ip}
         for ip in sorted(incident.ips)
+        if _is_address(ip)
     ]
     found += [
         {
@@ -404,6 +413,15 @@ def _observables(incident: Incident) -> list[dict[str, Any]]:
         for agent in sorted(incident.user_agents)
     ]
     return found
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is an IP address; logs have words in its place too (``Salesforce.com IP``)."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
