@@ -544,7 +544,7 @@ class SalesforceElf(msgspec.Struct, frozen=True):
     name: str = NAME
 
     def recognises(self, record: bytes) -> bool:
-        """Whether the record has the columns that every file begins with; other products have the first alone."""
+        """Whether it has the columns that every file begins with; other products have the first alone."""
         return b'"EVENT_TYPE"' in record and b'"TIMESTAMP"' in record
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
