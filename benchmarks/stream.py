@@ -3,8 +3,8 @@
     python benchmarks/stream.py [--events 200000] [--peer-events 40000] [--runs 3]
 
 The worker does all of it: decode, ledger, profiles, both detectors, durable state, triage, alerts; it is timed from
-the first record committed until all that follows from the last one is committed. The peer does a z-score a user; it is timed by itself
-from its first record to its last. Prints each run and the medians, with the ratio. Takes some minutes.
+the first record committed until all that follows from the last one is committed. The peer does a z-score a user; it
+times itself from its first record to its last. Prints each run and the medians, with the ratio. Takes some minutes.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +34,8 @@ def _processes(marker: str) -> list[str]:
     for entry in os.scandir("/proc"):
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                with open(f"/proc/{entry.name}/environ", "rb") as file:
-                    if marker.encode() in file.read():
-                        found.append(entry.name)
+                if marker.encode() in Path(entry.path, "environ").read_bytes():
+                    found.append(entry.name)
             except OSError:
                 continue
     return found
