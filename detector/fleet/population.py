@@ -21,7 +21,15 @@ from detector.identity.windows import DAY_MS, FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
 from detector.signal import Signal
 
-__all__ = ["SETTLE_MS", "Cell", "Expectation", "Population", "day_known_at", "encode"]
+__all__ = [
+    "BOUND_SURPRISE",
+    "SETTLE_MS",
+    "Cell",
+    "Expectation",
+    "Population",
+    "day_known_at",
+    "encode",
+]
 
 SETTLE_MS = 20 * 60 * 1000
 """A day's figures are used from this long after its end, when every source has normally finished with it."""
@@ -45,6 +53,8 @@ OWN_KNOWLEDGE = 10.0
 What has just been switched on must learn before it may call anything rare."""
 DAILY_FADING = 0.95
 MAX_SUMMARIES = 2_000
+BOUND_SURPRISE = 2.0
+"""What one window in a hundred exceeds is the most to be expected; alerts take more evidence than that."""
 MAX_SURPRISE = 5.0
 """Nothing is believed to be rarer than one in a hundred thousand on statistics alone."""
 
@@ -81,7 +91,7 @@ class Expectation(msgspec.Struct, frozen=True):
     typical: float
     """Rows in a usual window of this identity."""
     bound: float
-    """Rows that one window in a thousand would exceed, were the population's residuals its own."""
+    """The most rows to be expected: one window in a hundred exceeds them (`BOUND_SURPRISE`)."""
     residual: float
     """Deviations above the expected level."""
     surprise: float
@@ -104,8 +114,8 @@ class _Summary(msgspec.Struct):
     tail: dict[int, float]
     """Bin → weight of the residuals in that bin or above."""
     residuals: float
-    rare: float = 0.0
-    """The residual that one window in a thousand exceeds."""
+    most: float = 0.0
+    """The residual of `BOUND_SURPRISE`."""
 
 
 class Population:
@@ -171,7 +181,7 @@ class Population:
         most = MAX_SURPRISE * min(1.0, known / FULL_KNOWLEDGE)
         return Expectation(
             typical=expm1(mean),
-            bound=expm1(mean + summary.rare * deviation),
+            bound=expm1(mean + summary.most * deviation),
             residual=residual,
             surprise=min(most, _surprise(summary, residual)),
             own_windows=signal.own_windows,
@@ -238,7 +248,7 @@ class Population:
         inner = within / within_windows
         between = max(FLOOR_VARIANCE, square / windows - mean * mean - inner)
         summary = _Summary(windows - PRIOR_WINDOWS, mean, inner, between, tail, residuals)
-        summary.rare = _residual_of(summary, 3.0)
+        summary.most = _residual_of(summary, BOUND_SURPRISE)
         return summary
 
 
@@ -262,17 +272,25 @@ def _prior_tail(residual: float) -> float:
 
 
 def _surprise(summary: _Summary, residual: float) -> float:
-    seen = summary.tail[_bin(residual)]
-    probability = (seen + PRIOR_RESIDUALS * _prior_tail(residual)) / (summary.residuals + PRIOR_RESIDUALS)
+    return _surprise_in(summary, _bin(residual), residual)
+
+
+def _surprise_in(summary: _Summary, index: int, residual: float) -> float:
+    probability = (summary.tail[index] + PRIOR_RESIDUALS * _prior_tail(residual)) / (
+        summary.residuals + PRIOR_RESIDUALS
+    )
     return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
 
 
 def _residual_of(summary: _Summary, surprise: float) -> float:
-    """The smallest bin's residual whose surprise is at least the given one."""
+    """The lower edge of the first bin in which surprise is at least the given one.
+
+    The bin is asked for by its index: ``5 * BIN`` as a float lies in bin 4.
+    """
     low, high = 0, HIGHEST_BIN
     while low < high:
         middle = (low + high) // 2
-        if _surprise(summary, middle * BIN) >= surprise:
+        if _surprise_in(summary, middle, middle * BIN) >= surprise:
             high = middle
         else:
             low = middle + 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from math import expm1, log1p
 from random import Random
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from detector.event import ActorKind
 from detector.fleet.population import (
+    BOUND_SURPRISE,
     MAX_SURPRISE,
     SETTLE_MS,
     Cell,
@@ -19,7 +21,7 @@ from detector.fleet.population import (
 )
 from detector.settings import Settings, TriageSettings
 from detector.signal import Signal
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, signal
+from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, THEFT, alerts_of, signal, world
 
 SETTINGS = Settings()
 
@@ -194,6 +196,37 @@ def test_little_knowledge_is_little_surprised() -> None:
     found = population.expect(newcomer)
     assert 0 < found.population_windows < 60
     assert found.surprise == pytest.approx(MAX_SURPRISE * found.population_windows / 150)
+
+
+@pytest.mark.parametrize(("own_windows", "level"), [(0, 4.0), (3, 2.0), (20, 4.0), (200, 9.0)])
+def test_what_is_unusual_lies_above_the_bound(own_windows: int, level: float) -> None:
+    """Rows below the bound are less surprising than 1 in 100; whatever is clearly more so lies above it."""
+    population = taught()
+    asked = [
+        (value, population.expect(
+            signal(time_ms=(START_DAY + 5) * DAY_MS + HOUR_MS, value=value,
+                   own_windows=own_windows, own_mean=level)
+        ))
+        for value in sorted({round(1.02**step) for step in range(900)})
+    ]  # fmt: skip
+    (bound,) = {found.bound for _, found in asked}
+    assert all(found.surprise < BOUND_SURPRISE for value, found in asked if value < bound - 1)
+    unusual = [value for value, found in asked if found.surprise >= BOUND_SURPRISE + 0.15]  # a bin's worth
+    assert unusual
+    assert min(unusual) > bound
+    assert all(found.typical < bound for _, found in asked)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 14])
+def test_every_alert_of_a_world_exceeds_its_bound(seed: int) -> None:
+    """What an alert calls unusual is more than it says was to be expected, in every alert of three worlds."""
+    alerts = alerts_of(world(seed, 24 * 8, THEFT, 40, 4))
+    assert alerts
+    for alert in alerts:
+        analysis = json.loads(alert.body)["anomaly_analyses"][0]
+        value = int(analysis["anomalies"][0]["observations"][0]["value"])
+        typical, bound = (int(base["observations"][0]["value"]) for base in analysis["baselines"])
+        assert typical < bound < value
 
 
 def test_the_own_level_outweighs_the_populations() -> None:
