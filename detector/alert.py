@@ -27,9 +27,11 @@ __all__ = ["OCSF_VERSION", "Activity", "Alert", "build", "incident_risk", "incid
 
 OCSF_VERSION = "1.8.0"
 PRODUCT = {"name": "crmwatch", "vendor_name": "crmwatch"}
-SHOWN_CHARACTERS = 60
-"""How much of one log field a sentence quotes."""
+SHOWN_CHARACTERS, SHOWN_AGENT = 60, 40
+"""How much of one log field, and of a user agent, a sentence quotes."""
 SHOWN_OBJECTS = 3
+MANY_ROWS, MANY_SHARE = 20, 0.05
+"""Of so many rows, or of such a share of them, a kind of record must be to be the reason why it matters."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:@+-")
@@ -109,7 +111,7 @@ _WHY = {
     Category.LOYALTY: "{} hold loyalty accounts, which can be emptied or sold",
     Category.HEALTH: "{} hold health data, a special category of personal data",
     Category.INTERNAL: "{} are the company's own",
-    Category.UNCLASSIFIED: "nobody has said yet what {} hold",
+    Category.UNCLASSIFIED: "Nobody has said yet what {} hold",
 }
 
 
@@ -138,7 +140,7 @@ def build(incident: Incident, activity: Activity, time_ms: int) -> Alert:
     points = incident_risk(incident)
     severity = risk.severity(points)
     rows = rows_left(incident)
-    findings = sorted(incident.findings.values(), key=lambda found: (-found.surprise, found.detector))
+    findings = _ranked(incident)
     uid = incident_uid(incident)
     sentence = describe(incident)
     body = {
@@ -212,16 +214,28 @@ def build(incident: Incident, activity: Activity, time_ms: int) -> Alert:
 def describe(incident: Incident) -> str:
     """Who took out how much, when and from where; what is normal; why it matters and what to do next.
 
-    For somebody tired: what happened comes first, each sentence says one thing, and log text is in quotes.
+    For somebody tired: about eighty words, what happened first, each sentence one thing, log text in quotes.
     """
-    findings = sorted(incident.findings.values(), key=lambda found: (-found.surprise, found.detector))
-    found = findings[0]
+    found = _ranked(incident)[0]
     first_step = _steps(incident)[0]
     return (
         f"{_who(incident)} took out {_what(incident)} {_when(incident)}{_where(incident)}."
-        f" {_normal(found)}."
-        f" Why it matters: {_why(incident)}."
+        f" {_normal(found)}.{_rare(found)}"
+        f" {_why(incident)}."
         f" Next: {first_step[0].lower()}{first_step[1:]}"
+    )
+
+
+def _ranked(incident: Incident) -> list[Finding]:
+    """The findings, that which explains most first: one above what was to be expected, strange and large."""
+    return sorted(
+        incident.findings.values(),
+        key=lambda found: (
+            found.value <= found.bound,
+            -risk.risk(found.surprise, 1.0, found.value),
+            -found.surprise,
+            found.detector,
+        ),
     )
 
 
@@ -268,35 +282,43 @@ def _where(incident: Incident) -> str:
     if len(addresses) > 1:
         where += f" and {_number(len(addresses) - 1, 'other address', 'other addresses')}"
     if agents:
-        where += f" with {_quote(agents[0])}" if where else f", with {_quote(agents[0])}"
+        where += f"{'' if where else ','} with {_quote(agents[0], SHOWN_AGENT)}"
     return where
 
 
 def _normal(found: Finding) -> str:
-    span = "day" if found.horizon_ms >= DAY_MS else "hour"
-    single = _SINGLE.get(Operation(found.channel), "operation")
+    """What its most surprising window had, what is usual, the most to be expected, and whence that is known."""
     typical = max(0, round(found.typical))
-    usual = f"about {_about(typical)}" if typical else "hardly any"
-    known = _number(found.own_windows, span)
+    usual = f"about {_about(typical)} {'is' if typical == 1 else 'are'}" if typical else "hardly any are"
+    most = _truncated(found.bound)
+    # A finding that only supports an alert may lie below; then the most to be expected explains nothing.
+    limit = f", at most {most:,} expected" if typical < most < found.value else ""
+    span = _span(found)
     if found.detector == "export":
-        told = f"One {single} alone read {found.value:,}; "
-        level = f"largest of an hour is usually {usual}"
+        told = f"In one {_SINGLE.get(Operation(found.channel), 'operation')}"
+        usual = f"{usual} usual for an {span}'s largest"
     else:
-        told = f"Within one {span} it was {_number(found.value, 'row')}; "
-        level = f"usual {span} is {usual}"
+        told = f"In one {span}"
+        usual = f"{usual} usual"
+    return f"{told} it was {_number(found.value, 'row')}; {usual}{limit}, {_basis(found, span)}"
+
+
+def _basis(found: Finding, span: str) -> str:
     if found.warm:
-        basis = f", learned from {known} of its own"
-    else:
-        verb = "is" if found.own_windows == 1 else "are"
-        basis = f" for accounts like it: of its own only {known} {verb} known"
-    return f"{told}{'its' if found.warm else 'the'} {level}{basis}{_rare(found.surprise, span)}"
+        return f"known from {found.own_windows:,} of its own {span}s"
+    known = f"only {found.own_windows:,}" if found.own_windows else "no"
+    if found.own_windows <= 1:
+        return f"judged by its peers: {known} own {span} is known"
+    return f"judged by its peers: {known} own {span}s are known"
 
 
-def _rare(surprise: float, span: str) -> str:
-    odds = 10**surprise
-    if odds < 2:
-        return ""
-    return f". Comparable accounts reach this in about 1 of {_about(odds)} {span}s"
+def _rare(found: Finding) -> str:
+    odds = 10**found.surprise
+    return f" About 1 in {_about(odds)} comparable {_span(found)}s reaches this." if odds >= 2 else ""
+
+
+def _span(found: Finding) -> str:
+    return "day" if found.horizon_ms >= DAY_MS else "hour"
 
 
 def _about(number: float) -> str:
@@ -304,11 +326,22 @@ def _about(number: float) -> str:
     return f"{float(f'{number:.2g}'):,.0f}"
 
 
+def _truncated(number: float) -> int:
+    """Two digits, never rounded up: what is said to lie above a bound does so as shown, too."""
+    whole = max(0, int(number))
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
+    return whole // unit * unit
+
+
 def _why(incident: Incident) -> str:
+    """What the most sensitive records hold of which more than a few left."""
     left = objects_left(incident)
-    gravest = max(left, key=lambda name: (sensitivity((name,)), left[name], name), default=OTHER_OBJECTS)
+    few = min(MANY_ROWS, MANY_SHARE * sum(left.values()))
+    many = [name for name, rows in left.items() if rows >= few]
+    gravest = max(many, key=lambda name: (sensitivity((name,)), left[name], name), default=OTHER_OBJECTS)
     records = "these records" if gravest == OTHER_OBJECTS else f"{_text(gravest)} records"
-    return _WHY[category(gravest)].format(records)
+    why = _WHY[category(gravest)].format(records)
+    return why[0].upper() + why[1:] if gravest == OTHER_OBJECTS else why
 
 
 def _number(count: int, one: str, many: str | None = None) -> str:
@@ -331,7 +364,7 @@ def _title(incident: Incident, findings: list[Finding]) -> str:
 def _steps(incident: Incident) -> tuple[str, ...]:
     if incident.actor_kind is ActorKind.INTEGRATION:
         return (
-            "Ask the integration's owner whether this was planned, and if not, revoke its tokens now.",
+            "Ask the integration's owner whether this was planned; if not, revoke its tokens now.",
             "Block the connected app and the addresses named here.",
             "Rotate the integration's secrets and every secret stored in the records it read.",
             "Keep the logs and establish which records left before anything else is cleaned up.",
@@ -344,8 +377,8 @@ def _steps(incident: Incident) -> tuple[str, ...]:
             "Keep the logs and establish which records left before anything else is cleaned up.",
         )
     return (
-        "Call the person on a known number, and if it was not them, freeze the account and end its sessions.",
-        "Reset its credentials and MFA and remove connected apps authorised lately.",
+        "Call the person on a known number; if it was not them, freeze the account.",
+        "End its sessions, reset its credentials and MFA and remove connected apps authorised lately.",
         "Look for other accounts seen from the addresses named here.",
         "Keep the logs and establish which records left before anything else is cleaned up.",
     )
@@ -479,9 +512,9 @@ def _utc(time_ms: int) -> tuple[str, str]:
     return day, minute
 
 
-def _quote(text: str) -> str:
+def _quote(text: str, most: int = SHOWN_CHARACTERS) -> str:
     """Free text of a log within a sentence, between quotes that it cannot close."""
-    return f"“{_clean(text, '“”')}”"
+    return f"“{_clean(text, '“”', most)}”"
 
 
 def _text(text: str) -> str:
@@ -490,10 +523,9 @@ def _text(text: str) -> str:
     return text if plain else _quote(text)
 
 
-def _clean(text: str, without: str) -> str:
+def _clean(text: str, without: str, most: int) -> str:
     """Printable and short; what it may mean to a terminal or a page is up to those."""
     clean = "".join(
-        letter if letter.isprintable() and letter not in without else _REPLACED
-        for letter in text[: SHOWN_CHARACTERS + 1]
+        letter if letter.isprintable() and letter not in without else _REPLACED for letter in text[: most + 1]
     )
-    return clean if len(clean) <= SHOWN_CHARACTERS else clean[: SHOWN_CHARACTERS - 1] + "…"
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
