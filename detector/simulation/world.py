@@ -18,7 +18,6 @@ __all__ = ["Theft", "World", "records"]
 
 HOUR_MS = 3_600_000
 ORGANISATION = "00D4R000001kSky"
-SUFFIX = "UAW"
 
 _BROWSER = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
