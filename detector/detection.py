@@ -115,8 +115,12 @@ class Detection:
             due = heappop(dues)
             for name in sorted(self._schedule.pop(due)):
                 live = self._live.get(name) or self._load(name)
-                if live is not None and live.due <= due:
+                if live is None:
+                    continue
+                if live.due <= due:
                     signals += self._close(name, live, due)
+                elif live.due < inf:  # planned before it was known when; put away and taken up since
+                    self._plan(int(live.due), name)
         return signals
 
     def changes(self) -> dict[bytes, bytes]:
