@@ -114,9 +114,10 @@ def _files(path: str) -> Iterator[str]:
 
 
 def _raws(path: str) -> Iterator[Raw]:
+    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # a name need not be text
     with ExitStack() as stack:
         for frame in frames(_open(path, stack)):
-            yield Raw(frame.record, f"{path}:{frame.line}", path, frame.fault)
+            yield Raw(frame.record, f"{shown}:{frame.line}", shown, frame.fault)
 
 
 def _open(path: str, stack: ExitStack) -> Readable:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -407,3 +408,12 @@ def test_a_missing_path_is_told_before_anything_is_sorted(tmp_path: Path) -> Non
     """`read_in_order` refuses a path that names nothing as early as `read` does."""
     with pytest.raises(ReadError):
         read_in_order([str(tmp_path / "missing")])
+
+
+def test_a_file_name_that_is_no_text_is_shown_as_text(tmp_path: Path) -> None:
+    """A name that is not UTF-8 is read all the same; its position can be written down."""
+    path = os.fsencode(tmp_path) + b"/caf\xe9.jsonl"
+    Path(os.fsdecode(path)).write_bytes(b"{}\n")
+    (found,) = read([str(tmp_path)])
+    assert found.record == b"{}"
+    assert found.position == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}.jsonl:1"
