@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
+from random import Random
 
 import msgspec
 import pytest
@@ -225,6 +228,52 @@ def test_a_desk_begun_anew_says_the_same(data: st.DataObject) -> None:
     alerts += desk.advance(end_ms)
     save(desk)
     assert tuple(alert.body for alert in alerts) == expected
+    assert store == stored
+
+
+@pytest.mark.parametrize("every", [1, 7, 100])
+def test_saving_at_every_nth_signal_changes_nothing(every: int) -> None:
+    """Saved, dropped and taken over by another after so many signals, all the way: the same alerts and state."""
+    expected, stored = uninterrupted()
+    signals, end_ms = stream()
+    store: Store = {}
+    desk = Desk(TALKATIVE, store)
+    alerts = []
+    for number, found in enumerate(signals):
+        alerts += desk.advance(found.time_ms)
+        alerts += desk.judge(copied(found))
+        if number % every == 0:
+            save(desk)
+            desk = Desk(TALKATIVE, store)
+            desk.restore(list(store))
+    alerts += desk.advance(end_ms)
+    save(desk)
+    assert tuple(alert.body for alert in alerts) == expected
+    assert store == stored
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_how_identities_interleave_changes_nothing(seed: int) -> None:
+    """Within a day, whoever's signals come first: the same alerts, and the same state in the end."""
+    random = Random(seed)
+    expected, stored = uninterrupted()
+    signals, end_ms = stream()
+    store: Store = {}
+    desk = Desk(TALKATIVE, store)
+    alerts = []
+    for day, of_day in groupby(signals, lambda found: found.time_ms // DAY_MS):
+        alerts += desk.advance(day * DAY_MS)
+        waiting: dict[str, deque[Signal]] = {}
+        for found in of_day:
+            waiting.setdefault(found.identity, deque()).append(found)
+        while waiting:
+            name = random.choice(list(waiting))
+            alerts += desk.judge(copied(waiting[name].popleft()))
+            if not waiting[name]:
+                del waiting[name]
+    alerts += desk.advance(end_ms)
+    save(desk)
+    assert sorted(alert.body for alert in alerts) == sorted(expected)
     assert store == stored
 
 
