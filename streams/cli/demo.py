@@ -91,6 +91,8 @@ def _run(screen: Console, folder: Path, seconds: float | None, seed: int) -> Non
             target=_publish_live, args=(broker.bootstrap, names.access, traffic, SPEED), daemon=True
         )
         live.start()
+        running.callback(live.join, 10)
+        running.callback(traffic.stop)
         end = None if seconds is None else began + seconds
         _show_alerts(screen, broker.bootstrap, names.alerts, worker, end)
 
@@ -141,6 +143,11 @@ class _Traffic:
         self._line = 0
         self._held: tuple[int, bytes] | None = None
         self._seen: set[str] = set()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let the live traffic end."""
+        self._stopped.set()
 
     @property
     def identities(self) -> int:
@@ -160,6 +167,8 @@ class _Traffic:
         if self._held is not None:
             yield self._read(self._held[1])
         for _, record in self._records:
+            if self._stopped.is_set():
+                return
             yield self._read(record)
 
     def _read(self, record: bytes) -> tuple[Raw, AccessEvent | RecordError]:
