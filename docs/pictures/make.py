@@ -37,7 +37,7 @@ line-height: {line_height}px; font-variant-east-asian: full-width}}
 
 def main() -> None:
     """Both pictures."""
-    draw("demo", "crmwatch demo", run(["demo", "--seconds", "75"]))
+    draw("demo", "crmwatch demo", run(["demo", "--seconds", "60"]))
     with tempfile.TemporaryDirectory() as folder:
         logs = Path(folder) / "skyward"
         logs.mkdir()

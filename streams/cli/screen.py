@@ -76,7 +76,12 @@ def alert_panel(severity: Severity, activity: Activity, time_ms: int, points: in
     title = Text.assemble(
         (f" {severity.name} ", COLOURS[severity]), f" risk {points} · {_VERBS[activity]} · {utc(time_ms)}"
     )
-    return Panel(Text(plain(sentence)), title=title, title_align="left", border_style=COLOURS[severity])
+    return Panel(
+        Text(plain(sentence)),
+        title=title,
+        title_align="left",
+        border_style="red" if severity is Severity.CRITICAL else COLOURS[severity],
+    )
 
 
 def panel_of(alert: Alert, points: int) -> Panel:
