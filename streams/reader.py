@@ -122,10 +122,8 @@ def _raws(path: str) -> Iterator[Raw]:
 
 def _open(path: str, stack: ExitStack) -> Readable:
     try:
-        if path == "-":
-            file = cast("BufferedReader", sys.stdin.buffer)
-        else:
-            file = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - the stack closes it
+        standard = cast("BufferedReader", sys.stdin.buffer) if path == "-" else None
+        file = standard or stack.enter_context(Path(path).open("rb"))
         start = file.peek(4)[:4]
     except OSError as error:
         raise ReadError(f"{path}: {error.strerror or error}") from error

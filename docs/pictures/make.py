@@ -61,7 +61,8 @@ def draw(name: str, title: str, text: str) -> None:
     """An SVG of a terminal."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere)
-        console.print(Text.from_ansi(text.strip("\n")))
+        lines = [line for line in text.split("\n") if not line.rstrip("\x1b[?25lh").endswith("…")]  # spinners
+        console.print(Text.from_ansi("\n".join(lines).strip("\n")))
     console.save_svg(str(HERE / f"{name}.svg"), title=title, code_format=SVG)
 
 
