@@ -123,7 +123,7 @@ def _raws(path: str) -> Iterator[Raw]:
 def _open(path: str, stack: ExitStack) -> Readable:
     try:
         standard = cast("BufferedReader", sys.stdin.buffer) if path == "-" else None
-        file = standard or stack.enter_context(Path(path).open("rb"))
+        file = standard or stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - the stack closes it
         start = file.peek(4)[:4]
     except OSError as error:
         raise ReadError(f"{path}: {error.strerror or error}") from error
