@@ -25,7 +25,7 @@ THEFT = Theft(start_ms=START_MS + (6 * 24 + 3) * HOUR_MS + 600_000)
 
 def event(number: int = 0, **fields: Any) -> AccessEvent:
     """An access by one user; `number` makes it another one, later by as many seconds."""
-    given = {
+    given: dict[str, Any] = {
         "time_ms": START_MS + 1000 * number,
         "event_id": f"e-{number}",
         "tenant": "t",
@@ -41,7 +41,7 @@ def event(number: int = 0, **fields: Any) -> AccessEvent:
 
 def signal(sequence: int = 1, **fields: Any) -> Signal:
     """A signal about that user's first hour, with a level of its own around 55 rows."""
-    given = {
+    given: dict[str, Any] = {
         "kind": SignalKind.CLOSED,
         "detector": "volume",
         "channel": "query",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,7 +34,7 @@ Store = dict[bytes, bytes]
 def crossed(sequence: int, value: int, hour: int = 0, **fields: object) -> Signal:
     """An hour of somebody well known in which too much left."""
     start_ms = START_MS + hour * HOUR_MS
-    given = {
+    given: dict[str, Any] = {
         "kind": SignalKind.CROSSED,
         "value": value,
         "crossed": True,
@@ -44,7 +45,7 @@ def crossed(sequence: int, value: int, hour: int = 0, **fields: object) -> Signa
         "objects": {"Case": value},
         "evidence": evidence(event(sequence, rows=value), value),
     }
-    return signal(sequence, **(given | fields))  # type: ignore[arg-type]
+    return signal(sequence, **(given | fields))
 
 
 def told(alerts: Sequence[Alert]) -> list[tuple[str, int]]:
