@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.catalogue import Category
 from detector.detection import Detection
 from detector.event import AccessEvent, Counting, Operation, Origin
-from detector.identity import export, volume
 from detector.identity import profile as profile_of
 from detector.identity.profile import ProfileError
 from detector.settings import DetectionSettings, Settings
@@ -64,14 +63,6 @@ def save(detection: Detection) -> None:
     detection.saved(detection.changes())
 
 
-@pytest.fixture(params=["room", "no room"])
-def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both with room for all windows and with so little that many close before their time."""
-    if request.param == "no room":
-        monkeypatch.setattr(volume, "OPEN_WINDOWS", 2)
-        monkeypatch.setattr(export, "OPEN_WINDOWS", 1)
-
-
 def run(events: Sequence[AccessEvent]) -> tuple[dict[str, list[bytes]], Store]:
     """What is said of events when nothing happens in between, all windows closed at the end; and the profiles."""
     store: Store = {}
@@ -83,10 +74,8 @@ def run(events: Sequence[AccessEvent]) -> tuple[dict[str, list[bytes]], Store]:
 
 
 @given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_when_time_is_told_changes_nothing(
-    room: None, events: list[AccessEvent], data: st.DataObject
-) -> None:
+@settings(max_examples=100, deadline=None)
+def test_when_time_is_told_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
     """`advance` at any moments between events, up to what is known, changes neither what is said nor the profiles."""
     expected, profiles = run(events)
     store: Store = {}
@@ -130,9 +119,9 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
     }
 
 
-@given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: st.DataObject) -> None:
+@given(streams(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_eviction_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
     """With hardly any profile kept decoded, and saved at any moments, the same is said and stored."""
     expected, profiles = run(events)
     store: Store = {}
@@ -145,17 +134,11 @@ def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: s
             assert detection.live <= 2
             assert detection.dirty == 0
         if data.draw(st.booleans()):
-            signals += detection.advance(
-                min((later.time_ms for later in events[number + 1 :]), default=START_MS)
-            )
+            signals += detection.advance(each.time_ms)
     signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
     save(detection)
     assert by_identity(signals) == expected
     assert store == profiles
-    assert all(
-        profile_of.next_close_ms(profile_of.decode(value), TALKATIVE.detection) is None
-        for value in store.values()
-    )
 
 
 @given(streams(), st.data())
