@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detector.catalogue import Category
 from detector.detection import Detection
 from detector.event import AccessEvent, Counting, Operation, Origin
+from detector.identity import export, volume
 from detector.identity import profile as profile_of
 from detector.identity.profile import ProfileError
 from detector.settings import DetectionSettings, Settings
@@ -43,6 +44,11 @@ def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,)) -> list[AccessEvent]:
     return events
 
 
+def end_of(events: Sequence[AccessEvent]) -> int:
+    """An event time at which every window of theirs has closed."""
+    return max(each.time_ms for each in events) + 3 * DAY_MS
+
+
 def by_identity(signals: Sequence[Signal]) -> dict[str, list[bytes]]:
     """What has been said of each identity, in order."""
     said = defaultdict(list)
@@ -63,19 +69,29 @@ def save(detection: Detection) -> None:
     detection.saved(detection.changes())
 
 
+@pytest.fixture(params=["room", "no room"])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both with room for all windows and with so little that many close before their time."""
+    if request.param == "no room":
+        monkeypatch.setattr(volume, "OPEN_WINDOWS", 2)
+        monkeypatch.setattr(export, "OPEN_WINDOWS", 1)
+
+
 def run(events: Sequence[AccessEvent]) -> tuple[dict[str, list[bytes]], Store]:
     """What is said of events when nothing happens in between, all windows closed at the end; and the profiles."""
     store: Store = {}
     detection = Detection(TALKATIVE, store)
     signals = [found for n, each in enumerate(events) for found in detection.observe(each, 0, n)]
-    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    signals += detection.advance(end_of(events))
     save(detection)
     return by_identity(signals), store
 
 
 @given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
-@settings(max_examples=100, deadline=None)
-def test_when_time_is_told_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_when_time_is_told_changes_nothing(
+    room: None, events: list[AccessEvent], data: st.DataObject
+) -> None:
     """`advance` at any moments between events, up to what is known, changes neither what is said nor the profiles."""
     expected, profiles = run(events)
     store: Store = {}
@@ -87,7 +103,7 @@ def test_when_time_is_told_changes_nothing(events: list[AccessEvent], data: st.D
             watermark_ms = known_ms - early_ms
             signals += detection.advance(watermark_ms)
         signals += detection.observe(each, 0, number)
-    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    signals += detection.advance(end_of(events))
     save(detection)
     assert by_identity(signals) == expected
     assert store == profiles
@@ -111,7 +127,7 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
         number += 1
         if not queues[actor]:
             del queues[actor]
-    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+    signals += detection.advance(end_of(events))
     save(detection)
     assert by_identity(signals) == expected
     assert {key: without_offsets(value) for key, value in store.items()} == {
@@ -119,9 +135,9 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
     }
 
 
-@given(streams(), st.data())
-@settings(max_examples=60, deadline=None)
-def test_eviction_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
+@given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: st.DataObject) -> None:
     """With hardly any profile kept decoded, and saved at any moments, the same is said and stored."""
     expected, profiles = run(events)
     store: Store = {}
@@ -134,11 +150,17 @@ def test_eviction_changes_nothing(events: list[AccessEvent], data: st.DataObject
             assert detection.live <= 2
             assert detection.dirty == 0
         if data.draw(st.booleans()):
-            signals += detection.advance(each.time_ms)
-    signals += detection.advance(events[-1].time_ms + 3 * DAY_MS)
+            signals += detection.advance(
+                min((later.time_ms for later in events[number + 1 :]), default=START_MS)
+            )
+    signals += detection.advance(end_of(events))
     save(detection)
     assert by_identity(signals) == expected
     assert store == profiles
+    assert all(
+        profile_of.next_close_ms(profile_of.decode(value), TALKATIVE.detection) is None
+        for value in store.values()
+    )
 
 
 @given(streams(), st.data())
@@ -174,7 +196,7 @@ def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.D
     detection.restore(list(store))
     for number in range(data.draw(st.integers(0, saved_to)), len(events)):
         tell(detection.observe(events[number], 0, number))
-    tell(detection.advance(events[-1].time_ms + 3 * DAY_MS))
+    tell(detection.advance(end_of(events)))
     save(detection)
     told: dict[str, list[bytes]] = defaultdict(list)
     for identity, sequence in sorted(said):
