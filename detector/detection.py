@@ -87,9 +87,7 @@ class Detection:
             applied[source] = offset
         self._dirty[name] = None
         time_ms = event.time_ms
-        signals: list[Signal] = []
-        if time_ms >= live.due:
-            signals += self._close(name, live, time_ms)
+        signals = self._close(name, live, time_ms) if time_ms >= live.due else []
         rows, said = profiles.observe(profile, event, self._settings)
         signals += said
         if rows is None:

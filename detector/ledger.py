@@ -32,7 +32,7 @@ class Ledger(msgspec.Struct, array_like=True):
     """How many operations have fallen out; one that reports again after that is counted again."""
 
 
-class Counted(msgspec.Struct, frozen=True, array_like=True):
+class Counted(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an event adds."""
 
     rows: int

@@ -24,7 +24,7 @@ class SignalKind(StrEnum):
     """A window has ended and been learned: what triage learns the population from."""
 
 
-class Evidence(msgspec.Struct, frozen=True, array_like=True):
+class Evidence(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One event as an alert quotes it."""
 
     event_id: str
@@ -63,7 +63,7 @@ def _clipped(text: str | None) -> str | None:
     return None if text is None else text[:MAX_TEXT]
 
 
-class Signal(msgspec.Struct, array_like=True, kw_only=True):
+class Signal(msgspec.Struct, array_like=True, gc=False):
     """One detector's word about one identity over one span of event time, with all it takes to judge it."""
 
     kind: SignalKind

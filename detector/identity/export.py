@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import AccessEvent
-from detector.identity.windows import HOUR_MS, Cell, add, close, make_room, next_close_ms
+from detector.identity.windows import HOUR_MS, Cell, Cells, add, close, make_room, next_close_ms
 from detector.ledger import Counted
 from detector.settings import DetectionSettings
 from detector.signal import Signal
@@ -53,29 +53,20 @@ class Export:
         )
         signals = [] if signal is None else [signal]
         if len(cell.open) > opened:
-            while closed := make_room(
-                ((HOUR_MS, state.hours),), self.name, OPEN_WINDOWS, event.time_ms, settings
-            ):
-                signals += closed
+            signals += make_room(_cells(state), self.name, OPEN_WINDOWS, event.time_ms, settings)
         return signals
 
     def close(self, state: ExportState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
         """Learn the hours that have ended."""
-        return [
-            signal
-            for channel, cell in state.hours.items()
-            if cell.open
-            for signal in close(cell, self.name, channel, HOUR_MS, until_ms, settings)
-        ]
+        return close(_cells(state), self.name, until_ms, settings)
 
     def next_close_ms(self, state: ExportState, settings: DetectionSettings) -> int | None:
         """When the first open hour is due."""
-        dues = [
-            due
-            for cell in state.hours.values()
-            if (due := next_close_ms(cell, HOUR_MS, settings)) is not None
-        ]
-        return min(dues, default=None)
+        return next_close_ms(_cells(state), settings)
+
+
+def _cells(state: ExportState) -> Cells:
+    return ((HOUR_MS, state.hours),)
 
 
 DETECTOR = Export()

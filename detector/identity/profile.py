@@ -169,11 +169,11 @@ def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:
 
 
 def _signed(profile: Profile, signals: list[Signal]) -> list[Signal]:
-    for signal in signals:
-        profile.sequence += 1
-        signal.tenant = profile.tenant
-        signal.actor = profile.actor
-        signal.actor_kind = profile.actor_kind
-        signal.actor_name = profile.actor_name
-        signal.sequence = profile.sequence
+    tenant, actor = profile.tenant, profile.actor
+    actor_kind, actor_name = profile.actor_kind, profile.actor_name
+    for sequence, signal in enumerate(signals, profile.sequence + 1):
+        signal.tenant, signal.actor = tenant, actor
+        signal.actor_kind, signal.actor_name = actor_kind, actor_name
+        signal.sequence = sequence
+    profile.sequence += len(signals)
     return signals

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import AccessEvent
-from detector.identity.windows import DAY_MS, HOUR_MS, Cell, add, close, make_room, next_close_ms
+from detector.identity.windows import DAY_MS, HOUR_MS, Cell, Cells, add, close, make_room, next_close_ms
 from detector.ledger import Counted
 from detector.settings import DetectionSettings
 from detector.signal import Signal
@@ -52,30 +52,20 @@ class Volume:
         if signal is not None:
             signals.append(signal)
         if len(hour.open) > opened:  # a new day has a new hour
-            cells = ((HOUR_MS, state.hours), (DAY_MS, state.days))
-            while closed := make_room(cells, self.name, OPEN_WINDOWS, event.time_ms, settings):
-                signals += closed
+            signals += make_room(_cells(state), self.name, OPEN_WINDOWS, event.time_ms, settings)
         return signals
 
     def close(self, state: VolumeState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
         """Learn the hours and days that have ended."""
-        return [
-            signal
-            for cells, horizon_ms in ((state.hours, HOUR_MS), (state.days, DAY_MS))
-            for channel, cell in cells.items()
-            if cell.open
-            for signal in close(cell, self.name, channel, horizon_ms, until_ms, settings)
-        ]
+        return close(_cells(state), self.name, until_ms, settings)
 
     def next_close_ms(self, state: VolumeState, settings: DetectionSettings) -> int | None:
         """When the first open hour or day is due."""
-        dues = [
-            due
-            for cells, horizon_ms in ((state.hours, HOUR_MS), (state.days, DAY_MS))
-            for cell in cells.values()
-            if (due := next_close_ms(cell, horizon_ms, settings)) is not None
-        ]
-        return min(dues, default=None)
+        return next_close_ms(_cells(state), settings)
+
+
+def _cells(state: VolumeState) -> Cells:
+    return (HOUR_MS, state.hours), (DAY_MS, state.days)
 
 
 DETECTOR = Volume()

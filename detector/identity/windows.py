@@ -10,7 +10,6 @@ exceeded the bound is learned as the bound, so nobody can teach a profile more t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import expm1, log1p, sqrt
 
 import msgspec
@@ -25,6 +24,7 @@ __all__ = [
     "DAY_MS",
     "HOUR_MS",
     "Cell",
+    "Cells",
     "Window",
     "add",
     "bound_rows",
@@ -77,7 +77,7 @@ class Cell(msgspec.Struct, array_like=True):
         return max(0.0, self.square - self.mean * self.mean)
 
 
-Cells = Iterable[tuple[int, dict[str, Cell]]]
+Cells = tuple[tuple[int, dict[str, Cell]], ...]
 """A state's cells: for each horizon in ms its cells by channel."""
 
 
@@ -88,12 +88,11 @@ def prior_mean(horizon_ms: int, settings: DetectionSettings) -> float:
 
 def bound_rows(cell: Cell, horizon_ms: int, settings: DetectionSettings) -> float:
     """The number of rows in one window from which the identity is over its own bound."""
-    own = min(cell.windows, 1 / settings.fading)
-    total = own + settings.prior_weight
-    mean = (own * cell.mean + settings.prior_weight * prior_mean(horizon_ms, settings)) / total
-    spread = settings.prior_deviation**2
-    variance = (own * cell.variance + settings.prior_weight * spread) / total + FLOOR_VARIANCE
-    return float(expm1(mean + settings.bound_deviations * sqrt(variance)))
+    own, prior = min(cell.windows, 1 / settings.fading), settings.prior_weight
+    total = own + prior
+    mean = (own * cell.mean + prior * prior_mean(horizon_ms, settings)) / total
+    variance = (own * cell.variance + prior * settings.prior_deviation**2) / total + FLOOR_VARIANCE
+    return expm1(mean + settings.bound_deviations * sqrt(variance))
 
 
 def add(
@@ -138,70 +137,75 @@ def add(
         ):  # an operation may have begun in an earlier window, and its rows left in that
             window.value = value
             window.objects = {gravest(event.objects)[:MAX_OBJECT_NAME]: min(value, window.rows)}
-    if not cell.bound:
-        cell.bound = bound_rows(cell, horizon_ms, settings)
-    if window.value <= cell.bound or window.value < window.said * settings.growth:
+    if window.value <= cell.bound:
         return None
-    window.said = window.value
-    signal = _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CROSSED, time_ms)
-    signal.evidence = evidence(event, rows)
-    return signal
+    return _judged(cell, window, detector, channel, horizon_ms, start, event, rows, settings)
 
 
-def close(
-    cell: Cell,
-    detector: str,
-    channel: str,
-    horizon_ms: int,
-    until_ms: int,
-    settings: DetectionSettings,
-    now_ms: int | None = None,
-) -> list[Signal]:
-    """Close and learn every window that ended `late_seconds` or more before `until_ms`, oldest first.
-
-    What closes before its time is known at `now_ms`.
+def close(cells: Cells, detector: str, until_ms: int, settings: DetectionSettings) -> list[Signal]:
+    """Close and learn every window that ended `late_seconds` or more before `until_ms`: cell by cell, the oldest
+    first.
     """
     late_ms = settings.late_seconds * 1000
     signals = []
-    for start in sorted(start for start in cell.open if start + horizon_ms + late_ms <= until_ms):
-        window = cell.open.pop(start)
-        known_ms = start + horizon_ms + late_ms
-        if now_ms is not None:
-            known_ms = min(known_ms, now_ms)
-        signals.append(
-            _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CLOSED, known_ms)
-        )
-        _learn(cell, window.value, horizon_ms, settings)
+    for horizon_ms, channels in cells:
+        wait_ms = horizon_ms + late_ms
+        for channel, cell in channels.items():
+            signals += [
+                _closed(cell, detector, channel, horizon_ms, start, start + wait_ms, settings)
+                for start in sorted(cell.open)
+                if start + wait_ms <= until_ms
+            ]
     return signals
 
 
-def next_close_ms(cell: Cell, horizon_ms: int, settings: DetectionSettings) -> int | None:
-    """When the oldest open window is due to close, or ``None`` if none is open."""
-    return min(cell.open) + horizon_ms + settings.late_seconds * 1000 if cell.open else None
+def next_close_ms(cells: Cells, settings: DetectionSettings) -> int | None:
+    """When the first open window is due to close, or ``None`` if none is open."""
+    ends = [
+        start + horizon_ms
+        for horizon_ms, channels in cells
+        for cell in channels.values()
+        for start in cell.open
+    ]
+    return min(ends) + settings.late_seconds * 1000 if ends else None
 
 
 def make_room(
     cells: Cells, detector: str, most: int, now_ms: int, settings: DetectionSettings
 ) -> list[Signal]:
-    """Close windows before their time if times all over the calendar have opened too many: the first due goes
-    first.
+    """Close windows before their time if times all over the calendar have opened too many: the first due go first.
 
     `most` windows may be open over all cells if windows wait an hour for late events, and a third of that
-    more for each further hour that they wait.
+    more for each further hour that they wait. What closes before its time is known at `now_ms`.
     """
-    most += most * max(0, settings.late_seconds * 1000 - HOUR_MS) // (3 * HOUR_MS)
-    waiting = [
+    late_ms = settings.late_seconds * 1000
+    if late_ms > HOUR_MS:
+        most += most * (late_ms - HOUR_MS) // (3 * HOUR_MS)
+    excess = -most
+    for _, channels in cells:
+        for cell in channels.values():
+            excess += len(cell.open)
+    if excess <= 0:
+        return []
+    waiting = sorted(
         (start + horizon_ms, horizon_ms, channel)
         for horizon_ms, channels in cells
         for channel, cell in channels.items()
         for start in cell.open
+    )
+    of_horizon = dict(cells)
+    return [
+        _closed(
+            of_horizon[horizon_ms][channel],
+            detector,
+            channel,
+            horizon_ms,
+            end - horizon_ms,
+            min(end + late_ms, now_ms),
+            settings,
+        )
+        for end, horizon_ms, channel in waiting[:excess]
     ]
-    if len(waiting) <= most:
-        return []
-    end, horizon_ms, channel = min(waiting)
-    cell = dict(cells)[horizon_ms][channel]
-    until_ms = end + settings.late_seconds * 1000
-    return close(cell, detector, channel, horizon_ms, until_ms, settings, now_ms)
 
 
 def gravest(objects: tuple[str, ...]) -> str:
@@ -218,10 +222,50 @@ def gravest(objects: tuple[str, ...]) -> str:
 def _add_object(objects: dict[str, int], kind: str, rows: int) -> None:
     """Add rows to a kind; where too many are named, the least by sensitivity × rows is named no more."""
     objects[kind] = objects.get(kind, 0) + rows
+    if len(objects) <= MAX_OBJECTS:
+        return
     named = [name for name in objects if name != OTHER_OBJECTS]
     if len(named) > MAX_OBJECTS:
         least = min(named, key=lambda name: (sensitivity((name,)) * objects[name], name))
         objects[OTHER_OBJECTS] = objects.get(OTHER_OBJECTS, 0) + objects.pop(least)
+
+
+def _judged(
+    cell: Cell,
+    window: Window,
+    detector: str,
+    channel: str,
+    horizon_ms: int,
+    start: int,
+    event: AccessEvent,
+    rows: int,
+    settings: DetectionSettings,
+) -> Signal | None:
+    """The signal about a window that has crossed the bound, unless it has not grown enough since the last one."""
+    if not cell.bound:
+        cell.bound = bound_rows(cell, horizon_ms, settings)
+    if window.value <= cell.bound or window.value < window.said * settings.growth:
+        return None
+    window.said = window.value
+    signal = _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CROSSED, event.time_ms)
+    signal.evidence = evidence(event, rows)
+    return signal
+
+
+def _closed(
+    cell: Cell,
+    detector: str,
+    channel: str,
+    horizon_ms: int,
+    start: int,
+    known_ms: int,
+    settings: DetectionSettings,
+) -> Signal:
+    """Learn a window that is open no more; the signal says what was known before it."""
+    window = cell.open.pop(start)
+    signal = _signal(cell, window, detector, channel, horizon_ms, start, SignalKind.CLOSED, known_ms)
+    _learn(cell, window.value, horizon_ms, settings)
+    return signal
 
 
 def _learn(cell: Cell, value: int, horizon_ms: int, settings: DetectionSettings) -> None:
@@ -255,19 +299,19 @@ def _signal(
 ) -> Signal:
     crossed = window.said > 0
     return Signal(
-        kind=kind,
-        detector=detector,
-        channel=channel,
-        horizon_ms=horizon_ms,
-        start_ms=start,
-        time_ms=time_ms,
-        value=window.value,
-        own_windows=cell.windows,
-        own_mean=cell.mean,
-        own_variance=cell.variance,
-        own_bound=cell.bound,
-        crossed=crossed,
-        first_ms=window.first_ms,
-        last_ms=window.last_ms,
-        objects=dict(window.objects) if crossed else {},
+        kind,
+        detector,
+        channel,
+        horizon_ms,
+        start,
+        time_ms,
+        window.value,
+        cell.windows,
+        cell.mean,
+        cell.variance,
+        cell.bound,
+        crossed,
+        window.first_ms,
+        window.last_ms,
+        dict(window.objects) if crossed else {},
     )

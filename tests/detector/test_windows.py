@@ -42,7 +42,7 @@ def enter(
 
 def end(cell: Cell, until_ms: int, horizon_ms: int = HOUR_MS) -> list[Signal]:
     """Close what is due."""
-    return close(cell, "volume", "query", horizon_ms, until_ms, SETTINGS)
+    return close(((horizon_ms, {"query": cell}),), "volume", until_ms, SETTINGS)
 
 
 def learned(values: list[int]) -> Cell:
@@ -101,7 +101,7 @@ def test_a_closed_window_says_what_it_was() -> None:
     cell = Cell()
     enter(cell, event(1, rows=30, objects=("Case",)))
     due = START_MS + HOUR_MS + LATE_MS
-    assert next_close_ms(cell, HOUR_MS, SETTINGS) == due
+    assert next_close_ms(((HOUR_MS, {"query": cell}),), SETTINGS) == due
     assert end(cell, due - 1) == []
     (told,) = end(cell, due + 12_345)
     assert (told.kind, told.value, told.crossed, told.time_ms) == (SignalKind.CLOSED, 30, False, due)
@@ -109,7 +109,7 @@ def test_a_closed_window_says_what_it_was() -> None:
     assert told.own_windows == 0
     assert cell.windows == 1
     assert cell.open == {}
-    assert next_close_ms(cell, HOUR_MS, SETTINGS) is None
+    assert next_close_ms(((HOUR_MS, {"query": cell}),), SETTINGS) is None
     assert end(cell, due + DAY_MS) == []
 
 
