@@ -6,6 +6,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 
+import hypothesis
 import msgspec
 import pytest
 
@@ -16,6 +17,13 @@ with warnings.catch_warnings():
 
 from streams.broker import Broker
 from streams.topics import TopicNames
+
+
+# A busy machine is slow; that says nothing of what is tested.
+hypothesis.settings.register_profile(
+    "crmwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("crmwatch")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
