@@ -18,7 +18,6 @@ with warnings.catch_warnings():
 from streams.broker import Broker
 from streams.topics import TopicNames
 
-
 # A busy machine is slow; that says nothing of what is tested.
 hypothesis.settings.register_profile(
     "crmwatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
