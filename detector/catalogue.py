@@ -14,7 +14,15 @@ from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 
-__all__ = ["SENSITIVITY", "UNKNOWN_SENSITIVITY", "Category", "category", "sensitivity"]
+__all__ = [
+    "PERSONAL_SENSITIVITY",
+    "SENSITIVITY",
+    "UNKNOWN_SENSITIVITY",
+    "Category",
+    "category",
+    "gravest",
+    "sensitivity",
+]
 
 
 class Category(StrEnum):
@@ -35,6 +43,8 @@ class Category(StrEnum):
 
 
 UNKNOWN_SENSITIVITY = 0.5
+PERSONAL_SENSITIVITY = 0.4
+"""From this sensitivity on, data are taken for somebody's, not just the company's own."""
 
 SENSITIVITY = MappingProxyType(
     {
@@ -136,3 +146,14 @@ def sensitivity(objects: Iterable[str]) -> float:
     0.8
     """
     return max((SENSITIVITY[category(name)] for name in objects), default=UNKNOWN_SENSITIVITY)
+
+
+def gravest(objects: tuple[str, ...]) -> str:
+    """The kind of record that an event's rows count as: the most sensitive of those that it names.
+
+    >>> gravest(("User", "Case")), gravest(())
+    ('Case', '*')
+    """
+    if not objects:
+        return "*"
+    return objects[0] if len(objects) == 1 else max(objects, key=lambda name: sensitivity((name,)))

@@ -12,11 +12,11 @@ from collections.abc import MutableMapping
 from heapq import heappop, heappush
 from math import inf
 
-from detector.catalogue import Category, category
+from detector.catalogue import Category, category, gravest
 from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.identity.profile import Profile
-from detector.identity.windows import HOUR_MS, gravest
+from detector.identity.level import DAY_MS
 from detector.settings import Settings
 from detector.signal import Signal
 
@@ -94,12 +94,11 @@ class Detection:
             self.duplicates += 1
             return signals
         if rows:
-            objects = event.objects
-            kind = objects[0] if len(objects) == 1 else gravest(objects)
-            self.rows_left[event.origin.adapter, category(kind)] += rows
-        due = time_ms - time_ms % HOUR_MS + HOUR_MS + self._late_ms
-        if due <= profile.clock_ms:
+            self.rows_left[event.origin.adapter, category(gravest(event.objects))] += rows
+        day = time_ms // DAY_MS
+        if day <= profile.learned_day:
             self.late += 1
+        due = (day + 1) * DAY_MS + self._late_ms
         if due < live.due:
             live.due = due
             self._plan(due, name)

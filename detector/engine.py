@@ -5,7 +5,7 @@ from __future__ import annotations
 from detector.alert import Alert
 from detector.detection import Detection
 from detector.event import AccessEvent
-from detector.identity.windows import HOUR_MS
+from detector.fleet.population import TICK_MS
 from detector.settings import Settings
 from detector.triage.desk import Desk
 
@@ -32,16 +32,16 @@ class Engine:
         self._values: dict[bytes, bytes] = {}
         self._detection = Detection(settings, self._profiles)
         self._desk = Desk(settings, self._values)
-        self._hour = -1
+        self._tick = -1
         self.signals = 0
         """Signals sent from detection to triage."""
 
     def observe(self, event: AccessEvent) -> list[Alert]:
         """Apply one event, whose time is not before that of the last one; the alerts that follow from it."""
         alerts: list[Alert] = []
-        hour = event.time_ms // HOUR_MS
-        if hour > self._hour:
-            self._hour = hour
+        tick = event.time_ms // TICK_MS
+        if tick > self._tick:
+            self._tick = tick
             alerts += self._advance(event.time_ms)
         for signal in self._detection.observe(event):
             self.signals += 1
@@ -78,7 +78,7 @@ class Engine:
         return dict(self._profiles)
 
     def _advance(self, time_ms: int) -> list[Alert]:
-        alerts: list[Alert] = []
+        alerts: list[Alert] = self._desk.advance(time_ms - time_ms % TICK_MS)
         for signal in self._detection.advance(time_ms):
             self.signals += 1
             alerts += self._desk.judge(signal)

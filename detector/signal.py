@@ -1,4 +1,4 @@
-"""What one identity's part of the detector says to triage: a surprise, or that a window has closed."""
+"""What one identity's part of the detector says to triage: something surprising, or that a day is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from detector.event import AccessEvent, ActorKind, Operation
 
-__all__ = ["Evidence", "Signal", "SignalKind", "evidence"]
+__all__ = ["Evidence", "Familiarity", "Measure", "New", "Signal", "SignalKind", "Span", "evidence"]
 
 MAX_OBJECTS = 20
 MAX_TEXT = 256
@@ -19,9 +19,63 @@ class SignalKind(StrEnum):
     """Why a signal was sent."""
 
     CROSSED = "crossed"
-    """A window has gone over the identity's own bound, or has grown further above it."""
+    """Something goes beyond what the identity itself usually does, or has grown further beyond it."""
     CLOSED = "closed"
-    """A window has ended and been learned: what triage learns the population from."""
+    """A day of the identity has ended and been learned: what triage learns the population from."""
+
+
+class Span(StrEnum):
+    """What a measure adds up over."""
+
+    OPERATION = "operation"
+    """The largest single operation of a day."""
+    HOUR = "hour"
+    """The fullest clock hour of a day."""
+    DAY = "day"
+    WEEK = "week"
+    """The seven days up to and including one."""
+
+
+class Familiarity(StrEnum):
+    """How used an identity is to doing something at all: the peers it is compared with."""
+
+    COLD = "cold"
+    """Too little is known of the identity itself to say."""
+    NEVER = "never"
+    RARELY = "rarely"
+    REGULARLY = "regularly"
+
+
+class Measure(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One quantity beside the identity's own level of it."""
+
+    detector: str
+    channel: str
+    """What is counted: an operation, or several of them together."""
+    span: Span
+    value: int
+    days: int
+    """How many days of its own the level was learned from."""
+    mean: float
+    """The level: mean of ``log1p(value)`` over these days."""
+    variance: float
+    familiarity: Familiarity
+
+
+class New(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Something that the identity has not long been seen with."""
+
+    what: str
+    """``network``, ``agent``, ``app``, ``country``, ``operation``, ``object``, ``query`` or ``hour``."""
+    value: str
+    news: float
+    """On how many days it has shown something new of this sort."""
+    days: float
+    """Out of how many."""
+    age_days: float
+    """Days since it was first seen."""
+    rows: int
+    """Rows that have left with it since then."""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -63,41 +117,42 @@ def _clipped(text: str | None) -> str | None:
     return None if text is None else text[:MAX_TEXT]
 
 
-class Signal(msgspec.Struct, array_like=True, gc=False):
-    """One detector's word about one identity over one span of event time, with all it takes to judge it."""
+class Signal(msgspec.Struct, array_like=True, kw_only=True):
+    """One detector's word about one identity, with all that it takes to judge it."""
 
     kind: SignalKind
     detector: str
-    channel: str
-    """What the value counts: an operation's name."""
-    horizon_ms: int
-    """The window's length."""
-    start_ms: int
-    """The window's start, event time."""
     time_ms: int
     """The event time at which this became known."""
-    value: int
-    """Rows in the window so far (or the largest operation's)."""
-    own_windows: int
-    """How many windows the identity's own level was learned from."""
-    own_mean: float
-    """The identity's own level: mean of ``log1p(value)``."""
-    own_variance: float
-    own_bound: float
-    """The bound, in rows, that was or would have been crossed."""
-    crossed: bool
-    """Whether the window has been over the bound."""
+    day: int
+    """The day (since 1970, UTC) that it is about."""
     first_ms: int
     last_ms: int
-    """The window's first and last event."""
+    """Its first and last event."""
+    channel: str = ""
+    rows: int = 0
+    """Rows that left in what it is about."""
     objects: dict[str, int] = {}
-    """Rows that left in the window by kind of record, for a crossed one."""
+    """The same by kind of record."""
+    measures: list[Measure] = []
+    """The quantity that crossed its bound; for a day that is over, all of its quantities."""
+    news: list[New] = []
+    score: float = 0.0
+    """How strange it is, on the detector's own scale, if that needs no knowledge of others."""
+    facts: dict[str, float] = {}
+    """Figures that explain it."""
+    used: dict[str, list[int]] = {}
+    """For a day that is over: checksums of the networks, agents and apps that the identity was seen with."""
     evidence: Evidence | None = None
-    """The event that crossed the bound."""
+    """The event that gave rise to it."""
     tenant: str = ""
     actor: str = ""
     actor_kind: ActorKind = ActorKind.HUMAN
     actor_name: str | None = None
+    peers: str = ""
+    """The group that the identity is compared with."""
+    known_days: int = 0
+    """On how many days before this one the identity was active."""
     sequence: int = 0
     """The identity's count of signals: the same signal sent twice has the same number."""
     more: bool = False

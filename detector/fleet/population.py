@@ -1,12 +1,12 @@
-"""How a tenant's population behaves: levels and residuals by kind of actor, detector, channel and horizon.
+"""How a tenant's population behaves: levels, residuals and scores by group of peers, in figures by day.
 
-A day's figures are whole numbers that only ever get added to, so the order in which identities' windows
-arrive does not matter, and a decision uses only days that every source has finished with. Both together make
-a decision the same in a replay and in a stream over any number of workers.
+A day's figures are whole numbers that only ever get added to, so the order in which identities' days arrive
+does not matter, and a decision uses only days that every source has finished with. Both together make a
+decision the same in a replay and in a stream over any number of workers.
 
-A *residual* is how many deviations a window lies above what was expected of its identity. Its probability
+A *residual* is how many deviations a quantity lies above what was expected of its identity. Its probability
 comes from the residuals the population really showed, not from a Gaussian, whose tails are far too thin for
-this (`surprise`).
+this (`surprise`). All is counted by identity and day, as an alert budget is.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from math import expm1, log1p, log10, sqrt
 
 import msgspec
 
-from detector.event import ActorKind
-from detector.identity.windows import DAY_MS, FLOOR_VARIANCE, prior_mean
+from detector.identity.level import DAY_MS, FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
-from detector.signal import Signal
+from detector.signal import Measure, Signal
 
 __all__ = [
     "BOUND_SURPRISE",
     "SETTLE_MS",
+    "TICK_MS",
     "Cell",
     "Expectation",
     "Population",
@@ -31,32 +31,35 @@ __all__ = [
     "encode",
 ]
 
-SETTLE_MS = 20 * 60 * 1000
-"""A day's figures are used from this long after its end, when every source has normally finished with it."""
+TICK_MS = 10 * 60 * 1000
+SETTLE_MS = 2 * TICK_MS
+"""What is known of others is used from this long after, when every source has normally finished with it."""
 
 MILLI = 1000
 BIN = 0.2
-"""Width of a residual's histogram bin, in deviations."""
+"""Width of a residual's or score's histogram bin."""
 LOWEST_BIN, HIGHEST_BIN = -25, 200
-PRIOR_WINDOWS = 30.0
-"""How many windows the built-in expectation counts for, until the population has shown its own."""
+PRIOR_WINDOWS = 15.0
+"""How many days the built-in expectation counts for, until the population has shown its own."""
 PRIOR_WITHIN = 0.4
-"""The variance of one identity's own windows, in squared logarithms, until the population has shown it."""
-PRIOR_RESIDUALS = 150.0
+"""The variance of one identity's own days, in squared logarithms, until the population has shown it."""
+PRIOR_RESIDUALS = 60.0
 VARIANCE_WEIGHT = 4.0
-"""How many windows of its own the population's within-variance counts for."""
-LEAST_OWN_WINDOWS = 3
-"""From so many windows on, an identity's spread around its own level says something."""
-FULL_KNOWLEDGE = 150.0
-OWN_KNOWLEDGE = 10.0
-"""Surprise is capped in proportion to what is known: windows of the population, own ones counting tenfold.
+"""How many days of its own the population's within-variance counts for."""
+LEAST_OWN_DAYS = 3
+"""From so many days on, an identity's spread around its own level says something."""
+FULL_KNOWLEDGE = 60.0
+OWN_KNOWLEDGE = 8.0
+"""Surprise is capped in proportion to what is known: days of the population, own ones counting eightfold.
 What has just been switched on must learn before it may call anything rare."""
-DAILY_FADING = 0.95
-MAX_SUMMARIES = 2_000
+DAILY_FADING = 0.96
+MAX_SUMMARIES = 4_000
 BOUND_SURPRISE = 2.0
-"""What one window in a hundred exceeds is the most to be expected; alerts take more evidence than that."""
+"""What one day in a hundred exceeds is the most to be expected; alerts take more evidence than that."""
 MAX_SURPRISE = 5.0
 """Nothing is believed to be rarer than one in a hundred thousand on statistics alone."""
+MAX_VALUES = 20_000
+"""How many different networks, agents or apps of a day are counted."""
 
 
 def day_known_at(time_ms: int) -> int:
@@ -68,38 +71,37 @@ class Cell(msgspec.Struct, array_like=True):
     """One day of one cell of the population, in whole numbers."""
 
     windows: int = 0
+    """How many identities' days were counted."""
     level_milli: int = 0
     """The sum of ``log1p(value)`` in thousandths."""
     level_milli_squares: int = 0
     within: int = 0
-    """How many of the windows were of identities with a level of their own."""
+    """How many of them were of identities with a level of their own."""
     within_milli_squares: int = 0
-    """Those windows' squared distances from that level."""
-    residuals: dict[int, int] = {}
-    """Histogram: bin (of width `BIN`) → windows."""
+    """Their squared distances from that level."""
+    counts: dict[int, int] = {}
+    """Histogram: bin (of width `BIN`) → days; or value's checksum → identities."""
 
 
 def encode(cell: Cell) -> bytes:
     """The cell as bytes: the same for the same figures, in whatever order they came."""
-    ordered = dict(sorted(cell.residuals.items()))
-    return msgspec.msgpack.encode(msgspec.structs.replace(cell, residuals=ordered))
+    ordered = dict(sorted(cell.counts.items()))
+    return msgspec.msgpack.encode(msgspec.structs.replace(cell, counts=ordered))
 
 
 class Expectation(msgspec.Struct, frozen=True):
-    """What was expected of one window, and how far it lies from that."""
+    """What was expected of one quantity, and how far it lies from that."""
 
     typical: float
-    """Rows in a usual window of this identity."""
+    """Rows on a usual day of this identity."""
     bound: float
-    """The most rows to be expected: one window in a hundred exceeds them (`BOUND_SURPRISE`)."""
+    """The most rows to be expected: one day in a hundred exceeds them (`BOUND_SURPRISE`)."""
     residual: float
     """Deviations above the expected level."""
     surprise: float
     """−log10 of the probability of a residual so large; at most `MAX_SURPRISE`."""
-    own_windows: int
-    population_windows: int
-    warm: bool
-    """Whether the identity's own level, not the population's, carries the expectation."""
+    own_days: int
+    population_days: int
 
 
 class _Summary(msgspec.Struct):
@@ -108,20 +110,26 @@ class _Summary(msgspec.Struct):
     windows: float
     mean: float
     within: float
-    """Variance of an identity's windows around its own level."""
+    """Variance of an identity's days around its own level."""
     between: float
     """Variance of the identities' levels."""
     tail: dict[int, float]
     """Bin → weight of the residuals in that bin or above."""
-    residuals: float
     most: float = 0.0
     """The residual of `BOUND_SURPRISE`."""
+
+
+class _Histogram(msgspec.Struct):
+    """A cell of scores over all days up to one."""
+
+    windows: float
+    tail: dict[int, float]
 
 
 class Population:
     """Tenants' figures by day; `cells` is all its state, and `dirty` the keys changed since they were saved.
 
-    A key is ``tenant|day|kind|detector|channel|horizon``.
+    A key is ``tenant|day|name``.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -129,65 +137,117 @@ class Population:
         self.cells: dict[str, Cell] = {}
         self.dirty: set[str] = set()
         self._days: dict[str, set[int]] = {}
-        self._summaries: dict[tuple[str, str], dict[int, _Summary]] = {}
+        self._cache: dict[tuple[str, str, int], object] = {}
 
     def restore(self, key: str, cell: Cell) -> None:
         """Put a saved cell back."""
         self.cells[key] = cell
         tenant, day = _tenant_and_day(key)
         self._days.setdefault(tenant, set()).add(day)
-        self._summaries.clear()
+        self._cache.clear()
 
-    def learn(self, signal: Signal, expectation: Expectation, floor_day: int) -> None:
-        """Add a closed window to the day on which it became known, or to `floor_day` if that one is over."""
+    def learn(self, signal: Signal, floor_day: int) -> int:
+        """Add an identity's day that is over to the day on which that became known.
+
+        That is `floor_day` if it is later: a day whose figures are in use does not change. Returns the day.
+        """
         day = max(signal.time_ms // DAY_MS, floor_day)
-        name = _cell_name(signal.actor_kind, signal.detector, signal.channel, signal.horizon_ms)
-        key = f"{signal.tenant}|{day}|{name}"
-        cell = self.cells.get(key)
-        if cell is None:
-            cell = self.cells[key] = Cell()
-            self._days.setdefault(signal.tenant, set()).add(day)
-        milli = round(log1p(signal.value) * MILLI)
-        cell.windows += 1
-        cell.level_milli += milli
-        cell.level_milli_squares += milli * milli
-        if signal.own_windows >= LEAST_OWN_WINDOWS:
-            away = milli - round(signal.own_mean * MILLI)
-            cell.within += 1
-            cell.within_milli_squares += away * away
-        index = _bin(expectation.residual)
-        cell.residuals[index] = cell.residuals.get(index, 0) + 1
-        self.dirty.add(key)
-        summaries = self._summaries.get((signal.tenant, name))
-        if summaries and max(summaries) >= day:  # made too early, for a provisional decision
-            summaries.clear()
+        for measure in signal.measures:
+            self._learn_measure(signal, measure, day)
+        self.count(signal.tenant, day, "active")
+        self.count(signal.tenant, day, f"active|{signal.peers}")
+        for sort, values in signal.used.items():
+            cell = self._cell(signal.tenant, day, f"used|{sort}")
+            counts = cell.counts
+            for value in values:
+                if value in counts or len(counts) < MAX_VALUES:
+                    counts[value] = counts.get(value, 0) + 1
+        return day
 
-    def expect(self, signal: Signal) -> Expectation:
-        """What was to be expected of a signal's window when it became known, and how surprising it is.
+    def count(self, tenant: str, day: int, name: str, value: float | None = None) -> None:
+        """Add one to a cell, and `value` to its histogram."""
+        cell = self._cell(tenant, day, name)
+        cell.windows += 1
+        if value is not None:
+            index = _bin(value)
+            cell.counts[index] = cell.counts.get(index, 0) + 1
+
+    def count_at(self, tenant: str, day: int, name: str, index: int) -> None:
+        """Add one to a cell and to one of its counts."""
+        cell = self._cell(tenant, day, name)
+        cell.windows += 1
+        cell.counts[index] = cell.counts.get(index, 0) + 1
+
+    def counts(self, tenant: str, day: int, name: str) -> dict[int, int]:
+        """A cell's counts on one day."""
+        cell = self.cells.get(f"{tenant}|{day}|{name}")
+        return {} if cell is None else cell.counts
+
+    def known_days(self, tenant: str, known: int) -> list[int]:
+        """The days up to one, of those that are remembered."""
+        return self._known_days(tenant, known)
+
+    def expect(self, signal: Signal, measure: Measure) -> Expectation:
+        """What was to be expected of a measure when it became known, and how surprising it is.
 
         The identity's level is its own shrunk towards its peers', each weighed by how sure it is (empirical
         Bayes; Morris, *Parametric empirical Bayes inference*, 1983): much for a newcomer, hardly at all for
         one that is well known.
         """
         detection = self._settings.detection
-        summary = self._summary(signal)
-        own = min(signal.own_windows, 1 / detection.fading)
+        summary = self._summary(
+            signal.tenant, _name(signal.peers, measure), day_known_at(signal.time_ms), measure
+        )
+        own = min(measure.days, 1 / detection.fading)
         precision = own / summary.within + 1 / summary.between
-        mean = (own * signal.own_mean / summary.within + summary.mean / summary.between) / precision
-        spread = (own * signal.own_variance + VARIANCE_WEIGHT * summary.within) / (own + VARIANCE_WEIGHT)
+        mean = (own * measure.mean / summary.within + summary.mean / summary.between) / precision
+        spread = (own * measure.variance + VARIANCE_WEIGHT * summary.within) / (own + VARIANCE_WEIGHT)
         deviation = sqrt(spread + 1 / precision + FLOOR_VARIANCE)
-        residual = (log1p(signal.value) - mean) / deviation
-        known = summary.windows + OWN_KNOWLEDGE * signal.own_windows
+        residual = (log1p(measure.value) - mean) / deviation
+        known = summary.windows + OWN_KNOWLEDGE * measure.days
         most = MAX_SURPRISE * min(1.0, known / FULL_KNOWLEDGE)
         return Expectation(
             typical=expm1(mean),
             bound=expm1(mean + summary.most * deviation),
             residual=residual,
-            surprise=min(most, _surprise(summary, residual)),
-            own_windows=signal.own_windows,
-            population_windows=round(summary.windows),
-            warm=signal.own_windows >= detection.warm_windows,
+            surprise=min(most, _surprise(summary.tail, summary.windows, _bin(residual), residual)),
+            own_days=measure.days,
+            population_days=round(summary.windows),
         )
+
+    def surprise(self, signal: Signal, detector: str, score: float) -> float:
+        """−log10 of the share of its peers' days that had so high a score of a detector."""
+        known = day_known_at(signal.time_ms)
+        histogram = self._histogram(signal.tenant, f"score|{signal.peers}|{detector}", known)
+        days = self.windows(signal.tenant, f"active|{signal.peers}", known)
+        tail = histogram.tail[_bin(score)]
+        probability = (tail + PRIOR_RESIDUALS * _prior_score_tail(score)) / (days + PRIOR_RESIDUALS)
+        return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
+
+    def windows(self, tenant: str, name: str, known: int) -> float:
+        """How much has been counted in a cell up to a day, newer days weighing more."""
+        return self._histogram(tenant, name, known).windows
+
+    def users(self, tenant: str, sort: str, value: int, known: int) -> float:
+        """The share of a tenant's active identities, in the last week known, that were seen with a value."""
+        seen = active = 0
+        for day in self._known_days(tenant, known):
+            if day <= known - 7:
+                continue
+            cell = self.cells.get(f"{tenant}|{day}|used|{sort}")
+            if cell is not None:
+                seen = max(seen, cell.counts.get(value, 0))
+            active = max(active, self._active(tenant, day))
+        return seen / active if active else 0.0
+
+    def identities(self, tenant: str, known: int) -> int:
+        """How many identities were active on the busiest of the days known."""
+        key = tenant, "identities", known
+        cached = self._cache.get(key)
+        if cached is None:
+            days = self._known_days(tenant, known)
+            cached = self._cache[key] = max((self._active(tenant, day) for day in days), default=0)
+        return cached if isinstance(cached, int) else 0
 
     def forget(self, before_day: int) -> list[str]:
         """Drop all days before one; the keys dropped."""
@@ -197,37 +257,79 @@ class Population:
             self.dirty.discard(key)
         kept = {tenant: {day for day in days if day >= before_day} for tenant, days in self._days.items()}
         self._days = {tenant: days for tenant, days in kept.items() if days}
-        self._summaries.clear()
+        self._cache.clear()
         return gone
 
-    def _summary(self, signal: Signal) -> _Summary:
-        known = day_known_at(signal.time_ms)
-        name = _cell_name(signal.actor_kind, signal.detector, signal.channel, signal.horizon_ms)
-        summaries = self._summaries.get((signal.tenant, name))
-        if summaries is None:
-            if len(self._summaries) >= MAX_SUMMARIES:
-                self._summaries.clear()
-            summaries = self._summaries[signal.tenant, name] = {}
-        summary = summaries.get(known)
-        if summary is None:
-            if len(summaries) > self._settings.triage.population_days:
-                summaries.clear()
-            summary = summaries[known] = self._summarise(signal, name, known)
-        return summary
+    def _active(self, tenant: str, day: int) -> int:
+        cell = self.cells.get(f"{tenant}|{day}|active")
+        return 0 if cell is None else cell.windows
 
-    def _summarise(self, signal: Signal, name: str, known: int) -> _Summary:
+    def _cell(self, tenant: str, day: int, name: str) -> Cell:
+        key = f"{tenant}|{day}|{name}"
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self.cells[key] = Cell()
+            self._days.setdefault(tenant, set()).add(day)
+        self.dirty.add(key)
+        return cell
+
+    def _learn_measure(self, signal: Signal, measure: Measure, day: int) -> None:
+        residual = self.expect(signal, measure).residual
+        cell = self._cell(signal.tenant, day, _name(signal.peers, measure))
+        milli = round(log1p(measure.value) * MILLI)
+        cell.windows += 1
+        cell.level_milli += milli
+        cell.level_milli_squares += milli * milli
+        if measure.days >= LEAST_OWN_DAYS:
+            away = milli - round(measure.mean * MILLI)
+            cell.within += 1
+            cell.within_milli_squares += away * away
+        index = _bin(residual)
+        cell.counts[index] = cell.counts.get(index, 0) + 1
+
+    def _known_days(self, tenant: str, known: int) -> list[int]:
+        oldest = known - self._settings.triage.population_days
+        return sorted(day for day in self._days.get(tenant, ()) if oldest < day <= known)
+
+    def _cached(self, key: tuple[str, str, int]) -> object:
+        cached = self._cache.get(key)
+        if cached is None and len(self._cache) >= MAX_SUMMARIES:
+            self._cache.clear()
+        return cached
+
+    def _histogram(self, tenant: str, name: str, known: int) -> _Histogram:
+        key = tenant, name, known
+        cached = self._cached(key)
+        if isinstance(cached, _Histogram):
+            return cached
+        windows = 0.0
+        bins: dict[int, float] = {}
+        for day in self._known_days(tenant, known):
+            cell = self.cells.get(f"{tenant}|{day}|{name}")
+            if cell is None:
+                continue
+            weight = DAILY_FADING ** (known - day)
+            windows += weight * cell.windows
+            for index in sorted(cell.counts):
+                bins[index] = bins.get(index, 0.0) + weight * cell.counts[index]
+        histogram = self._cache[key] = _Histogram(windows, _tail(bins))
+        return histogram
+
+    def _summary(self, tenant: str, name: str, known: int, measure: Measure) -> _Summary:
+        key = tenant, name, known
+        cached = self._cached(key)
+        if isinstance(cached, _Summary):
+            return cached
         detection = self._settings.detection
-        expected = prior_mean(signal.horizon_ms, detection)
+        expected = prior_mean(measure.span, detection)
         windows = PRIOR_WINDOWS
         level = PRIOR_WINDOWS * expected
         square = PRIOR_WINDOWS * (expected * expected + detection.prior_deviation**2)
         within_windows = PRIOR_WINDOWS
         within = PRIOR_WINDOWS * PRIOR_WITHIN
         bins: dict[int, float] = {}
-        residuals = 0.0
-        oldest = known - self._settings.triage.population_days
-        for day in sorted(day for day in self._days.get(signal.tenant, ()) if oldest < day <= known):
-            cell = self.cells.get(f"{signal.tenant}|{day}|{name}")
+        for day in self._known_days(tenant, known):
+            cell = self.cells.get(f"{tenant}|{day}|{name}")
             if cell is None:
                 continue
             weight = DAILY_FADING ** (known - day)
@@ -236,34 +338,46 @@ class Population:
             square += weight * cell.level_milli_squares / MILLI**2
             within_windows += weight * cell.within
             within += weight * cell.within_milli_squares / MILLI**2
-            for index in sorted(cell.residuals):
-                bins[index] = bins.get(index, 0.0) + weight * cell.residuals[index]
-            residuals += weight * cell.windows
-        tail: dict[int, float] = {}
-        above = 0.0
-        for index in range(HIGHEST_BIN, LOWEST_BIN - 1, -1):
-            above += bins.get(index, 0.0)
-            tail[index] = above
+            for index in sorted(cell.counts):
+                bins[index] = bins.get(index, 0.0) + weight * cell.counts[index]
         mean = level / windows
         inner = within / within_windows
         between = max(FLOOR_VARIANCE, square / windows - mean * mean - inner)
-        summary = _Summary(windows - PRIOR_WINDOWS, mean, inner, between, tail, residuals)
+        summary = _Summary(windows - PRIOR_WINDOWS, mean, inner, between, _tail(bins))
         summary.most = _residual_of(summary, BOUND_SURPRISE)
+        self._cache[key] = summary
         return summary
 
 
 def _tenant_and_day(key: str) -> tuple[str, int]:
-    tenant, day, *_ = key.rsplit("|", 5)  # from the right: a tenant's name may hold anything
-    return tenant, int(day)
+    """The parts of a key: a tenant's name may hold anything, so the day is the last part that is a number."""
+    parts = key.split("|")
+    for at in range(len(parts) - 2, 0, -1):
+        if parts[at].lstrip("-").isdigit():
+            return "|".join(parts[:at]), int(parts[at])
+    raise ValueError(f"no day in {key!r}")
 
 
-@lru_cache(maxsize=4_096)
-def _cell_name(actor_kind: ActorKind, detector: str, channel: str, horizon_ms: int) -> str:
-    return f"{actor_kind.value}|{detector}|{channel}|{horizon_ms}"
+@lru_cache(maxsize=16_384)
+def _cell_name(peers: str, detector: str, channel: str, span: str, familiarity: str) -> str:
+    return f"{peers}|{detector}|{channel}|{span}|{familiarity}"
+
+
+def _name(peers: str, measure: Measure) -> str:
+    return _cell_name(peers, measure.detector, measure.channel, measure.span, measure.familiarity)
 
 
 def _bin(residual: float) -> int:
     return max(LOWEST_BIN, min(HIGHEST_BIN, int(residual // BIN)))
+
+
+def _tail(bins: dict[int, float]) -> dict[int, float]:
+    tail: dict[int, float] = {}
+    above = 0.0
+    for index in range(HIGHEST_BIN, LOWEST_BIN - 1, -1):
+        above += bins.get(index, 0.0)
+        tail[index] = above
+    return tail
 
 
 def _prior_tail(residual: float) -> float:
@@ -271,14 +385,13 @@ def _prior_tail(residual: float) -> float:
     return 1.0 if residual <= -1.0 else min(1.0, 0.5 * 10 ** (-0.62 * residual))
 
 
-def _surprise(summary: _Summary, residual: float) -> float:
-    return _surprise_in(summary, _bin(residual), residual)
+def _prior_score_tail(score: float) -> float:
+    """The built-in probability of a score at least so high."""
+    return 0.3 * 10 ** (-0.6 * max(0.0, score))
 
 
-def _surprise_in(summary: _Summary, index: int, residual: float) -> float:
-    probability = (summary.tail[index] + PRIOR_RESIDUALS * _prior_tail(residual)) / (
-        summary.residuals + PRIOR_RESIDUALS
-    )
+def _surprise(tail: dict[int, float], windows: float, index: int, residual: float) -> float:
+    probability = (tail[index] + PRIOR_RESIDUALS * _prior_tail(residual)) / (windows + PRIOR_RESIDUALS)
     return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
 
 
@@ -290,7 +403,7 @@ def _residual_of(summary: _Summary, surprise: float) -> float:
     low, high = 0, HIGHEST_BIN
     while low < high:
         middle = (low + high) // 2
-        if _surprise_in(summary, middle, middle * BIN) >= surprise:
+        if _surprise(summary.tail, summary.windows, middle, middle * BIN) >= surprise:
             high = middle
         else:
             low = middle + 1

@@ -1,26 +1,46 @@
-"""One operation too large: the largest of an hour per channel, against that of the identity's other hours."""
+"""One operation too large: the largest of a day by kind of operation, against that of the identity's other days."""
 
 from __future__ import annotations
 
 import msgspec
 
-from detector.event import AccessEvent
-from detector.identity.windows import HOUR_MS, Cell, Cells, add, close, make_room, next_close_ms
-from detector.ledger import Counted
+from detector.event import Operation
+from detector.identity.access import Access, Day
+from detector.identity.level import Level, bound, familiarity, learn, measure
 from detector.settings import DetectionSettings
-from detector.signal import Signal
+from detector.signal import Signal, SignalKind, Span, evidence
 
-__all__ = ["DETECTOR", "Export", "ExportState"]
+__all__ = ["DETECTOR", "Export", "ExportState", "Largest"]
+
+OPERATIONS = frozenset(
+    {
+        Operation.QUERY,
+        Operation.BULK_EXPORT,
+        Operation.REPORT,
+        Operation.REPORT_EXPORT,
+        Operation.LIST_VIEW,
+        Operation.SEARCH,
+        Operation.FILE_DOWNLOAD,
+    }
+)
+"""A record view is one row, always."""
+MAX_OBJECT_NAME = 64
 
 
-OPEN_WINDOWS = 8
-"""How many windows are open at once over all channels, if they wait an hour for late events."""
+class Largest(msgspec.Struct, array_like=True):
+    """The level of one kind of operation, and the largest of each day that is not over."""
+
+    level: Level = msgspec.field(default_factory=Level)
+    open: dict[int, int] = {}
+    said: int = 0
+    """The rows when a signal was last sent, on whatever day."""
+    said_day: int = -1
 
 
 class ExportState(msgspec.Struct):
-    """An identity's channels (operations) and the largest operation of each hour."""
+    """By kind of operation."""
 
-    hours: dict[str, Cell] = {}
+    operations: dict[str, Largest] = {}
 
 
 class Export:
@@ -29,44 +49,61 @@ class Export:
     name = "export"
     State = ExportState
 
-    def observe(
-        self, state: ExportState, event: AccessEvent, counted: Counted, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Hold the operation's rows so far against the largest of this hour."""
-        if not counted.rows:
+    def observe(self, state: ExportState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+        """Hold the operation's rows so far against the largest of other days."""
+        if not access.rows or not access.personal or access.event.operation not in OPERATIONS:
             return None
-        channel = event.operation
-        cell = state.hours.get(channel)
-        if cell is None:
-            cell = state.hours[channel] = Cell()
-        opened = len(cell.open)
-        signal = add(
-            cell,
-            self.name,
-            channel,
-            HOUR_MS,
-            event,
-            counted.operation_rows,
-            counted.rows,
-            settings,
-            largest=True,
-        )
-        signals = [] if signal is None else [signal]
-        if len(cell.open) > opened:
-            signals += make_room(_cells(state), self.name, OPEN_WINDOWS, event.time_ms, settings)
-        return signals
+        operation = access.event.operation
+        largest = state.operations.get(operation)
+        if largest is None:
+            largest = state.operations[operation] = Largest()
+        rows = access.operation_rows
+        before = largest.open.get(access.day)
+        if before is None:
+            largest.level.bound = bound(largest.level, Span.OPERATION, settings)
+            largest.open[access.day] = rows
+        elif rows > before:
+            largest.open[access.day] = rows
+        else:
+            return None
+        if rows <= largest.level.bound:
+            return None
+        if largest.said_day == access.day and rows < largest.said * settings.growth:
+            return None
+        largest.said, largest.said_day = rows, access.day
+        familiar = familiarity(largest.level.days, access.known_days, settings)
+        return [
+            Signal(
+                kind=SignalKind.CROSSED,
+                detector=self.name,
+                time_ms=access.event.time_ms,
+                day=access.day,
+                first_ms=access.event.time_ms,
+                last_ms=access.event.time_ms,
+                channel=operation,
+                rows=rows,
+                objects={access.object[:MAX_OBJECT_NAME]: rows},
+                measures=[measure(self.name, operation, Span.OPERATION, rows, largest.level, familiar)],
+                evidence=evidence(access.event, access.rows),
+            )
+        ]
 
-    def close(self, state: ExportState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
-        """Learn the hours that have ended."""
-        return close(_cells(state), self.name, until_ms, settings)
+    def close(self, state: ExportState, day: Day, settings: DetectionSettings) -> list[Signal]:
+        """Learn the day."""
+        for operation, largest in state.operations.items():
+            rows = largest.open.pop(day.day, None)
+            if rows is None:
+                continue
+            familiar = familiarity(largest.level.days, day.known_days, settings)
+            day.measures.append(measure(self.name, operation, Span.OPERATION, rows, largest.level, familiar))
+            largest.level.bound = bound(largest.level, Span.OPERATION, settings)
+            learn(largest.level, rows, Span.OPERATION, settings)
+        return []
 
-    def next_close_ms(self, state: ExportState, settings: DetectionSettings) -> int | None:
-        """When the first open hour is due."""
-        return next_close_ms(_cells(state), settings)
-
-
-def _cells(state: ExportState) -> Cells:
-    return ((HOUR_MS, state.hours),)
+    def drop(self, state: ExportState, day: int) -> None:
+        """Forget the day."""
+        for largest in state.operations.values():
+            largest.open.pop(day, None)
 
 
 DETECTOR = Export()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind
+from detector.identity.access import Access, Day
+from detector.identity.level import DAY_MS, HOUR_MS
 from detector.identity.registry import DETECTORS
 from detector.ledger import Ledger, count
-from detector.settings import DetectionSettings
-from detector.signal import Signal, SignalKind
+from detector.settings import DetectionSettings, peers_of
+from detector.signal import Measure, Signal, SignalKind
 
 __all__ = [
     "PROFILE_VERSION",
@@ -24,8 +28,10 @@ __all__ = [
     "observe",
 ]
 
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
 MAX_NAME = 120
+MAX_OPEN_DAYS = 3
+"""How many days are open at once; times all over the calendar close the first of them early."""
 """How many characters of an actor's name are kept."""
 
 States: Any = msgspec.defstruct(
@@ -58,6 +64,12 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     """Event time of the first event."""
     clock_ms: int
     """Event time of the newest event."""
+    known_days: int = 0
+    """How many active days have been learned."""
+    learned_day: int = -1
+    """The newest of them, in days since 1970 UTC; what comes for it or before is late."""
+    open_days: list[int] = []
+    """Days with events that are not over yet, earliest first."""
     sequence: int = 0
     """How many signals have been sent."""
     duplicates: int = 0
@@ -127,53 +139,109 @@ def observe(
     if counted is None:
         profile.duplicates += 1
         return None, []
-    if event.time_ms > profile.clock_ms:
-        profile.clock_ms = event.time_ms
-    if event.actor_name is not None:
+    time_ms = event.time_ms
+    if time_ms > profile.clock_ms:
+        profile.clock_ms = time_ms
+    if event.actor_name is not None and event.actor_name != profile.actor_name:
         profile.actor_name = event.actor_name[:MAX_NAME]
+    day = time_ms // DAY_MS
     signals: list[Signal] = []
+    if day not in profile.open_days:
+        signals = _open(profile, day, settings)
+    kind, personal = _grave(event.objects)
+    access = Access(
+        event,
+        counted.rows,
+        counted.operation_rows,
+        kind,
+        personal,
+        day,
+        time_ms // HOUR_MS,
+        profile.known_days,
+        day - profile.first_ms // DAY_MS,
+    )
     states = profile.states
+    said: list[Signal] | None = None
     for name, observe_event in _OBSERVERS:
-        said = observe_event(getattr(states, name), event, counted, settings)
-        if said:
-            signals += said
-    if not signals:
-        return counted.rows, signals
-    if len(signals) > 1:
-        signals.sort(
-            key=lambda signal: signal.kind is SignalKind.CROSSED
-        )  # windows that made room come first
-        if signals[-1].kind is SignalKind.CROSSED:
-            for signal in signals[:-1]:
-                signal.more = True
-    return counted.rows, _signed(profile, signals)
+        more = observe_event(getattr(states, name), access, settings)
+        if more:
+            said = more if said is None else said + more
+    if said:
+        for signal in said[:-1]:
+            signal.more = True
+        signals += said
+    return counted.rows, _signed(profile, signals, settings) if signals else signals
 
 
 def close(profile: Profile, until_ms: int, settings: DetectionSettings) -> list[Signal]:
-    """Close and learn what ended before `until_ms`, lateness allowed for."""
+    """Close and learn the days that ended before `until_ms`, lateness allowed for."""
     signals: list[Signal] = []
-    for name, detector in DETECTORS.items():
-        signals += detector.close(getattr(profile.states, name), until_ms, settings)
-    signals.sort(key=lambda signal: signal.time_ms)  # stable: detectors keep their order within a moment
-    return _signed(profile, signals)
+    late_ms = settings.late_seconds * 1000
+    while profile.open_days and (end_ms := (profile.open_days[0] + 1) * DAY_MS + late_ms) <= until_ms:
+        signals += _close_first(profile, end_ms, settings)
+    return _signed(profile, signals, settings) if signals else signals
 
 
 def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:
     """The earliest event time at which `close` would do something, or ``None``."""
-    dues = [
-        due
-        for name, detector in DETECTORS.items()
-        if (due := detector.next_close_ms(getattr(profile.states, name), settings)) is not None
-    ]
-    return min(dues, default=None)
+    if not profile.open_days:
+        return None
+    return (profile.open_days[0] + 1) * DAY_MS + settings.late_seconds * 1000
 
 
-def _signed(profile: Profile, signals: list[Signal]) -> list[Signal]:
+def _open(profile: Profile, day: int, settings: DetectionSettings) -> list[Signal]:
+    profile.open_days = sorted([*profile.open_days, day])
+    return _close_first(profile, profile.clock_ms, settings) if len(profile.open_days) > MAX_OPEN_DAYS else []
+
+
+def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) -> list[Signal]:
+    """Learn the first open day, unless it had been learned before; what it shows, and what triage learns of it."""
+    day = profile.open_days.pop(0)
+    states = profile.states
+    if day <= profile.learned_day:
+        for name, detector in DETECTORS.items():
+            detector.drop(getattr(states, name), day)
+        return []
+    measures: list[Measure] = []
+    over = Day(day, profile.known_days, day - profile.first_ms // DAY_MS, time_ms, measures, {}, {})
+    signals: list[Signal] = []
+    for name, detector in DETECTORS.items():
+        signals += detector.close(getattr(states, name), over, settings)
+    for signal in signals:
+        signal.more = True
+    signals.append(
+        Signal(
+            kind=SignalKind.CLOSED,
+            detector="",
+            time_ms=time_ms,
+            day=day,
+            first_ms=day * DAY_MS,
+            last_ms=day * DAY_MS,
+            measures=measures,
+            used=over.used,
+            facts=over.facts,
+        )
+    )
+    profile.known_days += 1
+    profile.learned_day = day
+    return signals
+
+
+@lru_cache(maxsize=4_096)
+def _grave(objects: tuple[str, ...]) -> tuple[str, bool]:
+    kind = gravest(objects)
+    return kind, sensitivity((kind,)) >= PERSONAL_SENSITIVITY
+
+
+def _signed(profile: Profile, signals: list[Signal], settings: DetectionSettings) -> list[Signal]:
     tenant, actor = profile.tenant, profile.actor
     actor_kind, actor_name = profile.actor_kind, profile.actor_name
+    peers = peers_of(settings, actor, actor_kind)
     for sequence, signal in enumerate(signals, profile.sequence + 1):
         signal.tenant, signal.actor = tenant, actor
         signal.actor_kind, signal.actor_name = actor_kind, actor_name
+        signal.peers = peers
+        signal.known_days = profile.known_days
         signal.sequence = sequence
     profile.sequence += len(signals)
     return signals

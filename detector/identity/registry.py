@@ -7,8 +7,7 @@ import pkgutil
 from typing import Any, Protocol
 
 import detector.identity as _package
-from detector.event import AccessEvent
-from detector.ledger import Counted
+from detector.identity.access import Access, Day
 from detector.settings import DetectionSettings
 from detector.signal import Signal
 
@@ -27,27 +26,28 @@ class IdentityDetector(Protocol):
     """Short and stable: it names the detector in alerts and metrics, and its state within a profile."""
     State: type[Any]
 
-    def observe(
-        self, state: Any, event: AccessEvent, counted: Counted, settings: DetectionSettings
-    ) -> list[Signal] | None:
+    def observe(self, state: Any, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Take one event in and say what is surprising about it; called for every event, so cheap."""
         ...
 
-    def close(self, state: Any, until_ms: int, settings: DetectionSettings) -> list[Signal]:
-        """Learn what ended before `until_ms` (event time, lateness allowed for) and say what it was."""
+    def close(self, state: Any, day: Day, settings: DetectionSettings) -> list[Signal]:
+        """Learn a day on which the identity was active and that is over, add to `day` what triage is to learn
+        from it, and say what the day as a whole shows.
+        """
         ...
 
-    def next_close_ms(self, state: Any, settings: DetectionSettings) -> int | None:
-        """The earliest `until_ms` for which `close` would do something, or ``None``."""
+    def drop(self, state: Any, day: int) -> None:
+        """Forget a day that was reopened by late events: it has been learned before."""
         ...
+
+
+_SHARED = ("registry", "profile", "level", "access")
 
 
 def _found() -> dict[str, IdentityDetector]:
     names = sorted(module.name for module in pkgutil.iter_modules(_package.__path__))
     modules = (
-        importlib.import_module(f"{_package.__name__}.{name}")
-        for name in names
-        if name not in ("registry", "profile")
+        importlib.import_module(f"{_package.__name__}.{name}") for name in names if name not in _SHARED
     )
     return {module.DETECTOR.name: module.DETECTOR for module in modules if hasattr(module, "DETECTOR")}
 

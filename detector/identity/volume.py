@@ -1,27 +1,72 @@
-"""Too many rows in an hour or a day: their sum over each channel, against the identity's own level."""
+"""Too many rows in an hour or a day: their sum by kind of operation and over all, against the identity's own level.
+
+Per event there is an add and a compare; a level and its bound are touched only when a day is over. A peak that
+comes back every week is known: if two of the same weekdays in a row had it, the third is expected to.
+"""
 
 from __future__ import annotations
 
+from math import log1p
+
 import msgspec
 
-from detector.event import AccessEvent
-from detector.identity.windows import DAY_MS, HOUR_MS, Cell, Cells, add, close, make_room, next_close_ms
-from detector.ledger import Counted
+from detector.identity.access import Access, Day
+from detector.identity.level import HOUR_MS, Level, bound, familiarity, learn, measure
 from detector.settings import DetectionSettings
-from detector.signal import Signal
+from detector.signal import Measure, Signal, SignalKind, Span, evidence
 
-__all__ = ["DETECTOR", "Volume", "VolumeState"]
+__all__ = ["ALL", "DETECTOR", "Channel", "Open", "Volume", "VolumeState"]
+
+ALL = "all"
+"""The channel in which all rows of personal data count, whatever the operation."""
+INTERNAL = ":internal"
+"""Behind an operation: rows of the company's own data, counted apart."""
+MAX_CHANNELS = 14
+MAX_HOURS = 3
+"""How many hours of a day are open for late events."""
+MAX_OBJECTS = 6
+"""How many kinds of record a day names; the rows of others are under `OTHER`."""
+MAX_OBJECT_NAME = 64
+OTHER = "*"
+WEEKLY_EXCESS = 2.0
+"""What is learned for a weekday lies at most so far above the bound, in logarithms."""
+CENTI = 100
 
 
-OPEN_WINDOWS = 16
-"""How many windows are open at once over all channels, if they wait an hour for late events."""
+class Open(msgspec.Struct, array_like=True):
+    """One channel's day so far."""
+
+    rows: int = 0
+    said: int = 0
+    """The rows when a signal was last sent about the day, 0 if none was."""
+    peak: int = 0
+    """The fullest of the hours that are no longer held."""
+    said_hour: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    hours: dict[int, int] = {}
+    objects: dict[str, int] = {}
+
+
+class Channel(msgspec.Struct, array_like=True):
+    """The identity's levels of one channel, and its days that are not over."""
+
+    hour: Level = msgspec.field(default_factory=Level)
+    daily: Level = msgspec.field(default_factory=Level)
+    week: list[int] = []
+    """By weekday: ``log1p(rows)`` in hundredths of the last such day and of the one before."""
+    open: dict[int, Open] = {}
+
+    def usual(self, day: int) -> float:
+        """The ``log1p(rows)`` that this weekday has had twice in a row, 0 if it has not."""
+        at = 2 * (day % 7)
+        return min(self.week[at], self.week[at + 1]) / CENTI if self.week else 0.0
 
 
 class VolumeState(msgspec.Struct):
-    """An identity's channels (operations), over an hour and over a day."""
+    """An identity's channels."""
 
-    hours: dict[str, Cell] = {}
-    days: dict[str, Cell] = {}
+    channels: dict[str, Channel] = {}
 
 
 class Volume:
@@ -30,42 +75,152 @@ class Volume:
     name = "volume"
     State = VolumeState
 
-    def observe(
-        self, state: VolumeState, event: AccessEvent, counted: Counted, settings: DetectionSettings
-    ) -> list[Signal] | None:
+    def observe(self, state: VolumeState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Add the event's rows to the hour and the day that it falls into."""
-        rows = counted.rows
-        if not rows:
+        if not access.rows:
             return None
-        channel = event.operation
-        hour = state.hours.get(channel)
-        if hour is None:
-            hour, state.days[channel] = Cell(), Cell()
-            state.hours[channel] = hour
-        day = state.days[channel]
-        opened = len(hour.open)
-        signals = []
-        signal = add(hour, self.name, channel, HOUR_MS, event, rows, rows, settings)
-        if signal is not None:
-            signals.append(signal)
-        signal = add(day, self.name, channel, DAY_MS, event, rows, rows, settings)
-        if signal is not None:
-            signals.append(signal)
-        if len(hour.open) > opened:  # a new day has a new hour
-            signals += make_room(_cells(state), self.name, OPEN_WINDOWS, event.time_ms, settings)
-        return signals
+        operation = access.event.operation
+        if not access.personal:
+            return self._add(state, operation + INTERNAL, access, settings)
+        signals = self._add(state, operation, access, settings)
+        total = self._add(state, ALL, access, settings)
+        if not total or not signals:
+            return total or signals
+        return signals + total
 
-    def close(self, state: VolumeState, until_ms: int, settings: DetectionSettings) -> list[Signal]:
-        """Learn the hours and days that have ended."""
-        return close(_cells(state), self.name, until_ms, settings)
+    def close(self, state: VolumeState, day: Day, settings: DetectionSettings) -> list[Signal]:
+        """Learn the day."""
+        for name, channel in state.channels.items():
+            opened = channel.open.get(day.day)
+            if opened is None:
+                continue
+            familiar = familiarity(channel.daily.days, day.known_days, settings)
+            peak = max(opened.peak, *opened.hours.values())
+            usual = channel.usual(day.day)
+            day.measures.append(
+                measure(self.name, name, Span.HOUR, peak, channel.hour, familiar, usual - 1.0)
+            )
+            day.measures.append(
+                measure(self.name, name, Span.DAY, opened.rows, channel.daily, familiar, usual)
+            )
+            _learn(channel, day.day, opened.rows, peak, settings)
+        return []
 
-    def next_close_ms(self, state: VolumeState, settings: DetectionSettings) -> int | None:
-        """When the first open hour or day is due."""
-        return next_close_ms(_cells(state), settings)
+    def drop(self, state: VolumeState, day: int) -> None:
+        """Forget the day."""
+        for channel in state.channels.values():
+            channel.open.pop(day, None)
+
+    def _add(
+        self, state: VolumeState, name: str, access: Access, settings: DetectionSettings
+    ) -> list[Signal] | None:
+        channel = state.channels.get(name)
+        if channel is None:
+            if len(state.channels) >= MAX_CHANNELS:
+                _forget_channel(state)
+            channel = state.channels[name] = Channel()
+        opened = channel.open.get(access.day)
+        time_ms = access.event.time_ms
+        if opened is None:
+            opened = channel.open[access.day] = Open(first_ms=time_ms, last_ms=time_ms)
+            _set_bounds(channel, access.day, settings)
+        elif time_ms > opened.last_ms:
+            opened.last_ms = time_ms
+        elif time_ms < opened.first_ms:
+            opened.first_ms = time_ms
+        rows = access.rows
+        opened.rows += rows
+        hours = opened.hours
+        hour = access.hour
+        in_hour = hours.get(hour)
+        if in_hour is None:
+            in_hour = rows
+            hours[hour] = rows
+            if len(hours) > MAX_HOURS:
+                opened.peak = max(opened.peak, hours.pop(min(hours)))
+        else:
+            in_hour += rows
+            hours[hour] = in_hour
+        kind = access.object
+        if kind in opened.objects:
+            opened.objects[kind] += rows
+        else:
+            _add_object(opened.objects, kind[:MAX_OBJECT_NAME], rows)
+        if opened.rows <= channel.daily.bound and in_hour <= channel.hour.bound:
+            return None
+        return self._judged(channel, name, opened, in_hour, access, settings)
+
+    def _judged(
+        self,
+        channel: Channel,
+        name: str,
+        opened: Open,
+        in_hour: int,
+        access: Access,
+        settings: DetectionSettings,
+    ) -> list[Signal] | None:
+        """A signal if the day or the hour is over its bound and has grown enough since the last one."""
+        growth = settings.growth
+        day = opened.rows > channel.daily.bound and opened.rows >= opened.said * growth
+        hour = in_hour > channel.hour.bound and in_hour >= opened.said_hour * growth
+        if not day and not hour:
+            return None
+        familiar = familiarity(channel.daily.days, access.known_days, settings)
+        usual = channel.usual(access.day)
+        measures: list[Measure] = []
+        if day:
+            opened.said = opened.rows
+            measures.append(measure(self.name, name, Span.DAY, opened.rows, channel.daily, familiar, usual))
+        if hour:
+            opened.said_hour = in_hour
+            measures.append(measure(self.name, name, Span.HOUR, in_hour, channel.hour, familiar, usual - 1.0))
+        return [
+            Signal(
+                kind=SignalKind.CROSSED,
+                detector=self.name,
+                time_ms=access.event.time_ms,
+                day=access.day,
+                first_ms=opened.first_ms if day else max(opened.first_ms, access.hour * HOUR_MS),
+                last_ms=opened.last_ms,
+                channel=name,
+                rows=opened.rows,
+                objects=dict(opened.objects),
+                measures=measures,
+                evidence=evidence(access.event, access.rows),
+            )
+        ]
 
 
-def _cells(state: VolumeState) -> Cells:
-    return (HOUR_MS, state.hours), (DAY_MS, state.days)
+def _set_bounds(channel: Channel, day: int, settings: DetectionSettings) -> None:
+    usual = channel.usual(day)
+    channel.hour.bound = bound(channel.hour, Span.HOUR, settings, usual - 1.0)
+    channel.daily.bound = bound(channel.daily, Span.DAY, settings, usual)
+
+
+def _learn(channel: Channel, day: int, rows: int, peak: int, settings: DetectionSettings) -> None:
+    del channel.open[day]
+    _set_bounds(channel, day, settings)
+    if not channel.week:
+        channel.week = [0] * 14
+    at = 2 * (day % 7)
+    most = log1p(channel.daily.bound) + WEEKLY_EXCESS
+    channel.week[at + 1] = channel.week[at]
+    channel.week[at] = int(min(log1p(rows), most) * CENTI)
+    learn(channel.hour, peak, Span.HOUR, settings)
+    learn(channel.daily, rows, Span.DAY, settings)
+
+
+def _forget_channel(state: VolumeState) -> None:
+    """Make room by giving up the channel that has been used least."""
+    least = min(state.channels, key=lambda name: (state.channels[name].daily.days, name))
+    del state.channels[least]
+
+
+def _add_object(objects: dict[str, int], kind: str, rows: int) -> None:
+    """Add rows to a kind; those that are too many are counted together."""
+    if kind not in objects and len(objects) >= MAX_OBJECTS:
+        kind = OTHER
+    objects[kind] = objects.get(kind, 0) + rows
 
 
 DETECTOR = Volume()

@@ -1,33 +1,45 @@
 """The triage step: signals in, alerts out.
 
-It holds what is known of a tenant as a whole, its population and its incidents, and decides what is worth a
-human. A decision rests on the population's closed days and on the identity's own signals in their order, on
-nothing else; `settled_at` says when those days are closed.
+It holds what is known of a tenant as a whole, its population, its networks and its incidents, and decides what
+is worth a human. A decision about a moment rests on the identity's own signals in their order and on what was
+known of others two ticks before, on nothing else; `settled_at` says from when that is complete.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
+from fnmatch import fnmatchcase
 from math import inf
 
 import msgspec
 
 from detector import alert
 from detector.alert import Activity, Alert
-from detector.fleet import population
-from detector.fleet.population import Cell, Expectation, Population, day_known_at
-from detector.identity.windows import DAY_MS
+from detector.event import ActorKind
+from detector.fleet import burst, origin, population
+from detector.fleet.origin import Newcomer, Origin
+from detector.fleet.population import SETTLE_MS, TICK_MS, Cell, Population
+from detector.fleet.rarity import strangeness
+from detector.identity.level import DAY_MS
+from detector.identity.novelty import network as network_of
 from detector.settings import Settings
-from detector.signal import Signal, SignalKind
+from detector.signal import Evidence, New, Signal, SignalKind, Span
+from detector.triage import budget, risk
 from detector.triage import incident as incidents
-from detector.triage import risk
-from detector.triage.incident import Incident
+from detector.triage.incident import Finding, Incident
 
 __all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
 
-DESK_VERSION = 1
+DESK_VERSION = 2
+MAX_DAYS = 4
+"""How many days not over a standing remembers its greatest scores of."""
+STEP_RISK = 10
+"""An incident is published again when its risk has risen by so much."""
 _CELL = b"c"
 _STANDING = b"s"
+_ORIGIN = b"o"
+_PENDING = b"p"
+_AMOUNTS = ("volume", "export", "drip")
 
 
 class DeskError(ValueError):
@@ -35,16 +47,31 @@ class DeskError(ValueError):
 
 
 class Standing(msgspec.Struct, array_like=True):
-    """Where one identity stands: the last signal judged, and its open incident."""
+    """Where one identity, or one network, stands."""
 
     version: int = DESK_VERSION
     sequence: int = 0
+    """The last signal judged."""
     incident: Incident | None = None
+    greatest: dict[int, dict[str, float]] = {}
+    """Day not over → detector → its greatest score of that day; under ``risk`` the greatest risk."""
+    tick: int = -1
+    """The newest tick in which it was counted as being over a bound."""
+
+
+class _Pending(msgspec.Struct, array_like=True):
+    """Somebody who turned up on a network, to be entered when the tick closes."""
+
+    tenant: str
+    network: str
+    actor: str
+    newcomer: Newcomer
+    evidence: Evidence | None
 
 
 def settled_at(time_ms: int) -> int:
-    """The watermark from which all days that a decision about `time_ms` rests on are closed."""
-    return (day_known_at(time_ms) + 1) * DAY_MS
+    """The watermark from which all that a decision about `time_ms` may know of others is complete."""
+    return (time_ms - SETTLE_MS) // TICK_MS * TICK_MS + TICK_MS
 
 
 class Desk:
@@ -52,15 +79,24 @@ class Desk:
 
     def __init__(self, settings: Settings, store: MutableMapping[bytes, bytes]) -> None:
         self._settings = settings
+        self._triage = settings.triage
+        self._fade = (
+            1 / (settings.triage.half_life_seconds * 1000) if settings.triage.half_life_seconds else 0.0
+        )
         self._store = store
         self._population = Population(settings)
         self._standings: dict[str, Standing] = {}
+        self._origins: dict[str, Origin] = {}
+        self._pending: dict[int, dict[str, _Pending]] = {}  # end of a tick → by tenant, network and actor
         self._open: set[str] = set()
         self._dirty: set[str] = set()
+        self._dirty_origins: set[str] = set()
+        self._dirty_pending: set[bytes] = set()
         self._gone: set[bytes] = set()
         self._quiet_from: float = (
             inf  # event time before which no open incident can have been quiet for long enough
         )
+        self._thresholds: dict[tuple[str, int], int] = {}
         self._day = -1
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
@@ -74,18 +110,26 @@ class Desk:
             try:
                 if key[:1] == _CELL:
                     self._population.restore(name, msgspec.msgpack.decode(self._store[key], type=Cell))
-                    continue
+                elif key[:1] == _ORIGIN:
+                    self._origins[name] = origin.decode(self._store[key])
+                elif key[:1] == _PENDING:
+                    end, _, about = name.partition("|")
+                    waiting = msgspec.msgpack.decode(self._store[key], type=_Pending)
+                    self._pending.setdefault(int(end), {})[about] = waiting
+                else:
+                    standing = _decode(name, self._store[key])
+                    if standing.incident is not None:
+                        self._standings[name] = standing
+                        self._opened(name, standing.incident)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                if isinstance(error, DeskError):
+                    raise
                 raise DeskError(f"{name}: not a value of triage: {error}") from error
-            standing = _decode(name, self._store[key])
-            if standing.incident is not None:
-                self._standings[name] = standing
-                self._opened(name, standing.incident)
 
     def judge(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
         """Take a signal in; the alerts that follow from it.
 
-        With `provisional`, the days that it rests on were not closed yet, and the incident will say so.
+        With `provisional`, what it rests on was not complete yet, and the incident will say so.
         """
         name = signal.identity
         standing = self._standing(name)
@@ -95,21 +139,25 @@ class Desk:
         standing.sequence = signal.sequence
         self._dirty.add(name)
         alerts = self._close_if_quiet(name, standing, signal.time_ms)
-        expectation = self._population.expect(signal)
+        announced = any(window.covers(signal.actor, signal.time_ms) for window in self._triage.announced)
         if signal.kind is SignalKind.CLOSED:
-            self._population.learn(signal, expectation, self.watermark_ms // DAY_MS)
-        if signal.crossed:
-            self._weigh(name, standing, signal, expectation, provisional=provisional)
-            if standing.incident is not None and not signal.more:
-                alerts += self._publish_if_due(standing.incident, signal.time_ms)
+            self._learn(standing, signal, announced=announced)
+            return alerts
+        if announced and signal.detector in _AMOUNTS:
+            return alerts
+        self._weigh(name, standing, signal, provisional=provisional)
+        if standing.incident is not None and not signal.more:
+            alerts += self._publish_if_due(standing, standing.incident, signal.time_ms, signal.day)
         return alerts
 
     def advance(self, watermark_ms: int) -> list[Alert]:
-        """Everything before `watermark_ms` is known: close what has been quiet, forget what is too old."""
+        """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget."""
         if watermark_ms <= self.watermark_ms:
             return []
-        self.watermark_ms = watermark_ms
         alerts = []
+        for end in sorted(end for end in self._pending if end <= watermark_ms):
+            alerts += self._close_tick(end)
+        self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
             self._quiet_from = inf
             for name in sorted(self._open):
@@ -120,8 +168,10 @@ class Desk:
         day = watermark_ms // DAY_MS
         if day > self._day:
             self._day = day
-            oldest = day - self._settings.triage.population_days - 2
+            self._thresholds.clear()
+            oldest = day - self._triage.population_days - 2
             self._gone |= {_CELL + key.encode() for key in self._population.forget(oldest)}
+            self._forget_origins(watermark_ms)
         return alerts
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -131,6 +181,11 @@ class Desk:
             changed[_STANDING + name.encode()] = msgspec.msgpack.encode(self._standings[name])
         for key in sorted(self._population.dirty):
             changed[_CELL + key.encode()] = population.encode(self._population.cells[key])
+        for name in sorted(self._dirty_origins):
+            changed[_ORIGIN + name.encode()] = origin.encode(self._origins[name])
+        for pending_key in sorted(self._dirty_pending):
+            end, _, about = pending_key[1:].decode().partition("|")
+            changed[pending_key] = msgspec.msgpack.encode(self._pending[int(end)][about])
         return changed
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -144,11 +199,13 @@ class Desk:
         self._population.dirty.clear()
         self._standings = {name: self._standings[name] for name in self._open}  # the store has the others
         self._dirty.clear()
+        self._dirty_origins.clear()
+        self._dirty_pending.clear()
 
     @property
     def dirty(self) -> int:
         """How many values have changed since they were saved."""
-        return len(self._dirty) + len(self._population.dirty) + len(self._gone)
+        return len(self._dirty) + len(self._population.dirty) + len(self._dirty_origins) + len(self._gone)
 
     @property
     def open_incidents(self) -> list[Incident]:
@@ -164,54 +221,128 @@ class Desk:
             self._standings[name] = standing
         return standing
 
-    def _weigh(
-        self, name: str, standing: Standing, signal: Signal, expectation: Expectation, *, provisional: bool
-    ) -> None:
-        """Let a crossed window open an incident or join the one that is open, if it is surprising enough."""
-        triage = self._settings.triage
+    def _learn(self, standing: Standing, signal: Signal, *, announced: bool) -> None:
+        """Learn an identity's day that is over, and what its greatest scores were."""
+        greatest = standing.greatest.pop(signal.day, {})
+        standing.greatest = {day: scores for day, scores in standing.greatest.items() if day > signal.day}
+        if announced:
+            return
+        day = self._population.learn(signal, self.watermark_ms // DAY_MS)
+        for detector, score in greatest.items():
+            if detector == budget.NAME:
+                self._population.count_at(signal.tenant, day, budget.NAME, round(score))
+            else:
+                self._population.count(signal.tenant, day, f"score|{signal.peers}|{detector}", score)
+
+    def _weigh(self, name: str, standing: Standing, signal: Signal, *, provisional: bool) -> None:
+        """Let a signal open an incident or join the one that is open, if it is surprising enough."""
+        finding, score = self._judged(signal)
+        if score > 0:
+            _note(standing, signal.day, signal.detector, score)
+        if finding.surprise >= self._triage.support_surprise:
+            tick = signal.time_ms // TICK_MS
+            if tick > standing.tick and signal.time_ms >= self.watermark_ms:
+                standing.tick = tick
+                burst.count(self._population, signal.tenant, signal.time_ms)
+            finding.surprise = max(
+                0.0, finding.surprise - burst.discount(self._population, signal.tenant, signal.time_ms)
+            )
+        self._turned_up(signal, finding)
+        supports = finding.surprise >= self._triage.support_surprise
         incident = standing.incident
         if incident is None:
-            if signal.kind is SignalKind.CLOSED or expectation.surprise < triage.support_surprise:
+            if not supports:
                 return
-            incident = Incident(
-                tenant=signal.tenant,
-                actor=signal.actor,
-                actor_kind=signal.actor_kind,
-                actor_name=signal.actor_name,
-                opened_ms=signal.time_ms,
-                first_ms=signal.first_ms,
-                last_ms=signal.last_ms,
-                modified_ms=signal.time_ms,
-            )
-            standing.incident = incident
+            incident = standing.incident = _new_incident(signal)
             self._opened(name, incident)
-        elif expectation.surprise < triage.support_surprise and not incidents.has_part(incident, signal):
+        elif not supports and signal.detector not in incident.findings:
             return
-        incidents.add(incident, signal, expectation, triage.evidence_events)
+        incidents.add(
+            incident, signal, finding if supports else None, self._triage.evidence_events, self._fade
+        )
         incident.provisional = incident.provisional or provisional
+
+    def _judged(self, signal: Signal) -> tuple[Finding, float]:
+        """How surprising a signal is, as a finding; and the score that is to be learned of it, if any."""
+        finding = Finding(
+            signal.detector,
+            signal.channel,
+            "",
+            signal.time_ms,
+            signal.first_ms,
+            signal.last_ms,
+            0.0,
+            facts=signal.facts,
+            rows=signal.rows,
+        )
+        score = 0.0
+        if signal.detector == "novelty":
+            score, found = strangeness(self._population, signal, self._triage.own_networks)
+            finding.surprise = self._population.surprise(signal, signal.detector, score)
+            finding.news = [new for _, new in found[:5]]
+        elif signal.detector in ("vendor", "intel"):
+            finding.surprise = signal.score
+            finding.news = signal.news
+        elif signal.score:
+            score = signal.score
+            finding.surprise = self._population.surprise(signal, signal.detector, score)
+        for measure in signal.measures:
+            expectation = self._population.expect(signal, measure)
+            surprise = 0.0 if self._expected(signal, measure.span, measure.value) else expectation.surprise
+            if surprise >= finding.surprise or not finding.span:
+                finding.surprise = max(surprise, finding.surprise)
+                finding.span = measure.span
+                finding.value = measure.value
+                finding.typical = expectation.typical
+                finding.bound = expectation.bound
+                finding.own_days = expectation.own_days
+                finding.population_days = expectation.population_days
+        return finding, score
+
+    def _expected(self, signal: Signal, span: Span, value: int) -> bool:
+        rows = max(
+            (
+                rows
+                for pattern, rows in self._triage.expected_rows.items()
+                if fnmatchcase(signal.actor, pattern)
+            ),
+            default=0.0,
+        )
+        return value <= rows * (7 if span is Span.WEEK else 1)
 
     def _opened(self, name: str, incident: Incident) -> None:
         self._open.add(name)
         self._quiet_from = min(self._quiet_from, self._quiet_ms(incident))
 
     def _quiet_ms(self, incident: Incident) -> int:
-        return incident.last_ms + self._settings.triage.quiet_seconds * 1000
+        return incident.modified_ms + self._triage.quiet_seconds * 1000
 
-    def _publish_if_due(self, incident: Incident, time_ms: int) -> list[Alert]:
-        triage = self._settings.triage
-        points = alert.incident_risk(incident)
+    def _publish_if_due(self, standing: Standing, incident: Incident, time_ms: int, day: int) -> list[Alert]:
+        points = alert.incident_risk(incident, time_ms, self._fade)
         severity = risk.severity(points)
         rows = incidents.rows_left(incident)
         if not incident.published:
-            surprises = {found.detector: found.surprise for found in incident.findings.values()}
-            if points < triage.alert_risk or risk.evidence(surprises) < triage.alert_surprise:
+            _note(standing, day, budget.NAME, points)
+            if points < self._threshold(incident.tenant, time_ms):
                 return []
             activity = Activity.CREATE
-        elif severity > incident.published_severity or rows >= incident.published_rows * triage.update_growth:
+        elif (
+            severity > incident.published_severity
+            or rows >= incident.published_rows * self._triage.update_growth + 1
+            or points >= incident.published_risk + STEP_RISK
+        ):
             activity = Activity.UPDATE
         else:
             return []
-        return [_publish(incident, activity, time_ms, rows, severity)]
+        return [_publish(incident, activity, time_ms, rows, points)]
+
+    def _threshold(self, tenant: str, time_ms: int) -> int:
+        key = tenant, population.day_known_at(time_ms)
+        threshold = self._thresholds.get(key)
+        if threshold is None:
+            threshold = budget.threshold(self._population, tenant, time_ms, self._triage)
+            self._thresholds[key] = threshold
+        return threshold
 
     def _close_if_quiet(self, name: str, standing: Standing, now_ms: int) -> list[Alert]:
         incident = standing.incident
@@ -225,8 +356,94 @@ class Desk:
         self._dirty.add(name)
         if not incident.published:
             return []
-        severity = risk.severity(alert.incident_risk(incident))
-        return [_publish(incident, Activity.CLOSE, quiet_ms, incidents.rows_left(incident), severity)]
+        points = alert.incident_risk(incident, incident.modified_ms, self._fade)
+        return [_publish(incident, Activity.CLOSE, quiet_ms, incidents.rows_left(incident), points)]
+
+    # --- networks
+
+    def _turned_up(self, signal: Signal, finding: Finding) -> None:
+        """Let an identity that is new on a network wait for the tick's end, to be seen with others."""
+        if signal.detector != "novelty" or signal.actor_kind is ActorKind.GUEST:
+            return
+        for new in finding.news:
+            if new.what != "network":
+                continue
+            one = msgspec.structs.replace(signal, news=[msgspec.structs.replace(new, age_days=0.0)], rows=300)
+            strange, _ = strangeness(self._population, one, self._triage.own_networks)
+            if strange <= 0:
+                continue
+            end = origin.tick_end(max(signal.time_ms, self.watermark_ms))
+            about = f"{signal.tenant}|{new.value}|{signal.actor}"
+            newcomer = Newcomer(
+                signal.time_ms - round(new.age_days * DAY_MS), new.rows, strange, signal.day, signal.objects
+            )
+            event = signal.evidence
+            waiting = self._pending.setdefault(end, {})
+            known = waiting.get(about)
+            if known is not None and event is None:
+                event = known.evidence
+            waiting[about] = _Pending(signal.tenant, new.value, signal.actor, newcomer, event)
+            self._dirty_pending.add(_pending_key(end, about))
+
+    def _close_tick(self, end: int) -> list[Alert]:
+        alerts = []
+        changed: set[tuple[str, str]] = set()
+        for about, waiting in sorted(self._pending.pop(end).items()):
+            name = f"{waiting.tenant}|{waiting.network}"
+            found = self._origins.setdefault(name, Origin(waiting.network))
+            event = waiting.evidence
+            if event is not None and (event.ip is None or network_of(event.ip) != waiting.network):
+                event = None
+            origin.enter(found, waiting.actor, waiting.newcomer, event)
+            found.changed_ms = end
+            changed.add((waiting.tenant, waiting.network))
+            key = _pending_key(end, about)
+            self._dirty_pending.discard(key)
+            self._gone.add(key)
+        for tenant, network in sorted(changed):
+            alerts += self._look_at(tenant, network, end)
+        return alerts
+
+    def _look_at(self, tenant: str, network: str, now_ms: int) -> list[Alert]:
+        """Judge a network on which somebody has newly turned up or taken more."""
+        name = f"{tenant}|{network}"
+        found = self._origins[name]
+        self._dirty_origins.add(name)
+        origin.forget(found, now_ms)
+        score = origin.score(self._population, tenant, found, now_ms)
+        if score < self._triage.support_surprise:
+            return []
+        standing_name = f"{tenant}\x1f{network}"
+        standing = self._standing(standing_name)
+        self._dirty.add(standing_name)
+        standing.sequence += 1
+        signal = _of_origin(tenant, found, now_ms)
+        incident = standing.incident
+        if incident is None:
+            incident = standing.incident = _new_incident(signal)
+            incident.network = network
+            self._opened(standing_name, incident)
+        finding = Finding(
+            "origin", "", "day", now_ms, signal.first_ms, signal.last_ms, min(score, 2 * population.MAX_SURPRISE),
+            facts={"identities": float(len(found.newcomers))}, rows=signal.rows,
+            news=[New("network", network, 0.0, 0.0, 0.0, signal.rows)],
+        )  # fmt: skip
+        incidents.add(incident, signal, finding, self._triage.evidence_events, self._fade)
+        for event in found.evidence:
+            if event.ip is not None and len(incident.ips) < incidents.MAX_VALUES:
+                incident.ips.setdefault(event.ip, 1)
+            if event.user_agent is not None and len(incident.user_agents) < incidents.MAX_VALUES:
+                incident.user_agents.setdefault(event.user_agent, 1)
+        incident.evidence = list(found.evidence[: self._triage.evidence_events])
+        incident.actors = {actor: found.newcomers[actor].rows for actor in sorted(found.newcomers)}
+        return self._publish_if_due(standing, incident, now_ms, now_ms // DAY_MS)
+
+    def _forget_origins(self, now_ms: int) -> None:
+        old = [name for name, found in self._origins.items() if found.changed_ms < now_ms - 2 * DAY_MS]
+        for name in old:
+            del self._origins[name]
+            self._dirty_origins.discard(name)
+            self._gone.add(_ORIGIN + name.encode())
 
 
 def _decode(name: str, data: bytes) -> Standing:
@@ -239,10 +456,60 @@ def _decode(name: str, data: bytes) -> Standing:
     return standing
 
 
-def _publish(
-    incident: Incident, activity: Activity, time_ms: int, rows: int, severity: risk.Severity
-) -> Alert:
+def _pending_key(end: int, about: str) -> bytes:
+    return _PENDING + f"{end}|{about}".encode()
+
+
+def _note(standing: Standing, day: int, name: str, score: float) -> None:
+    """Remember the greatest score of a day."""
+    scores = standing.greatest.get(day)
+    if scores is None:
+        scores = standing.greatest[day] = {}
+        if len(standing.greatest) > MAX_DAYS:
+            del standing.greatest[min(standing.greatest)]
+    if score > scores.get(name, 0.0):
+        scores[name] = score
+
+
+def _new_incident(signal: Signal) -> Incident:
+    return Incident(
+        tenant=signal.tenant,
+        actor=signal.actor,
+        actor_kind=signal.actor_kind,
+        actor_name=signal.actor_name,
+        opened_ms=signal.time_ms,
+        first_ms=signal.first_ms,
+        last_ms=signal.last_ms,
+        modified_ms=signal.time_ms,
+    )
+
+
+def _of_origin(tenant: str, found: Origin, now_ms: int) -> Signal:
+    """What a network's newcomers have done, as one signal."""
+    objects: dict[str, int] = {}
+    for _, newcomer in sorted(found.newcomers.items()):
+        for name, rows in newcomer.objects.items():
+            objects[name] = objects.get(name, 0) + rows
+    rows = sum(newcomer.rows for newcomer in found.newcomers.values())
+    first_ms = min(newcomer.time_ms for newcomer in found.newcomers.values())
+    return Signal(
+        kind=SignalKind.CROSSED,
+        detector="origin",
+        time_ms=now_ms,
+        day=now_ms // DAY_MS,
+        first_ms=first_ms,
+        last_ms=now_ms,
+        channel="all",
+        rows=rows,
+        objects=objects,
+        tenant=tenant,
+        actor="",
+    )
+
+
+def _publish(incident: Incident, activity: Activity, time_ms: int, rows: int, points: int) -> Alert:
     incident.published += 1
     incident.published_rows = rows
-    incident.published_severity = max(severity, incident.published_severity)
-    return alert.build(incident, activity, time_ms)
+    incident.published_severity = max(risk.severity(points), incident.published_severity)
+    incident.published_risk = max(points, incident.published_risk)
+    return alert.build(incident, activity, time_ms, points)

@@ -5,64 +5,50 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import ActorKind
-from detector.fleet.population import Expectation
-from detector.identity.windows import DAY_MS, OTHER_OBJECTS
-from detector.signal import Evidence, Signal
+from detector.identity.level import DAY_MS
+from detector.signal import Evidence, New, Signal
 
-__all__ = [
-    "Finding",
-    "Incident",
-    "Part",
-    "add",
-    "channels_left",
-    "has_part",
-    "objects_left",
-    "rows_left",
-]
+__all__ = ["Finding", "Incident", "Part", "add", "channels_left", "objects_left", "rows_left"]
 
-MAX_PARTS = 96
-"""How many windows an incident keeps one by one."""
+MAX_PARTS = 64
+"""How many parts an incident keeps one by one."""
 MAX_VALUES = 12
-"""How many different addresses, agents, apps an incident names."""
+"""How many different addresses, agents, apps and actors an incident names."""
 MAX_FOLDED_OBJECTS = 24
+OTHER = "*"
+WHOLE = ("all", "")
+"""Channels that hold the others."""
+INTERNAL = ":internal"
 
 
 class Part(msgspec.Struct, array_like=True):
-    """One window of an incident."""
+    """What one detector counts in one channel on one day, in its newest version."""
 
-    channel: str
+    day: int
     detector: str
-    horizon_ms: int
-    start_ms: int
-    value: int
+    channel: str
+    rows: int
     objects: dict[str, int]
-
-    @property
-    def rows(self) -> int:
-        """Rows that left within the window; `value` may be more, if an operation began before it."""
-        return sum(self.objects.values())
-
-    @property
-    def day(self) -> int:
-        """The day (since 1970) that the window lies in."""
-        return self.start_ms // DAY_MS
 
 
 class Finding(msgspec.Struct, array_like=True):
-    """The most surprising window of one detector."""
+    """The most surprising that one detector has said."""
 
     detector: str
     channel: str
-    horizon_ms: int
-    start_ms: int
+    span: str
     time_ms: int
-    value: int
-    typical: float
-    bound: float
+    first_ms: int
+    last_ms: int
     surprise: float
-    own_windows: int
-    population_windows: int
-    warm: bool
+    value: int = 0
+    typical: float = 0.0
+    bound: float = 0.0
+    own_days: int = 0
+    population_days: int = 0
+    news: list[New] = []
+    facts: dict[str, float] = {}
+    rows: int = 0
 
 
 class Incident(msgspec.Struct, array_like=True, kw_only=True):
@@ -70,57 +56,63 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
 
     tenant: str
     actor: str
+    """Who it is about; empty for one that is about a network."""
     actor_kind: ActorKind
     actor_name: str | None
+    network: str = ""
+    """The network that it is about, if it is about one."""
     opened_ms: int
     """Event time at which it was first surprising enough; with the identity it is the incident's name."""
     first_ms: int
     last_ms: int
-    """First and last event of its windows."""
+    """First and last event of what it is about."""
     modified_ms: int
     findings: dict[str, Finding] = {}
     parts: list[Part] = []
+    whole: Part | None = None
+    """What a detector that looks at many days at once counts over them, if it is more than the days say."""
     folded: dict[str, int] = {}
     """Rows by channel of parts that are no longer kept one by one."""
     folded_objects: dict[str, int] = {}
     """The same rows by kind of record."""
-    folded_until_ms: int = 0
-    """Windows that began before this have been folded; what is still heard of them adds no rows."""
+    folded_until: int = -(1 << 40)
+    """Days before this have been folded; what is still heard of them adds no rows."""
     evidence: list[Evidence] = []
     ips: dict[str, int] = {}
     user_agents: dict[str, int] = {}
     apps: dict[str, int] = {}
+    actors: dict[str, int] = {}
+    """Identities that it is about, for one that is about a network, with their rows."""
+    known_days: int = 0
     published: int = 0
     """How often it has been published."""
     published_rows: int = 0
     published_severity: int = 0
+    published_risk: int = 0
     provisional: bool = False
-    """Whether a decision was taken before every source had finished with the day it rests on."""
+    """Whether a decision was taken before every source had finished with the time it rests on."""
 
 
-def add(incident: Incident, signal: Signal, expectation: Expectation, evidence_events: int) -> None:
-    """Enter a signal: its window, once, with its newest value; its surprise, if the detector's greatest."""
+def add(
+    incident: Incident, signal: Signal, finding: Finding | None, evidence_events: int, fade: float
+) -> None:
+    """Enter a signal: its rows in their newest version; its finding, if the detector's greatest by now.
+
+    `fade` is what a finding's surprise is multiplied by for each millisecond that it is old, as an exponent of
+    one half.
+    """
     _add_part(incident, signal)
     incident.first_ms = min(incident.first_ms, signal.first_ms)
     incident.last_ms = max(incident.last_ms, signal.last_ms)
     incident.modified_ms = max(incident.modified_ms, signal.time_ms)
     incident.actor_name = signal.actor_name
-    best = incident.findings.get(signal.detector)
-    if best is None or (expectation.surprise, signal.value) > (best.surprise, best.value):
-        incident.findings[signal.detector] = Finding(
-            signal.detector,
-            signal.channel,
-            signal.horizon_ms,
-            signal.start_ms,
-            signal.time_ms,
-            signal.value,
-            expectation.typical,
-            expectation.bound,
-            expectation.surprise,
-            expectation.own_windows,
-            expectation.population_windows,
-            expectation.warm,
-        )
+    incident.known_days = signal.known_days
+    if finding is not None:
+        best = incident.findings.get(finding.detector)
+        if best is None or finding.surprise >= best.surprise * 0.5 ** (
+            (finding.time_ms - best.time_ms) * fade
+        ):
+            incident.findings[finding.detector] = finding
     event = signal.evidence
     if event is None:
         return
@@ -138,18 +130,13 @@ def add(incident: Incident, signal: Signal, expectation: Expectation, evidence_e
             values[value] = values.get(value, 0) + 1
 
 
-def has_part(incident: Incident, signal: Signal) -> bool:
-    """Whether the signal's window is part of the incident."""
-    return any(_same(part, signal) for part in incident.parts)
-
-
 def rows_left(incident: Incident) -> int:
-    """Rows that left in the incident's windows, each counted once.
+    """Rows that left on the incident's days, each counted once.
 
-    A day holds its hours, and an hour its largest operation: per channel and day the day counts or all of its
-    hours, per hour the hour or its largest operation, whichever says more.
+    Detectors see the same rows from different sides: of each day the side counts that saw the most.
     """
-    return sum(incident.folded.values()) + sum(part.rows for part in _counted(incident.parts))
+    rows = sum(incident.folded.values()) + sum(part.rows for part in _counted(incident.parts))
+    return rows if incident.whole is None else max(rows, incident.whole.rows)
 
 
 def channels_left(incident: Incident) -> dict[str, int]:
@@ -157,6 +144,8 @@ def channels_left(incident: Incident) -> dict[str, int]:
     rows = dict(incident.folded)
     for part in _counted(incident.parts):
         rows[part.channel] = rows.get(part.channel, 0) + part.rows
+    if incident.whole is not None and incident.whole.rows > sum(rows.values()):
+        return {incident.whole.channel: incident.whole.rows}
     return _most_first(rows)
 
 
@@ -165,51 +154,45 @@ def objects_left(incident: Incident) -> dict[str, int]:
     rows = dict(incident.folded_objects)
     for part in _counted(incident.parts):
         _add_all(rows, part.objects)
+    if incident.whole is not None and incident.whole.rows > sum(rows.values()):
+        return _most_first(incident.whole.objects)
     return _most_first(rows)
 
 
 def _counted(parts: list[Part]) -> list[Part]:
-    """The parts that count, none of which lies within another."""
-    hours: dict[tuple[str, int], Part] = {}
-    days: dict[tuple[str, int], list[Part]] = {}
+    """The parts that count, none of which holds rows of another."""
+    sides: dict[int, dict[str, list[Part]]] = {}
     for part in parts:
-        key = part.channel, part.start_ms
-        if part.horizon_ms >= DAY_MS:
-            days.setdefault((part.channel, part.day), []).append(part)
-        elif key not in hours or part.rows > hours[key].rows:
-            hours[key] = part
-    by_day: dict[tuple[str, int], list[Part]] = {}
-    for part in hours.values():
-        by_day.setdefault((part.channel, part.day), []).append(part)
-    for day_key, found in days.items():
-        day = max(found, key=lambda part: part.rows)
-        if day.rows >= sum(part.rows for part in by_day.get(day_key, ())):
-            by_day[day_key] = [day]
-    return [part for _, found in sorted(by_day.items()) for part in found]
+        day = sides.setdefault(part.day, {})
+        side = part.detector if part.channel not in WHOLE else f"{part.detector} as a whole"
+        day.setdefault(side, []).append(part)
+    return [
+        part
+        for _, day in sorted(sides.items())
+        for part in max(sorted(day.items()), key=lambda side: sum(part.rows for part in side[1]))[1]
+    ]
 
 
 def _add_part(incident: Incident, signal: Signal) -> None:
-    if signal.start_ms < incident.folded_until_ms:
+    if signal.day < incident.folded_until or not signal.rows:
+        return
+    if signal.first_ms < (signal.day - 1) * DAY_MS:
+        if incident.whole is None or signal.rows > incident.whole.rows:
+            incident.whole = Part(signal.day, signal.detector, signal.channel, signal.rows, signal.objects)
         return
     for part in incident.parts:
-        if _same(part, signal):
-            if signal.value >= part.value:
-                part.value = signal.value
+        if part.day == signal.day and part.channel == signal.channel and part.detector == signal.detector:
+            if signal.rows >= part.rows:
+                part.rows = signal.rows
                 part.objects = signal.objects
             return
-    part = Part(
-        signal.channel, signal.detector, signal.horizon_ms, signal.start_ms, signal.value, signal.objects
-    )
-    incident.parts.append(part)
+    incident.parts.append(Part(signal.day, signal.detector, signal.channel, signal.rows, signal.objects))
     if len(incident.parts) > MAX_PARTS:
         _fold(incident)
 
 
 def _fold(incident: Incident) -> None:
-    """Fold whole days into sums, so that an incident of weeks stays small; the last days are still growing.
-
-    Should these alone be too many, only what counts of them is kept: 24 parts a channel at most.
-    """
+    """Fold whole days into sums, so that an incident of weeks stays small; the last days are still growing."""
     newest = max(part.day for part in incident.parts)
     for until in (newest - 1, newest):
         old = [part for part in incident.parts if part.day < until]
@@ -218,7 +201,7 @@ def _fold(incident: Incident) -> None:
             _add_all(incident.folded_objects, part.objects)
         if old:
             incident.parts = [part for part in incident.parts if part.day >= until]
-            incident.folded_until_ms = until * DAY_MS
+            incident.folded_until = until
         if len(incident.parts) <= MAX_PARTS // 2:
             break
     else:
@@ -226,7 +209,7 @@ def _fold(incident: Incident) -> None:
     least = list(_most_first(incident.folded_objects))[MAX_FOLDED_OBJECTS:]
     rows = sum(incident.folded_objects.pop(name) for name in least)
     if rows:
-        _add_all(incident.folded_objects, {OTHER_OBJECTS: rows})
+        _add_all(incident.folded_objects, {OTHER: rows})
 
 
 def _add_all(rows: dict[str, int], more: dict[str, int]) -> None:
@@ -236,12 +219,3 @@ def _add_all(rows: dict[str, int], more: dict[str, int]) -> None:
 
 def _most_first(rows: dict[str, int]) -> dict[str, int]:
     return dict(sorted(rows.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _same(part: Part, signal: Signal) -> bool:
-    return (
-        part.start_ms == signal.start_ms
-        and part.channel == signal.channel
-        and part.detector == signal.detector
-        and part.horizon_ms == signal.horizon_ms
-    )

@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from enum import IntEnum
 from math import log10, sqrt
 
-__all__ = ["Severity", "evidence", "risk", "severity"]
+__all__ = ["KINDS", "Severity", "evidence", "risk", "severity"]
 
 FULL_ROWS = 10_000
 """From this many rows on, more of them do not make it worse: it is a breach."""
+KINDS = {"volume": "amount", "export": "amount", "drip": "amount"}
+"""Detectors that look at the same thing are one kind of evidence; each other is a kind of its own."""
+SAME_KIND = 0.15
+"""What a further detector of the same kind adds."""
+FURTHER = (1.0, 0.8, 0.6, 0.5)
+"""What independent kinds add, the strongest first; they are independent only in part."""
+IDLE = 0.45
+"""What is certain counts so much before anything has left."""
 
 
 class Severity(IntEnum):
@@ -23,27 +31,31 @@ class Severity(IntEnum):
 
 
 def evidence(surprises: Mapping[str, float]) -> float:
-    """The weight of several detectors' best surprises, in −log10 of a probability.
+    """The weight of several detectors' surprises, in −log10 of a probability.
 
-    The strongest counts whole, each further one a quarter: they look at the same rows from different sides,
-    and are not independent.
+    Of each kind the strongest counts; independent kinds corroborate.
 
-    >>> evidence({"volume": 4.0, "export": 2.0}), evidence({})
-    (4.5, 0.0)
+    >>> evidence({"volume": 4.0, "export": 2.0}), evidence({"volume": 3.0, "novelty": 2.0}), evidence({})
+    (4.3, 4.6, 0.0)
     """
-    ranked = sorted(surprises.values(), reverse=True)
-    return ranked[0] + 0.25 * sum(ranked[1:]) if ranked else 0.0
+    kinds: dict[str, list[float]] = {}
+    for detector, surprise in surprises.items():
+        kinds.setdefault(KINDS.get(detector, detector), []).append(surprise)
+    ranked = sorted(
+        (max(found) + SAME_KIND * (sum(found) - max(found)) for found in kinds.values()), reverse=True
+    )
+    return sum(surprise * FURTHER[min(place, len(FURTHER) - 1)] for place, surprise in enumerate(ranked))
 
 
 def risk(evidence: float, sensitivity: float, rows: int) -> int:
     """Risk from 0 to 100; `evidence` in −log10 p, `sensitivity` from 0 to 1.
 
     >>> risk(5.0, 1.0, 10_000), risk(5.0, 1.0, 300), risk(2.0, 1.0, 300), risk(5.0, 0.2, 10_000)
-    (94, 74, 54, 42)
+    (91, 80, 58, 67)
     """
-    certainty = 1 - 10 ** (-evidence / 4)
-    extent = min(1.0, log10(1 + rows) / log10(1 + FULL_ROWS))
-    return round(100 * certainty * sqrt(sensitivity * extent))
+    certainty = 1 - 10 ** (-evidence / 5)
+    extent = sqrt(sensitivity * min(1.0, log10(1 + rows) / log10(1 + FULL_ROWS)))
+    return round(100 * certainty * (IDLE + (1 - IDLE) * extent))
 
 
 def severity(risk: int) -> Severity:

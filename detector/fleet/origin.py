@@ -1,0 +1,111 @@
+"""Many identities, each a little, one origin: accounts that turn up together on a network nobody used before.
+
+Decided when a tick of event time closes, in the order of the networks' names, so that it does not matter which
+worker saw whom.
+"""
+
+from __future__ import annotations
+
+from math import log10
+
+import msgspec
+
+from detector.fleet.population import TICK_MS, Population, day_known_at
+from detector.identity.level import DAY_MS
+from detector.identity.novelty import SORTS, checksum
+from detector.signal import Evidence
+
+__all__ = ["Newcomer", "Origin", "decode", "encode", "enter", "score"]
+
+LEAST_IDENTITIES = 3
+COMMON_SHARE = 0.25
+"""What so large a share of the tenant turns up on is its own new office."""
+MAX_NEWCOMERS = 400
+MAX_EVIDENCE = 10
+FULL_ROWS = 30.0
+
+
+class Newcomer(msgspec.Struct, array_like=True):
+    """One identity that has turned up on the network."""
+
+    time_ms: int
+    rows: int
+    strange: float
+    """How strange the network was for it, in -log10."""
+    day: int
+    objects: dict[str, int] = {}
+    day_rows: int = 0
+
+
+class Origin(msgspec.Struct, array_like=True):
+    """One network, with those who have turned up on it within a day."""
+
+    network: str
+    newcomers: dict[str, Newcomer] = {}
+    evidence: list[Evidence] = []
+    said: float = 0.0
+    said_rows: int = 0
+    changed_ms: int = 0
+    """Event time of the newest change."""
+
+
+def encode(origin: Origin) -> bytes:
+    """The origin as bytes: the same for the same newcomers, in whatever order they came."""
+    return msgspec.msgpack.encode(
+        msgspec.structs.replace(
+            origin,
+            newcomers=dict(sorted(origin.newcomers.items())),
+            evidence=sorted(origin.evidence, key=_place),
+        )
+    )
+
+
+def decode(data: bytes) -> Origin:
+    """The origin that `encode` made bytes of."""
+    return msgspec.msgpack.decode(data, type=Origin)
+
+
+def enter(origin: Origin, actor: str, newcomer: Newcomer, event: Evidence | None) -> None:
+    """Note that an identity is new on the network, or how much it has taken there by now."""
+    known = origin.newcomers.get(actor)
+    if known is not None:
+        newcomer.time_ms = min(newcomer.time_ms, known.time_ms)
+        newcomer.rows = max(newcomer.rows, known.rows)
+        if len(newcomer.objects) < len(known.objects):
+            newcomer.objects = known.objects
+    origin.newcomers[actor] = newcomer
+    if len(origin.newcomers) > MAX_NEWCOMERS:
+        del origin.newcomers[min(origin.newcomers, key=lambda name: (origin.newcomers[name].time_ms, name))]
+    if event is not None and all(event.event_id != kept.event_id for kept in origin.evidence):
+        origin.evidence = sorted([*origin.evidence, event], key=_place)[:MAX_EVIDENCE]
+
+
+def forget(origin: Origin, now_ms: int) -> None:
+    """Drop who turned up more than a day ago."""
+    old = [name for name, newcomer in origin.newcomers.items() if newcomer.time_ms <= now_ms - DAY_MS]
+    for name in old:
+        del origin.newcomers[name]
+
+
+def score(population: Population, tenant: str, origin: Origin, now_ms: int) -> float:
+    """How strange the network is by now, in -log10 of a probability; 0 while too few have turned up."""
+    if len(origin.newcomers) < LEAST_IDENTITIES:
+        return 0.0
+    known = day_known_at(now_ms)
+    identities = max(1, population.identities(tenant, known))
+    common = population.users(tenant, "network", checksum(SORTS.index("network"), origin.network), known)
+    share = max(common, len(origin.newcomers) / identities if identities >= 20 else 0.0)
+    strange = sum(
+        newcomer.strange * (0.3 + 0.7 * min(1.0, log10(1 + newcomer.rows) / log10(1 + FULL_ROWS)))
+        for _, newcomer in sorted(origin.newcomers.items())
+    )
+    return strange * max(0.0, 1 - share / COMMON_SHARE)
+
+
+def tick_end(time_ms: int) -> int:
+    """The end of the tick that an event time lies in."""
+    return (time_ms // TICK_MS + 1) * TICK_MS
+
+
+def _place(event: Evidence) -> tuple[int, str]:
+    return event.time_ms, event.event_id

@@ -1,0 +1,115 @@
+"""An identity's usual level of one quantity, learned a day at a time.
+
+The level is an exponentially weighted mean and variance of ``log1p(value)`` over the days on which anything
+happened (river's `EWMean`; Finch, *Incremental calculation of weighted mean and variance*, 2009), shrunk
+towards a prior while there are few. It is one-sided: taking out unusually little is not a finding. What
+exceeded the bound is learned as the bound, so nobody can teach a profile more than the bound at a time.
+"""
+
+from __future__ import annotations
+
+from math import expm1, log1p, sqrt
+
+import msgspec
+from river.stats import EWMean
+
+from detector.settings import DetectionSettings
+from detector.signal import Familiarity, Measure, Span
+
+__all__ = ["DAY_MS", "FLOOR_VARIANCE", "HOUR_MS", "Level", "familiarity", "measure", "prior_mean"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+FLOOR_VARIANCE = 0.04
+"""No identity is so regular that a fifth more rows would be news."""
+RARE_SHARE = 0.2
+"""What is done on fewer than one active day in five is done rarely."""
+
+
+class Level(msgspec.Struct, array_like=True):
+    """The level and the bound that follows from it."""
+
+    days: int = 0
+    mean: float = 0.0
+    square: float = 0.0
+    """The mean of the squares; variance is ``square - mean²``."""
+    bound: float = 0.0
+    """The value above which it is unusual; 0 until it is first computed."""
+
+    @property
+    def variance(self) -> float:
+        """The variance of ``log1p(value)``."""
+        return max(0.0, self.square - self.mean * self.mean)
+
+
+def prior_mean(span: Span, settings: DetectionSettings) -> float:
+    """The level expected of an unknown identity."""
+    return log1p(settings.prior_rows_day if span in (Span.DAY, Span.WEEK) else settings.prior_rows_hour)
+
+
+def bound(level: Level, span: Span, settings: DetectionSettings, at_least: float = 0.0) -> float:
+    """The value from which the identity is over its own bound; computed once after each learning.
+
+    `at_least` is a mean of ``log1p`` that is to be expected whatever the level says (a weekly peak).
+    """
+    own, prior = min(level.days, 1 / settings.fading), settings.prior_weight
+    total = own + prior
+    mean = (own * level.mean + prior * prior_mean(span, settings)) / total
+    variance = (own * level.variance + prior * settings.prior_deviation**2) / total + FLOOR_VARIANCE
+    return expm1(max(mean, at_least) + settings.bound_deviations * sqrt(variance))
+
+
+def learn(level: Level, value: int, span: Span, settings: DetectionSettings) -> None:
+    """Learn one day's value, at most as the bound."""
+    most = log1p(level.bound or bound(level, span, settings))
+    if level.days < settings.warm_days:  # the bound is still the prior's: let the level find its place
+        most += settings.bound_deviations * settings.prior_deviation
+    learned = min(log1p(value), most)
+    weight = max(settings.fading, 1 / (level.days + 1))
+    level.mean = _ew_mean(weight, level.mean, learned)
+    level.square = _ew_mean(weight, level.square, learned * learned)
+    level.days += 1
+    level.bound = bound(level, span, settings)
+
+
+def measure(
+    detector: str,
+    channel: str,
+    span: Span,
+    value: int,
+    level: Level,
+    familiar: Familiarity,
+    at_least: float = 0.0,
+) -> Measure:
+    """The value beside the level; `at_least` as for `bound`."""
+    return Measure(
+        detector,
+        channel,
+        span,
+        value,
+        level.days,
+        max(level.mean, at_least) if level.days else at_least,
+        level.variance,
+        familiar,
+    )
+
+
+def familiarity(level_days: int, known_days: int, settings: DetectionSettings) -> Familiarity:
+    """How used an identity of `known_days` active days is to what it did on `level_days` of them.
+
+    >>> familiarity(0, 30, DetectionSettings()).value, familiarity(30, 30, DetectionSettings()).value
+    ('never', 'regularly')
+    """
+    if known_days < settings.cold_days:
+        return Familiarity.COLD
+    if level_days == 0:
+        return Familiarity.NEVER
+    return Familiarity.RARELY if level_days < RARE_SHARE * known_days else Familiarity.REGULARLY
+
+
+def _ew_mean(weight: float, before: float, value: float) -> float:
+    mean = EWMean(fading_factor=weight)
+    mean.update(before)  # the first update sets it: the state is this one number
+    mean.update(value)
+    return float(mean.get())
