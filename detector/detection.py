@@ -15,8 +15,8 @@ from math import inf
 from detector.catalogue import Category, category, gravest
 from detector.event import AccessEvent
 from detector.identity import profile as profiles
-from detector.identity.profile import Profile
 from detector.identity.level import DAY_MS
+from detector.identity.profile import Profile
 from detector.settings import Settings
 from detector.signal import Signal
 
