@@ -259,6 +259,8 @@ def _basis(found: Finding) -> str:
 
 def _new(incident: Incident, found: Finding) -> str:
     named = [_thing(new) for new in found.news[:SHOWN_NEWS]]
+    if not named:
+        return "It was seen with something new"
     listed = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
     more = len(found.news) - SHOWN_NEWS
     if more > 0:

@@ -217,6 +217,8 @@ class Population:
 
     def surprise(self, signal: Signal, detector: str, score: float) -> float:
         """−log10 of the share of its peers' days that had so high a score of a detector."""
+        if score <= 0:
+            return 0.0
         known = day_known_at(signal.time_ms)
         histogram = self._histogram(signal.tenant, f"score|{signal.peers}|{detector}", known)
         days = self.windows(signal.tenant, f"active|{signal.peers}", known)
