@@ -105,11 +105,11 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     alert_budget: Budget = 10.0
     """How many alerts a day per 1,000 identities a SOC can look at; the threshold follows from it."""
-    alert_risk: Risk = 40
+    alert_risk: Risk = 35
     """The risk (0-100) from which an incident is raised until enough is known to follow the budget."""
-    least_risk: Risk = 20
+    least_risk: Risk = 15
     """The risk below which nothing is raised, however few alerts there are."""
-    certain_risk: Risk = 85
+    certain_risk: Risk = 75
     """The risk from which an alert always goes out, however many there are."""
     support_surprise: Surprise = 1.0
     """The surprise from which a signal counts towards an incident."""

@@ -31,26 +31,39 @@ def count(population: Population, tenant: str, time_ms: int) -> None:
 def discount(population: Population, tenant: str, time_ms: int) -> float:
     """What surprise is worth less at an event time, in -log10, for being shared; 0 when it is not."""
     last = time_ms // TICK_MS - SETTLED_TICKS
-    lately = sum(
-        population.counts(tenant, tick // TICKS_A_DAY, NAME).get(tick % TICKS_A_DAY, 0)
-        for tick in range(last - WINDOW_TICKS + 1, last + 1)
-    )
+    lately = _around(population, tenant, last)
     if lately <= USUAL_MORE:
         return 0.0
-    usual = weight = 0.0
-    known = day_known_at(time_ms)
-    weekend = _is_weekend(last // TICKS_A_DAY)
-    shift = last // TICKS_A_DAY
-    for day in population.known_days(tenant, known):
-        if _is_weekend(day) != weekend:
-            continue
-        faded = DAILY_FADING ** (known - day)
-        weight += faded
-        for tick in range(last - WINDOW_TICKS + 1, last + 1):
-            then = tick + (day - shift) * TICKS_A_DAY
-            usual += faded * population.counts(tenant, then // TICKS_A_DAY, NAME).get(then % TICKS_A_DAY, 0)
-    expected = usual / weight if weight else 0.0
+    expected = population.remembered(
+        (tenant, NAME, last), lambda: _expected(population, tenant, last, day_known_at(time_ms))
+    )
     return log10(max(1.0, lately / (USUAL_FACTOR * expected + USUAL_MORE)))
+
+
+def _around(population: Population, tenant: str, last: int) -> int:
+    """How many went over their bounds in the ticks up to one."""
+    first = last - WINDOW_TICKS + 1
+    total = 0
+    for day in range(first // TICKS_A_DAY, last // TICKS_A_DAY + 1):
+        counts = population.counts(tenant, day, NAME)
+        start = day * TICKS_A_DAY
+        total += sum(
+            counts.get(tick - start, 0)
+            for tick in range(max(first, start), min(last + 1, start + TICKS_A_DAY))
+        )
+    return total
+
+
+def _expected(population: Population, tenant: str, last: int, known: int) -> float:
+    """How many usually do at this time of such a day."""
+    usual = weight = 0.0
+    today = last // TICKS_A_DAY
+    for day in population.known_days(tenant, known):
+        if _is_weekend(day) == _is_weekend(today):
+            faded = DAILY_FADING ** (known - day)
+            weight += faded
+            usual += faded * _around(population, tenant, last + (day - today) * TICKS_A_DAY)
+    return usual / weight if weight else 0.0
 
 
 def _is_weekend(day: int) -> bool:

@@ -11,6 +11,7 @@ this (`surprise`). All is counted by identity and day, as an alert budget is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import expm1, log1p, log10, sqrt
 
@@ -250,6 +251,13 @@ class Population:
             days = self._known_days(tenant, known)
             cached = self._cache[key] = max((self._active(tenant, day) for day in days), default=0)
         return cached if isinstance(cached, int) else 0
+
+    def remembered(self, key: tuple[str, str, int], compute: Callable[[], float]) -> float:
+        """A figure that rests on closed days alone, computed once."""
+        cached = self._cached(key)
+        if not isinstance(cached, float):
+            cached = self._cache[key] = compute()
+        return cached
 
     def forget(self, before_day: int) -> list[str]:
         """Drop all days before one; the keys dropped."""

@@ -34,7 +34,8 @@ MEMORY_DAYS = 7
 ORDERED = 0.5
 """What a step adds for having come after one that goes before it."""
 MOST_RARE = 2.0
-FIRST_SCORE = 0.8
+LEAST_STAGES = 2
+"""One step alone is no chain; only to clean up is strange by itself."""
 MANY_OBJECTS = 3
 """Who describes or counts so many kinds of record within an hour looks around."""
 FORGET_DAYS = 90
@@ -90,7 +91,7 @@ class Chain:
         score += ORDERED * sum(
             state.steps[earlier][0] <= state.steps[later][0] for earlier, later in pairwise(taken)
         )
-        if score < FIRST_SCORE:
+        if len(taken) < LEAST_STAGES and taken != [3]:
             return None
         return [
             Signal(

@@ -39,6 +39,8 @@ ODD_SHARE = 0.12
 """An hour is odd in which the identity was active on fewer than this share of such days."""
 FORGET_DAYS = 60
 """How often something new is shown is remembered about this long."""
+ENOUGH_DAYS = 5
+"""After so many days, who showed something new of a sort on more than half of them is expected to."""
 HOUR = "hour"
 
 
@@ -48,6 +50,9 @@ class Young(msgspec.Struct, array_like=True):
     what: str
     value: str
     first_ms: int
+    news: float = 0.0
+    """On how many days something new of this sort had been shown before, out of `days`."""
+    days: float = 0.0
     rows: int = 0
 
 
@@ -145,14 +150,15 @@ class Novelty:
         event = access.event
         if not state.known:
             state.known = [{} for _ in SORTS]
+        guest = event.actor_kind is ActorKind.GUEST  # who is many visitors at once
         values = (
-            None if event.ip is None else network(event.ip),
-            None if event.user_agent is None else agent_family(event.user_agent),
+            None if event.ip is None or guest else network(event.ip),
+            None if event.user_agent is None or guest else agent_family(event.user_agent),
             event.app,
-            event.country,
+            None if guest else event.country,
             event.operation.value,
             access.object if access.rows else None,
-            event.query_shape,
+            event.query_shape if event.actor_kind is ActorKind.INTEGRATION else None,  # people's vary
         )
         cold = access.known_days < settings.cold_days
         young: list[int] = []
@@ -163,13 +169,14 @@ class Novelty:
             key = checksum(sort, value)
             known = state.known[sort]
             if key not in known:
-                if not cold and not (sort == 0 and event.actor_kind is ActorKind.GUEST):
+                state.fresh[sort + 8 * access.day] = 0 if cold else 1
+                if not cold and not _always_new(state, sort):
                     first = True
-                    state.fresh[sort + 8 * access.day] = 1
                     if len(state.young) >= MAX_YOUNG:
                         least = min(state.young, key=lambda k: (state.young[k].rows, state.young[k].first_ms))
                         del state.young[least]
-                    state.young[key] = Young(SORTS[sort], value[:MAX_TEXT], event.time_ms)
+                    news, days = (state.news[sort], state.news[-1]) if state.news else (0.0, 0.0)
+                    state.young[key] = Young(SORTS[sort], value[:MAX_TEXT], event.time_ms, news, days)
                 if len(known) >= MOST_KNOWN[sort]:
                     del known[min(known, key=lambda k: (known[k], k))]
                     state.__dict__["cache"].clear()  # it must not remember what the state does not
@@ -212,13 +219,12 @@ class Novelty:
             state.said = state.rows
         event = access.event
         now_ms = event.time_ms
-        known = state.news or [0.0] * (len(SORTS) + 1)
         news = [
             New(
                 value.what,
                 value.value,
-                known[SORTS.index(value.what)],
-                known[-1],
+                value.news,
+                value.days,
                 max(0.0, (now_ms - value.first_ms) / DAY_MS),
                 value.rows,
             )
@@ -302,6 +308,11 @@ def agent_family(agent: str) -> str:
         return f"{browser} on {next((mark for mark in _SYSTEMS if mark in lower), 'other')}"
     family = " ".join(_VERSION.sub(" ", text).split())
     return family[:MAX_TEXT] or text[:MAX_TEXT]
+
+
+def _always_new(state: NoveltyState, sort: int) -> bool:
+    """Whether something new of a sort is nothing new about the identity."""
+    return len(state.news) > 0 and state.news[-1] >= ENOUGH_DAYS and state.news[sort] > state.news[-1] / 2
 
 
 def _is_weekend(day: int) -> bool:

@@ -53,7 +53,7 @@ def risk(evidence: float, sensitivity: float, rows: int) -> int:
     >>> risk(5.0, 1.0, 10_000), risk(5.0, 1.0, 300), risk(2.0, 1.0, 300), risk(5.0, 0.2, 10_000)
     (91, 80, 58, 67)
     """
-    certainty = 1 - 10 ** (-evidence / 5)
+    certainty = 1 - 10 ** (-evidence / 9)
     extent = sqrt(sensitivity * min(1.0, log10(1 + rows) / log10(1 + FULL_ROWS)))
     return round(100 * certainty * (IDLE + (1 - IDLE) * extent))
 
