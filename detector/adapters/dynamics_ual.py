@@ -39,9 +39,8 @@ from detector.adapters.salesforce_values import (
     clip,
     count,
     event_of,
-    iso_ms,
 )
-from detector.adapters.values import digest, has_key, id_texts, peer, who
+from detector.adapters.values import digest, has_key, id_texts, peer, utc_ms, who
 from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Operation, Origin
 
 __all__ = ["ADAPTER", "DynamicsUal"]
@@ -67,12 +66,15 @@ def _results(raw: msgspec.Raw) -> tuple[int | None, tuple[str, ...]]:
     if text in ("", "null"):
         return None, ()
     if text[0] not in "[{":
+        rows = text.count(",") + 1
+        if text[36::37] == "," * (rows - 1) and len(text) == 37 * rows - 1:  # nothing but ids
+            return rows, id_texts(text[: 37 * MAX_RECORD_IDS].split(","))
         items = [item.strip() for item in text.split(",", MAX_ROWS_LISTED) if item.strip()]
         return len(items), _first_ids(items)
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
-        ids = dict.fromkeys(_GUID.findall(text))
+        ids = _GUID.findall(text)
         return text.count("{") or len(ids), id_texts(ids)
     items = [str(item) for item in value[:MAX_ROWS_LISTED]] if isinstance(value, list) else [str(value)]
     return len(items), _first_ids(items)
@@ -172,6 +174,8 @@ def _status(record: Record) -> str | None:
 # --- who, when, where
 
 _UNKNOWN = frozenset({"", "unknown", "not available", "n/a", "null", "none"})
+LONGEST_UNKNOWN = 20
+"""A name of more characters is not looked up among those that mean none."""
 _PROGRAM_TYPES = frozenset(
     {
         "3", "5", "6", "7", "8",
@@ -189,7 +193,10 @@ _ANONYMOUS = re.compile(r"urn:spo:anon|anonymous")
 
 def _known(*names: str | None) -> str | None:
     """The first of some names that is one: the log writes ``Not Available`` and the like for none."""
-    return next((name for name in names if name and name.strip().lower() not in _UNKNOWN), None)
+    for name in names:
+        if name and (len(name) > LONGEST_UNKNOWN or name.strip().lower() not in _UNKNOWN):
+            return name
+    return None
 
 
 def _actor(record: Record) -> str:
@@ -268,7 +275,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     organization = record.organization_id or record.crm_organization_unique_name
     return event_of(
         access,
-        iso_ms(record.creation_time),
+        utc_ms(record.creation_time),
         "ual:" + (record.id[:128].lower() if record.id else digest(raw)),
         (
             who(organization) if organization else UNNAMED_TENANT,
@@ -289,6 +296,7 @@ class DynamicsUal(msgspec.Struct, frozen=True):
     """The adapter for the unified audit log."""
 
     name: str = NAME
+    sign: str = "keys CreationTime and RecordType, or AuditData, or OfficeWorkload"
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the keys of a bare record, of an export's or Graph's wrapping, or of a SIEM's row."""

@@ -12,10 +12,10 @@ from hashlib import blake2b
 
 import msgspec
 
-from detector.adapters.salesforce_values import Refused, address
+from detector.adapters.salesforce_values import Refused, address, iso_ms
 from detector.event import MAX_RECORD_IDS
 
-__all__ = ["MAX_ID", "digest", "has_key", "id_texts", "peer", "who"]
+__all__ = ["MAX_ID", "digest", "has_key", "id_texts", "peer", "utc_ms", "who"]
 
 MAX_ID = 128
 """How many characters of a record's or an operation's id are kept."""
@@ -30,6 +30,17 @@ def has_key(record: bytes, key: bytes) -> bool:
     (True, False)
     """
     return b'"%b":' % key in record or b'"%b" :' % key in record
+
+
+def utc_ms(text: str) -> int:
+    """Milliseconds of an ISO 8601 time, as `iso_ms`, which is faster for the spelling that this makes of it.
+
+    >>> utc_ms("2026-03-03T09:14:17") == utc_ms("2026-03-03T09:14:17Z") == iso_ms("2026-03-03T09:14:17.000Z")
+    True
+    """
+    if len(text) == 19 or (len(text) == 20 and text[19] == "Z"):
+        return iso_ms(text[:19] + ".000Z")
+    return iso_ms(text)
 
 
 _PORT = re.compile(r"\[([^\[\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}")

@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from detector.adapters import ADAPTERS, AUTO, choose
 from detector.alert import Alert
 from streams.cli.screen import errors, fail, out, panel_of, plain, settings, utc
 from streams.reader import ReadError
@@ -30,6 +31,10 @@ def replay(
         Path | None,
         typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them."),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
+    ] = AUTO,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     fail_on: Annotated[
         int | None,
@@ -42,6 +47,10 @@ def replay(
     Exit code: 0 fine, 1 an alert as severe as --fail-on, 2 unreadable input or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
+    try:
+        adapters = choose(form)
+    except ValueError as error:
+        fail(str(error))
     letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
     positions_file = Path(f"{alerts}.positions") if alerts is not None else None
     outputs = [path for path in (alerts, letters_file, positions_file) if path is not None]
@@ -72,6 +81,7 @@ def replay(
                 write_letter,
                 lambda records: progress.update(task, description=f"{records:,} records"),
                 outputs,
+                adapters,
             )
             try:
                 for alert in run.alerts():
@@ -87,7 +97,7 @@ def replay(
     if as_json:
         typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
     else:
-        _show(summary, list(shown.values()))
+        _show(summary, list(shown.values()), form)
     if interrupted:
         fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
     if fail_on is not None and worst >= fail_on:
@@ -118,7 +128,7 @@ class _Output:
             self._file.write(data + b"\n")
 
 
-def _show(summary: Summary, alerts: list[Alert]) -> None:
+def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
     screen = out()
     ranked = sorted(alerts, key=lambda alert: (-alert.severity, alert.time_ms))
     for alert in ranked[:SHOWN_ALERTS]:
@@ -130,6 +140,10 @@ def _show(summary: Summary, alerts: list[Alert]) -> None:
     table.add_row("records", f"{summary.records:,}")
     table.add_row("events", f"{summary.events:,} ({summary.duplicates:,} duplicates)")
     table.add_row("from, to", f"{utc(summary.first_ms)}, {utc(summary.last_ms)}")
+    for name, count in summary.adapters.items():
+        sign = getattr(ADAPTERS.get(name), "sign", "")
+        told = f"{count:,} (by {sign})" if form == AUTO and sign else f"{count:,}"
+        table.add_row(Text(f"read as {name}"), Text(told))
     table.add_row("identities", f"{summary.identities:,}")
     for category, rows in summary.rows_left.items():
         table.add_row(f"rows left: {category}", f"{rows:,}")
