@@ -11,6 +11,7 @@ import msgspec
 from detector.adapters import Adapter, RecordError, believed
 from detector.alert import Alert
 from detector.engine import Engine
+from detector.event import AccessEvent
 from detector.settings import Settings
 from streams.reader import EVERY_ADAPTER, Raw, read_in_order
 
@@ -54,7 +55,7 @@ class Replay:
     """One run of the engine over files; iterate `alerts`, then read `summary`.
 
     `outputs` are files that this run writes: they are not read, should they lie among the paths. `adapters` are
-    those that read the records, as for `detector.adapters.decode`.
+    those that read the records, as for `detector.adapters.decode`. `on_event` is told of each event.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Replay:
         on_record: Callable[[int], None] = lambda records: None,
         outputs: Iterable[Path] = (),
         adapters: Sequence[Adapter] = EVERY_ADAPTER,
+        on_event: Callable[[AccessEvent], None] | None = None,
     ) -> None:
         self._paths = paths
         self._outputs = {path.resolve() for path in outputs}
@@ -74,6 +76,7 @@ class Replay:
         self._on_letter = on_letter
         self._on_record = on_record
         self._adapters = adapters
+        self._on_event = on_event
         self._engine = Engine(settings)
         self._by_adapter: Counter[str] = Counter()
         self._letters: Counter[str] = Counter()
@@ -83,7 +86,7 @@ class Replay:
     def alerts(self) -> Iterator[Alert]:
         """The alerts that follow from the events in event-time order. Raises `ReadError` for a bad path."""
         summary = self._summary
-        observe = self._engine.observe
+        observe, on_event = self._engine.observe, self._on_event
         for raw, result in read_in_order(self._paths, adapters=self._adapters):
             if self._is_own(raw.source):
                 continue
@@ -102,10 +105,22 @@ class Replay:
             if summary.first_ms is None:
                 summary.first_ms = event.time_ms
             summary.last_ms = event.time_ms
+            if on_event is not None:
+                on_event(event)
             yield from self._counted(observe(event))
         if summary.last_ms is not None:
             yield from self._counted(self._engine.finish(summary.last_ms))
         self._on_record(summary.records)
+
+    def events(self) -> Iterator[AccessEvent]:
+        """The same events once more, in the order of their time. Raises `ReadError` as `alerts` does."""
+        for raw, result in read_in_order(self._paths, adapters=self._adapters):
+            if isinstance(result, RecordError) or self._is_own(raw.source):
+                continue
+            try:
+                yield believed(result, self._now_ms)
+            except RecordError:
+                continue
 
     def summary(self) -> Summary:
         """How it stands."""

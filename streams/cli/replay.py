@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from detector.alert import Alert
 from streams.cli.screen import errors, fail, out, panel_of, plain, settings, utc
 from streams.reader import ReadError
 from streams.replay import Letter, Replay, Summary
+from streams.report import Coverage, DeadLetters, Incidents, write
 
 __all__ = ["replay"]
 
@@ -30,6 +32,10 @@ def replay(
     alerts: Annotated[
         Path | None,
         typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a report for people there: one HTML page that needs nothing else."),
     ] = None,
     form: Annotated[
         str,
@@ -53,14 +59,16 @@ def replay(
         fail(str(error))
     letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
     positions_file = Path(f"{alerts}.positions") if alerts is not None else None
-    outputs = [path for path in (alerts, letters_file, positions_file) if path is not None]
+    outputs = [path for path in (alerts, letters_file, positions_file, report) if path is not None]
     for path in outputs:
         if path.is_file() and any(Path(given).resolve() == path.resolve() for given in paths):
             fail(f"{path}: is to be read, so it cannot be written")
     shown: dict[str, Alert] = {}
     worst = 0
     interrupted = False
+    incidents, coverage, dead_letters = Incidents(), Coverage(), DeadLetters()
     with (
+        _Output(report),
         _Output(alerts) as alert_out,
         _Output(letters_file) as letter_out,
         _Output(positions_file) as where_out,
@@ -68,6 +76,7 @@ def replay(
 
         def write_letter(letter: Letter) -> None:
             letter_out.line(msgspec.json.encode(letter))
+            dead_letters.observe(letter)
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(
@@ -82,6 +91,7 @@ def replay(
                 lambda records: progress.update(task, description=f"{records:,} records"),
                 outputs,
                 adapters,
+                coverage.observe if report is not None else None,
             )
             try:
                 for alert in run.alerts():
@@ -89,11 +99,33 @@ def replay(
                     where_out.line(msgspec.json.encode({"uid": alert.uid, "positions": alert.positions}))
                     worst = max(worst, alert.severity)
                     shown[alert.uid] = alert
+                    if report is not None:
+                        incidents.observe(alert)
             except ReadError as error:
                 fail(str(error))
             except KeyboardInterrupt:
                 interrupted = True
-    summary = run.summary()
+            summary = run.summary()
+            if report is not None:
+                progress.update(task, description="writing the report …")
+                tell = functools.partial(
+                    write,
+                    report,
+                    paths=paths,
+                    incidents=incidents,
+                    summary=summary,
+                    coverage=coverage,
+                    letters=dead_letters,
+                    settings=config.detector,
+                    made_ms=time.time_ns() // 1_000_000,
+                    interrupted=interrupted,
+                )
+                again = not interrupted and not any(map(_is_stream, paths))
+                try:
+                    tell(events=run.events() if again else None)
+                except (KeyboardInterrupt, ReadError):  # then as far as the alerts alone tell
+                    interrupted = True
+                    tell(events=None)
     if as_json:
         typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
     else:
@@ -102,6 +134,11 @@ def replay(
         fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
     if fail_on is not None and worst >= fail_on:
         raise typer.Exit(1)
+
+
+def _is_stream(path: str) -> bool:
+    """Whether what a path names can be read but once: standard input, a pipe."""
+    return path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 
 class _Output:
