@@ -9,10 +9,10 @@ import msgspec
 from kafka import KafkaProducer  # type: ignore[import-untyped] # it ships no types
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from detector.adapters import RecordError
+from detector.adapters import Adapter, RecordError
 from detector.event import AccessEvent
 from streams.agents import FAULT_HEADER, POSITION_HEADER
-from streams.reader import Raw, read_in_order
+from streams.reader import EVERY_ADAPTER, Raw, read_in_order
 
 __all__ = ["PublishError", "Published", "publish", "publish_files"]
 
@@ -36,12 +36,14 @@ def publish_files(
     paths: Sequence[str],
     speed: float | None = None,
     on_record: Callable[[Published], None] = lambda published: None,
+    adapters: Sequence[Adapter] = EVERY_ADAPTER,
 ) -> Published:
     """Publish every record of some files; at `speed` times real time, or as fast as it goes.
 
+    `adapters` tell whose a record is, as for `detector.adapters.decode`.
     Raises `PublishError`, and `ReadError` for a bad path.
     """
-    return publish(bootstrap, topic, read_in_order(paths), speed, on_record)
+    return publish(bootstrap, topic, read_in_order(paths, adapters=adapters), speed, on_record)
 
 
 def publish(

@@ -7,6 +7,7 @@ import gzip
 import heapq
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,9 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from detector.adapters import RecordError, decode
+from detector.adapters import ADAPTERS, Adapter, RecordError, decode
 from detector.event import AccessEvent
-from streams.framing import MAX_RECORD_BYTES, Readable, frames
+from streams.framing import MAX_RECORD_BYTES, Frame, Readable, frames
 
 __all__ = ["MAX_RECORD_BYTES", "Raw", "ReadError", "decode_raw", "decode_record", "read", "read_in_order"]
 
@@ -29,6 +30,7 @@ CHUNK_RECORDS = 200_000
 CHUNK_BYTES = 64_000_000
 """How many bytes of records it holds at most."""
 RUN_BLOCK_BYTES = 65_536
+EVERY_ADAPTER = tuple(ADAPTERS.values())
 
 
 class ReadError(Exception):
@@ -51,35 +53,42 @@ class Raw(msgspec.Struct, frozen=True, array_like=True):
 def read(paths: Sequence[str]) -> Iterator[Raw]:
     """The records in files, folders (recursively, in their names' order), globs and ``-`` (standard input).
 
-    Gzip and Zstandard are seen through, by content. Raises `ReadError` at once for a path that names nothing,
-    and in its turn for a file that cannot be opened; whatever is wrong inside a file becomes a record.
+    Gzip and Zstandard are seen through, by content, and so are an API's pages (``{"results": [{…}, {…}]}``)
+    in files that begin with one. Raises `ReadError` at once for a path that names nothing, and in its turn for
+    a file that cannot be opened; whatever is wrong inside a file becomes a record.
     """
     files = [file for path in paths for file in _files(path)]
     return (raw for file in files for raw in _raws(file))
 
 
-def decode_raw(raw: Raw) -> AccessEvent | RecordError:
-    """The event that a record tells of, or why there is none.
+def decode_raw(raw: Raw, adapters: Sequence[Adapter] = EVERY_ADAPTER) -> AccessEvent | RecordError:
+    """The event that a record tells of, or why there is none; `adapters` as for `detector.adapters.decode`.
 
     Beside the adapters' reasons there is ``too_large``, for a record that has been cut.
     """
     try:
-        return decode_record(raw.record, raw.position, raw.fault)
+        return decode_record(raw.record, raw.position, raw.fault, adapters)
     except RecordError as error:
         return error
 
 
-def decode_record(record: bytes, position: str, fault: str = "") -> AccessEvent:
+def decode_record(
+    record: bytes, position: str, fault: str = "", adapters: Sequence[Adapter] = EVERY_ADAPTER
+) -> AccessEvent:
     """The event that a record at a position tells of, whatever brought it. Raises `RecordError`."""
     if len(record) > MAX_RECORD_BYTES:
         raise RecordError("", position, "too_large", f"more than {MAX_RECORD_BYTES:,} bytes")
     if fault:
         raise RecordError("", position, "malformed", fault)
-    return decode(record, position)
+    return decode(record, position, adapters)
 
 
 def read_in_order(
-    paths: Sequence[str], *, chunk_records: int = CHUNK_RECORDS, chunk_bytes: int = CHUNK_BYTES
+    paths: Sequence[str],
+    *,
+    adapters: Sequence[Adapter] = EVERY_ADAPTER,
+    chunk_records: int = CHUNK_RECORDS,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
     """Every record with its event: first those that have none, as they are read, then the others by time.
 
@@ -87,7 +96,7 @@ def read_in_order(
     matter. What does not fit into a chunk is sorted in a temporary file, which is gone when the iterator is.
     Raises `ReadError` as `read` does.
     """
-    return _in_order(read(paths), chunk_records, chunk_bytes)
+    return _in_order(read(paths), adapters, chunk_records, chunk_bytes)
 
 
 def _files(path: str) -> Iterator[str]:
@@ -116,8 +125,42 @@ def _files(path: str) -> Iterator[str]:
 def _raws(path: str) -> Iterator[Raw]:
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # a name need not be text
     with ExitStack() as stack:
+        paged: bool | None = None
         for frame in frames(_open(path, stack)):
-            yield Raw(frame.record, f"{shown}:{frame.line}", shown, frame.fault)
+            if paged is None:
+                paged = _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES) is not None
+            for one in _of_page(frame) if paged else (frame,):
+                yield Raw(one.record, f"{shown}:{one.line}", shown, one.fault)
+
+
+PAGE_HEAD_BYTES = 1_000
+"""How far into a file it must be clear that it holds an API's answers rather than records."""
+_PAGE = re.compile(
+    rb'\s*+\{(?:\s*+"[\w@.]++"\s*+:\s*+(?:"[^"\\]*+"|[\w.+-]++)\s*+,)*+'
+    rb'\s*+"(audit_logs|access_logs|results|value|records|Records|events)"\s*+:\s*+\[\s*+\{'
+)
+_page_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _of_page(frame: Frame) -> Iterator[Frame]:
+    """The records in a page of an API's answer, as ``{"results": [{…}, {…}]}``; another record is itself."""
+    found = _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES)
+    if found is None or frame.fault or len(frame.record) > MAX_RECORD_BYTES:
+        yield frame
+        return
+    try:
+        items = _items_decoder.decode(_page_decoder.decode(frame.record)[found[1].decode()])
+    except (msgspec.MsgspecError, RecursionError):
+        yield frame
+        return
+    at = 0
+    line = frame.line
+    for item in map(bytes, items):
+        start = frame.record.find(item, at)
+        line += frame.record.count(b"\n", at, start)
+        at = start
+        yield Frame(item, line)
 
 
 def _open(path: str, stack: ExitStack) -> Readable:
@@ -152,14 +195,14 @@ _decoder = msgspec.msgpack.Decoder(_Entry)
 
 
 def _in_order(
-    raws: Iterator[Raw], chunk_records: int, chunk_bytes: int
+    raws: Iterator[Raw], adapters: Sequence[Adapter], chunk_records: int, chunk_bytes: int
 ) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
     with tempfile.TemporaryFile() as file:
         runs: list[tuple[int, int]] = []
         chunk: list[_Entry] = []
         size = 0
         for raw in raws:
-            event = decode_raw(raw)
+            event = decode_raw(raw, adapters)
             if isinstance(event, RecordError):
                 yield raw, event
                 continue

@@ -8,11 +8,12 @@ from pathlib import Path, PurePath
 
 import msgspec
 
-from detector.adapters import RecordError, believed
+from detector.adapters import Adapter, RecordError, believed
 from detector.alert import Alert
 from detector.engine import Engine
+from detector.event import AccessEvent
 from detector.settings import Settings
-from streams.reader import Raw, read_in_order
+from streams.reader import EVERY_ADAPTER, Raw, read_in_order
 
 __all__ = ["Letter", "Replay", "Summary"]
 
@@ -40,6 +41,8 @@ class Summary(msgspec.Struct):
     alerts: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
+    adapters: dict[str, int] = {}
+    """Records by the adapter that knew their format, those it could not read included."""
     rows_left: dict[str, int] = {}
     """By data category."""
     dead_letters: dict[str, int] = {}
@@ -51,7 +54,8 @@ class Summary(msgspec.Struct):
 class Replay:
     """One run of the engine over files; iterate `alerts`, then read `summary`.
 
-    `outputs` are files that this run writes: they are not read, should they lie among the paths.
+    `outputs` are files that this run writes: they are not read, should they lie among the paths. `adapters` are
+    those that read the records, as for `detector.adapters.decode`. `on_event` is told of each event.
     """
 
     def __init__(
@@ -62,6 +66,8 @@ class Replay:
         on_letter: Callable[[Letter], None] = lambda letter: None,
         on_record: Callable[[int], None] = lambda records: None,
         outputs: Iterable[Path] = (),
+        adapters: Sequence[Adapter] = EVERY_ADAPTER,
+        on_event: Callable[[AccessEvent], None] | None = None,
     ) -> None:
         self._paths = paths
         self._outputs = {path.resolve() for path in outputs}
@@ -69,7 +75,10 @@ class Replay:
         self._now_ms = now_ms
         self._on_letter = on_letter
         self._on_record = on_record
+        self._adapters = adapters
+        self._on_event = on_event
         self._engine = Engine(settings)
+        self._by_adapter: Counter[str] = Counter()
         self._letters: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
         self._summary = Summary()
@@ -77,8 +86,8 @@ class Replay:
     def alerts(self) -> Iterator[Alert]:
         """The alerts that follow from the events in event-time order. Raises `ReadError` for a bad path."""
         summary = self._summary
-        observe = self._engine.observe
-        for raw, result in read_in_order(self._paths):
+        observe, on_event = self._engine.observe, self._on_event
+        for raw, result in read_in_order(self._paths, adapters=self._adapters):
             if self._is_own(raw.source):
                 continue
             summary.records += 1
@@ -92,13 +101,26 @@ class Replay:
                 self._letter(raw, error)
                 continue
             summary.events += 1
+            self._by_adapter[event.origin.adapter] += 1
             if summary.first_ms is None:
                 summary.first_ms = event.time_ms
             summary.last_ms = event.time_ms
+            if on_event is not None:
+                on_event(event)
             yield from self._counted(observe(event))
         if summary.last_ms is not None:
             yield from self._counted(self._engine.finish(summary.last_ms))
         self._on_record(summary.records)
+
+    def events(self) -> Iterator[AccessEvent]:
+        """The same events once more, in the order of their time. Raises `ReadError` as `alerts` does."""
+        for raw, result in read_in_order(self._paths, adapters=self._adapters):
+            if isinstance(result, RecordError) or self._is_own(raw.source):
+                continue
+            try:
+                yield believed(result, self._now_ms)
+            except RecordError:
+                continue
 
     def summary(self) -> Summary:
         """How it stands."""
@@ -110,6 +132,7 @@ class Replay:
         summary.duplicates = detection.duplicates
         summary.identities = self._engine.identities
         summary.signals = self._engine.signals
+        summary.adapters = dict(self._by_adapter.most_common())
         summary.rows_left = dict(rows.most_common())
         summary.dead_letters = dict(self._letters.most_common())
         summary.unknown = dict(sorted(self._unknown.items()))
@@ -127,7 +150,9 @@ class Replay:
 
     def _letter(self, raw: Raw, error: RecordError) -> None:
         self._letters[f"{error.adapter or 'no adapter'}: {error.reason}"] += 1
-        if not error.adapter:
+        if error.adapter:
+            self._by_adapter[error.adapter] += 1
+        else:
             self._unknown[str(PurePath(raw.source).parent)] += 1
         self._on_letter(
             Letter(

@@ -1,5 +1,14 @@
 """Vendors' records become events here, one file a vendor; `detector.adapters.registry` finds them."""
 
-from detector.adapters.registry import ADAPTERS, Adapter, RecordError, believed, decode, recognise
+from detector.adapters.registry import (
+    ADAPTERS,
+    AUTO,
+    Adapter,
+    RecordError,
+    believed,
+    choose,
+    decode,
+    recognise,
+)
 
-__all__ = ["ADAPTERS", "Adapter", "RecordError", "believed", "decode", "recognise"]
+__all__ = ["ADAPTERS", "AUTO", "Adapter", "RecordError", "believed", "choose", "decode", "recognise"]

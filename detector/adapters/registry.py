@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import detector.adapters as _package
 from detector.event import AccessEvent
 
-__all__ = ["ADAPTERS", "FUTURE_MS", "Adapter", "RecordError", "believed", "decode", "recognise"]
+__all__ = [
+    "ADAPTERS",
+    "AUTO",
+    "FUTURE_MS",
+    "Adapter",
+    "RecordError",
+    "believed",
+    "choose",
+    "decode",
+    "recognise",
+]
 
 FUTURE_MS = 10 * 60 * 1000
 """An event whose time is this far ahead of its record's arrival is not believed."""
@@ -35,11 +47,14 @@ class RecordError(ValueError):
 class Adapter(Protocol):
     """What reads one vendor's records.
 
-    A record is one JSON object in UTF-8 bytes; a CSV row arrives as an object of strings, its header as keys.
+    A record is one JSON object in UTF-8 bytes, or one line of text; a CSV row arrives as an object of strings,
+    its header as keys.
     """
 
     name: str
     """Short and stable: it names the adapter in settings, metrics and errors."""
+    sign: str
+    """By what it tells its records, in a few words for a person (``columns EVENT_TYPE and TIMESTAMP``)."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether this record looks like one of this vendor's; cheap, by content alone, never raises."""
@@ -53,30 +68,64 @@ class Adapter(Protocol):
         ...
 
 
+_FIRST = ("salesforce_elf", "salesforce_rtem")
+"""Asked before the others, as most records are theirs; what is recognised does not depend on the order."""
+
+
 def _found() -> dict[str, Adapter]:
     names = sorted(module.name for module in pkgutil.iter_modules(_package.__path__))
     modules = (importlib.import_module(f"{_package.__name__}.{name}") for name in names if name != "registry")
-    return {module.ADAPTER.name: module.ADAPTER for module in modules if hasattr(module, "ADAPTER")}
+    found: list[Adapter] = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
+    return {adapter.name: adapter for adapter in sorted(found, key=lambda one: one.name not in _FIRST)}
 
 
 ADAPTERS: dict[str, Adapter] = _found()
 """Every adapter by its name."""
 
+_EVERY = tuple(ADAPTERS.values())
 
-def recognise(record: bytes) -> Adapter | None:
-    """The adapter whose format the record has, or ``None``."""
-    for adapter in ADAPTERS.values():
+
+AUTO = "auto"
+"""Every adapter, each record being read by the one that recognises it."""
+
+
+def choose(name: str, sources: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
+    """The adapters that a format's name stands for: all for ``auto``, else the one of that name.
+
+    `sources` are an operator's own; they are asked first, and may bear the name of one that is built in. Raises
+    `ValueError`, with a sentence for a person, for a name that there is not.
+
+    >>> [adapter.name for adapter in choose("salesforce_elf")]
+    ['salesforce_elf']
+    >>> choose("salesfroce_elf")
+    Traceback (most recent call last):
+    ValueError: there is no format salesfroce_elf; did you mean salesforce_elf?
+    """
+    named = ADAPTERS | {source.name: source for source in sources}
+    if name == AUTO:
+        return (*sources, *(adapter for adapter in _EVERY if named[adapter.name] is adapter))
+    if name in named:
+        return (named[name],)
+    close = difflib.get_close_matches(name, [AUTO, *named], n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join([AUTO, *named])}"
+    raise ValueError(f"there is no format {name}; {hint}")
+
+
+def recognise(record: bytes, adapters: Iterable[Adapter] = _EVERY) -> Adapter | None:
+    """The first of some adapters whose format the record has, or ``None``."""
+    for adapter in adapters:
         if adapter.recognises(record):
             return adapter
     return None
 
 
-def decode(record: bytes, position: str) -> AccessEvent:
-    """The event that a record of whatever vendor tells of.
+def decode(record: bytes, position: str, adapters: Sequence[Adapter] = _EVERY) -> AccessEvent:
+    """The event that a record tells of, read by the first of some adapters that recognises it.
 
-    Raises `RecordError` if no adapter knows the format or the one that does cannot read it.
+    One adapter alone has been chosen: it reads the record whether it recognises it or not. Raises
+    `RecordError` if no adapter knows the format or the one that does cannot read it.
     """
-    adapter = recognise(record)
+    adapter = adapters[0] if len(adapters) == 1 else recognise(record, adapters)
     if adapter is None:
         raise RecordError("", position, "unknown_format", f"no adapter recognises {record[:60]!r}")
     return adapter.decode(record, position)

@@ -9,8 +9,10 @@ import typer
 
 from streams.cli.broker import broker
 from streams.cli.demo import demo
+from streams.cli.evaluate import evaluate
 from streams.cli.publish import publish
 from streams.cli.replay import replay
+from streams.cli.simulate import simulate
 from streams.cli.topics import topics
 from streams.cli.worker import worker
 
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (demo, replay, worker, publish, topics, broker):
+for command in (demo, replay, simulate, evaluate, worker, publish, topics, broker):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -14,10 +15,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from detector.adapters import ADAPTERS, AUTO, choose
 from detector.alert import Alert
 from streams.cli.screen import errors, fail, out, panel_of, plain, settings, utc
 from streams.reader import ReadError
 from streams.replay import Letter, Replay, Summary
+from streams.report import Coverage, DeadLetters, Incidents, write
 
 __all__ = ["replay"]
 
@@ -30,6 +33,14 @@ def replay(
         Path | None,
         typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a report for people there: one HTML page that needs nothing else."),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
+    ] = AUTO,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     fail_on: Annotated[
         int | None,
@@ -42,16 +53,22 @@ def replay(
     Exit code: 0 fine, 1 an alert as severe as --fail-on, 2 unreadable input or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
+    try:
+        adapters = choose(form)
+    except ValueError as error:
+        fail(str(error))
     letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
     positions_file = Path(f"{alerts}.positions") if alerts is not None else None
-    outputs = [path for path in (alerts, letters_file, positions_file) if path is not None]
+    outputs = [path for path in (alerts, letters_file, positions_file, report) if path is not None]
     for path in outputs:
         if path.is_file() and any(Path(given).resolve() == path.resolve() for given in paths):
             fail(f"{path}: is to be read, so it cannot be written")
     shown: dict[str, Alert] = {}
     worst = 0
     interrupted = False
+    incidents, coverage, dead_letters = Incidents(), Coverage(), DeadLetters()
     with (
+        _Output(report),
         _Output(alerts) as alert_out,
         _Output(letters_file) as letter_out,
         _Output(positions_file) as where_out,
@@ -59,6 +76,7 @@ def replay(
 
         def write_letter(letter: Letter) -> None:
             letter_out.line(msgspec.json.encode(letter))
+            dead_letters.observe(letter)
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(
@@ -72,6 +90,8 @@ def replay(
                 write_letter,
                 lambda records: progress.update(task, description=f"{records:,} records"),
                 outputs,
+                adapters,
+                coverage.observe if report is not None else None,
             )
             try:
                 for alert in run.alerts():
@@ -79,19 +99,46 @@ def replay(
                     where_out.line(msgspec.json.encode({"uid": alert.uid, "positions": alert.positions}))
                     worst = max(worst, alert.severity)
                     shown[alert.uid] = alert
+                    if report is not None:
+                        incidents.observe(alert)
             except ReadError as error:
                 fail(str(error))
             except KeyboardInterrupt:
                 interrupted = True
-    summary = run.summary()
+            summary = run.summary()
+            if report is not None:
+                progress.update(task, description="writing the report …")
+                tell = functools.partial(
+                    write,
+                    report,
+                    paths=paths,
+                    incidents=incidents,
+                    summary=summary,
+                    coverage=coverage,
+                    letters=dead_letters,
+                    settings=config.detector,
+                    made_ms=time.time_ns() // 1_000_000,
+                    interrupted=interrupted,
+                )
+                again = not interrupted and not any(map(_is_stream, paths))
+                try:
+                    tell(events=run.events() if again else None)
+                except (KeyboardInterrupt, ReadError):  # then as far as the alerts alone tell
+                    interrupted = True
+                    tell(events=None)
     if as_json:
         typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
     else:
-        _show(summary, list(shown.values()))
+        _show(summary, list(shown.values()), form)
     if interrupted:
         fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
     if fail_on is not None and worst >= fail_on:
         raise typer.Exit(1)
+
+
+def _is_stream(path: str) -> bool:
+    """Whether what a path names can be read but once: standard input, a pipe."""
+    return path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 
 class _Output:
@@ -118,7 +165,7 @@ class _Output:
             self._file.write(data + b"\n")
 
 
-def _show(summary: Summary, alerts: list[Alert]) -> None:
+def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
     screen = out()
     ranked = sorted(alerts, key=lambda alert: (-alert.severity, alert.time_ms))
     for alert in ranked[:SHOWN_ALERTS]:
@@ -130,6 +177,10 @@ def _show(summary: Summary, alerts: list[Alert]) -> None:
     table.add_row("records", f"{summary.records:,}")
     table.add_row("events", f"{summary.events:,} ({summary.duplicates:,} duplicates)")
     table.add_row("from, to", f"{utc(summary.first_ms)}, {utc(summary.last_ms)}")
+    for name, count in summary.adapters.items():
+        sign = getattr(ADAPTERS.get(name), "sign", "")
+        told = f"{count:,} (by {sign})" if form == AUTO and sign else f"{count:,}"
+        table.add_row(Text(f"read as {name}"), Text(told))
     table.add_row("identities", f"{summary.identities:,}")
     for category, rows in summary.rows_left.items():
         table.add_row(f"rows left: {category}", f"{rows:,}")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.adapters import RecordError
+from detector.adapters import RecordError, choose
 from detector.event import AccessEvent
 from streams import framing
 from streams.framing import MAX_RECORD_BYTES, MAX_ROW_LINES, Frame, frames
@@ -417,3 +417,70 @@ def test_a_file_name_that_is_no_text_is_shown_as_text(tmp_path: Path) -> None:
     (found,) = read([str(tmp_path)])
     assert found.record == b"{}"
     assert found.position == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}.jsonl:1"
+
+
+# --- an API's pages and chosen adapters
+
+ITEMS = [{"a": number, "text": '[{"b": 1}]'} for number in range(3)]
+PAGES = {
+    "one line": json.dumps({"results": ITEMS, "paging": {"next": None}}),
+    "pretty": json.dumps({"audit_logs": ITEMS, "count": 3}, indent=2),
+    "behind scalars": json.dumps({"@odata.context": "x", "@odata.count": 3, "value": ITEMS}),
+    "two pages": "\n".join(json.dumps({"value": part}) for part in (ITEMS[:1], ITEMS[1:])),
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_a_page_of_an_api_is_read_record_by_record(page: str, tmp_path: Path) -> None:
+    """What an API answered with comes apart into its records, each with the line on which it begins."""
+    file = tmp_path / "page.json"
+    file.write_text(page)
+    found = list(read([str(file)]))
+    assert [json.loads(raw.record) for raw in found] == ITEMS
+    lines = page.splitlines()
+    for raw in found:
+        line = int(raw.position.rpartition(":")[2])
+        first = raw.record.split(b"\n")[0].decode()
+        assert first in lines[line - 1]
+        assert not raw.fault
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"a": 1, "results": []}',
+        b'{"results": ["a", "b"]}',
+        b'{"a": {"b": 1}, "results": [{"c": 1}]}',
+        b'{"results": [{"c": 1}], "broken',
+        b'{"results": [{"c": 1}, tru]}',
+    ],
+)
+def test_what_is_no_page_stays_whole(record: bytes, tmp_path: Path) -> None:
+    """A record with a list in it, an empty page and a broken one are not taken apart, so that nothing is lost."""
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(record + b"\n")
+    assert [raw.record for raw in read([str(file)])] == [record]
+
+
+def test_pages_are_looked_for_only_where_a_file_begins_with_one(tmp_path: Path) -> None:
+    """In a file of records, one that looks like a page is a record as well."""
+    file = tmp_path / "records.jsonl"
+    page = b'{"results": [{"c": 1}]}'
+    file.write_bytes(elf(1) + b"\n" + page + b"\n")
+    assert [raw.record for raw in read([str(file)])] == [elf(1), page]
+
+
+def test_records_are_decoded_with_the_adapters_given(tmp_path: Path) -> None:
+    """A format that was chosen reads every record of the files, and refuses the others in its own name."""
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(elf(1) + b'\n{"a": 1}\n')
+    [refused, read_] = [result for _, result in read_in_order([str(file)], adapters=choose("salesforce_elf"))]
+    assert isinstance(refused, RecordError)
+    assert (refused.adapter, refused.reason) == ("salesforce_elf", "missing_field")
+    assert read_ == decode_raw(Raw(elf(1), f"{file}:1", ""))
+    [unknown, other] = [
+        result for _, result in read_in_order([str(file)], adapters=choose("salesforce_rtem"))
+    ]
+    assert isinstance(unknown, RecordError)
+    assert isinstance(other, RecordError)
+    assert unknown.adapter == other.adapter == "salesforce_rtem"

@@ -217,3 +217,39 @@ def test_it_is_a_program(logs: Path, tmp_path: Path) -> None:
     assert invoke(logs, "--alerts", tmp_path / "again.jsonl").exit_code == 0
     assert (tmp_path / "again.jsonl").read_bytes() == alerts
     assert b'"-:' not in alerts
+
+
+UAL = {
+    "CreationTime": "2026-03-03T09:00:00", "Id": "a", "RecordType": 15, "Operation": "UserLoggedIn",
+    "UserId": "ann@skyward.example.com",
+}  # fmt: skip
+
+
+def test_a_folder_may_mix_formats(logs: Path) -> None:
+    """Each record is read by what recognises it, and the summary says how many by which and by what sign."""
+    (logs / "other.jsonl").write_text(json.dumps(UAL) + "\n" + json.dumps(UAL | {"UserId": ""}))
+    summary = json.loads(invoke(logs, "--json").stdout)["summary"]
+    assert summary["adapters"] == {"salesforce_elf": len(world()), "dynamics_ual": 2}
+    assert summary["events"] == len(world()) + 1
+    assert summary["dead_letters"] == {"no adapter: unknown_format": 1, "dynamics_ual: missing_field": 1}
+    text = " ".join(invoke(logs).stdout.split())
+    assert f"read as salesforce_elf {len(world()):,}" in text
+    assert "read as dynamics_ual 2 (by keys CreationTime and RecordType, or" in text
+
+
+def test_a_format_may_be_chosen(logs: Path) -> None:
+    """Then it alone reads everything, and what it cannot read is its own dead letter."""
+    result = invoke(logs, "--format", "dynamics_ual", "--json")
+    summary = json.loads(result.stdout)["summary"]
+    assert summary["events"] == 0
+    assert summary["adapters"] == {"dynamics_ual": len(world()) + 1}
+    assert summary["unknown"] == {}
+    result = invoke(logs, "--format", "salesforce_elf", "--json")
+    assert json.loads(result.stdout)["summary"]["adapters"] == {"salesforce_elf": len(world()) + 1}
+
+
+def test_a_format_that_there_is_not_is_said_in_a_sentence(logs: Path) -> None:
+    """Exit 2, and the closest one named."""
+    result = invoke(logs, "--format", "salesforce_elv")
+    assert result.exit_code == 2
+    assert result.stderr == "there is no format salesforce_elv; did you mean salesforce_elf?\n"

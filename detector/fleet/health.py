@@ -1,0 +1,391 @@
+"""A source's health: silence, a changed schema, lag, clock trouble. A missing hour is not "normal".
+
+A source is a tenant's records of one kind from one adapter. Once for each closed tick of ten minutes of event time,
+empty ticks included, its counts are held against its own past, then learned:
+
+- **Silence.** By hour of the week it is known how often a tick, and how often the whole hour, was silent. A silent
+  stretch adds up −log10 of those probabilities, so a source that never says anything at this hour adds nothing, and
+  one that always does is missed within half an hour. Silences are not independent (a holiday, a broken link), so
+  what is enough is also half as much again as the worst the source has come through before.
+- **Schema, dead letters, clock.** The share over the last hour against the share over the last week or so: a
+  Chernoff bound on the probability that chance did it, and a difference that matters.
+- **Lag.** The logarithm of how late records come, above its own mean by four deviations, twice as long as usual,
+  for half an hour.
+
+What has been found is not learned (silence) or a tenth as fast (lag) until it is over; a schema that changes for
+good is found once, and accepted within some weeks. A source is only asked whether it speaks; whether it speaks *less*
+is a matter for `detector.fleet.series`. Nothing is known in its first week, and a yearly holiday is a silence. A
+state is under 2.5 KB, a tick costs about 5 µs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import exp, log, log10, sqrt
+
+import msgspec
+
+__all__ = ["TICK_MS", "Counts", "Health", "Phase", "Source", "Trouble", "observe"]
+
+TICK_MS = 600_000
+HOUR_MS = 3_600_000
+TICKS = HOUR_MS // TICK_MS
+HOURS = 24
+HOURS_OF_WEEK = 7 * HOURS
+MONDAY = 4 * HOURS
+"""The epoch began on a Thursday."""
+
+SURPRISE = 4.0
+"""−log10 of the probability from which something is found: one in ten thousand."""
+WORST_FACTOR = 1.5
+"""A silence must exceed by so much what the source has come through before."""
+WORST_FADING = 0.99991
+"""What is left of that a tick later: half after 53 days."""
+POOLED_WEEKS = 4.0
+"""How many weeks of an hour of the week its hour of the day counts for."""
+MOST_TICKS = 120
+"""Beyond so many ticks (20 weeks) of an hour of the week the old ones count half."""
+
+SHORT_RATE = 1 / TICKS
+LONG_RATE = 1 / (7 * HOURS * TICKS)
+LEAST_JUMP = 0.05
+"""A share must be higher than usual by so much to be a jump, and is back when it is higher by less than half."""
+LEAST_RECORDS = 200.0
+"""Before a source has had so many records, its usual shares are unknown."""
+
+LAG_RATE = 1 / (HOURS * TICKS)
+LAG_TICKS = 3
+LEAST_LAG_TICKS = 2 * HOURS * TICKS
+"""Before so many ticks with records it is not known how late they come."""
+LAG_DEVIATIONS = 4.0
+LAG_FACTOR = 2.0
+LAG_FLOOR = 0.25
+"""No source is so regular that a quarter more lag would be news: added to the deviation of the logarithm."""
+LEAST_LAG_MS = 900_000
+
+
+class Trouble(StrEnum):
+    """What can be wrong with a source."""
+
+    SILENCE = "silence"
+    """Nothing comes, where something always did."""
+    SCHEMA = "schema"
+    """More records than usual lack known fields or have unknown ones."""
+    DEAD_LETTERS = "dead_letters"
+    """More records than usual cannot be read."""
+    LAG = "lag"
+    """Records come later than usual."""
+    CLOCK = "clock"
+    """More records than usual lie in the future."""
+
+
+class Phase(StrEnum):
+    """Whether trouble begins or is over."""
+
+    BEGAN = "began"
+    ENDED = "ended"
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source did in one tick."""
+
+    records: int = 0
+    """All, whether they could be read or not."""
+    odd: int = 0
+    """Of these: read, but with fields unknown or missing."""
+    dead_letters: int = 0
+    """Of these: could not be read."""
+    future: int = 0
+    """Of these: their time lay ahead of the clock."""
+    lag_ms: int | None = None
+    """How long after its event the median record came; ``None`` where nobody knows, as in a replay."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding about a source: what a sentence about it is made of."""
+
+    trouble: Trouble
+    phase: Phase
+    since_ms: int
+    """Start of the first tick of it."""
+    time_ms: int
+    """End of the tick in which this became known."""
+    observed: float
+    """Records for a silence (0, or what ended it), seconds for a lag, else a share of the records."""
+    expected: float
+    """What was usual: the records that should have come since, the lag in seconds, the share."""
+    surprise: float
+    """−log10 of the probability that this is nothing, as far as the source's own past says; 0 when it is over."""
+
+
+class Share(msgspec.Struct, array_like=True):
+    """How many of a source's records are of some kind, lately and usually."""
+
+    usual_records: float = 0.0
+    usual: float = 0.0
+    """Over about a week, as numbers of records."""
+    recent_records: float = 0.0
+    recent: float = 0.0
+    """Over about an hour."""
+    rising_ms: int | None = None
+    """Start of the first tick in which the share was raised, while it is."""
+    found: bool = False
+
+
+def _zeros() -> list[int]:
+    return [0] * HOURS_OF_WEEK
+
+
+class Source(msgspec.Struct, array_like=True):
+    """What is known of one source; its holder says the version. Lists are by hour of the week, UTC."""
+
+    tick_ms: int | None = None
+    """Start of the newest tick."""
+    ticks: list[int] = msgspec.field(default_factory=_zeros)
+    silent_ticks: list[int] = msgspec.field(default_factory=_zeros)
+    hours: list[int] = msgspec.field(default_factory=_zeros)
+    """How many whole hours were seen, and of these silent."""
+    silent_hours: list[int] = msgspec.field(default_factory=_zeros)
+    records: list[int] = msgspec.field(default_factory=_zeros)
+    hour_ticks: int = 0
+    """How many ticks of the present hour were seen, and of these silent."""
+    hour_silent: int = 0
+    hour_records: int = 0
+    hour_weight: float = 0.0
+    """What the present hour adds to a silence so far."""
+    weight: float = 0.0
+    """What the silence's hours before that add, as −log10 of a probability."""
+    missed: float = 0.0
+    """How many records are usual in the time of the silence."""
+    silent_since_ms: int | None = None
+    silence_found: bool = False
+    worst: float = 0.0
+    """The weight of the worst silence the source came through, fading."""
+    odd: Share = msgspec.field(default_factory=Share)
+    dead_letters: Share = msgspec.field(default_factory=Share)
+    future: Share = msgspec.field(default_factory=Share)
+    lag_ticks: int = 0
+    lag_mean: float = 0.0
+    """Mean and variance of ``log`` of the lag in ms."""
+    lag_variance: float = 0.0
+    late_ticks: int = 0
+    late_since_ms: int | None = None
+    lag_found: bool = False
+
+
+def observe(state: Source, tick_ms: int, counts: Counts) -> list[Health]:
+    """Judge the closed tick that begins at `tick_ms`, then learn it; the findings that begin or end with it.
+
+    Ticks in which *we* saw nothing at all (an outage of our own) are left out, and say nothing about the source.
+
+    Raises `ValueError` for a tick that is not after the last one.
+
+    >>> source = Source()
+    >>> for tick in range(3 * 7 * 144):
+    ...     said = observe(source, tick * TICK_MS, Counts(records=50))
+    >>> silent = [observe(source, (tick + number) * TICK_MS, Counts()) for number in range(1, 7)]
+    >>> [found] = sum(silent, [])
+    >>> found.trouble.value, found.phase.value, (found.time_ms - found.since_ms) // 60_000, found.expected
+    ('silence', 'began', 40, 200.0)
+    """
+    if state.tick_ms is not None and tick_ms <= state.tick_ms:
+        raise ValueError(f"the tick {tick_ms} after {state.tick_ms}")
+    found = _silence(state, tick_ms, counts.records)
+    for trouble, share, some in (
+        (Trouble.SCHEMA, state.odd, counts.odd),
+        (Trouble.DEAD_LETTERS, state.dead_letters, counts.dead_letters),
+        (Trouble.CLOCK, state.future, counts.future),
+    ):
+        found += _share(trouble, share, tick_ms, some, counts.records)
+    if counts.lag_ms is not None and counts.records:
+        found += _lag(state, tick_ms, counts.lag_ms)
+    state.tick_ms = tick_ms
+    return found
+
+
+def _silence(state: Source, tick_ms: int, records: int) -> list[Health]:
+    hour = (tick_ms // HOUR_MS + MONDAY) % HOURS_OF_WEEK
+    if state.tick_ms is not None and tick_ms // HOUR_MS != state.tick_ms // HOUR_MS:
+        _close_hour(state, (state.tick_ms // HOUR_MS + MONDAY) % HOURS_OF_WEEK)
+    state.worst *= WORST_FADING
+    state.hour_ticks += 1
+    found = []
+    if records:
+        if state.silence_found:
+            found.append(_of_silence(state, Phase.ENDED, tick_ms, records, 0.0))
+        _break_silence(state)
+    else:
+        if state.silent_since_ms is None:
+            state.silent_since_ms = tick_ms
+        state.hour_silent += 1
+        state.hour_weight += _weight(state.silent_ticks[hour], state.ticks[hour])
+        state.missed += state.records[hour] / max(1, state.ticks[hour])
+        if state.hour_silent == TICKS:
+            state.hour_weight = max(state.hour_weight, _whole_hour(state, hour))
+        weight = state.weight + state.hour_weight
+        if not state.silence_found and weight >= _enough(state):
+            state.silence_found = True
+            found.append(_of_silence(state, Phase.BEGAN, tick_ms, 0, weight))
+    state.hour_records += records
+    return found
+
+
+def _close_hour(state: Source, hour: int) -> None:
+    """The hour is over: carry its part of a silence on, and learn it unless the silence has been found."""
+    state.weight += state.hour_weight
+    if not state.silence_found:
+        state.ticks[hour] += state.hour_ticks
+        state.silent_ticks[hour] += state.hour_silent
+        state.records[hour] += state.hour_records
+        if state.hour_ticks == TICKS:
+            state.hours[hour] += 1
+            state.silent_hours[hour] += state.hour_silent == TICKS
+    if state.ticks[hour] > MOST_TICKS:
+        for counted in (state.ticks, state.silent_ticks, state.hours, state.silent_hours, state.records):
+            counted[hour] = (counted[hour] + 1) // 2
+    state.hour_ticks = state.hour_silent = state.hour_records = 0
+    state.hour_weight = 0.0
+
+
+def _break_silence(state: Source) -> None:
+    """The source speaks: remember how bad the silence was, as at most what was enough to be found."""
+    weight = min(state.weight + state.hour_weight, _enough(state))
+    state.worst = max(state.worst, weight)
+    state.weight = state.hour_weight = state.missed = 0.0
+    state.silent_since_ms = None
+    state.silence_found = False
+
+
+def _enough(state: Source) -> float:
+    return max(SURPRISE, WORST_FACTOR * state.worst)
+
+
+def _weight(silent: int, seen: int) -> float:
+    """−log10 of the probability of being silent, as high as `seen` times allow: always silent is no surprise."""
+    return log10((seen + 1) / (silent + 1))
+
+
+def _whole_hour(state: Source, hour: int) -> float:
+    """The same of the whole hour, for sources that speak once in it.
+
+    An hour of the week that has never been silent leans on its hour of the day.
+    """
+    seen, silent = state.hours[hour], state.silent_hours[hour]
+    if silent or not seen:
+        return _weight(silent, seen)
+    days = range(hour % HOURS, HOURS_OF_WEEK, HOURS)
+    pooled = _weight(sum(state.silent_hours[day] for day in days), sum(state.hours[day] for day in days))
+    return pooled + log10((seen + POOLED_WEEKS) / POOLED_WEEKS)
+
+
+def _of_silence(state: Source, phase: Phase, tick_ms: int, records: int, surprise: float) -> Health:
+    assert state.silent_since_ms is not None
+    return Health(
+        trouble=Trouble.SILENCE,
+        phase=phase,
+        since_ms=state.silent_since_ms,
+        time_ms=tick_ms + TICK_MS,
+        observed=float(records),
+        expected=state.missed,
+        surprise=surprise,
+    )
+
+
+def _share(trouble: Trouble, share: Share, tick_ms: int, some: int, records: int) -> list[Health]:
+    """Judge the share of a kind over the last hour against the usual one; a tick without records says nothing."""
+    if not records:
+        return []
+    share.recent += SHORT_RATE * (some - share.recent)
+    share.recent_records += SHORT_RATE * (records - share.recent_records)
+    recent = share.recent / share.recent_records
+    usual = (share.usual + 1) / (share.usual_records + 1) if share.usual_records else 1.0
+    known = share.usual_records >= LEAST_RECORDS
+    found = []
+    if known and recent >= usual + (LEAST_JUMP / 2 if share.found else LEAST_JUMP):
+        if share.rising_ms is None:
+            share.rising_ms = tick_ms
+        surprise = share.recent_records / SHORT_RATE * _divergence(recent, usual) / log(10)
+        if not share.found and surprise >= SURPRISE:
+            share.found = True
+            found.append(_of_share(trouble, Phase.BEGAN, share, tick_ms, recent, usual, surprise))
+    else:
+        if share.found:
+            found.append(_of_share(trouble, Phase.ENDED, share, tick_ms, recent, usual, 0.0))
+        share.found, share.rising_ms = False, None
+    _learn_share(share, some, records)
+    return found
+
+
+def _learn_share(share: Share, some: int, records: int) -> None:
+    """All records count until enough are known for a week's memory; numbers grow and fade together."""
+    share.usual = share.usual * (1 - LONG_RATE) + some
+    share.usual_records = share.usual_records * (1 - LONG_RATE) + records
+
+
+def _divergence(observed: float, usual: float) -> float:
+    """Kullback and Leibler's, of two shares; times the number it bounds −ln of the probability (Chernoff, 1952)."""
+    divergence = observed * log(observed / usual)
+    return divergence if observed >= 1 else divergence + (1 - observed) * log((1 - observed) / (1 - usual))
+
+
+def _of_share(
+    trouble: Trouble, phase: Phase, share: Share, tick_ms: int, recent: float, usual: float, surprise: float
+) -> Health:
+    assert share.rising_ms is not None
+    return Health(
+        trouble=trouble,
+        phase=phase,
+        since_ms=share.rising_ms,
+        time_ms=tick_ms + TICK_MS,
+        observed=recent,
+        expected=usual,
+        surprise=surprise,
+    )
+
+
+def _lag(state: Source, tick_ms: int, lag_ms: int) -> list[Health]:
+    value = log(max(1, lag_ms))
+    deviation = sqrt(state.lag_variance) + LAG_FLOOR
+    usual_ms = exp(state.lag_mean)
+    away = (value - state.lag_mean) / deviation
+    bar = LAG_DEVIATIONS / 2 if state.lag_found else LAG_DEVIATIONS
+    least_ms = max(LEAST_LAG_MS, LAG_FACTOR * usual_ms)
+    late = state.lag_ticks >= LEAST_LAG_TICKS and away >= bar and lag_ms >= least_ms
+    found = []
+    phase = None
+    if late:
+        state.late_ticks += 1
+        if state.late_since_ms is None:
+            state.late_since_ms = tick_ms
+        if state.late_ticks >= LAG_TICKS and not state.lag_found:
+            phase, state.lag_found = Phase.BEGAN, True
+    elif state.lag_found:
+        phase, state.lag_found = Phase.ENDED, False
+    if phase is not None:
+        assert state.late_since_ms is not None
+        found.append(
+            Health(
+                trouble=Trouble.LAG,
+                phase=phase,
+                since_ms=state.late_since_ms,
+                time_ms=tick_ms + TICK_MS,
+                observed=lag_ms / 1000,
+                expected=usual_ms / 1000,
+                surprise=away * away / 2 / log(10) if phase is Phase.BEGAN else 0.0,
+            )
+        )
+    if not late:
+        state.late_ticks, state.late_since_ms = 0, None
+    _learn_lag(state, value, late)
+    return found
+
+
+def _learn_lag(state: Source, value: float, late: bool) -> None:
+    away = value - state.lag_mean
+    if late:  # the mean follows slowly, the variance not at all: it would soon excuse everything
+        state.lag_mean += LAG_RATE / 10 * away
+        return
+    rate = max(LAG_RATE, 1 / (state.lag_ticks + 1))
+    state.lag_mean += rate * away
+    state.lag_variance = (1 - rate) * (state.lag_variance + rate * away * away)
+    state.lag_ticks += 1

@@ -1,0 +1,158 @@
+"""Unusual times that are nobody's theft: planned from the seed, and labelled, because alerts on them are false.
+
+A `Calendar` says what is different on which day; `routine` asks it while it makes the days' acts.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from detector.simulation.act import App
+from detector.simulation.chance import stream
+from detector.simulation.company import DAY_MS, HOUR_MS, Company, Rhythm, Role, host_ip
+
+__all__ = ["Burst", "Calendar", "Kind", "calendar"]
+
+WARM_DAYS = 8
+"""Nothing unusual is planned before this day."""
+_CALLED = {Role.AGENT, Role.SUPERVISOR, Role.BACK_OFFICE}
+_REPORTERS = {Role.SALES, Role.SUPERVISOR, Role.ANALYST, Role.MARKETING}
+
+
+class Kind(StrEnum):
+    """The bursts that are simulated."""
+
+    QUARTER_END = "quarter_end"
+    MIGRATION = "migration"
+    DISRUPTION = "disruption"
+    OUTAGE = "outage"
+    UPGRADE = "upgrade"
+    EGRESS = "egress"
+    PROJECT = "project"
+    ROLLOUT = "rollout"
+    LOGIN_DAY = "login_day"
+
+
+class Burst(msgspec.Struct, frozen=True):
+    """One unusual time, and whom it concerns: account numbers, or none for everybody."""
+
+    kind: Kind
+    start_ms: int
+    end_ms: int
+    accounts: tuple[int, ...] = ()
+
+
+class Calendar(msgspec.Struct, frozen=True, kw_only=True):
+    """What is different on which day; what does not happen is -1 or empty."""
+
+    bursts: tuple[Burst, ...]
+    quarter_end: int = -1
+    """The last day of the quarter."""
+    disruption: int = -1
+    disruption_factor: float = 1.0
+    migration: int = -1
+    migration_account: int = 0
+    outage: tuple[int, int] = (0, 0)
+    """From and to, in ms since 1970."""
+    upgrade: int = -1
+    upgrade_account: int = 0
+    upgrade_ip: str = ""
+    egress: int = -1
+    egress_office: int = 0
+    project: int = -1
+    project_days: int = 0
+    project_account: int = 0
+    rollout: int = -1
+    rollout_app: App = App(0, "")
+    rollout_accounts: frozenset[int] = frozenset()
+    login_day: int = -1
+
+    def tasks(self, role: Role, day: int) -> float:
+        """By how much more there is to do for a role on a day."""
+        if day == self.disruption:
+            return self.disruption_factor if role in _CALLED else 1.4
+        if day == self.disruption + 1 and self.disruption >= 0:
+            return 1 + (self.disruption_factor - 1) / 3 if role in _CALLED else 1.1
+        return 1.0
+
+    def reports(self, role: Role, day: int) -> float:
+        """By how many times more reports are run by a role on a day."""
+        near = self.quarter_end - 3 <= day <= self.quarter_end + 1 and self.quarter_end >= 0
+        return 3.2 if near and role in _REPORTERS else 1.0
+
+
+def calendar(company: Company, quarter_end: int) -> Calendar:
+    """The unusual times of a company's weeks; about one in seven kinds does not happen.
+
+    `quarter_end` is the quarter's last day, as a number within the world; it may lie outside.
+    """
+    random = stream(company.seed, "bursts")
+    start, days = company.start_ms, company.days
+    bursts: list[Burst] = []
+    plan: dict[str, object] = {}
+
+    def happens(kind: Kind, first: float, last: float, accounts: tuple[int, ...] = ()) -> bool:
+        ends = min(last, days)
+        if first < 0 or first >= days or ends <= first or random.random() < 0.14:
+            return False
+        bursts.append(Burst(kind, start + int(first * DAY_MS), start + int(ends * DAY_MS), accounts))
+        return True
+
+    def workday() -> int:
+        day = random.randrange(min(WARM_DAYS, days - 1), days)
+        return day - max(0, day % 7 - 4)
+
+    if happens(Kind.QUARTER_END, quarter_end - 3, quarter_end + 2):
+        plan["quarter_end"] = quarter_end
+    day = workday()
+    if happens(Kind.DISRUPTION, day, day + 2):
+        plan |= {"disruption": day, "disruption_factor": random.uniform(3, 5)}
+    jobs = [
+        one.account.number for one in company.integrations if one.rhythm in (Rhythm.NIGHTLY, Rhythm.DAILY)
+    ]
+    day, account = workday(), random.choice(jobs)
+    if happens(Kind.MIGRATION, day, day + 3, (account,)):
+        plan |= {"migration": day, "migration_account": account}
+    begin = start + workday() * DAY_MS + random.randrange(6, 15) * HOUR_MS
+    end = begin + random.randrange(3, 7) * HOUR_MS
+    if happens(Kind.OUTAGE, (begin - start) / DAY_MS, (end - start) / DAY_MS + 0.25):
+        plan["outage"] = (begin, end)
+    callers = [one.account.number for one in company.integrations if one.rhythm is not Rhythm.WEEKLY]
+    day, account = workday(), random.choice(callers)
+    if happens(Kind.UPGRADE, day, days, (account,)):
+        plan |= {
+            "upgrade": day,
+            "upgrade_account": account,
+            "upgrade_ip": host_ip(100 + random.randrange(60)),
+        }
+    day, office = workday(), random.randrange(3)
+    sitting = tuple(person.account.number for person in company.people if person.office == office)
+    if happens(Kind.EGRESS, day, days, sitting):
+        plan |= {"egress": day, "egress_office": office}
+    day, account = workday(), _somebody(company, Role.ANALYST, random.random())
+    length = random.randrange(4, 7)
+    if happens(Kind.PROJECT, day, day + length, (account,)):
+        plan |= {"project": day, "project_days": length, "project_account": account}
+    day = workday()
+    users = [
+        person.account.number for person in company.people if person.role in (Role.SALES, Role.MARKETING)
+    ]
+    chosen = tuple(sorted(random.sample(users, min(len(users), 18))))
+    if happens(Kind.ROLLOUT, day, days, chosen):
+        plan |= {
+            "rollout": day,
+            "rollout_app": App(60, "mail-companion"),
+            "rollout_accounts": frozenset(chosen),
+        }
+    day = workday()
+    if happens(Kind.LOGIN_DAY, day, day + 1):
+        plan["login_day"] = day
+    return msgspec.structs.replace(Calendar(bursts=tuple(bursts)), **plan)
+
+
+def _somebody(company: Company, role: Role, draw: float) -> int:
+    numbers = [person.account.number for person in company.people if person.role is role]
+    numbers = numbers or [person.account.number for person in company.people]
+    return numbers[int(draw * len(numbers))]

@@ -1,0 +1,409 @@
+"""Who works with the CRM: people in roles, integrations, portals; where they sit and what they use.
+
+All of it is drawn from the seed. Addresses lie in ranges that nobody owns: offices in the documentation
+networks, homes in 100.64.0.0/10, mobiles, hosts and visitors in 198.18.0.0/15.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from random import Random
+
+import msgspec
+
+from detector.event import ActorKind
+from detector.simulation.act import Account, App, Way
+from detector.simulation.chance import stream
+
+__all__ = [
+    "DAY_MS",
+    "HOUR_MS",
+    "Company",
+    "Integration",
+    "Person",
+    "Portal",
+    "Rhythm",
+    "Role",
+    "browser",
+    "company",
+    "home_ip",
+    "host_ip",
+    "mobile_ip",
+    "office_ip",
+    "visitor_ip",
+    "vpn_ip",
+]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+RECORDS = {
+    "Account": 30_000,
+    "Case": 60_000,
+    "Contact": 45_000,
+    "ContentDocument": 25_000,
+    "Lead": 9_000,
+    "Loyalty__c": 20_000,
+    "Opportunity": 8_000,
+    "Task": 30_000,
+}
+"""How many records of each kind there are."""
+
+
+class Role(StrEnum):
+    """What a person is employed for."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    SALES = "sales"
+    ANALYST = "analyst"
+    MARKETING = "marketing"
+    BACK_OFFICE = "back_office"
+    ADMIN = "admin"
+
+
+SHARES = {
+    Role.AGENT: 0.54,
+    Role.SUPERVISOR: 0.06,
+    Role.SALES: 0.18,
+    Role.ANALYST: 0.05,
+    Role.MARKETING: 0.06,
+    Role.BACK_OFFICE: 0.08,
+    Role.ADMIN: 0.03,
+}
+_TASKS = {
+    Role.AGENT: 13.0,
+    Role.SUPERVISOR: 13.0,
+    Role.SALES: 11.0,
+    Role.ANALYST: 10.0,
+    Role.MARKETING: 9.0,
+    Role.BACK_OFFICE: 13.0,
+    Role.ADMIN: 12.0,
+}
+_REPORT_ROWS = {
+    Role.AGENT: 40.0,
+    Role.SUPERVISOR: 160.0,
+    Role.SALES: 180.0,
+    Role.ANALYST: 520.0,
+    Role.MARKETING: 300.0,
+    Role.BACK_OFFICE: 70.0,
+    Role.ADMIN: 250.0,
+}
+_OFFICES = ((1, 0.42), (0, 0.2), (-5, 0.14), (8, 0.16), (5, 0.08))
+"""Hours ahead of UTC, and the share of the people."""
+_SYSTEMS = (
+    "Windows NT 10.0; Win64; x64",
+    "Windows NT 10.0; Win64; x64",
+    "Windows NT 10.0; Win64; x64",
+    "Macintosh; Intel Mac OS X 10_15_7",
+    "X11; Linux x86_64",
+)
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who works with the CRM."""
+
+    account: Account
+    role: Role
+    office: int
+    zone_hours: int
+    start_hour: int
+    """Local hour at which the shift begins."""
+    hours: int
+    """Length of the shift."""
+    workdays: frozenset[int]
+    """Weekdays, Monday being 0."""
+    tasks: float
+    """Tasks on a usual day; a task is some clicks."""
+    report_rows: float
+    """Rows of a usual report of theirs."""
+    exports: float
+    """Of their reports, the share that is exported."""
+    from_home: float
+    """The share of days worked from home."""
+    first_day: int
+    last_day: int
+    """The days between which they are employed, as numbers within the world."""
+    away: frozenset[int]
+    """Days on which they do not work: holidays, illness, public holidays."""
+    system: str
+    fox: bool
+    """Whether the browser is Firefox."""
+    upgrade: int
+    """When within four weeks their browser is upgraded."""
+    stride: float
+    """Typical seconds between clicks."""
+    reports: tuple[int, ...]
+    """The reports they use, the usual ones first."""
+
+
+class Rhythm(StrEnum):
+    """How an integration works."""
+
+    POLL = "poll"
+    """Every so many minutes a query of what has changed."""
+    SERVE = "serve"
+    """On demand, around the clock with the day's shape: a look-up, sometimes a write."""
+    NIGHTLY = "nightly"
+    """One bulk job per kind of record a night."""
+    WEEKLY = "weekly"
+    """One bulk job per kind of record a week: everything."""
+    DAILY = "daily"
+    """One long paged query a day."""
+    WATCH = "watch"
+    """Asks for limits, and describes once a day."""
+
+
+class Integration(msgspec.Struct, frozen=True, kw_only=True):
+    """A program with an account of its own."""
+
+    account: Account
+    app: App
+    rhythm: Rhythm
+    way: Way
+    kinds: tuple[str, ...]
+    rows: float
+    """Rows of a usual query or job."""
+    spread: float
+    """Deviation of the rows' natural logarithm."""
+    every_minutes: float
+    """Time between polls, or between calls in a usual hour."""
+    hour: int
+    """UTC hour of a nightly, daily or weekly run."""
+    weekday: int
+    ip: str
+    agent: str
+
+
+class Portal(msgspec.Struct, frozen=True, kw_only=True):
+    """A public site: one guest account, many visitors."""
+
+    account: Account
+    kinds: tuple[str, ...]
+    visits: float
+    """Visits on a usual day."""
+
+
+class Company(msgspec.Struct, frozen=True):
+    """Everybody."""
+
+    seed: int
+    start_ms: int
+    days: int
+    people: tuple[Person, ...]
+    integrations: tuple[Integration, ...]
+    portals: tuple[Portal, ...]
+
+
+def office_ip(office: int, desk: int, moved: bool = False) -> str:
+    """One of an office's few addresses; `moved` after it has got others."""
+    if moved:
+        return f"198.18.{250 - office}.{10 + desk % 2}"
+    return f"{('203.0.113', '198.51.100')[office % 2]}.{16 * (office // 2 + 1) + desk % 3}"
+
+
+def home_ip(person: int, lease: int) -> str:
+    """Somebody's address at home; another lease is another address of the same provider."""
+    provider = person % 23
+    place = stream(0, "home", person, lease).randrange(1 << 14)
+    return f"100.{64 + provider}.{place >> 6}.{1 + place % 61 * 4}"
+
+
+def mobile_ip(random: Random) -> str:
+    """A mobile network, a hotel, a train."""
+    return f"198.18.{random.randrange(128)}.{random.randrange(1, 255)}"
+
+
+def host_ip(number: int) -> str:
+    """A machine in a data centre."""
+    return f"198.18.{128 + number % 100}.{7 + number % 200}"
+
+
+def vpn_ip(random: Random) -> str:
+    """An exit of a commercial VPN, or a rented machine, that nobody in the company uses."""
+    return f"198.19.{random.randrange(128)}.{random.randrange(1, 255)}"
+
+
+def visitor_ip(random: Random) -> str:
+    """A visitor of a public site."""
+    return f"100.{96 + random.randrange(32)}.{random.randrange(256)}.{random.randrange(1, 255)}"
+
+
+def browser(person: Person, day: int) -> str:
+    """The user agent of somebody's browser on a day; it is upgraded every four weeks."""
+    version = 142 + (day + person.upgrade) // 28
+    if person.fox:
+        return f"Mozilla/5.0 ({person.system}; rv:{version}.0) Gecko/20100101 Firefox/{version}.0"
+    return (
+        f"Mozilla/5.0 ({person.system}) AppleWebKit/537.36 (KHTML, like Gecko) "
+        f"Chrome/{version}.0.0.0 Safari/537.36"
+    )
+
+
+def company(seed: int, start_ms: int, days: int, people: int) -> Company:
+    """A company of so many people, with a dozen integrations and three portals."""
+    roles = _roles(people)
+    holidays = {office: _holidays(seed, office, days) for office in range(len(_OFFICES))}
+    return Company(
+        seed,
+        start_ms,
+        days,
+        tuple(_person(seed, number, role, days, holidays) for number, role in enumerate(roles, 1)),
+        _integrations(seed),
+        _portals(seed),
+    )
+
+
+def _roles(people: int) -> list[Role]:
+    roles = [role for role, share in SHARES.items() for _ in range(max(1, round(people * share)))]
+    return (roles + [Role.AGENT] * people)[:people]
+
+
+def _holidays(seed: int, office: int, days: int) -> frozenset[int]:
+    random = stream(seed, "holidays", office)
+    return frozenset(day for day in range(days) if day % 7 < 5 and random.random() < 0.03)
+
+
+_WEEK = frozenset(range(5))
+_FIRST_NAMES = (
+    "anna",
+    "bas",
+    "chloe",
+    "dario",
+    "elif",
+    "femke",
+    "goran",
+    "hana",
+    "ines",
+    "jonas",
+    "kemal",
+    "nadia",
+)
+_LAST_NAMES = ("aalto", "bakker", "costa", "duval", "eriksen", "fischer", "garcia", "haas", "ivanov", "kaya")
+
+
+def _person(seed: int, number: int, role: Role, days: int, holidays: dict[int, frozenset[int]]) -> Person:
+    random = stream(seed, "person", number)
+    office = random.choices(range(len(_OFFICES)), [share for _, share in _OFFICES])[0]
+    start, hours, workdays = _shift(random, role)
+    first, last = 0, days
+    if random.random() < 0.04:
+        first = random.randrange(10, max(11, days - 7))
+    elif random.random() < 0.03:
+        last = random.randrange(days // 2, days)
+    away = set(holidays[office]) if role is not Role.AGENT or random.random() < 0.5 else set()
+    if random.random() < 0.3:
+        begin = random.randrange(days)
+        away |= set(range(begin, begin + random.choice((5, 7, 7, 12, 14))))
+    away |= {day for day in range(days) if random.random() < 0.025}
+    never, rarely = {
+        Role.AGENT: (0.85, 0.13), Role.SALES: (0.55, 0.35), Role.BACK_OFFICE: (0.7, 0.25),
+        Role.SUPERVISOR: (0.3, 0.4), Role.ADMIN: (0.3, 0.4), Role.MARKETING: (0.1, 0.3),
+        Role.ANALYST: (0.0, 0.1),
+    }[role]  # fmt: skip
+    habit = random.random()
+    exports = 0.0 if habit < never else 0.06 if habit < never + rarely else random.uniform(0.2, 0.5)
+    name = f"{random.choice(_FIRST_NAMES)}.{random.choice(_LAST_NAMES)}{number}@skyward.example.com"
+    first_report = random.randrange(1, 400)
+    return Person(
+        account=Account(number, name, ActorKind.HUMAN),
+        role=role,
+        office=office,
+        zone_hours=_OFFICES[office][0],
+        start_hour=start,
+        hours=hours,
+        workdays=workdays,
+        tasks=_TASKS[role] * random.lognormvariate(0, 0.4) * hours / 8,
+        report_rows=_REPORT_ROWS[role] * random.lognormvariate(0, 0.6),
+        exports=exports,
+        from_home=random.choice((0.0, 0.0, 0.2, 0.4, 0.6)),
+        first_day=first,
+        last_day=last,
+        away=frozenset(away),
+        system=random.choice(_SYSTEMS),
+        fox=random.random() < 0.15,
+        upgrade=random.randrange(28),
+        stride=random.lognormvariate(2.7, 0.3),
+        reports=tuple(first_report + random.randrange(40) for _ in range(random.randrange(2, 9))),
+    )
+
+
+def _shift(random: Random, role: Role) -> tuple[int, int, frozenset[int]]:
+    hours = random.choice((8, 8, 8, 8, 5))
+    if role in (Role.AGENT, Role.SUPERVISOR):
+        start = random.choice((6, 6, 8, 9, 9, 13, 13, 15, 22))
+        free = random.randrange(7)
+        if random.random() < 0.6:
+            return start, hours, frozenset(day for day in range(7) if day not in (free, (free + 1) % 7))
+        return start, hours, _WEEK
+    start = random.choice((7, 8, 8, 9, 9, 10))
+    if hours == 5 and random.random() < 0.5:  # fewer days rather than shorter ones
+        return start, 8, _WEEK - {random.randrange(5), random.randrange(5)}
+    return start, hours, _WEEK
+
+
+_INTEGRATIONS: tuple[tuple[str, Rhythm, Way, tuple[str, ...], float, float, float], ...] = (
+    ("loyalty-sync", Rhythm.POLL, Way.REST, ("Contact", "Loyalty__c"), 60, 0.7, 15),
+    ("warehouse-loader", Rhythm.NIGHTLY, Way.BULK, ("Case", "Contact", "Account", "Opportunity"), 3_000, 0.3, 0),
+    ("campaign-cloud", Rhythm.POLL, Way.SOAP, ("Contact", "Lead"), 350, 0.6, 60),
+    ("vault-backup", Rhythm.WEEKLY, Way.BULK, ("Case", "Contact", "Account", "Task"), 26_000, 0.06, 0),
+    ("ticket-bot", Rhythm.SERVE, Way.REST, ("Case",), 4, 0.8, 4),
+    ("telephony", Rhythm.SERVE, Way.REST, ("Contact", "Account"), 2, 0.6, 2.5),
+    ("billing-sync", Rhythm.POLL, Way.SOAP, ("Account", "Opportunity"), 40, 0.8, 30),
+    ("survey-sender", Rhythm.DAILY, Way.REST, ("Contact",), 900, 0.35, 0),
+    ("partner-export", Rhythm.WEEKLY, Way.BULK, ("Contact", "Loyalty__c"), 18_000, 0.08, 0),
+    ("chat-platform", Rhythm.SERVE, Way.REST, ("Case", "Contact"), 6, 0.9, 5),
+    ("data-quality", Rhythm.DAILY, Way.SOAP, ("Contact", "Account"), 5_000, 0.4, 0),
+    ("mobile-backend", Rhythm.SERVE, Way.REST, ("Loyalty__c", "Case"), 3, 0.7, 2),
+    ("watchman", Rhythm.WATCH, Way.REST, (), 0, 0, 10),
+)  # fmt: skip
+_CLIENTS = (
+    "Java/21.0.4",
+    "Apache-HttpClient/4.5.14 (Java/17.0.9)",
+    "axios/1.7.9",
+    "Go-http-client/2.0",
+    "okhttp/4.12.0",
+)
+
+
+def _integrations(seed: int) -> tuple[Integration, ...]:
+    found = []
+    for number, (name, rhythm, way, kinds, rows, spread, every) in enumerate(_INTEGRATIONS):
+        random = stream(seed, "integration", number)
+        own = random.random() < 0.5
+        found.append(
+            Integration(
+                account=Account(9000 + number, f"svc.{name}@skyward.example.com", ActorKind.INTEGRATION),
+                app=App(1 + number, name),
+                rhythm=rhythm,
+                way=way,
+                kinds=kinds,
+                rows=rows * random.lognormvariate(0, 0.3),
+                spread=spread,
+                every_minutes=every * (random.lognormvariate(0, 0.3) if rhythm is Rhythm.SERVE else 1),
+                hour=random.choice((0, 1, 2, 3, 4))
+                if rhythm is not Rhythm.DAILY
+                else random.randrange(4, 12),
+                weekday=random.choice((5, 6)),
+                ip=host_ip(random.randrange(100)),
+                agent=f"{name}/{random.randrange(1, 6)}.{random.randrange(10)}"
+                if own
+                else random.choice(_CLIENTS),
+            )
+        )
+    return tuple(found)
+
+
+def _portals(seed: int) -> tuple[Portal, ...]:
+    plan = (
+        ("help-centre", ("Case", "Knowledge__kav"), 110.0),
+        ("loyalty-portal", ("Loyalty__c",), 160.0),
+        ("claims-form", ("Case",), 40.0),
+    )
+    return tuple(
+        Portal(
+            account=Account(9500 + number, f"{name}@skyward.example.com", ActorKind.GUEST),
+            kinds=kinds,
+            visits=visits * stream(seed, "portal", number).lognormvariate(0, 0.3),
+        )
+        for number, (name, kinds, visits) in enumerate(plan)
+    )

@@ -1,0 +1,283 @@
+"""A labelled world: a company's weeks with attacks, bursts and defects, as files in a vendor's format.
+
+company ──routine, bursts──▶ acts ──attacks──▶ acts ──elf, rtem or ual──▶ files, with labels beside them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from operator import attrgetter
+from random import Random
+
+import msgspec
+
+from detector.adapters import RecordError, decode
+from detector.simulation.act import Act
+from detector.simulation.attacks import Attack, Shape, attacks
+from detector.simulation.bursts import Calendar, calendar
+from detector.simulation.chance import stream
+from detector.simulation.company import DAY_MS, HOUR_MS, company
+from detector.simulation.elf import HEADERS, Elf
+from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
+from detector.simulation.routine import integration_acts, person_acts, portal_acts
+from detector.simulation.rtem import Rtem
+from detector.simulation.ual import Ual
+
+__all__ = ["Format", "LogFile", "Scenario", "Simulation"]
+
+FIRST_MONDAY_MS = 1_771_804_800_000  # 2026-02-23
+QUARTER_END_MS = 1_774_915_200_000  # 2026-03-31
+LATE_HOURS, MISSING_HOURS, SPLIT_HOURS = 0.012, 0.0015, 0.02
+"""Which share of the hours' files comes late, never, or in two parts."""
+DUPLICATED, MALFORMED = 3e-4, 1e-4
+"""Which share of the records is written twice, or broken off."""
+
+
+class Format(StrEnum):
+    """In whose format the log is written."""
+
+    ELF = "elf"
+    RTEM = "rtem"
+    UAL = "ual"
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """What to simulate."""
+
+    seed: int
+    format: Format
+    days: int = 42
+    people: int = 250
+    shapes: tuple[Shape, ...] = tuple(Shape)
+
+
+class LogFile(msgspec.Struct, frozen=True):
+    """One file of the log."""
+
+    path: str
+    """Relative, with slashes."""
+    data: bytes
+
+
+class Simulation:
+    """A world: first its files, then its labels.
+
+    >>> world = Simulation(Scenario(seed=1, format=Format.ELF, days=4, people=8, shapes=()))
+    >>> files = [file.path for file in world.files()]
+    >>> files[0].startswith("2026-03-02/00_"), world.labels().records > 1000
+    (True, True)
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._start_ms = FIRST_MONDAY_MS + scenario.seed % 4 * 7 * DAY_MS
+        self._company = company(scenario.seed, self._start_ms, scenario.days, scenario.people)
+        quarter_end = (QUARTER_END_MS - self._start_ms) // DAY_MS
+        self._calendar = calendar(self._company, quarter_end)
+        self._attacks: list[Attack] = []
+        self._writer = _writer(scenario.format)
+        self._random = stream(scenario.seed, "defects", scenario.format)
+        self._defects: list[DefectLabel] = []
+        self._identities: dict[int, str] = {}
+        self._taken: dict[int, list[tuple[int, int]]] = {}
+        self.records = 0
+        """Records written so far."""
+
+    def files(self) -> Iterator[LogFile]:
+        """The log's files, one hour (and, for ELF, one event type) each, in the order of their arrival."""
+        acts = self._acts()
+        late: list[tuple[int, str, list[str]]] = []
+        hour_acts: list[Act] = []
+        hour = acts[0].time_ms // HOUR_MS if acts else 0
+        for act in acts:
+            if act.time_ms // HOUR_MS != hour:
+                yield from self._hour(hour, hour_acts, late)
+                hour, hour_acts = act.time_ms // HOUR_MS, []
+            hour_acts.append(act)
+        yield from self._hour(hour, hour_acts, late)
+        yield from self._arrived(hour + 100, late)
+
+    def labels(self) -> Labels:
+        """What is true of it; call it when all `files` have been written."""
+        scenario, names = self._scenario, self._identities
+        roles = {one.account.number: one.role.value for one in self._company.people}
+        roles |= {one.account.number: "integration" for one in self._company.integrations}
+        roles |= {one.account.number: "guest" for one in self._company.portals}
+        return Labels(
+            seed=scenario.seed,
+            format=scenario.format.value,
+            start_ms=self._start_ms,
+            end_ms=self._start_ms + scenario.days * DAY_MS,
+            identities=tuple(IdentityLabel(name, roles[number]) for number, name in sorted(names.items())),
+            attacks=tuple(self._attack(attack) for attack in self._attacks),
+            bursts=tuple(
+                BurstLabel(
+                    kind=burst.kind.value,
+                    identities=tuple(names[number] for number in burst.accounts if number in names) or "all",
+                    start_ms=burst.start_ms,
+                    end_ms=burst.end_ms,
+                )
+                for burst in self._calendar.bursts
+            ),
+            defects=tuple(self._defects),
+            records=self.records,
+        )
+
+    # --- what happens
+
+    def _acts(self) -> list[Act]:
+        world, plan = self._company, self._calendar
+        end_ms = world.start_ms + world.days * DAY_MS
+        done: dict[int, list[Act]] = {}
+        for one in world.people:
+            done[one.account.number] = person_acts(world, one, plan)
+        for program in world.integrations:
+            done[program.account.number] = integration_acts(world, program, plan)
+        for portal in world.portals:
+            done[portal.account.number] = portal_acts(world, portal)
+        by_time = attrgetter("time_ms")
+        for mine in done.values():
+            mine.sort(key=by_time)
+        self._attacks = attacks(world, done, self._scenario.shapes)
+        acts = [act for mine in done.values() for act in mine if world.start_ms <= act.time_ms < end_ms]
+        acts += [act for attack in self._attacks for act in attack.acts]
+        _catch_up(acts, plan)
+        acts.sort(key=by_time)
+        for attack in self._attacks:
+            self._note(attack)
+        return acts
+
+    def _note(self, attack: Attack) -> None:
+        """How much has been taken when, as far as this format shows it."""
+        exact = 1000 if self._scenario.format is Format.UAL else 1
+        taken: list[tuple[int, int]] = []
+        total = 0
+        for act in sorted(attack.acts, key=attrgetter("time_ms")):
+            total += self._writer.shown(act)
+            at = act.time_ms // exact * exact
+            if taken and taken[-1][0] == at:
+                taken[-1] = (at, total)
+            elif not taken or taken[-1][1] < total:
+                taken.append((at, total))
+        self._taken[attack.number] = taken
+
+    def _attack(self, attack: Attack) -> AttackLabel:
+        times = [act.time_ms for act in attack.acts]
+        return AttackLabel(
+            id=f"{attack.shape.value}-{attack.level.value}",
+            shape=attack.shape,
+            level=attack.level,
+            identities=tuple(
+                self._identities[number] for number in attack.accounts if number in self._identities
+            ),
+            networks=attack.networks,
+            start_ms=min(times) // 1000 * 1000,
+            end_ms=max(times),
+            taken=tuple(self._taken[attack.number]),
+        )
+
+    # --- how it is logged
+
+    def _hour(self, hour: int, acts: list[Act], late: list[tuple[int, str, list[str]]]) -> Iterator[LogFile]:
+        yield from self._arrived(hour, late)
+        random = self._random
+        lines = self._writer.lines
+        by_type: dict[str, list[str]] = {}
+        touched: set[str] = set()
+        for act in acts:
+            for event_type, line in lines(act):
+                found = by_type.get(event_type)
+                if found is None:
+                    found = by_type[event_type] = []
+                found.append(line)
+                if act.attack:
+                    touched.add(event_type)
+                if act.account.number not in self._identities:
+                    self._name(act, event_type, line)
+        if self._scenario.format is not Format.ELF:
+            touched = {""} if touched else set()
+            by_type = {"": [line for act_lines in by_type.values() for line in act_lines]} if by_type else {}
+        for event_type in sorted(by_type):
+            rows = by_type[event_type]
+            if event_type not in touched and random.random() < MISSING_HOURS:
+                self._defect("missing_hour", hour, len(rows))
+                continue
+            rows = self._damaged(random, rows, hour, spare=event_type in touched)
+            name = f"_{event_type}" if event_type else ""
+            if random.random() < LATE_HOURS:
+                self._defect("late_hour", hour, len(rows))
+                late.append((hour + random.randrange(3, 7), f"late_{hour % 24:02d}{name}", rows))
+            elif len(rows) > 20 and random.random() < SPLIT_HOURS:
+                self._defect("split_hour", hour, len(rows))
+                half = len(rows) // 2
+                yield self._file(hour, f"{name}_part1", rows[:half])
+                yield self._file(hour, f"{name}_part2", rows[half:], turned=True)
+            else:
+                yield self._file(hour, name, rows)
+
+    def _arrived(self, hour: int, late: list[tuple[int, str, list[str]]]) -> Iterator[LogFile]:
+        for entry in [entry for entry in late if entry[0] <= hour]:
+            late.remove(entry)
+            yield self._file(entry[0], f"_{entry[1]}", entry[2])
+
+    def _file(self, hour: int, name: str, rows: list[str], *, turned: bool = False) -> LogFile:
+        self.records += len(rows)
+        day = datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%d")
+        if self._scenario.format is not Format.ELF:
+            return LogFile(f"{day}/{hour % 24:02d}{name}.jsonl", "\n".join([*rows, ""]).encode())
+        header = HEADERS[next(part for part in name.split("_") if part in HEADERS)]
+        rows = [header, *rows]
+        if turned:  # as another version of the API writes it: the same columns in another order
+            rows = [_turned(row) for row in rows]
+        return LogFile(f"{day}/{hour % 24:02d}{name}.csv", "\n".join([*rows, ""]).encode())
+
+    def _damaged(self, random: Random, rows: list[str], hour: int, *, spare: bool) -> list[str]:
+        """Some rows twice; and, unless an attack's are among them, some broken off."""
+        count = len(rows)
+        twice = sum(random.random() < DUPLICATED * 50 for _ in range(count // 50 + 1))
+        for _ in range(min(twice, count)):
+            at = random.randrange(count)
+            rows = [*rows[: at + 1], rows[at], *rows[at + 1 :]]
+            self._defect("duplicated", hour, 1)
+        broken = sum(random.random() < MALFORMED * 50 for _ in range(count // 50 + 1))
+        for _ in range(0 if spare else min(broken, count)):
+            at = random.randrange(count)
+            rows[at] = rows[at][: 20 + random.randrange(60)]
+            self._defect("malformed", hour, 1)
+        return rows
+
+    def _defect(self, kind: str, hour: int, records: int) -> None:
+        self._defects.append(
+            DefectLabel(kind=kind, start_ms=hour * HOUR_MS, end_ms=(hour + 1) * HOUR_MS, records=records)
+        )
+
+    def _name(self, act: Act, event_type: str, line: str) -> None:
+        """Note how the adapter spells the identity, by letting it read one of its records."""
+        record = line.encode()
+        if self._scenario.format is Format.ELF:
+            names = HEADERS[event_type][1:-1].split('","')
+            record = msgspec.json.encode(dict(zip(names, line[1:-1].split('","'), strict=True)))
+        try:
+            self._identities[act.account.number] = decode(record, "simulation").identity
+        except RecordError as error:  # it would be a fault of the simulation's own
+            raise AssertionError(str(error)) from error
+
+
+def _writer(log_format: Format) -> Elf | Rtem | Ual:
+    if log_format is Format.ELF:
+        return Elf()
+    return Rtem() if log_format is Format.RTEM else Ual()
+
+
+def _turned(row: str) -> str:
+    return '"' + '","'.join(reversed(row[1:-1].split('","'))) + '"'
+
+
+def _catch_up(acts: list[Act], plan: Calendar) -> None:
+    """Nothing is done in an outage; what would have been is done soon after it."""
+    begin, end = plan.outage
+    for act in acts:
+        if begin <= act.time_ms < end and not act.attack:
+            act.time_ms = end + (act.time_ms - begin) * 2 // 5

@@ -1,0 +1,268 @@
+"""How good alerts are, held against a world's labels: what was saved, found, and cried falsely.
+
+An alert belongs to an attack if it names one of the attack's identities or networks and its time lies between
+the attack's start and a day after its end. A *finding* is all publications of one ``finding_info.uid``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from math import ceil
+from statistics import mean, median
+from typing import Any
+
+import msgspec
+
+from detector.simulation.attacks import Level, Shape
+from detector.simulation.labels import AttackLabel, Labels
+
+__all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Publication", "Score", "evaluate", "publication", "score"]
+
+BUDGET = 10
+"""How many findings a day per 1,000 identities somebody has time for."""
+GRACE_MS = 24 * 3_600_000
+"""So long after an attack's end an alert still belongs to it."""
+DAY_MS = 24 * 3_600_000
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One publication of a finding: a new one or an update."""
+
+    uid: str
+    time_ms: int
+    risk: float
+    identities: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    """Addresses, or networks as ``192.0.2.0/24``."""
+
+
+class AttackScore(msgspec.Struct, frozen=True):
+    """What became of one attack."""
+
+    id: str
+    shape: Shape
+    level: Level
+    saved: float
+    """Share of its rows not yet taken at its first alert; 0 if there was none."""
+    lost: float
+    found: bool
+    delay_ms: int | None
+    """From its start to its first alert."""
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one set of alerts at one threshold."""
+
+    threshold: float | None
+    """The lowest risk that counts; ``None`` where nothing fits into the budget."""
+    headline: float
+    """Mean over the attacks of what was saved."""
+    recall: float
+    attacks: tuple[AttackScore, ...]
+    findings: int
+    true_findings: int
+    precision: float | None
+    false_a_day: float
+    """False findings a day per 1,000 identities."""
+    false_on_bursts: int
+    """How many of the false findings fall on a benign burst that concerns them."""
+    median_delay_ms: float | None
+    """From start to first alert, over the attacks found."""
+
+
+def publication(finding: bytes) -> Publication:
+    """What counts of an OCSF detection finding; raises ValueError for what is none.
+
+    >>> publication(b'{"time": 5, "risk_score": 61, "finding_info": {"uid": "f"}, "metadata": {"tenant_uid": "t"},'
+    ...             b' "evidences": [{"actor": {"user": {"uid": "u"}}, "src_endpoint": {"ip": "192.0.2.7"}}]}')
+    Publication(uid='f', time_ms=5, risk=61.0, identities=('t/u',), networks=('192.0.2.7',))
+    """
+    try:
+        found = _decoder.decode(finding)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ValueError(str(error)[:200]) from None
+    tenant = found.metadata.tenant_uid or ""
+    users = [item.actor.user.uid for item in found.evidences if item.actor and item.actor.user]
+    users += [one.value for one in found.observables if one.type_id == _USER_ID]
+    named = [f"{tenant}/{user}" for user in users if user]
+    own = (found.unmapped or {}).get("crmwatch")
+    if isinstance(own, dict):
+        named += [str(own[key]) for key in ("identity",) if own.get(key)]
+        several = own.get("identities")
+        named += [str(one) for one in several] if isinstance(several, list) else []
+    addresses = [item.src_endpoint.ip for item in found.evidences if item.src_endpoint]
+    addresses += [one.value for one in found.observables if one.type_id in _ADDRESS_IDS]
+    return Publication(
+        found.finding_info.uid,
+        found.time,
+        float(found.risk_score),
+        tuple(dict.fromkeys(named)),
+        tuple(dict.fromkeys(address for address in addresses if address)),
+    )
+
+
+class _User(msgspec.Struct):
+    uid: str | None = None
+
+
+class _Actor(msgspec.Struct):
+    user: _User | None = None
+
+
+class _Endpoint(msgspec.Struct):
+    ip: str | None = None
+
+
+class _Evidence(msgspec.Struct):
+    actor: _Actor | None = None
+    src_endpoint: _Endpoint | None = None
+
+
+class _Observable(msgspec.Struct):
+    type_id: int = 0
+    value: str | None = None
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    tenant_uid: str | None = None
+
+
+class _Info(msgspec.Struct):
+    uid: str
+
+
+class _Finding(msgspec.Struct):
+    time: int
+    finding_info: _Info
+    risk_score: float = 0
+    metadata: _Metadata = _Metadata()
+    evidences: list[_Evidence] = []
+    observables: list[_Observable] = []
+    unmapped: dict[str, Any] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Finding)
+_USER_ID = 31
+_ADDRESS_IDS = (2, 12)
+"""OCSF's observable types: an IP address, a subnet."""
+
+
+def score(labels: Labels, alerts: Sequence[Publication]) -> Score:
+    """The score within the alert budget: `BUDGET` findings a day per 1,000 identities.
+
+    The threshold is the lowest risk at which no more findings reach it; equals count together or not at all.
+    """
+    days = (labels.end_ms - labels.start_ms) / DAY_MS
+    budget = ceil(BUDGET * len(labels.identities) / 1000 * days)
+    return evaluate(labels, alerts, _threshold(alerts, budget))
+
+
+def _threshold(alerts: Iterable[Publication], budget: int) -> float | None:
+    greatest: dict[str, float] = {}
+    for alert in alerts:
+        greatest[alert.uid] = max(alert.risk, greatest.get(alert.uid, alert.risk))
+    risks = sorted(greatest.values(), reverse=True)
+    if len(risks) <= budget:
+        return risks[-1] if risks else None
+    beyond = risks[budget]
+    return min((risk for risk in risks[:budget] if risk > beyond), default=None)
+
+
+def evaluate(labels: Labels, alerts: Sequence[Publication], threshold: float | None) -> Score:
+    """The score of the alerts whose risk reaches a threshold."""
+    counted = [alert for alert in alerts if threshold is not None and alert.risk >= threshold]
+    counted.sort(key=lambda alert: alert.time_ms)
+    index = _Index(labels)
+    first: dict[int, int] = {}
+    true: set[str] = set()
+    for alert in counted:
+        for number in index.attacks(alert):
+            first.setdefault(number, alert.time_ms)
+            true.add(alert.uid)
+    attacks = tuple(_attack(attack, first.get(number)) for number, attack in enumerate(labels.attacks))
+    by_uid: dict[str, list[Publication]] = {}
+    for alert in counted:
+        by_uid.setdefault(alert.uid, []).append(alert)
+    false = [uid for uid in by_uid if uid not in true]
+    days = (labels.end_ms - labels.start_ms) / DAY_MS
+    delays = [attack.delay_ms for attack in attacks if attack.delay_ms is not None]
+    return Score(
+        threshold=threshold,
+        headline=mean(attack.saved for attack in attacks) if attacks else 0.0,
+        recall=mean(attack.found for attack in attacks) if attacks else 0.0,
+        attacks=attacks,
+        findings=len(by_uid),
+        true_findings=len(true),
+        precision=len(true) / len(by_uid) if by_uid else None,
+        false_a_day=len(false) / days / len(labels.identities) * 1000,
+        false_on_bursts=sum(any(index.on_burst(alert) for alert in by_uid[uid]) for uid in false),
+        median_delay_ms=median(delays) if delays else None,
+    )
+
+
+def _attack(attack: AttackLabel, alerted_ms: int | None) -> AttackScore:
+    lost = 1.0
+    if alerted_ms is not None:
+        total = attack.taken[-1][1] if attack.taken else 0
+        before = max((rows for time_ms, rows in attack.taken if time_ms <= alerted_ms), default=0)
+        lost = before / total if total else 0.0
+    return AttackScore(
+        attack.id,
+        attack.shape,
+        attack.level,
+        0.0 if alerted_ms is None else 1 - lost,
+        lost,
+        alerted_ms is not None,
+        None if alerted_ms is None else max(0, alerted_ms - attack.start_ms),
+    )
+
+
+class _Index:
+    """The labels by what an alert names."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._by_name: dict[str, list[int]] = {}
+        for number, attack in enumerate(labels.attacks):
+            for name in (*attack.identities, *attack.networks):
+                self._by_name.setdefault(name, []).append(number)
+        self._bursts = [
+            (burst, None if isinstance(burst.identities, str) else frozenset(burst.identities))
+            for burst in labels.bursts
+        ]
+
+    def attacks(self, alert: Publication) -> set[int]:
+        """The attacks that an alert belongs to."""
+        found = set()
+        for name in (*alert.identities, *alert.networks):
+            for number in self._by_name.get(name, ()):
+                attack = self._labels.attacks[number]
+                if attack.start_ms <= alert.time_ms <= attack.end_ms + GRACE_MS:
+                    found.add(number)
+        for network in alert.networks:
+            if "/" in network:
+                found |= {
+                    number
+                    for number, attack in enumerate(self._labels.attacks)
+                    if attack.start_ms <= alert.time_ms <= attack.end_ms + GRACE_MS
+                    and any(_within(address, network) for address in attack.networks)
+                }
+        return found
+
+    def on_burst(self, alert: Publication) -> bool:
+        """Whether an alert falls on a burst that concerns it."""
+        return any(
+            burst.start_ms <= alert.time_ms <= burst.end_ms + GRACE_MS
+            and (names is None or not names.isdisjoint(alert.identities))
+            for burst, names in self._bursts
+        )
+
+
+@lru_cache(maxsize=4_096)
+def _within(address: str, network: str) -> bool:
+    try:
+        return ip_address(address) in ip_network(network, strict=False)
+    except ValueError:
+        return False

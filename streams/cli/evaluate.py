@@ -1,0 +1,127 @@
+"""``crmwatch evaluate``: alerts held against a simulated world's labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from detector.simulation import (
+    Labels,
+    Publication,
+    Score,
+    publication,
+    read_labels,
+    score,
+)
+from detector.simulation import (
+    evaluate as evaluate_at,
+)
+from detector.simulation.attacks import Level, Shape
+from streams.cli.screen import fail, out
+
+__all__ = ["evaluate"]
+
+HOUR_MS = 3_600_000
+
+
+def evaluate(
+    labels: Annotated[Path, typer.Argument(help="The labels that simulate wrote.")],
+    alerts: Annotated[Path, typer.Argument(help="The alerts that replay --alerts wrote from the same logs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how good alerts are: what they saved, what they missed, and how often they cried wolf.
+
+    Exit code: 0 scored, 2 labels or alerts that cannot be read.
+    """
+    truth = _labels(labels)
+    published = _alerts(alerts)
+    scores = {
+        "crmwatch, in budget": score(truth, published),
+        "crmwatch, as published": evaluate_at(truth, published, 0.0),
+    }
+    if as_json:
+        typer.echo(msgspec.json.encode(scores))
+    else:
+        _show(truth, scores)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+
+
+def _labels(path: Path) -> Labels:
+    try:
+        return read_labels(_read(path))
+    except ValueError as error:
+        fail(f"{path}: not a simulation's labels: {error}")
+
+
+def _alerts(path: Path) -> list[Publication]:
+    found = []
+    for number, line in enumerate(_read(path).splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(publication(line))
+            except ValueError as error:
+                fail(f"{path}:{number}: not a finding: {error}")
+    return found
+
+
+def _show(labels: Labels, scores: dict[str, Score]) -> None:
+    screen = out()
+    screen.print(
+        f"seed {labels.seed}, {labels.format}: {len(labels.identities)} identities, "
+        f"{len(labels.attacks)} attacks, {len(labels.bursts)} benign bursts",
+        markup=False,
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in (
+        "",
+        "headline",
+        "recall",
+        "precision",
+        "findings",
+        "false/day/1,000",
+        "on bursts",
+        "median time",
+    ):
+        table.add_column(title, justify="right" if title else "left")
+    for name, found in scores.items():
+        table.add_row(
+            name,
+            f"{found.headline:.3f}",
+            f"{found.recall:.2f}",
+            "-" if found.precision is None else f"{found.precision:.2f}",
+            str(found.findings),
+            f"{found.false_a_day:.2f}",
+            str(found.false_on_bursts),
+            _span(found.median_delay_ms),
+        )
+    screen.print(table)
+    main = next(iter(scores.values()))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("attack", "level", "saved", "time to alert"):
+        table.add_column(title, justify="right" if title in ("saved", "time to alert") else "left")
+    order = {shape: number for number, shape in enumerate(Shape)} | {
+        level: n for n, level in enumerate(Level)
+    }
+    for one in sorted(main.attacks, key=lambda one: (order[one.shape], order[one.level])):
+        saved = f"{one.saved:.2f}" if one.found else "missed"
+        table.add_row(one.shape.value, one.level.value, saved, _span(one.delay_ms))
+    screen.print(table)
+
+
+def _span(time_ms: float | None) -> str:
+    if time_ms is None:
+        return "-"
+    hours = time_ms / HOUR_MS
+    return (
+        f"{hours / 24:.1f} d" if hours >= 48 else f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+    )

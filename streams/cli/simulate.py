@@ -1,0 +1,118 @@
+"""``crmwatch simulate``: a labelled world's logs from a seed."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from detector.simulation import Format, Labels, Scenario, Simulation
+from detector.simulation.attacks import Shape
+from streams.cli.screen import errors, fail
+from streams.cli.screen import out as screen
+
+__all__ = ["simulate", "write_world"]
+
+
+class Formats(StrEnum):
+    """What ``--format`` takes."""
+
+    ELF = "elf"
+    RTEM = "rtem"
+    UAL = "ual"
+    ALL = "all"
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="A folder; a folder per format is made in it.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another company.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it goes on.")] = 42,
+    people: Annotated[int, typer.Option(min=1, max=5_000, help="How many people work there.")] = 250,
+    log_format: Annotated[
+        Formats, typer.Option("--format", help="In whose format the logs are.")
+    ] = Formats.ELF,
+    attack_shapes: Annotated[
+        str | None, typer.Option(help="Only these attacks, with commas; without it, all; none for no attack.")
+    ] = None,
+    compress: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
+) -> None:
+    """Make up weeks of a company's CRM logs, with attacks and with what only looks like one, all labelled.
+
+    Exit code: 0 all is written, 2 a folder that cannot be written or that has something in it.
+    """
+    shapes = _shapes(attack_shapes)
+    formats = [Format(log_format.value)] if log_format is not Formats.ALL else list(Format)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    for one in formats:
+        scenario = Scenario(seed=seed, format=one, days=days, people=people, shapes=shapes)
+        with Progress(
+            *columns, console=errors(), transient=True, disable=not sys.stderr.isatty()
+        ) as progress:
+            task = progress.add_task(f"{one.value} …", total=None)
+
+            def show(records: int, progress: Progress = progress, task: TaskID = task) -> None:
+                progress.update(task, description=f"{records:,} records")
+
+            try:
+                labels = write_world(
+                    scenario,
+                    out / one.value,
+                    compress=compress,
+                    on_records=show,
+                )
+            except OSError as error:
+                fail(f"{error.filename or out}: cannot be written: {error.strerror or error}")
+        screen().print(
+            Text(
+                f"{labels.records:,} records of {len(labels.identities)} identities, {len(labels.attacks)} attacks: "
+                f"{out / one.value / 'logs'}, {out / one.value / 'labels.json'}"
+            ),
+            soft_wrap=True,
+        )
+
+
+def write_world(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    compress: bool = False,
+    on_records: Callable[[int], None] = lambda records: None,
+) -> Labels:
+    """Write a world's logs into ``logs`` and its labels into ``labels.json``; raises OSError.
+
+    The labels come last: where they are, the world is whole.
+    """
+    logs = folder / "logs"
+    logs.mkdir(parents=True)
+    world = Simulation(scenario)
+    days: set[Path] = set()
+    for file in world.files():
+        path = logs / (f"{file.path}.gz" if compress else file.path)
+        if path.parent not in days:
+            path.parent.mkdir(exist_ok=True)
+            days.add(path.parent)
+            on_records(world.records)
+        path.write_bytes(gzip.compress(file.data, 1, mtime=0) if compress else file.data)
+    labels = world.labels()
+    (folder / "labels.json").write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
+    return labels
+
+
+def _shapes(text: str | None) -> tuple[Shape, ...]:
+    if text is None:
+        return tuple(Shape)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == ["none"]:
+        return ()
+    try:
+        return tuple(Shape(name) for name in names)
+    except ValueError:
+        fail(f"--attack-shapes takes {', '.join(Shape)} or none, not {text}")

@@ -1,0 +1,243 @@
+"""Where things stand on an incident's charts: geometry alone, in percent of the plot from its top left.
+
+A page draws them as SVG that is as wide as there is room; what is text stays its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from streams.report.account import Account, Day, Mark, Stage
+from streams.report.incident import Incident
+from streams.report.text import clock, day, number
+
+__all__ = ["Bar", "Bars", "Curve", "Flag", "Tick", "bars", "curve", "shown_marks"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+MINUTE_MS = 60_000
+LEAST_SPAN_MS = 10 * MINUTE_MS
+BEFORE, AFTER = 0.08, 0.05
+"""How much of the span there is before the first mark and after the end."""
+UNSEEN_SHARE = 0.25
+"""If no more than this share of the rows left before the first stage, the curve begins shortly before it."""
+FLAG_WIDTH = 6.5
+"""Flags nearer to one another than this are put above one another."""
+ALL_BUT = 0.98
+"""If the bound's own rows are this share of all, they need no line of their own."""
+FARTHEST = 2.5
+"""A bound further above the rows than this factor is left outside, or they could not be seen."""
+SHOWN_UPDATES = 3
+LATE = 0.3
+"""An alert is on the curve if it came within this share of the span after its end."""
+_ALERTS = (Stage.ALERT, Stage.UPDATE)
+_TIME_STEPS_MS = tuple(
+    1000 * seconds
+    for seconds in (
+        10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800,
+        432000, 604800, 1209600, 2592000, 7776000,
+    )
+)  # fmt: skip
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """A mark on an axis."""
+
+    at: float
+    text: str
+    below: str = ""
+    """A second line."""
+
+
+class Flag(msgspec.Struct, frozen=True):
+    """A mark on the curve, by its number in the list of marks."""
+
+    number: int
+    x: float
+    level: int
+    """How many flags' heights above the plot, from 0."""
+    alert: bool
+    later: bool
+    """Whether it is of a time after the end of the plot."""
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """Cumulative rows over time against the bound, with flags."""
+
+    line: str
+    """An SVG path in a square of 1,000; so are the others."""
+    area: str
+    bound_line: str
+    """The rows of the bound's own operation, where they differ from all rows."""
+    bound: str
+    """How far rows could have risen in each window and stayed within the bound."""
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    flags: tuple[Flag, ...]
+    levels: int
+    start_ms: int
+    end_ms: int
+    bound_end: float | None
+    """How far from the top the bound ends on the right; ``None`` if it lies above the plot."""
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """A day's rows."""
+
+    x: float
+    width: float
+    height: float
+    inside: bool
+    title: str
+
+
+class Bars(msgspec.Struct, frozen=True):
+    """Rows by day, the days before an incident included."""
+
+    bars: tuple[Bar, ...]
+    bound: float | None
+    """How far from the top the bound on a day lies."""
+    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+
+
+def shown_marks(account: Account) -> list[Mark]:
+    """The marks in order; of many updates the first ones and the last."""
+    updates = [index for index, mark in enumerate(account.marks) if mark.stage is Stage.UPDATE]
+    hidden = set(updates[SHOWN_UPDATES - 1 : -1])
+    return [mark for index, mark in enumerate(account.marks) if index not in hidden]
+
+
+def curve(incident: Incident, account: Account) -> Curve | None:
+    """The curve of an incident; ``None`` if no rows are known to have left."""
+    if not account.points:
+        return None
+    marks = shown_marks(account)
+    start, end = _span(account, marks)
+    differs = account.bound_rows < ALL_BUT * account.rows
+    steps: list[tuple[int, float]] = []
+    if incident.bound is not None:  # each window's bound stands on the rows that had left when it began
+        rows = incident.bound.rows
+        steps = [(at, (own if differs else every) + rows) for at, every, own in account.windows]
+    top = 1.06 * max(account.rows, min(steps[-1][1], FARTHEST * account.rows) if steps else 0)
+    flags = tuple(_flags(marks, start, end))
+    line = _stairs(account.points, start, end, top)
+    return Curve(
+        line=line,
+        area=f"{line}V1000H0Z",
+        bound_line=_stairs(account.bound_points, start, end, top) if differs and steps else "",
+        bound=_stairs(steps, start, end, top, steps[0][1]) if steps else "",
+        bound_end=_height(steps[-1][1], top) if steps and steps[-1][1] <= top else None,
+        x_ticks=tuple(_time_ticks(start, end)),
+        y_ticks=_row_ticks(top),
+        flags=flags,
+        levels=1 + max((flag.level for flag in flags), default=-1),
+        start_ms=start,
+        end_ms=end,
+    )
+
+
+def bars(incident: Incident, days: tuple[Day, ...]) -> Bars | None:
+    """Rows by day, if there are days before the incident to compare with."""
+    if not any(not one.inside for one in days):
+        return None
+    bound = incident.bound
+    line = bound.rows if bound is not None and bound.horizon_ms == DAY_MS else None
+    most = max(one.rows for one in days)
+    top = 1.06 * max(most, min(line, FARTHEST * most) if line is not None else 0, 1)
+    width = 100 / len(days)
+    every = max(1, -(-len(days) // 6))
+    return Bars(
+        bars=tuple(
+            Bar(
+                round(index * width + 0.12 * width, 3),
+                round(0.76 * width, 3),
+                round(100 * one.rows / top, 3),
+                one.inside,
+                f"{day(one.start_ms)}: {number(one.rows, 'row')}",
+            )
+            for index, one in enumerate(days)
+        ),
+        bound=None if line is None or line > top else _height(line, top),
+        y_ticks=_row_ticks(top),
+        x_ticks=tuple(
+            Tick(round((index + 0.5) * width, 3), day(one.start_ms)[5:])
+            for index, one in enumerate(days)
+            if not (len(days) - 1 - index) % every
+        ),
+    )
+
+
+def _span(account: Account, marks: list[Mark]) -> tuple[int, int]:
+    """From shortly before the first stage, unless much left before it, to shortly after the end.
+
+    An alert long after the end is not waited for: the curve would be squeezed.
+    """
+    stages = [mark.time_ms for mark in marks if mark.stage not in _ALERTS]
+    first = min(stages, default=account.points[0][0])
+    before = max((rows for time_ms, rows in account.points if time_ms < first), default=0)
+    if before > UNSEEN_SHARE * account.rows:
+        first = min(account.points[0][0], first)
+    last = max(account.points[-1][0], *stages, first)
+    far = last + LATE * max(last - first, LEAST_SPAN_MS)
+    last = max(last, *(mark.time_ms for mark in marks if mark.time_ms <= far), first)
+    spare = max(0, LEAST_SPAN_MS - (last - first)) // 2
+    before_ms, after_ms = (round(share * (last - first)) + spare for share in (BEFORE, AFTER))
+    return first - before_ms, last + after_ms
+
+
+def _stairs(points: Sequence[tuple[int, float]], start: int, end: int, top: float, first: float = 0) -> str:
+    """A path through points that holds each value until the next, and `first` until the first of them."""
+
+    def y(rows: float) -> str:
+        return f"{1000 * (1 - rows / top):.1f}"
+
+    before = [rows for time_ms, rows in points if time_ms <= start]
+    path = [f"M0 {y(before[-1] if before else first)}"]
+    for time_ms, rows in points:
+        if start < time_ms <= end:
+            path.append(f"H{1000 * (time_ms - start) / (end - start):.1f}V{y(rows)}")
+    return "".join((*path, "H1000"))
+
+
+def _flags(marks: list[Mark], start: int, end: int) -> list[Flag]:
+    """Each at its time, on the lowest level on which there is room."""
+    flags: list[Flag] = []
+    for index, mark in enumerate(marks, 1):
+        x = min(100.0, max(0.0, 100 * (mark.time_ms - start) / (end - start)))
+        taken = {flag.level for flag in flags if abs(flag.x - x) < FLAG_WIDTH}
+        level = next(level for level in range(len(marks)) if level not in taken)
+        flags.append(Flag(index, round(x, 3), level, mark.stage in _ALERTS, mark.time_ms > end))
+    return flags
+
+
+def _row_ticks(top: float) -> tuple[Tick, ...]:
+    """Round whole numbers from 0 to below the top, at most five steps."""
+    step = 1
+    while top / step > 5:
+        step = step * 5 // 2 if str(step)[0] == "2" else step * 2
+    return tuple(Tick(_height(rows, top), number(rows)) for rows in range(0, int(top) + 1, step))
+
+
+def _height(rows: float, top: float) -> float:
+    return round(100 - 100 * rows / top, 3)
+
+
+def _time_ticks(start: int, end: int) -> list[Tick]:
+    """At most six round times; the day stands below the first and wherever it changes."""
+    step = next((step for step in _TIME_STEPS_MS if (end - start) / step <= 6), _TIME_STEPS_MS[-1])
+    ticks = []
+    shown = ""
+    for time_ms in range(-(-start // step) * step, end + 1, step):
+        at = round(100 * (time_ms - start) / (end - start), 3)
+        date = day(time_ms)
+        if step >= DAY_MS:
+            ticks.append(Tick(at, date[5:], date[:4] if date[:4] != shown else ""))
+            shown = date[:4]
+            continue
+        text = clock(time_ms) if step >= MINUTE_MS else f"{clock(time_ms)}:{time_ms // 1000 % 60:02}"
+        ticks.append(Tick(at, text, date if date != shown else ""))
+        shown = date
+    return ticks

@@ -1,0 +1,102 @@
+"""Makes a run's report: its incidents, their accounts from a second pass, what was covered and what was not."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from detector.alert import OCSF_VERSION
+from detector.event import AccessEvent
+from detector.settings import Settings
+from streams.replay import Summary
+from streams.report.account import Accounts
+from streams.report.coverage import Coverage
+from streams.report.incident import Incident, Incidents
+from streams.report.letters import DeadLetters
+from streams.report.page import SHOWN_INCIDENTS, Report, Setting, Told, render
+
+__all__ = ["settings_used", "tell", "write"]
+
+
+def write(
+    path: Path,
+    *,
+    paths: Sequence[str],
+    incidents: Incidents,
+    events: Iterable[AccessEvent] | None,
+    summary: Summary,
+    coverage: Coverage,
+    letters: DeadLetters,
+    settings: Settings,
+    made_ms: int,
+    interrupted: bool = False,
+) -> None:
+    """Write the report of a run to a file.
+
+    `events` are all events of the run in the order of their time, once more; they are read only if there are
+    incidents, and no further than the last of them. ``None`` if they cannot be read again: then the page says
+    that it has the alerts alone to go by. Raises `OSError` if the file cannot be written.
+    """
+    report = Report(
+        paths=tuple(paths),
+        made_ms=made_ms,
+        interrupted=interrupted,
+        reread=events is not None,
+        told=tell(incidents.ranked(), events),
+        severities=tuple(incidents.severities.values()),
+        summary=summary,
+        coverage=coverage,
+        letters=tuple(letters.groups()),
+        settings=settings_used(settings),
+        versions=_versions(),
+    )
+    path.write_text(render(report), encoding="utf-8")
+
+
+def tell(incidents: Sequence[Incident], events: Iterable[AccessEvent] | None) -> tuple[Told, ...]:
+    """The incidents with the accounts of those that are told in full."""
+    accounts = Accounts(incidents[:SHOWN_INCIDENTS])
+    until_ms = accounts.until_ms
+    if events is None or until_ms is None:
+        return tuple(Told(incident, None) for incident in incidents)
+    for event in events:
+        if event.time_ms > until_ms:
+            break
+        accounts.observe(event)
+    return tuple(
+        Told(incident, accounts.account(incident) if index < SHOWN_INCIDENTS else None)
+        for index, incident in enumerate(incidents)
+    )
+
+
+def settings_used(settings: Settings) -> tuple[Setting, ...]:
+    """Every setting of the detector as it was used."""
+    found = []
+    for section in msgspec.structs.fields(settings):
+        used = getattr(settings, section.name)
+        for field in msgspec.structs.fields(used):
+            value = getattr(used, field.name)
+            found.append(
+                Setting(
+                    section.name, field.name, msgspec.json.encode(value).decode(), value == _default(field)
+                )
+            )
+    return tuple(found)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    return (
+        ("crmwatch", version("crmwatch")),
+        ("Python", platform.python_version()),
+        ("river", version("river")),
+        ("OCSF", OCSF_VERSION),
+    )
