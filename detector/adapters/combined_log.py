@@ -120,7 +120,7 @@ _THINGS = {
     "comments": "comment", "companies": "company", "contacts": "contact", "customers": "customer",
     "deals": "deal", "documents": "document", "emails": "email", "helpdesk": "ticket", "incidents": "incident",
     "invoices": "invoice", "leads": "lead", "meetings": "meeting", "messages": "message", "notes": "note",
-    "opportunities": "opportunity", "orders": "order", "organizations": "organization", "partners": "contact",
+    "opportunities": "opportunity", "orders": "order", "organizations": "account", "partners": "contact",
     "people": "contact", "potentials": "opportunity", "quotes": "quote", "res.partner": "contact",
     "tasks": "task", "tickets": "ticket", "users": "user",
 }  # fmt: skip

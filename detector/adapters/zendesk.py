@@ -70,6 +70,10 @@ _DATA = frozenset(
 """What holds customers' data; everything else that changes is the account's own set-up."""
 
 
+_QUALIFIED = {"organization": "zendesk:organization", "user": "zendesk:user"}
+"""What is a customer here and elsewhere the company's own, by the name that `detector.catalogue` has for it."""
+
+
 @lru_cache(maxsize=1_024)
 def _kind_of_thing(source_type: str) -> str:
     """``ticket`` for itself, ``Ticket``, ``zendesk/ticket`` and ``Zendesk::Ticket``."""
@@ -93,7 +97,11 @@ def _audited(record: _Record) -> Access:
         operation = Operation.OTHER
     if operation is Operation.LOGIN:
         return Access(operation=operation, status=status)
-    return Access(operation=operation, objects=(thing,) if thing else (), record_ids=_ids(record.source_id))
+    return Access(
+        operation=operation,
+        objects=(_QUALIFIED.get(thing, thing),) if thing else (),
+        record_ids=_ids(record.source_id),
+    )
 
 
 def _ids(value: _Id) -> tuple[str, ...]:
@@ -126,7 +134,8 @@ def _path(method: str, path: str) -> _Path:
     """What a request asks for: ``/api/v2/tickets/12.json`` is one ticket, ``/api/v2/tickets.json`` a list of them."""
     words = [word.removesuffix(".json") for word in path.lower().split("/") if word]
     things = [place for place, word in enumerate(words) if word in _THINGS]
-    objects = (_THINGS[words[things[-1]]],) if things else ()
+    thing = _THINGS[words[things[-1]]] if things else ""
+    objects = (_QUALIFIED.get(thing, thing),) if thing else ()
     after = words[things[-1] + 1] if things and things[-1] + 1 < len(words) else ""
     ids = (after[:MAX_ID],) if after.isdecimal() else ()
     if words[:1] and words[0] in _SIGN_IN:
