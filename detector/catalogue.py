@@ -1,9 +1,10 @@
 """What kind of data a CRM's objects hold: data, not code.
 
-The names are Salesforce's standard objects, in any case (SOQL ignores case); an object's history, feed, share
-and change-event shadows count as itself. A custom object is known by the words of its name
-(``Frequent_Flyer__c`` is loyalty). What is not known is `Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`:
-neither harmless nor an alarm.
+The names are the vendors' standard objects, in any case (SOQL ignores case) and number; an object's history,
+feed, share and change-event shadows count as itself. Most names mean the same to every vendor. One that does not
+is qualified by its adapter: a ``zendesk:user`` is a customer, any other user is staff. A custom object is known by
+the words of its name (``Frequent_Flyer__c`` and ``sky_loyaltymember`` are loyalty). What is not known is
+`Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`: neither harmless nor an alarm.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ SENSITIVITY = MappingProxyType(
 )
 """How bad it is, from 0 to 1, if data of a category leave."""
 
-_OBJECTS = {
+_SALESFORCE = {
     Category.CONTACT: """
         Account AccountContactRelation AccountContactRole CampaignMember Contact ContactPointAddress
         ContactPointConsent ContactPointEmail ContactPointPhone ContactRequest Customer Individual
@@ -98,6 +99,55 @@ _OBJECTS = {
         User UserRole
     """,
 }
+_DYNAMICS = {
+    Category.CONTACT: """
+        account contact contactleads customeraddress customerrelationship lead list listmember socialprofile
+    """,
+    Category.CUSTOMER_SERVICE: """
+        activityfileattachment activitymimeattachment activityparty activitypointer annotation appointment email
+        fax feedback incident incidentresolution letter phonecall postcomment socialactivity task
+        msdyn_conversationmessage msdyn_livechatconversation msdyn_ocliveworkitem msdyn_ocsession msdyn_transcript
+    """,
+    Category.PAYMENT: "invoice invoicedetail",
+    Category.CREDENTIALS: "emailserverprofile mailbox serviceendpoint",
+    Category.INTERNAL: """
+        asyncoperation audit businessunit campaign campaignactivity competitor contract duplicaterule entitlement
+        equipment goal knowledgearticle opportunity opportunityproduct organization plugintype pricelevel product
+        queue queueitem quote quotedetail role salesliterature salesorder salesorderdetail savedquery sdkmessage
+        sla solution systemform systemuser team template territory transactioncurrency userquery usersettings
+        webresource workflow
+    """,
+}
+_ZENDESK = {
+    Category.CONTACT: "user_identity zendesk:organization zendesk:user",
+    Category.CUSTOMER_SERVICE: """
+        attachment call chat comment conversation satisfaction_rating ticket voice_recording
+    """,
+    Category.CREDENTIALS: "api_token oauth_client oauth_token",
+    Category.INTERNAL: """
+        account_setting article automation brand custom_role group macro organization_field rule target
+        ticket_field ticket_form trigger user_field view webhook
+    """,
+}
+_HUBSPOT = {
+    Category.CONTACT: "company contact form_submission list segment",
+    Category.CUSTOMER_SERVICE: """
+        call communication conversation email engagement feedback_submission meeting note postal_mail ticket
+    """,
+    Category.CREDENTIALS: "api_key private_app private_app_token",
+    Category.INTERNAL: """
+        campaign deal dashboard goal_target integration line_item permission_set pipeline product property quote
+        report sequence user user_permissions workflow
+    """,
+}
+_HOSTED = {
+    Category.CONTACT: "account company contact customer lead",
+    Category.CUSTOMER_SERVICE: "case document email incident meeting message note ticket",
+    Category.INTERNAL: "deal opportunity order quote",
+}
+"""What the adapter of web servers' logs names, after the paths of CRMs that one hosts oneself."""
+
+_VENDORS = (_SALESFORCE, _DYNAMICS, _ZENDESK, _HUBSPOT, _HOSTED)
 # Where words of several kinds are in a name, the kind that stands first here wins.
 _WORDS = {
     Category.IDENTITY_DOCUMENTS: "passport visa identity document idcard licence license nationality apis",
@@ -109,13 +159,42 @@ _WORDS = {
     Category.CONTACT: "contact customer passenger person people traveller household booking lead",
     Category.INTERNAL: "config setting settings log job template mapping territory quota",
 }
-_BY_OBJECT = {name.lower(): kind for kind, names in _OBJECTS.items() for name in names.split()}
+_BY_OBJECT = {
+    name.lower(): kind for vendor in _VENDORS for kind, names in vendor.items() for name in names.split()
+}
 _BY_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _GRAVITY = list(_WORDS)
 _SHADOW = re.compile(r"(?:__)?(?:changeevent|history|feed|share|tag)$")
 _CUSTOM = re.compile(r"__(?:c|x|b|kav|pc|r|changeevent|history|feed|share|tag)$", re.IGNORECASE)
 _METADATA = re.compile(r"__mdt$", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def _listed(lower: str) -> Category | None:
+    """The category of a name in the table, in the singular or the plural."""
+    found = _BY_OBJECT.get(lower)
+    if found is None and lower.endswith("s"):
+        found = _BY_OBJECT.get(lower[:-1])
+        if found is None and lower.endswith("ies"):
+            found = _BY_OBJECT.get(lower[:-3] + "y")
+    return found
+
+
+def _of_word(word: str) -> Category | None:
+    """The category of a word, or of the known one that it begins or ends with (``loyaltymember``)."""
+    found = _BY_WORD.get(word)
+    if found is not None or len(word) <= SHORTEST_WORD:
+        return found
+    kinds = [kind for known, kind in _BY_WORD.items() if len(known) >= SHORTEST_WORD and _bounds(word, known)]
+    return min(kinds, key=_GRAVITY.index) if kinds else None
+
+
+def _bounds(word: str, known: str) -> bool:
+    return word.startswith(known) or word.endswith(known)
+
+
+SHORTEST_WORD = 5
+"""Shorter words are known only where they stand alone: a ``casing`` is no case."""
 
 
 @lru_cache(maxsize=4_096)
@@ -126,16 +205,16 @@ def category(name: str) -> Category:
     (<Category.CUSTOMER_SERVICE: 'customer_service'>, <Category.LOYALTY: 'loyalty'>)
     """
     lower = name.lower()
-    found = _BY_OBJECT.get(lower) or _BY_OBJECT.get(_SHADOW.sub("", lower))
+    found = _listed(lower) or _listed(_SHADOW.sub("", lower))
     if found is not None:
         return found
     if _METADATA.search(name):
         return Category.INTERNAL
     custom = _CUSTOM.search(name)
-    if custom is None:
+    if custom is None and "_" not in name:
         return Category.UNCLASSIFIED
-    words = [word.lower() for word in _WORD.findall(name[: custom.start()])]
-    kinds = [_BY_WORD[word] for word in words if word in _BY_WORD]
+    words = [word.lower() for word in _WORD.findall(name[: custom.start()] if custom else name)]
+    kinds = [kind for word in words if (kind := _of_word(word)) is not None]
     return min(kinds, key=_GRAVITY.index) if kinds else Category.UNCLASSIFIED
 
 

@@ -51,10 +51,15 @@ class Adapter(Protocol):
     its header as keys.
     """
 
-    name: str
-    """Short and stable: it names the adapter in settings, metrics and errors."""
-    sign: str
-    """By what it tells its records, in a few words for a person (``columns EVENT_TYPE and TIMESTAMP``)."""
+    @property
+    def name(self) -> str:
+        """Short and stable: it names the adapter in settings, metrics and errors."""
+        ...
+
+    @property
+    def sign(self) -> str:
+        """By what it tells its records, in a few words for a person (``keys EVENT_TYPE and TIMESTAMP``)."""
+        ...
 
     def recognises(self, record: bytes) -> bool:
         """Whether this record looks like one of this vendor's; cheap, by content alone, never raises."""

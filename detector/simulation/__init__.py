@@ -3,12 +3,15 @@
 `world` is a small stream for the demo; `scenario` a labelled world of weeks; `score` holds alerts against it.
 """
 
+from detector.simulation.baselines import Baseline, Baselines
 from detector.simulation.labels import Labels, read_labels
 from detector.simulation.scenario import Format, LogFile, Scenario, Simulation
 from detector.simulation.score import Publication, Score, evaluate, publication, score
 from detector.simulation.world import Theft, World, records
 
 __all__ = [
+    "Baseline",
+    "Baselines",
     "Format",
     "Labels",
     "LogFile",

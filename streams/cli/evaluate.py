@@ -9,21 +9,14 @@ import msgspec
 import typer
 from rich.table import Table
 
-from detector.simulation import (
-    Labels,
-    Publication,
-    Score,
-    publication,
-    read_labels,
-    score,
-)
-from detector.simulation import (
-    evaluate as evaluate_at,
-)
+from detector.adapters import RecordError
+from detector.simulation import Baselines, Labels, Publication, Score, publication, read_labels, score
+from detector.simulation import evaluate as evaluate_at
 from detector.simulation.attacks import Level, Shape
 from streams.cli.screen import fail, out
+from streams.reader import ReadError, read_in_order
 
-__all__ = ["evaluate"]
+__all__ = ["baseline_scores", "evaluate"]
 
 HOUR_MS = 3_600_000
 
@@ -31,6 +24,12 @@ HOUR_MS = 3_600_000
 def evaluate(
     labels: Annotated[Path, typer.Argument(help="The labels that simulate wrote.")],
     alerts: Annotated[Path, typer.Argument(help="The alerts that replay --alerts wrote from the same logs.")],
+    baselines: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The logs: five simple detectors are run over them, for comparison. May be repeated."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Say how good alerts are: what they saved, what they missed, and how often they cried wolf.
@@ -43,10 +42,24 @@ def evaluate(
         "crmwatch, in budget": score(truth, published),
         "crmwatch, as published": evaluate_at(truth, published, 0.0),
     }
+    if baselines:
+        try:
+            scores |= baseline_scores(truth, baselines)
+        except ReadError as error:
+            fail(str(error))
     if as_json:
         typer.echo(msgspec.json.encode(scores))
     else:
         _show(truth, scores)
+
+
+def baseline_scores(labels: Labels, paths: list[str]) -> dict[str, Score]:
+    """The baselines' scores in the budget, over the logs in some paths. Raises `ReadError`."""
+    run = Baselines(labels.seed)
+    for _, event in read_in_order(paths):
+        if not isinstance(event, RecordError):
+            run.observe(event)
+    return {baseline.value: score(labels, found) for baseline, found in run.finish().items()}
 
 
 def _read(path: Path) -> bytes:

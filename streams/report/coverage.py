@@ -71,6 +71,9 @@ class Row(msgspec.Struct, frozen=True):
     levels: tuple[int, ...]
     """From 0, nothing, to `LEVELS`."""
     missing: tuple[bool, ...]
+    """Hours missing in a whole adapter."""
+    partly: tuple[bool, ...]
+    """Hours missing in one of its operations."""
     outside: tuple[bool, ...]
     """Hours before the first or after the last event."""
 
@@ -132,14 +135,10 @@ class Coverage:
             return []
         hours = self._hours()
         most = _most(hours.values())
-        missing = {
-            hour
-            for source in self.sources()
-            if source.operation is None
-            for gap in source.gaps
-            for hour in range(gap.start_ms // HOUR_MS, gap.end_ms // HOUR_MS)
-        }
-        return [_row(first, last, hours, most, missing, span) for first, last in _days(span)]
+        missing, partly = set[int](), set[int]()
+        for source in self.sources():
+            (missing if source.operation is None else partly).update(*map(_gap_hours, source.gaps))
+        return [_row(first, last, hours, most, missing, partly, span) for first, last in _days(span)]
 
     def strips(self) -> list[Strip]:
         """The map of event types: each adapter and each of its operations over the same days as `rows`."""
@@ -171,7 +170,7 @@ def _source(
     adapter: str, operation: Operation | None, hours: Counter[int], span: range, known: Iterable[Gap]
 ) -> Source:
     usual = _usual(hours, span)
-    gone = {hour for gap in known for hour in range(gap.start_ms // HOUR_MS, gap.end_ms // HOUR_MS)}
+    gone = set[int]().union(*map(_gap_hours, known))
     return Source(
         adapter,
         operation,
@@ -225,17 +224,26 @@ def _days(span: range) -> list[tuple[int, int]]:
     return [(day, min(day + step - 1, last)) for day in range(first, last + 1, step)]
 
 
-def _row(first: int, last: int, hours: Counter[int], most: int, missing: set[int], span: range) -> Row:
-    events, levels, gone, outside = [], [], [], []
-    for of_day in range(24):
-        like = [24 * day + of_day for day in range(first, last + 1)]
-        inside = [hour for hour in like if hour in span]
-        count = sum(hours[hour] for hour in inside)
-        events.append(count)
-        levels.append(_level(max((hours[hour] for hour in inside), default=0), most))
-        gone.append(any(hour in missing for hour in inside))
-        outside.append(not inside)
-    return Row(first * DAY_MS, (last + 1) * DAY_MS, tuple(events), tuple(levels), tuple(gone), tuple(outside))
+def _gap_hours(gap: Gap) -> range:
+    return range(gap.start_ms // HOUR_MS, gap.end_ms // HOUR_MS)
+
+
+def _row(
+    first: int, last: int, hours: Counter[int], most: int, missing: set[int], partly: set[int], span: range
+) -> Row:
+    insides = [
+        [hour for day in range(first, last + 1) if (hour := 24 * day + of_day) in span]
+        for of_day in range(24)
+    ]
+    return Row(
+        first * DAY_MS,
+        (last + 1) * DAY_MS,
+        tuple(sum(hours[hour] for hour in inside) for inside in insides),
+        tuple(_level(max((hours[hour] for hour in inside), default=0), most) for inside in insides),
+        tuple(not missing.isdisjoint(inside) for inside in insides),
+        tuple(not partly.isdisjoint(inside) for inside in insides),
+        tuple(not inside for inside in insides),
+    )
 
 
 def _most(counts: Iterable[int]) -> int:

@@ -17,6 +17,7 @@ KEPT_INCIDENTS = 200
 """How many incidents' alerts are kept, the worst."""
 KEPT_PUBLICATIONS = 100
 MOST_IDENTITIES = 500
+BOUND_SHARE = 0.25
 _STEP = re.compile(r"(?:^|(?<=\s))(\d{1,2})\. ")
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 _EXPORT = "export"
@@ -249,14 +250,20 @@ def _quoted(item: dict[str, Any], positions: dict[str, str]) -> Quoted:
 
 
 def _bound(body: dict[str, Any], detectors: tuple[str, ...]) -> Bound | None:
-    """The strongest bound that is one on all rows of a window; a single operation's has no sum to compare."""
+    """The strongest bound that can be held against the incident's rows.
+
+    It is one on all rows of a window, as a single operation's has no sum to compare, and what it was compared
+    with was a good part of the incident.
+    """
+    least = BOUND_SHARE * _rows(body)
     analyses = _parts(body, "anomaly_analyses")
     for index, analysis in enumerate(analyses):
         if len(detectors) == len(analyses) and detectors[index] == _EXPORT:
             continue
         observed = next(iter(_parts(analysis, "anomalies")), {})
         parameter, _, unit = _text(observed.get("observation_parameter")).rpartition(".")
-        span = _part(next(iter(_parts(observed, "observations")), {}), "timespan")
+        observation = next(iter(_parts(observed, "observations")), {})
+        span = _part(observation, "timespan")
         horizon = _whole(span.get("duration"))
         start = _whole(span.get("start_time"))
         levels = {
@@ -267,6 +274,8 @@ def _bound(body: dict[str, Any], detectors: tuple[str, ...]) -> Bound | None:
         }
         rows = levels.get("bound")
         if rows is None or not horizon or horizon < 0 or start is None or unit != "rows":
+            continue
+        if (_real(observation.get("value")) or 0.0) < least:
             continue
         channel = Operation(parameter) if parameter in set(Operation) else None
         if channel is not None or parameter in ("", "all"):

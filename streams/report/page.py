@@ -40,7 +40,11 @@ __all__ = ["Report", "Setting", "Told", "render"]
 
 SHOWN_INCIDENTS = 25
 """How many incidents are told in full, the worst; the others stand in the list."""
+OPEN_INCIDENTS = 3
+"""How many of these are unfolded."""
 LISTED_INCIDENTS = 200
+FIRST_LISTED = 10
+"""How many incidents of the list are unfolded."""
 SHOWN_ROWS = 20
 """How many rows a table of log text has; more are counted."""
 SHOWN_TEXT = 160
@@ -98,6 +102,7 @@ def render(report: Report) -> str:
         listed=incidents[:LISTED_INCIDENTS],
         adapters=[(name, list(found)) for name, found in groupby(sources, attrgetter("adapter"))],
         gaps=[(source, gap) for source in sources for gap in source.gaps],
+        judged=any(source.judged for source in sources),
         hours=coverage.rows(),
         strips=coverage.strips(),
         absent=sentences.absent(coverage.operations),
@@ -167,7 +172,8 @@ def _template() -> Template:
         "OPERATIONS": OPERATIONS,
         "SEVERITIES": SEVERITIES,
         "SHOWN_INCIDENTS": SHOWN_INCIDENTS,
-        "LISTED_INCIDENTS": LISTED_INCIDENTS,
+        "FIRST_LISTED": FIRST_LISTED,
+        "OPEN_INCIDENTS": OPEN_INCIDENTS,
         "SHOWN_ROWS": SHOWN_ROWS,
         "say": sentences,
     }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from detector import catalogue
 from detector.catalogue import SENSITIVITY, UNKNOWN_SENSITIVITY, Category, category, sensitivity
 
 
@@ -25,6 +26,52 @@ def test_a_standard_object_is_in_the_table(name: str, kind: Category) -> None:
     assert category(name) is kind
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("incident", Category.CUSTOMER_SERVICE),
+        ("annotation", Category.CUSTOMER_SERVICE),
+        ("email", Category.CUSTOMER_SERVICE),
+        ("phonecall", Category.CUSTOMER_SERVICE),
+        ("account", Category.CONTACT),
+        ("lead", Category.CONTACT),
+        ("customeraddress", Category.CONTACT),
+        ("invoice", Category.PAYMENT),
+        ("systemuser", Category.INTERNAL),
+        ("ticket", Category.CUSTOMER_SERVICE),
+        ("api_token", Category.CREDENTIALS),
+        ("company", Category.CONTACT),
+        ("deal", Category.INTERNAL),
+        ("private_app", Category.CREDENTIALS),
+        ("contacts", Category.CONTACT),
+        ("Cases", Category.CUSTOMER_SERVICE),
+        ("companies", Category.CONTACT),
+        ("status", Category.UNCLASSIFIED),
+        ("File", Category.UNCLASSIFIED),
+    ],
+)
+def test_other_vendors_objects_are_in_the_table(name: str, kind: Category) -> None:
+    """Those of Dynamics, Zendesk, HubSpot and self-hosted CRMs, in the singular and the plural."""
+    assert category(name) is kind
+
+
+def test_a_name_that_means_different_things_is_qualified() -> None:
+    """A user and an organisation are staff and the company itself, but customers where Zendesk speaks of them."""
+    assert category("User") is category("user") is category("Organization") is Category.INTERNAL
+    assert category("zendesk:user") is category("zendesk:organization") is Category.CONTACT
+
+
+def test_no_name_is_of_two_kinds() -> None:
+    """What two vendors call by one name is of one kind, or the table would depend on its order."""
+    kinds: dict[str, set[Category]] = {}
+    for vendor in catalogue._VENDORS:
+        for kind, names in vendor.items():
+            for name in names.lower().split():
+                kinds.setdefault(name, set()).add(kind)
+    assert len(kinds) > 200
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+
+
 @pytest.mark.parametrize("name", ["CaseHistory", "CaseFeed", "CaseShare", "CaseChangeEvent"])
 def test_a_shadow_counts_as_its_object(name: str) -> None:
     """What is kept of an object's changes holds what the object holds."""
@@ -43,12 +90,19 @@ def test_a_shadow_counts_as_its_object(name: str) -> None:
         ("Booking__c", Category.CONTACT),
         ("Fare_Rules__mdt", Category.INTERNAL),
         ("Sprocket__c", Category.UNCLASSIFIED),
+        ("sky_loyaltymember", Category.LOYALTY),
+        ("cr1a2_passportscan", Category.IDENTITY_DOCUMENTS),
+        ("new_frequentflyer", Category.LOYALTY),
+        ("sky_customercase", Category.CONTACT),
+        ("sky_case", Category.CUSTOMER_SERVICE),
+        ("sky_casing", Category.UNCLASSIFIED),
+        ("sky_sprocket", Category.UNCLASSIFIED),
         ("Passport", Category.UNCLASSIFIED),
         ("", Category.UNCLASSIFIED),
     ],
 )
 def test_a_custom_object_goes_by_its_words(name: str, kind: Category) -> None:
-    """A custom object is known by the gravest word in its name; anything else is unclassified."""
+    """Known by the gravest word in its name, also where words run together; anything else is unclassified."""
     assert category(name) is kind
 
 

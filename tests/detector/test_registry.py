@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from detector.adapters import ADAPTERS, AUTO, RecordError, choose, decode, recognise
@@ -39,7 +42,9 @@ class Echo:
 
 def test_every_adapter_is_found_under_its_name() -> None:
     """The formats in the package are all there, none twice, and each says what it is told by."""
-    assert {"dynamics_ual", "salesforce_elf", "salesforce_rtem"} <= set(ADAPTERS)
+    assert set(ADAPTERS) == {
+        "combined_log", "dynamics_ual", "hubspot", "ocsf", "salesforce_elf", "salesforce_rtem", "zendesk",
+    }  # fmt: skip
     assert all(adapter.name == name for name, adapter in ADAPTERS.items())
     assert AUTO not in ADAPTERS
 
@@ -91,3 +96,10 @@ def test_a_format_that_there_is_not_is_named_with_the_closest() -> None:
         ValueError, match=r"^there is no format xyzzy; there are auto, .*salesforce_rtem.*, mine$"
     ):
         choose("xyzzy", [Echo("mine")])
+
+
+def test_every_format_is_described() -> None:
+    """In the list of what it is told by, and in a section of its own."""
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)) == set(ADAPTERS)
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == set(ADAPTERS)

@@ -1,0 +1,205 @@
+"""HubSpot: the account activity API's three logs, of changes and exports, of logins, and of security.
+
+The audit log says who did what to which kind of object, without addresses and without row counts: an export is
+seen, its rows are not, and reads are not logged at all. Logins and security activity have addresses. No log names
+the account it belongs to, so that the tenant is ``hubspot``.
+
+See https://developers.hubspot.com/docs/api-reference/latest/account/audit-logs/guide
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import msgspec
+
+from detector.adapters.registry import RecordError
+from detector.adapters.salesforce_values import Access, Refused, agent, clip, event_of
+from detector.adapters.values import MAX_ID, digest, has_key, id_texts, peer, utc_ms, who
+from detector.event import AccessEvent, ActorKind, Operation, Origin
+
+__all__ = ["ADAPTER", "Hubspot"]
+
+NAME = "hubspot"
+TENANT = "hubspot"
+
+_Id = int | str | None
+
+
+class _User(msgspec.Struct, rename="camel", gc=False):
+    user_id: _Id = None
+    user_email: str | None = None
+
+
+class _Record(msgspec.Struct, rename="camel"):
+    """The fields of the three logs; they have ids, users and times in common, by other names."""
+
+    acting_user: _User | str | None = None
+    action: str | None = None
+    category: str | None = None
+    id: _Id = None
+    occurred_at: str | None = None
+    sub_category: str | None = None
+    target_object_id: _Id = None
+    country_code: str | None = None
+    email: str | None = None
+    ip_address: str | None = None
+    login_at: str | None = None
+    login_succeeded: bool | str | None = None
+    user_agent: str | None = None
+    user_id: _Id = None
+    created_at: str | None = None
+    object_id: _Id = None
+    type: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Record)
+
+_SETTINGS = re.compile(
+    r"permission|security|user|team|integration|app\b|api|key|token|sso|domain|setting|account|billing|login|role"
+)
+_CHANGES = frozenset(
+    {
+        "add", "archive", "associate", "bulk_create", "bulk_delete", "bulk_update", "create", "delete",
+        "disassociate", "import", "merge", "publish", "purge", "remove", "restore", "send", "unpublish", "update",
+    }
+)  # fmt: skip
+
+
+@lru_cache(maxsize=2_048)
+def _audited(category: str, sub_category: str, action: str) -> Operation:
+    """What an entry of the audit log tells; exports are a category or an action of their own."""
+    words = f"{category} {sub_category}".lower()
+    action = action.lower()
+    if "export" in words or "export" in action:
+        return Operation.REPORT_EXPORT if "report" in words else Operation.BULK_EXPORT
+    if "login" in words:
+        return Operation.LOGIN
+    if action in ("view", "read", "access"):
+        return Operation.RECORD_VIEW
+    if action in ("download",):
+        return Operation.FILE_DOWNLOAD
+    if _SETTINGS.search(words.replace("_", " ")):
+        return Operation.ADMIN
+    return Operation.WRITE if action in _CHANGES else Operation.OTHER
+
+
+_NOT_OBJECTS = frozenset({"", "crm_object", "export", "other", "property_value", "unknown"})
+
+
+def _audit(record: _Record) -> Access:
+    operation = _audited(
+        *((text or "")[:80] for text in (record.category, record.sub_category, record.action))
+    )
+    if operation is Operation.LOGIN:
+        return Access(operation=operation)
+    thing = next(
+        (
+            word
+            for text in (record.sub_category, record.category)
+            if (word := (text or "")[:80].lower()) not in _NOT_OBJECTS
+        ),
+        None,
+    )
+    shown = operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD)
+    return Access(
+        operation=operation,
+        objects=(thing,) if thing else (),
+        rows=1 if shown else None,
+        record_ids=_ids(record.target_object_id),
+    )
+
+
+def _security(record: _Record) -> Access:
+    """Rights and keys changed hands, or somebody exported."""
+    kind = (record.type or "")[:80].upper()
+    exported = "EXPORT" in kind
+    return Access(
+        operation=Operation.BULK_EXPORT if exported else Operation.ADMIN,
+        record_ids=_ids(record.object_id),
+        status=clip(kind.lower()),
+    )
+
+
+def _login(record: _Record) -> Access:
+    succeeded = record.login_succeeded in (True, "true", "True")
+    known = record.login_succeeded is not None
+    return Access(operation=Operation.LOGIN, status=("success" if succeeded else "failed") if known else None)
+
+
+def _ids(value: _Id) -> tuple[str, ...]:
+    return id_texts((_text(value),))
+
+
+def _text(value: _Id) -> str:
+    return "" if value is None else str(value)
+
+
+def _who(record: _Record) -> tuple[str, str | None]:
+    """The account's id, or its address, and its name."""
+    acting = record.acting_user
+    if isinstance(acting, _User):
+        user_id, name = acting.user_id, acting.user_email
+    else:
+        user_id, name = record.user_id, acting or record.email
+    found = _text(record.user_id if user_id is None else user_id) or name
+    if not found:
+        raise Refused("missing_field", "neither a user's id nor an address")
+    return who(found), clip(name)
+
+
+def _event(raw: bytes, position: str) -> AccessEvent:
+    record = _decoder.decode(raw)
+    if record.occurred_at is not None:
+        log, when, access = "audit", record.occurred_at, _audit(record)
+    elif record.login_at is not None:
+        log, when, access = "login", record.login_at, _login(record)
+    elif record.created_at is not None:
+        log, when, access = "security", record.created_at, _security(record)
+    else:
+        raise Refused("missing_field", "neither occurredAt nor loginAt nor createdAt")
+    actor, name = _who(record)
+    # The vendor's own automation acts under the number 0 or under a name that is no address.
+    program = actor == "0" or (name is not None and "@" not in name)
+    return event_of(
+        access,
+        utc_ms(when),
+        f"hubspot:{log}:{_text(record.id)[:MAX_ID] or digest(raw)}",
+        (TENANT, actor, ActorKind.INTEGRATION if program else ActorKind.HUMAN, name),
+        None,
+        None,
+        peer(record.ip_address),
+        agent(record.user_agent),
+        clip(record.country_code, 8),
+        Origin(NAME, position),
+    )
+
+
+class Hubspot(msgspec.Struct, frozen=True):
+    """The adapter for the account activity logs."""
+
+    name: str = NAME
+    sign: str = "keys occurredAt and subCategory, or loginAt and loginSucceeded, or infoUrl and createdAt"
+
+    def recognises(self, record: bytes) -> bool:
+        """Whether it has the two keys that tell an entry of one of the three logs."""
+        if b'"occurredAt"' in record:
+            return has_key(record, b"occurredAt") and has_key(record, b"subCategory")
+        if b'"loginAt"' in record:
+            return has_key(record, b"loginAt") and has_key(record, b"loginSucceeded")
+        return b'"infoUrl"' in record and has_key(record, b"infoUrl") and has_key(record, b"createdAt")
+
+    def decode(self, record: bytes, position: str) -> AccessEvent:
+        """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
+        try:
+            return _event(record, position)
+        except Refused as error:
+            raise RecordError(NAME, position, error.reason, error.detail) from None
+        except msgspec.ValidationError as error:
+            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+
+
+ADAPTER = Hubspot()
