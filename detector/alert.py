@@ -57,8 +57,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 def incident_uid(incident: Incident) -> str:
     """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
-    about = f"{incident.tenant}\x1f{incident.actor or incident.network}\x1f{incident.opened_ms}"
+    about = f"{incident.tenant}\x1f{_about(incident)}\x1f{incident.opened_ms}"
     return "crmwatch-" + blake2b(about.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def _about(incident: Incident) -> str:
+    if incident.source is not None:
+        return incident.source or "all sources"
+    return incident.actor or incident.network
 
 
 def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
@@ -196,7 +202,7 @@ def _evidence(incident: Incident, event: Evidence) -> dict[str, Any]:
 
 
 def _observables(incident: Incident) -> list[dict[str, Any]]:
-    actors = sorted(incident.actors) if incident.network else [incident.actor]
+    actors = sorted(incident.actors) if incident.network else [incident.actor] if incident.actor else []
     found = [
         {"name": "evidences.actor.user.uid", "type_id": 31, "type": "User Object: uid", "value": actor}
         for actor in actors[:MAX_OBSERVABLES]
@@ -237,9 +243,7 @@ def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
         "end_time": found.last_ms,
     }
     return {
-        "analysis_targets": [
-            {"name": f"{incident.tenant}/{incident.actor or incident.network}", "type": "identity"}
-        ],
+        "analysis_targets": [{"name": f"{incident.tenant}/{_about(incident)}", "type": "identity"}],
         "anomalies": [
             {
                 "observation_parameter": parameter,
@@ -265,9 +269,7 @@ def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
 def _strangeness(incident: Incident, found: Finding) -> dict[str, Any]:
     """The analysis of a finding that is not about a quantity."""
     return {
-        "analysis_targets": [
-            {"name": f"{incident.tenant}/{incident.actor or incident.network}", "type": "identity"}
-        ],
+        "analysis_targets": [{"name": f"{incident.tenant}/{_about(incident)}", "type": "identity"}],
         "anomalies": [
             {
                 "observation_parameter": f"{found.detector}.surprise",

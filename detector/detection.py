@@ -12,15 +12,21 @@ from collections.abc import MutableMapping
 from heapq import heappop, heappush
 from math import inf
 
-from detector.catalogue import Category, category, gravest
+import msgspec
+
+from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
 from detector.event import AccessEvent
+from detector.fleet.tenant import TICK_MS, Tally
 from detector.identity import profile as profiles
 from detector.identity.level import DAY_MS
 from detector.identity.profile import Profile
 from detector.settings import Settings
-from detector.signal import Signal
+from detector.signal import Signal, SignalKind
 
-__all__ = ["LIVE_PROFILES", "Detection"]
+__all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
+
+TALLIES_KEY = b"\x00tallies"
+"""Where a shard keeps its tallies among its profiles; no identity has this name."""
 
 LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
@@ -42,7 +48,11 @@ class Detection:
     """
 
     def __init__(
-        self, settings: Settings, store: MutableMapping[bytes, bytes], live_profiles: int = LIVE_PROFILES
+        self,
+        settings: Settings,
+        store: MutableMapping[bytes, bytes],
+        live_profiles: int = LIVE_PROFILES,
+        shard: int = 0,
     ) -> None:
         self._settings = settings.detection
         self._late_ms = settings.detection.late_seconds * 1000
@@ -50,6 +60,11 @@ class Detection:
         self._limit = live_profiles
         self._live: dict[str, _Live] = {}
         self._dirty: dict[str, None] = {}  # in the order in which they changed
+        self._shard = shard
+        self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
+        if TALLIES_KEY in store:
+            self._tallies = msgspec.msgpack.decode(store[TALLIES_KEY], type=dict[int, dict[str, Tally]])
+        self._tallied_ms = -(1 << 62)  # up to here ticks have been told
         self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
         self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
@@ -67,6 +82,8 @@ class Detection:
         Raises `ProfileError` for one that cannot be read.
         """
         for key in keys:
+            if key == TALLIES_KEY:
+                continue
             name = key.decode()
             due = profiles.next_close_ms(profiles.decode(self._store[key]), self._settings)
             if due is not None:
@@ -93,8 +110,14 @@ class Detection:
         if rows is None:
             self.duplicates += 1
             return signals
+        origin = event.origin.adapter
+        personal = 0
         if rows:
-            self.rows_left[event.origin.adapter, category(gravest(event.objects))] += rows
+            kind = gravest(event.objects)
+            self.rows_left[origin, category(kind)] += rows
+            if sensitivity((kind,)) >= PERSONAL_SENSITIVITY:
+                personal = rows
+        self._count(event.tenant, time_ms, personal, f"{origin}/{event.operation}")
         day = time_ms // DAY_MS
         if day <= profile.learned_day:
             self.late += 1
@@ -118,11 +141,19 @@ class Detection:
                     signals += self._close(name, live, due)
                 elif live.due < inf:  # planned before it was known when; put away and taken up since
                     self._plan(int(live.due), name)
+        if watermark_ms - self._tallied_ms >= TICK_MS:
+            self._tallied_ms = watermark_ms - watermark_ms % TICK_MS
+            for start in sorted(start for start in self._tallies if start + TICK_MS <= watermark_ms):
+                tallies = self._tallies.pop(start)
+                signals += [self._tally(name, start, tallies[name]) for name in sorted(tallies)]
         return signals
 
     def changes(self) -> dict[bytes, bytes]:
         """The profiles changed since `saved`, encoded."""
-        return {name.encode(): profiles.encode(self._live[name].profile) for name in self._dirty}
+        changes = {name.encode(): profiles.encode(self._live[name].profile) for name in self._dirty}
+        if changes:
+            changes[TALLIES_KEY] = msgspec.msgpack.encode(self._tallies)
+        return changes
 
     def saved(self, changes: dict[bytes, bytes]) -> None:
         """Note that `changes` are durable; nothing may have been applied since they were asked for."""
@@ -140,6 +171,33 @@ class Detection:
     def dirty(self) -> int:
         """How many profiles have changed since they were saved."""
         return len(self._dirty)
+
+    def _count(self, tenant: str, time_ms: int, rows: int, source: str) -> None:
+        start = max(time_ms - time_ms % TICK_MS, self._tallied_ms)
+        tallies = self._tallies.get(start)
+        if tallies is None:
+            tallies = self._tallies[start] = {}
+        tally = tallies.get(tenant)
+        if tally is None:
+            tally = tallies[tenant] = Tally()
+        tally.rows += rows
+        tally.sources[source] = tally.sources.get(source, 0) + 1
+
+    def _tally(self, tenant: str, start: int, tally: Tally) -> Signal:
+        facts = {name: float(events) for name, events in sorted(tally.sources.items())}
+        return Signal(
+            kind=SignalKind.TALLY,
+            detector="",
+            time_ms=start + TICK_MS,
+            day=start // DAY_MS,
+            first_ms=start,
+            last_ms=start + TICK_MS - 1,
+            rows=tally.rows,
+            facts=facts,
+            tenant=tenant,
+            actor=f"\x00{self._shard}",
+            sequence=start // TICK_MS,
+        )
 
     def _load(self, name: str) -> _Live | None:
         data = self._store.get(name.encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detector.alert import Alert
-from detector.detection import Detection
+from detector.detection import TALLIES_KEY, Detection
 from detector.event import AccessEvent
 from detector.fleet.population import TICK_MS
 from detector.settings import Settings
@@ -59,8 +59,7 @@ class Engine:
     @property
     def identities(self) -> int:
         """How many identities have been seen."""
-        self._save()
-        return len(self._profiles)
+        return len(self.profiles())
 
     @property
     def detection(self) -> Detection:
@@ -75,7 +74,7 @@ class Engine:
     def profiles(self) -> dict[bytes, bytes]:
         """Every identity's encoded profile, by its key."""
         self._save()
-        return dict(self._profiles)
+        return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
 
     def _advance(self, time_ms: int) -> list[Alert]:
         alerts: list[Alert] = self._desk.advance(time_ms - time_ms % TICK_MS)

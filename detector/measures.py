@@ -37,6 +37,14 @@ _NETWORK_STEPS = (
     "Look for more accounts with logins from this network, successful or not.",
     KEEP,
 )
+_SOURCE_STEPS = (
+    "Ask who runs the log's export whether it stopped or changed; replay the missing hours when they are there.",
+    KEEP,
+)
+_VOLUME_STEPS = (
+    "See which identities rose first, and whether a known event explains it; announce the window if one does.",
+    KEEP,
+)
 _COLLECTION = {"uid": "TA0009", "name": "Collection"}
 _EXFILTRATION = {"uid": "TA0010", "name": "Exfiltration"}
 _ACCESS = {"uid": "TA0001", "name": "Initial Access"}
@@ -48,11 +56,15 @@ _MOVEMENT = {"uid": "TA0008", "name": "Lateral Movement"}
 
 def steps(incident: Incident) -> tuple[str, ...]:
     """What to do, in order."""
+    if incident.source is not None:
+        return _SOURCE_STEPS if incident.source else _VOLUME_STEPS
     return _NETWORK_STEPS if incident.network else _STEPS[incident.actor_kind]
 
 
 def attacks(incident: Incident) -> list[dict[str, Any]]:
     """MITRE ATT&CK's techniques, as OCSF writes them."""
+    if incident.source is not None:
+        return []
     found = incident.findings
     channels = set(channels_left(incident)) | {finding.channel for finding in found.values()}
     news = {new.what for finding in found.values() for new in finding.news}

@@ -94,6 +94,8 @@ _SORTS = {
 
 def describe(incident: Incident) -> str:
     """The incident in about eighty words."""
+    if incident.source is not None:
+        return _notice(incident, incident.source)
     grounds = [_ground(incident, found) for found in ranked(incident)]
     first_step = steps(incident)[0]
     return (
@@ -107,6 +109,8 @@ def describe(incident: Incident) -> str:
 def title(incident: Incident) -> str:
     """The incident in a few words."""
     found = ranked(incident)[0]
+    if incident.source is not None:
+        return _TROUBLES.get(found.channel, "Unusual volume as a whole")
     who = _quote(incident.actor_name) if incident.actor_name else _text(incident.actor)
     channel = found.channel.removesuffix(INTERNAL)
     if incident.network:
@@ -124,6 +128,40 @@ def title(incident: Incident) -> str:
         "vendor": "The vendor's own finding about {1}",
         "intel": "A known-bad origin for {1}",
     }.get(found.detector, "Unusual access by {1}").format(found.news[0].what if found.news else "origin", who)
+
+
+_TROUBLES = {
+    "silence": "A source has gone silent",
+    "schema": "A source's records have changed",
+    "dead_letters": "A source's records cannot be read",
+    "lag": "A source is late",
+    "clock": "A source's clock is wrong",
+}
+
+
+def _notice(incident: Incident, source: str) -> str:
+    """A notice about the tenant as a whole."""
+    found = ranked(incident)[0]
+    day, minute = _utc(found.first_ms)
+    first_step = steps(incident)[0]
+    if not source:
+        told = (
+            f"All identities of {_text(incident.tenant)} together took out {_number(found.value, 'row')} in the ten"
+            f" minutes from {day} {minute} UTC; about {_about(found.typical)} are usual at this hour."
+            " One account alone seldom moves this; a disruption, a campaign or a migration does"
+        )
+    elif found.channel == "silence":
+        told = (
+            f"Nothing has come from {_text(source)} of {_text(incident.tenant)} since {day} {minute} UTC, where about"
+            f" {_number(round(found.typical), 'event')} were usual. A missing hour is not a quiet one: what happens"
+            " in it is not seen"
+        )
+    else:
+        told = (
+            f"{_TROUBLES.get(found.channel, 'A source is in trouble')}: {_text(source)} of {_text(incident.tenant)},"
+            f" since {day} {minute} UTC. What cannot be read or comes late is not watched"
+        )
+    return f"{told}. Next: {first_step[0].lower()}{first_step[1:]}"
 
 
 def ranked(incident: Incident) -> list[Finding]:

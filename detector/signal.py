@@ -22,6 +22,8 @@ class SignalKind(StrEnum):
     """Something goes beyond what the identity itself usually does, or has grown further beyond it."""
     CLOSED = "closed"
     """A day of the identity has ended and been learned: what triage learns the population from."""
+    TALLY = "tally"
+    """A tick has ended: what a shard counted of a tenant in it, as `facts`."""
 
 
 class Span(StrEnum):

@@ -20,6 +20,7 @@ from detector.fleet import burst, origin, population
 from detector.fleet.origin import Newcomer, Origin
 from detector.fleet.population import SETTLE_MS, TICK_MS, Cell, Population
 from detector.fleet.rarity import strangeness
+from detector.fleet.tenant import Notice, Tally, Tenant, close_tick
 from detector.identity.level import DAY_MS
 from detector.identity.novelty import network as network_of
 from detector.settings import Settings
@@ -33,12 +34,16 @@ __all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
 DESK_VERSION = 2
 MAX_DAYS = 4
 """How many days not over a standing remembers its greatest scores of."""
+NOTICE_RISK = 20
+"""What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 _CELL = b"c"
 _STANDING = b"s"
 _ORIGIN = b"o"
 _PENDING = b"p"
+_TENANT = b"t"
+_TALLY = b"y"
 _AMOUNTS = ("volume", "export", "drip")
 
 
@@ -88,8 +93,12 @@ class Desk:
         self._standings: dict[str, Standing] = {}
         self._origins: dict[str, Origin] = {}
         self._pending: dict[int, dict[str, _Pending]] = {}  # end of a tick → by tenant, network and actor
+        self._tenants: dict[str, Tenant] = {}
+        self._tallies: dict[int, dict[str, Tally]] = {}  # end of a tick → tenant → what was counted
         self._open: set[str] = set()
         self._dirty: set[str] = set()
+        self._dirty_tenants: set[str] = set()
+        self._dirty_tallies: set[tuple[int, str]] = set()
         self._dirty_origins: set[str] = set()
         self._dirty_pending: set[bytes] = set()
         self._gone: set[bytes] = set()
@@ -116,6 +125,12 @@ class Desk:
                     end, _, about = name.partition("|")
                     waiting = msgspec.msgpack.decode(self._store[key], type=_Pending)
                     self._pending.setdefault(int(end), {})[about] = waiting
+                elif key[:1] == _TENANT:
+                    self._tenants[name] = msgspec.msgpack.decode(self._store[key], type=Tenant)
+                elif key[:1] == _TALLY:
+                    end, _, tenant = name.partition("|")
+                    tally = msgspec.msgpack.decode(self._store[key], type=Tally)
+                    self._tallies.setdefault(int(end), {})[tenant] = tally
                 else:
                     standing = _decode(name, self._store[key])
                     if standing.incident is not None:
@@ -138,6 +153,9 @@ class Desk:
             return []
         standing.sequence = signal.sequence
         self._dirty.add(name)
+        if signal.kind is SignalKind.TALLY:
+            self._count(signal)
+            return []
         alerts = self._close_if_quiet(name, standing, signal.time_ms)
         announced = any(window.covers(signal.actor, signal.time_ms) for window in self._triage.announced)
         if signal.kind is SignalKind.CLOSED:
@@ -155,8 +173,11 @@ class Desk:
         if watermark_ms <= self.watermark_ms:
             return []
         alerts = []
-        for end in sorted(end for end in self._pending if end <= watermark_ms):
+        ends = {end for end in self._pending if end <= watermark_ms}
+        ends |= {end for end in self._tallies if end <= watermark_ms}
+        for end in sorted(ends):
             alerts += self._close_tick(end)
+            alerts += self._look_at_tenants(end)
         self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
             self._quiet_from = inf
@@ -186,6 +207,12 @@ class Desk:
         for pending_key in sorted(self._dirty_pending):
             end, _, about = pending_key[1:].decode().partition("|")
             changed[pending_key] = msgspec.msgpack.encode(self._pending[int(end)][about])
+        for tenant in sorted(self._dirty_tenants):
+            changed[_TENANT + tenant.encode()] = msgspec.msgpack.encode(self._tenants[tenant])
+        for tick, tenant in sorted(self._dirty_tallies):
+            tally = self._tallies[tick][tenant]
+            ordered = Tally(tally.rows, dict(sorted(tally.sources.items())))
+            changed[_tally_key(tick, tenant)] = msgspec.msgpack.encode(ordered)
         return changed
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -201,6 +228,8 @@ class Desk:
         self._dirty.clear()
         self._dirty_origins.clear()
         self._dirty_pending.clear()
+        self._dirty_tenants.clear()
+        self._dirty_tallies.clear()
 
     @property
     def dirty(self) -> int:
@@ -359,6 +388,68 @@ class Desk:
         points = alert.incident_risk(incident, incident.modified_ms, self._fade)
         return [_publish(incident, Activity.CLOSE, quiet_ms, incidents.rows_left(incident), points)]
 
+    # --- the tenant as a whole
+
+    def _count(self, signal: Signal) -> None:
+        """Add what a shard counted in a tick to what the others did."""
+        end = max(signal.time_ms, self.watermark_ms - self.watermark_ms % TICK_MS + TICK_MS)
+        tally = self._tallies.setdefault(end, {}).setdefault(signal.tenant, Tally())
+        tally.add(signal.rows, {name: round(events) for name, events in signal.facts.items()})
+        self._dirty_tallies.add((end, signal.tenant))
+
+    def _look_at_tenants(self, end: int) -> list[Alert]:
+        alerts = []
+        for tenant, tally in sorted(self._tallies.pop(end, {}).items()):
+            self._dirty_tallies.discard((end, tenant))
+            self._gone.add(_tally_key(end, tenant))
+            known = self._tenants.setdefault(tenant, Tenant())
+            self._dirty_tenants.add(tenant)
+            for notice in close_tick(known, end - TICK_MS, tally):
+                alerts += self._notice(tenant, notice)
+        return alerts
+
+    def _notice(self, tenant: str, notice: Notice) -> list[Alert]:
+        """Tell of the volume as a whole, or of a source's trouble and its end."""
+        detector = "health" if notice.source else "series"
+        name = f"{tenant}\x1f{detector} {notice.source} {notice.trouble}"
+        standing = self._standing(name)
+        self._dirty.add(name)
+        standing.sequence += 1
+        incident = standing.incident
+        if notice.over:
+            if incident is None:
+                return []
+            standing.incident = None
+            self._open.discard(name)
+            return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
+        if incident is None:
+            incident = standing.incident = Incident(
+                tenant=tenant,
+                actor="",
+                actor_kind=ActorKind.HUMAN,
+                actor_name=None,
+                source=notice.source,
+                opened_ms=notice.time_ms,
+                first_ms=notice.since_ms,
+                last_ms=notice.time_ms,
+                modified_ms=notice.time_ms,
+            )
+            self._opened(name, incident)
+        incident.last_ms = incident.modified_ms = notice.time_ms
+        incident.findings[detector] = Finding(
+            detector,
+            notice.trouble,
+            "",
+            notice.time_ms,
+            notice.since_ms,
+            notice.time_ms,
+            notice.surprise,
+            value=round(notice.observed),
+            typical=notice.expected,
+        )
+        activity = Activity.UPDATE if incident.published else Activity.CREATE
+        return [_publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
+
     # --- networks
 
     def _turned_up(self, signal: Signal, finding: Finding) -> None:
@@ -388,7 +479,7 @@ class Desk:
     def _close_tick(self, end: int) -> list[Alert]:
         alerts = []
         changed: set[tuple[str, str]] = set()
-        for about, waiting in sorted(self._pending.pop(end).items()):
+        for about, waiting in sorted(self._pending.pop(end, {}).items()):
             name = f"{waiting.tenant}|{waiting.network}"
             found = self._origins.setdefault(name, Origin(waiting.network))
             event = waiting.evidence
@@ -458,6 +549,10 @@ def _decode(name: str, data: bytes) -> Standing:
 
 def _pending_key(end: int, about: str) -> bytes:
     return _PENDING + f"{end}|{about}".encode()
+
+
+def _tally_key(end: int, tenant: str) -> bytes:
+    return _TALLY + f"{end}|{tenant}".encode()
 
 
 def _note(standing: Standing, day: int, name: str, score: float) -> None:

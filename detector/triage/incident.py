@@ -61,6 +61,8 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     actor_name: str | None
     network: str = ""
     """The network that it is about, if it is about one."""
+    source: str | None = None
+    """For one that is about the tenant as a whole: which of its sources, empty for all of them."""
     opened_ms: int
     """Event time at which it was first surprising enough; with the identity it is the incident's name."""
     first_ms: int
