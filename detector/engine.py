@@ -7,7 +7,7 @@ from detector.detection import TALLIES_KEY, Detection
 from detector.event import AccessEvent
 from detector.fleet.population import TICK_MS
 from detector.settings import Settings
-from detector.triage.desk import Desk
+from detector.triage.desk import Desk, settled_at
 
 __all__ = ["Engine"]
 
@@ -77,9 +77,10 @@ class Engine:
         return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
 
     def _advance(self, time_ms: int) -> list[Alert]:
-        alerts: list[Alert] = self._desk.advance(time_ms - time_ms % TICK_MS)
-        for signal in self._detection.advance(time_ms):
+        alerts: list[Alert] = []
+        for signal in sorted(self._detection.advance(time_ms), key=lambda found: found.time_ms):
             self.signals += 1
+            alerts += self._desk.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
             alerts += self._desk.judge(signal)
         alerts += self._desk.advance(time_ms)
         return alerts

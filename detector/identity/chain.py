@@ -63,13 +63,12 @@ class Chain:
 
     name = "chain"
     State = ChainState
+    operations = frozenset(_STAGE)
 
     def observe(self, state: ChainState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """See whether the event is a step that is rare for the identity."""
         operation = access.event.operation
-        stage = _STAGE.get(operation)
-        if stage is None:
-            return None
+        stage = _STAGE[operation]
         around = stage == 0 and self._looks_around(state, access)
         if state.today.get(operation) == access.day and not around:
             return None

@@ -11,6 +11,7 @@ from math import expm1, log1p, sqrt
 
 import msgspec
 
+from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS, FLOOR_VARIANCE, Level, familiarity, learn, measure
 from detector.settings import DetectionSettings
@@ -51,6 +52,7 @@ class Drip:
 
     name = "drip"
     State = DripState
+    operations: frozenset[Operation] | None = None
 
     def observe(self, state: DripState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Add the rows to the day."""

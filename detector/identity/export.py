@@ -48,10 +48,11 @@ class Export:
 
     name = "export"
     State = ExportState
+    operations = OPERATIONS
 
     def observe(self, state: ExportState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Hold the operation's rows so far against the largest of other days."""
-        if not access.rows or not access.personal or access.event.operation not in OPERATIONS:
+        if not access.rows or not access.personal:
             return None
         operation = access.event.operation
         largest = state.operations.get(operation)

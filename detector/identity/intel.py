@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.novelty import agent_family, network
 from detector.settings import DetectionSettings, Indicator
@@ -28,6 +29,7 @@ class Intel:
 
     name = "intel"
     State = IntelState
+    operations: frozenset[Operation] | None = None
 
     def observe(self, state: IntelState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Look the event's address, agent and app up."""

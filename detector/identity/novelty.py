@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from detector.event import ActorKind
+from detector.event import ActorKind, Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS
 from detector.settings import DetectionSettings
@@ -87,6 +87,7 @@ class Novelty:
 
     name = "novelty"
     State = NoveltyState
+    operations: frozenset[Operation] | None = None
 
     def observe(
         self, state: NoveltyState, access: Access, settings: DetectionSettings

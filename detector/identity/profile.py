@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
-from detector.event import AccessEvent, ActorKind
+from detector.event import AccessEvent, ActorKind, Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS, HOUR_MS
 from detector.identity.registry import DETECTORS
@@ -45,7 +45,14 @@ States: Any = msgspec.defstruct(
 state of one that is gone is dropped."""
 
 
-_OBSERVERS = tuple((name, detector.observe) for name, detector in DETECTORS.items())
+_OBSERVERS = {
+    operation: tuple(
+        (name, detector.observe)
+        for name, detector in DETECTORS.items()
+        if detector.operations is None or operation in detector.operations
+    )
+    for operation in Operation
+}
 
 
 class ProfileError(ValueError):
@@ -162,7 +169,7 @@ def observe(
     )
     states = profile.states
     said: list[Signal] | None = None
-    for name, observe_event in _OBSERVERS:
+    for name, observe_event in _OBSERVERS[event.operation]:
         more = observe_event(getattr(states, name), access, settings)
         if more:
             said = more if said is None else said + more

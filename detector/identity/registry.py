@@ -7,6 +7,7 @@ import pkgutil
 from typing import Any, Protocol
 
 import detector.identity as _package
+from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.settings import DetectionSettings
 from detector.signal import Signal
@@ -25,9 +26,13 @@ class IdentityDetector(Protocol):
     name: str
     """Short and stable: it names the detector in alerts and metrics, and its state within a profile."""
     State: type[Any]
+    operations: frozenset[Operation] | None
+    """Which operations it looks at; ``None`` for all of them."""
 
     def observe(self, state: Any, access: Access, settings: DetectionSettings) -> list[Signal] | None:
-        """Take one event in and say what is surprising about it; called for every event, so cheap."""
+        """Take one event in and say what is surprising about it; called for every event of its
+        operations, so cheap.
+        """
         ...
 
     def close(self, state: Any, day: Day, settings: DetectionSettings) -> list[Signal]:

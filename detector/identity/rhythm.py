@@ -57,11 +57,12 @@ class Rhythm:
 
     name = "rhythm"
     State = RhythmState
+    operations = OPERATIONS
 
     def observe(self, state: RhythmState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Add the gap since the last action, and now and then look at them all."""
         event = access.event
-        if event.operation not in OPERATIONS or event.actor_kind is ActorKind.INTEGRATION:
+        if event.actor_kind is ActorKind.INTEGRATION:
             return None
         gap_ms = event.time_ms - state.last_ms
         if gap_ms > PAUSE_MS or gap_ms < -PAUSE_MS:

@@ -31,11 +31,10 @@ class Vendor:
 
     name = "vendor"
     State = VendorState
+    operations = frozenset({Operation.VENDOR_FINDING})
 
     def observe(self, state: VendorState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Pass a vendor's finding on."""
-        if access.event.operation is not Operation.VENDOR_FINDING:
-            return None
         if access.day != state.day:
             state.day, state.findings = access.day, 0
         state.findings += 1

@@ -10,6 +10,7 @@ from math import log1p
 
 import msgspec
 
+from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import HOUR_MS, Level, bound, familiarity, learn, measure
 from detector.settings import DetectionSettings
@@ -74,6 +75,7 @@ class Volume:
 
     name = "volume"
     State = VolumeState
+    operations: frozenset[Operation] | None = None
 
     def observe(self, state: VolumeState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Add the event's rows to the hour and the day that it falls into."""

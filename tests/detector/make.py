@@ -11,7 +11,7 @@ from detector.alert import Alert
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, Origin
 from detector.settings import Settings
-from detector.signal import Signal, SignalKind
+from detector.signal import Familiarity, Measure, New, Signal, SignalKind, Span
 from detector.simulation import Theft, World, records
 
 HOUR_MS = 3_600_000
@@ -39,28 +39,78 @@ def event(number: int = 0, **fields: Any) -> AccessEvent:
     return AccessEvent(**(given | fields))
 
 
-def signal(sequence: int = 1, **fields: Any) -> Signal:
-    """A signal about that user's first hour, with a level of its own around 55 rows."""
+def measure(value: int = 500, **fields: Any) -> Measure:
+    """A quantity beside a level of its own around 55; by default rows queried in a day."""
     given: dict[str, Any] = {
-        "kind": SignalKind.CLOSED,
         "detector": "volume",
-        "channel": "query",
-        "horizon_ms": HOUR_MS,
-        "start_ms": START_MS,
-        "time_ms": START_MS + 2 * HOUR_MS,
-        "value": 50,
-        "own_windows": 20,
-        "own_mean": 4.0,
-        "own_variance": 0.3,
-        "own_bound": 200.0,
-        "crossed": False,
-        "first_ms": START_MS,
-        "last_ms": START_MS + 60_000,
+        "channel": Operation.QUERY.value,
+        "span": Span.DAY,
+        "value": value,
+        "days": 20,
+        "mean": 4.0,
+        "variance": 0.3,
+        "familiarity": Familiarity.REGULARLY,
+    }
+    return Measure(**(given | fields))
+
+
+def new(what: str = "network", value: str = "192.0.2.0/24", **fields: Any) -> New:
+    """Something first seen just now on an identity that shows something new of the sort on few days."""
+    given: dict[str, Any] = {
+        "what": what,
+        "value": value,
+        "news": 1.0,
+        "days": 20.0,
+        "age_days": 0.0,
+        "rows": 0,
+    }
+    return New(**(given | fields))
+
+
+def signal(sequence: int = 1, **fields: Any) -> Signal:
+    """That user's volume of the first day has crossed its bound at noon; `fields` make it another signal.
+
+    The day, the first and last event and the rows follow from the time and the measures, unless given.
+    """
+    time_ms: int = fields.get("time_ms", START_MS + DAY_MS // 2)
+    measures: list[Measure] = fields.get("measures", [measure()])
+    rows: int = fields.get("rows", max((found.value for found in measures), default=0))
+    given: dict[str, Any] = {
+        "kind": SignalKind.CROSSED,
+        "detector": "volume",
+        "time_ms": time_ms,
+        "day": time_ms // DAY_MS,
+        "first_ms": time_ms,
+        "last_ms": time_ms,
+        "channel": Operation.QUERY.value,
+        "rows": rows,
+        "objects": {"Case": rows} if rows else {},
+        "measures": measures,
         "tenant": "t",
         "actor": "u",
+        "actor_kind": ActorKind.HUMAN,
+        "peers": ActorKind.HUMAN.value,
+        "known_days": 20,
         "sequence": sequence,
     }
     return Signal(**(given | fields))
+
+
+def closed(sequence: int = 1, day: int = START_DAY, **fields: Any) -> Signal:
+    """A day of that user is over; by default one like the others, told an hour after its end."""
+    given: dict[str, Any] = {
+        "kind": SignalKind.CLOSED,
+        "detector": "",
+        "channel": "",
+        "rows": 0,
+        "time_ms": (day + 1) * DAY_MS + HOUR_MS,
+        "day": day,
+        "first_ms": day * DAY_MS,
+        "last_ms": day * DAY_MS,
+        "measures": [measure(55)],
+        "objects": {},
+    }
+    return signal(sequence, **(given | fields))
 
 
 @lru_cache(maxsize=4)
