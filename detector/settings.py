@@ -65,8 +65,14 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         >>> Announced(reason="migration", from_ms=0, until_ms=9, identities=("sync*",)).covers("sync-1", 5)
         True
         """
-        return self.from_ms <= time_ms < self.until_ms and any(
-            fnmatchcase(actor, pattern) for pattern in self.identities
+        return self.overlaps(actor, time_ms, time_ms)
+
+    def overlaps(self, actor: str, first_ms: int, last_ms: int) -> bool:
+        """Whether it is about this actor at any event time from the first to the last."""
+        return (
+            first_ms < self.until_ms
+            and last_ms >= self.from_ms
+            and any(fnmatchcase(actor, pattern) for pattern in self.identities)
         )
 
 

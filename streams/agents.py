@@ -174,7 +174,7 @@ class Detect:
         self._topics = topics
         self._metrics = metrics
         self._keyed = keyed
-        self._detection = Detection(settings, store)
+        self._detection = Detection(settings, store, shard=shard)
         self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
         self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
         self._store = store

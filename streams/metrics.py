@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from detector.adapters import RecordError
-from detector.alert import Alert, incident_risk
+from detector.alert import Alert
 from detector.detection import Detection
 from detector.event import AccessEvent
 from detector.signal import Signal, SignalKind
@@ -181,12 +181,7 @@ class Metrics:
         return rows
 
     def _risks(self) -> list[int]:
-        return [
-            incident_risk(incident)
-            for desk in list(self._desks.values())
-            for incident in desk.open_incidents
-            if incident.published
-        ]
+        return [points for desk in list(self._desks.values()) for points in desk.open_risks]
 
     def _by_severity(self) -> dict[tuple[str, ...], float]:
         counts: dict[tuple[str, ...], float] = {(level.name.lower(),): 0.0 for level in risk.Severity}

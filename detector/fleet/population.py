@@ -270,6 +270,10 @@ class Population:
         self._cache.clear()
         return gone
 
+    def forget_sums(self) -> None:
+        """Sum days up anew when they are next asked for: they were asked for before they were complete."""
+        self._cache.clear()
+
     def _active(self, tenant: str, day: int) -> int:
         cell = self.cells.get(f"{tenant}|{day}|active")
         return 0 if cell is None else cell.windows

@@ -86,7 +86,7 @@ def _tick(tenant: Tenant, tick_ms: int, tally: Tally) -> list[Notice]:
                 "", "volume", False, tick_ms, end_ms, score.observed, score.expected, max(0.0, score.surprise)
             )
         )
-    for name in tally.sources:
+    for name in sorted(tally.sources):
         if name not in tenant.sources and len(tenant.sources) < MAX_SOURCES:
             tenant.sources[name] = Source()
     for name in sorted(tenant.sources):

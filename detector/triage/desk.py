@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from fnmatch import fnmatchcase
 from math import inf
+from typing import Any
 
 import msgspec
 
@@ -106,6 +107,7 @@ class Desk:
             inf  # event time before which no open incident can have been quiet for long enough
         )
         self._thresholds: dict[tuple[str, int], int] = {}
+        self._hasty = False
         self._day = -1
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
@@ -156,22 +158,29 @@ class Desk:
         if signal.kind is SignalKind.TALLY:
             self._count(signal)
             return []
+        if self._hasty and not provisional:
+            self._know_better()
+        self._hasty = self._hasty or provisional
         alerts = self._close_if_quiet(name, standing, signal.time_ms)
-        announced = any(window.covers(signal.actor, signal.time_ms) for window in self._triage.announced)
-        if signal.kind is SignalKind.CLOSED:
+        over = signal.kind is SignalKind.CLOSED
+        announced = self._announced(signal)
+        weighed = not over and not (announced and signal.detector in _AMOUNTS)
+        if weighed:
+            self._weigh(name, standing, signal, provisional=provisional)
+        incident = standing.incident
+        # The last of the signals that belong together may add nothing, and still all before it wait for it.
+        if incident is not None and not signal.more and (weighed or incident.modified_ms == signal.time_ms):
+            alerts += self._publish_if_due(standing, incident, signal.time_ms, signal.day)
+        if over:
             self._learn(standing, signal, announced=announced)
-            return alerts
-        if announced and signal.detector in _AMOUNTS:
-            return alerts
-        self._weigh(name, standing, signal, provisional=provisional)
-        if standing.incident is not None and not signal.more:
-            alerts += self._publish_if_due(standing, standing.incident, signal.time_ms, signal.day)
         return alerts
 
     def advance(self, watermark_ms: int) -> list[Alert]:
         """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget."""
         if watermark_ms <= self.watermark_ms:
             return []
+        if self._hasty:
+            self._know_better()
         alerts = []
         ends = {end for end in self._pending if end <= watermark_ms}
         ends |= {end for end in self._tallies if end <= watermark_ms}
@@ -234,7 +243,20 @@ class Desk:
     @property
     def dirty(self) -> int:
         """How many values have changed since they were saved."""
-        return len(self._dirty) + len(self._population.dirty) + len(self._dirty_origins) + len(self._gone)
+        changed: tuple[set[Any], ...] = (
+            self._dirty, self._population.dirty, self._dirty_origins, self._dirty_pending, self._dirty_tenants,
+            self._dirty_tallies, self._gone,
+        )  # fmt: skip
+        return sum(len(names) for names in changed)
+
+    @property
+    def open_risks(self) -> list[int]:
+        """The risks, from 0 to 100, of the incidents that are open and published, as they stand now."""
+        return [
+            self._risk(incident, max(incident.modified_ms, self.watermark_ms))
+            for incident in self.open_incidents
+            if incident.published
+        ]
 
     @property
     def open_incidents(self) -> list[Incident]:
@@ -249,6 +271,20 @@ class Desk:
             standing = Standing() if data is None else _decode(name, data)
             self._standings[name] = standing
         return standing
+
+    def _know_better(self) -> None:
+        """Forget the figures that a provisional decision rested on: they were not complete."""
+        self._hasty = False
+        self._population.forget_sums()
+        self._thresholds.clear()
+
+    def _announced(self, signal: Signal) -> bool:
+        """Whether unusual volume was announced for the event, or for any part of the day that is over."""
+        if signal.kind is SignalKind.CLOSED or signal.detector == "drip":
+            first_ms, last_ms = signal.day * DAY_MS, (signal.day + 1) * DAY_MS - 1
+        else:
+            first_ms = last_ms = signal.time_ms
+        return any(window.overlaps(signal.actor, first_ms, last_ms) for window in self._triage.announced)
 
     def _learn(self, standing: Standing, signal: Signal, *, announced: bool) -> None:
         """Learn an identity's day that is over, and what its greatest scores were."""
@@ -347,7 +383,7 @@ class Desk:
         return incident.modified_ms + self._triage.quiet_seconds * 1000
 
     def _publish_if_due(self, standing: Standing, incident: Incident, time_ms: int, day: int) -> list[Alert]:
-        points = alert.incident_risk(incident, time_ms, self._fade)
+        points = self._risk(incident, time_ms)
         severity = risk.severity(points)
         rows = incidents.rows_left(incident)
         if not incident.published:
@@ -364,6 +400,11 @@ class Desk:
         else:
             return []
         return [_publish(incident, activity, time_ms, rows, points)]
+
+    def _risk(self, incident: Incident, time_ms: int) -> int:
+        return (
+            NOTICE_RISK if incident.source is not None else alert.incident_risk(incident, time_ms, self._fade)
+        )
 
     def _threshold(self, tenant: str, time_ms: int) -> int:
         key = tenant, population.day_known_at(time_ms)
@@ -385,7 +426,7 @@ class Desk:
         self._dirty.add(name)
         if not incident.published:
             return []
-        points = alert.incident_risk(incident, incident.modified_ms, self._fade)
+        points = self._risk(incident, incident.modified_ms)
         return [_publish(incident, Activity.CLOSE, quiet_ms, incidents.rows_left(incident), points)]
 
     # --- the tenant as a whole
@@ -405,20 +446,21 @@ class Desk:
             known = self._tenants.setdefault(tenant, Tenant())
             self._dirty_tenants.add(tenant)
             for notice in close_tick(known, end - TICK_MS, tally):
-                alerts += self._notice(tenant, notice)
+                alerts += self._notice(tenant, notice, end)
         return alerts
 
-    def _notice(self, tenant: str, notice: Notice) -> list[Alert]:
+    def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Alert]:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
         detector = "health" if notice.source else "series"
         name = f"{tenant}\x1f{detector} {notice.source} {notice.trouble}"
         standing = self._standing(name)
         self._dirty.add(name)
         standing.sequence += 1
+        alerts = self._close_if_quiet(name, standing, now_ms)
         incident = standing.incident
         if notice.over:
             if incident is None:
-                return []
+                return alerts
             standing.incident = None
             self._open.discard(name)
             return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
@@ -448,7 +490,7 @@ class Desk:
             typical=notice.expected,
         )
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [_publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
+        return [*alerts, _publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
 
     # --- networks
 
@@ -508,6 +550,7 @@ class Desk:
         standing = self._standing(standing_name)
         self._dirty.add(standing_name)
         standing.sequence += 1
+        alerts = self._close_if_quiet(standing_name, standing, now_ms)
         signal = _of_origin(tenant, found, now_ms)
         incident = standing.incident
         if incident is None:
@@ -515,7 +558,7 @@ class Desk:
             incident.network = network
             self._opened(standing_name, incident)
         finding = Finding(
-            "origin", "", "day", now_ms, signal.first_ms, signal.last_ms, min(score, 2 * population.MAX_SURPRISE),
+            "origin", "", "", now_ms, signal.first_ms, signal.last_ms, min(score, 2 * population.MAX_SURPRISE),
             facts={"identities": float(len(found.newcomers))}, rows=signal.rows,
             news=[New("network", network, 0.0, 0.0, 0.0, signal.rows)],
         )  # fmt: skip
@@ -527,7 +570,7 @@ class Desk:
                 incident.user_agents.setdefault(event.user_agent, 1)
         incident.evidence = list(found.evidence[: self._triage.evidence_events])
         incident.actors = {actor: found.newcomers[actor].rows for actor in sorted(found.newcomers)}
-        return self._publish_if_due(standing, incident, now_ms, now_ms // DAY_MS)
+        return alerts + self._publish_if_due(standing, incident, now_ms, now_ms // DAY_MS)
 
     def _forget_origins(self, now_ms: int) -> None:
         old = [name for name, found in self._origins.items() if found.changed_ms < now_ms - 2 * DAY_MS]
