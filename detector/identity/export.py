@@ -35,6 +35,8 @@ class Largest(msgspec.Struct, array_like=True):
     said: int = 0
     """The rows when a signal was last sent, on whatever day."""
     said_day: int = -1
+    left: dict[int, int] = {}
+    """Rows that left by such operations on each day that is not over: a part of one may have left the day before."""
 
 
 class ExportState(msgspec.Struct):
@@ -59,6 +61,7 @@ class Export:
         if largest is None:
             largest = state.operations[operation] = Largest()
         rows = access.operation_rows
+        left = largest.left[access.day] = largest.left.get(access.day, 0) + access.rows
         before = largest.open.get(access.day)
         if before is None:
             largest.level.bound = bound(largest.level, Span.OPERATION, settings)
@@ -82,8 +85,8 @@ class Export:
                 first_ms=access.event.time_ms,
                 last_ms=access.event.time_ms,
                 channel=operation,
-                rows=rows,
-                objects={access.object[:MAX_OBJECT_NAME]: rows},
+                rows=min(rows, left),
+                objects={access.object[:MAX_OBJECT_NAME]: min(rows, left)},
                 measures=[measure(self.name, operation, Span.OPERATION, rows, largest.level, familiar)],
                 evidence=evidence(access.event, access.rows),
             )
@@ -93,6 +96,7 @@ class Export:
         """Learn the day."""
         for operation, largest in state.operations.items():
             rows = largest.open.pop(day.day, None)
+            largest.left.pop(day.day, None)
             if rows is None:
                 continue
             familiar = familiarity(largest.level.days, day.known_days, settings)
@@ -105,6 +109,7 @@ class Export:
         """Forget the day."""
         for largest in state.operations.values():
             largest.open.pop(day, None)
+            largest.left.pop(day, None)
 
 
 DETECTOR = Export()

@@ -10,6 +10,7 @@ import msgspec
 
 from detector.event import ActorKind, Operation
 from detector.identity.access import Access, Day
+from detector.identity.level import DAY_MS
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -72,6 +73,9 @@ class Rhythm:
             state.objects = {}
             state.said = 0.0
             gap_ms = -1
+        elif state.last_ms // DAY_MS != access.day:  # rows are told by day
+            state.rows = 0
+            state.objects = {}
         state.last_ms = event.time_ms
         actions = state.actions = state.actions + 1
         if gap_ms >= 0:

@@ -19,6 +19,10 @@ OTHER = "*"
 WHOLE = ("all", "")
 """Channels that hold the others."""
 INTERNAL = ":internal"
+APART = ("volume", "export")
+"""Detectors that count each channel apart; of the others, the newest word holds all that they count on a day."""
+RUNNING = ("origin",)
+"""Detectors that count over some days at once, whatever the first event."""
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -178,13 +182,18 @@ def _counted(parts: list[Part]) -> list[Part]:
 def _add_part(incident: Incident, signal: Signal) -> None:
     if signal.day < incident.folded_until or not signal.rows:
         return
-    if signal.first_ms < (signal.day - 1) * DAY_MS:
+    if signal.detector in RUNNING or signal.first_ms < (signal.day - 1) * DAY_MS:
         if incident.whole is None or signal.rows > incident.whole.rows:
             incident.whole = Part(signal.day, signal.detector, signal.channel, signal.rows, signal.objects)
         return
     for part in incident.parts:
-        if part.day == signal.day and part.channel == signal.channel and part.detector == signal.detector:
+        if (
+            part.day == signal.day
+            and part.detector == signal.detector
+            and (part.channel == signal.channel or part.detector not in APART)
+        ):
             if signal.rows >= part.rows:
+                part.channel = signal.channel
                 part.rows = signal.rows
                 part.objects = signal.objects
             return
