@@ -172,11 +172,13 @@ def _counted(parts: list[Part]) -> list[Part]:
         day = sides.setdefault(part.day, {})
         side = part.detector if part.channel not in WHOLE else f"{part.detector} as a whole"
         day.setdefault(side, []).append(part)
-    return [
-        part
-        for _, day in sorted(sides.items())
-        for part in max(sorted(day.items()), key=lambda side: sum(part.rows for part in side[1]))[1]
-    ]
+    return [part for _, day in sorted(sides.items()) for part in max(sorted(day.items()), key=_seen)[1]]
+
+
+def _seen(side: tuple[str, list[Part]]) -> tuple[int, bool]:
+    """How much a side saw; of two that saw the same, volume knows best which kinds of record it was."""
+    name, parts = side
+    return sum(part.rows for part in parts), name.startswith("volume")
 
 
 def _add_part(incident: Incident, signal: Signal) -> None:
