@@ -144,6 +144,7 @@ def _notice(incident: Incident, source: str) -> str:
     found = ranked(incident)[0]
     day, minute = _utc(found.first_ms)
     first_step = steps(incident)[0]
+    kinds = ", ".join(sorted(incident.apps))
     if not source:
         told = (
             f"All identities of {_text(incident.tenant)} together took out {_number(found.value, 'row')} in the ten"
@@ -152,13 +153,14 @@ def _notice(incident: Incident, source: str) -> str:
         )
     elif found.channel == "silence":
         told = (
-            f"Nothing has come from {_text(source)} of {_text(incident.tenant)} since {day} {minute} UTC, where about"
-            f" {_number(round(found.typical), 'event')} were usual. A missing hour is not a quiet one: what happens"
+            f"Nothing has come from {_text(source)} of {_text(incident.tenant)} ({kinds}) since {day} {minute} UTC,"
+            f" where about {_number(round(found.typical), 'event')} were usual. A missing hour is not a quiet one: what happens"
             " in it is not seen"
         )
     else:
         told = (
-            f"{_TROUBLES.get(found.channel, 'A source is in trouble')}: {_text(source)} of {_text(incident.tenant)},"
+            f"{_TROUBLES.get(found.channel, 'A source is in trouble')}: {_text(source)} of {_text(incident.tenant)}"
+            f" ({kinds}),"
             f" since {day} {minute} UTC. What cannot be read or comes late is not watched"
         )
     return f"{told}. Next: {first_step[0].lower()}{first_step[1:]}"

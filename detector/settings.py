@@ -111,7 +111,7 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     alert_budget: Budget = 10.0
     """How many alerts a day per 1,000 identities a SOC can look at; the threshold follows from it."""
-    alert_risk: Risk = 35
+    alert_risk: Risk = 45
     """The risk (0-100) from which an incident is raised until enough is known to follow the budget."""
     least_risk: Risk = 15
     """The risk below which nothing is raised, however few alerts there are."""

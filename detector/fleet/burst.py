@@ -1,70 +1,67 @@
-"""When everybody takes more: a disruption day, a quarter's end. It raises everybody's bound together.
+"""When everybody takes more: a disruption day, a quarter's end. What many do at once is not strange of one.
 
-How many identities went over their own bound lately, against how many usually do at this time of day: if it
-is ten times as many, going over it says a tenth. Counted are identities, not rows, so that one thief who
-takes very much excuses nobody.
+Counted are today's identities by the greatest surprise that each has shown so far. If forty of three hundred have
+been over two (one day in a hundred) by now, being over two says no more than forty in three hundred. Identities
+count, not rows, so that one thief who takes very much excuses nobody.
 """
 
 from __future__ import annotations
 
 from math import log10
 
-from detector.fleet.population import DAILY_FADING, TICK_MS, Population, day_known_at
+import msgspec
+
+from detector.fleet.population import TICK_MS, Population, day_known_at
 from detector.identity.level import DAY_MS
 
-__all__ = ["count", "discount"]
+__all__ = ["Shown", "count", "shared"]
 
-NAME = "ticks"
-WINDOW_TICKS = 12
 SETTLED_TICKS = 2
 TICKS_A_DAY = DAY_MS // TICK_MS
-USUAL_FACTOR, USUAL_MORE = 1.5, 4.0
-"""So much more than usual is still usual."""
+STEP = 0.25
+"""Width of a bin, in surprise."""
+BINS = 64
+LEAST_OTHERS = 3
+"""So few others may be so surprising on any day."""
 
 
-def count(population: Population, tenant: str, time_ms: int) -> None:
-    """Note that one more identity went over its bound in a tick."""
+class Shown(msgspec.Struct, array_like=True):
+    """What an identity has been counted for today."""
+
+    day: int = -1
+    step: int = 0
+    tick: int = 0
+    """Its bin, and the tick in which it came there."""
+
+
+def count(
+    population: Population, tenant: str, kind: str, shown: Shown | None, time_ms: int, surprise: float
+) -> Shown | None:
+    """Note how surprising an identity is by now; what it has been counted for, if that has changed."""
     tick = time_ms // TICK_MS
-    population.count_at(tenant, tick // TICKS_A_DAY, NAME, tick % TICKS_A_DAY)
+    day = tick // TICKS_A_DAY
+    step = min(BINS - 1, int(surprise / STEP))
+    place = tick % TICKS_A_DAY * BINS
+    name = f"today|{kind}"
+    if shown is not None and shown.day == day:
+        if step <= shown.step:
+            return None
+        population.count_at(tenant, day, name, place + shown.step, -1)
+    population.count_at(tenant, day, name, place + step)
+    return Shown(day, step, tick)
 
 
-def discount(population: Population, tenant: str, time_ms: int) -> float:
-    """What surprise is worth less at an event time, in -log10, for being shared; 0 when it is not."""
+def shared(
+    population: Population, tenant: str, kind: str, shown: Shown | None, time_ms: int, surprise: float
+) -> float:
+    """What a surprise is worth when what others have shown today is known up to two ticks before."""
     last = time_ms // TICK_MS - SETTLED_TICKS
-    lately = _around(population, tenant, last)
-    if lately <= USUAL_MORE:
-        return 0.0
-    expected = population.remembered(
-        (tenant, NAME, last), lambda: _expected(population, tenant, last, day_known_at(time_ms))
-    )
-    return log10(max(1.0, lately / (USUAL_FACTOR * expected + USUAL_MORE)))
-
-
-def _around(population: Population, tenant: str, last: int) -> int:
-    """How many went over their bounds in the ticks up to one."""
-    first = last - WINDOW_TICKS + 1
-    total = 0
-    for day in range(first // TICKS_A_DAY, last // TICKS_A_DAY + 1):
-        counts = population.counts(tenant, day, NAME)
-        start = day * TICKS_A_DAY
-        total += sum(
-            counts.get(tick - start, 0)
-            for tick in range(max(first, start), min(last + 1, start + TICKS_A_DAY))
-        )
-    return total
-
-
-def _expected(population: Population, tenant: str, last: int, known: int) -> float:
-    """How many usually do at this time of such a day."""
-    usual = weight = 0.0
-    today = last // TICKS_A_DAY
-    for day in population.known_days(tenant, known):
-        if _is_weekend(day) == _is_weekend(today):
-            faded = DAILY_FADING ** (known - day)
-            weight += faded
-            usual += faded * _around(population, tenant, last + (day - today) * TICKS_A_DAY)
-    return usual / weight if weight else 0.0
-
-
-def _is_weekend(day: int) -> bool:
-    return (day + 3) % 7 >= 5  # day 0 was a Thursday
+    day = last // TICKS_A_DAY
+    step = min(BINS - 1, int(surprise / STEP))
+    others = population.until(tenant, day, f"today|{kind}", last % TICKS_A_DAY * BINS + BINS, BINS)[step]
+    if shown is not None and shown.day == day and shown.step >= step and shown.tick <= last:
+        others -= 1
+    if others < LEAST_OTHERS:
+        return surprise
+    active = max(others, population.identities(tenant, day_known_at(time_ms)))
+    return min(surprise, -log10((others + 1) / (active + 1)))

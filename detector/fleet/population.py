@@ -11,7 +11,6 @@ this (`surprise`). All is counted by identity and day, as an alert budget is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from math import expm1, log1p, log10, sqrt
 
@@ -173,11 +172,11 @@ class Population:
             index = _bin(value)
             cell.counts[index] = cell.counts.get(index, 0) + 1
 
-    def count_at(self, tenant: str, day: int, name: str, index: int) -> None:
-        """Add one to a cell and to one of its counts."""
+    def count_at(self, tenant: str, day: int, name: str, index: int, more: int = 1) -> None:
+        """Add to a cell and to one of its counts."""
         cell = self._cell(tenant, day, name)
-        cell.windows += 1
-        cell.counts[index] = cell.counts.get(index, 0) + 1
+        cell.windows += more
+        cell.counts[index] = cell.counts.get(index, 0) + more
 
     def counts(self, tenant: str, day: int, name: str) -> dict[int, int]:
         """A cell's counts on one day."""
@@ -252,12 +251,23 @@ class Population:
             cached = self._cache[key] = max((self._active(tenant, day) for day in days), default=0)
         return cached if isinstance(cached, int) else 0
 
-    def remembered(self, key: tuple[str, str, int], compute: Callable[[], float]) -> float:
-        """A figure that rests on closed days alone, computed once."""
+    def until(self, tenant: str, day: int, name: str, end: int, bins: int) -> list[int]:
+        """By bin: how many of a day's counts at places before `end` lie in that bin or above.
+
+        A place is a tick's number × `bins` + a bin. What lies before `end` must not change any more.
+        """
+        key = tenant, f"{day}|{name}", end
         cached = self._cached(key)
-        if not isinstance(cached, float):
-            cached = self._cache[key] = compute()
-        return cached
+        if isinstance(cached, list):
+            return cached
+        above = [0] * bins
+        for place, count in self.counts(tenant, day, name).items():
+            if place < end:
+                above[place % bins] += count
+        for index in range(bins - 2, -1, -1):
+            above[index] += above[index + 1]
+        self._cache[key] = above
+        return above
 
     def forget(self, before_day: int) -> list[str]:
         """Drop all days before one; the keys dropped."""

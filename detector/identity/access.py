@@ -43,3 +43,4 @@ class Day(msgspec.Struct, frozen=True):
     measures: list[Measure]
     used: dict[str, list[int]]
     facts: dict[str, float]
+    """Detector → its score of the day, from which triage learns how high the others' are."""

@@ -112,6 +112,7 @@ class Drip:
         reference.square = reference.mean * reference.mean + spread
         before = state.score
         state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
+        day.facts[self.name] = state.score
         if not state.score:
             state.said = 0.0
             state.objects = {}

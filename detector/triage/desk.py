@@ -18,6 +18,7 @@ from detector import alert
 from detector.alert import Activity, Alert
 from detector.event import ActorKind
 from detector.fleet import burst, origin, population
+from detector.fleet.burst import Shown
 from detector.fleet.origin import Newcomer, Origin
 from detector.fleet.population import SETTLE_MS, TICK_MS, Cell, Population
 from detector.fleet.rarity import strangeness
@@ -46,6 +47,10 @@ _PENDING = b"p"
 _TENANT = b"t"
 _TALLY = b"y"
 _AMOUNTS = ("volume", "export", "drip")
+_CERTAIN = ("vendor", "intel")
+"""Their scores are what they say."""
+_ALONE = (*_CERTAIN, "drip")
+"""What these say is not worth less for being said of many on one day."""
 
 
 class DeskError(ValueError):
@@ -61,8 +66,8 @@ class Standing(msgspec.Struct, array_like=True):
     incident: Incident | None = None
     greatest: dict[int, dict[str, float]] = {}
     """Day not over → detector → its greatest score of that day; under ``risk`` the greatest risk."""
-    tick: int = -1
-    """The newest tick in which it was counted as being over a bound."""
+    shown: dict[str, Shown] = {}
+    """Kind of evidence → what it has been counted for today."""
 
 
 class _Pending(msgspec.Struct, array_like=True):
@@ -293,7 +298,7 @@ class Desk:
         if announced:
             return
         day = self._population.learn(signal, self.watermark_ms // DAY_MS)
-        for detector, score in greatest.items():
+        for detector, score in (greatest | signal.facts).items():
             if detector == budget.NAME:
                 self._population.count_at(signal.tenant, day, budget.NAME, round(score))
             else:
@@ -302,16 +307,15 @@ class Desk:
     def _weigh(self, name: str, standing: Standing, signal: Signal, *, provisional: bool) -> None:
         """Let a signal open an incident or join the one that is open, if it is surprising enough."""
         finding, score = self._judged(signal)
-        if score > 0:
+        if score > 0 and signal.detector != "drip":
             _note(standing, signal.day, signal.detector, score)
-        if finding.surprise >= self._triage.support_surprise:
-            tick = signal.time_ms // TICK_MS
-            if tick > standing.tick and signal.time_ms >= self.watermark_ms:
-                standing.tick = tick
-                burst.count(self._population, signal.tenant, signal.time_ms)
-            finding.surprise = max(
-                0.0, finding.surprise - burst.discount(self._population, signal.tenant, signal.time_ms)
-            )
+        if finding.surprise >= self._triage.support_surprise and signal.detector not in _ALONE:
+            kind = risk.KINDS.get(signal.detector, signal.detector)
+            about = self._population, signal.tenant, kind, standing.shown.get(kind), signal.time_ms
+            own = finding.surprise
+            finding.surprise = burst.shared(*about, own)
+            if signal.time_ms >= self.watermark_ms and (shown := burst.count(*about, own)) is not None:
+                standing.shown[kind] = shown
         self._turned_up(signal, finding)
         supports = finding.surprise >= self._triage.support_surprise
         incident = standing.incident
@@ -345,7 +349,7 @@ class Desk:
             score, found = strangeness(self._population, signal, self._triage.own_networks)
             finding.surprise = self._population.surprise(signal, signal.detector, score)
             finding.news = [new for _, new in found[:5]]
-        elif signal.detector in ("vendor", "intel"):
+        elif signal.detector in _CERTAIN:
             finding.surprise = signal.score
             finding.news = signal.news
         elif signal.score:
@@ -452,7 +456,8 @@ class Desk:
     def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Alert]:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
         detector = "health" if notice.source else "series"
-        name = f"{tenant}\x1f{detector} {notice.source} {notice.trouble}"
+        adapter, _, operation = notice.source.partition("/")
+        name = f"{tenant}\x1f{detector} {adapter} {notice.trouble}"
         standing = self._standing(name)
         self._dirty.add(name)
         standing.sequence += 1
@@ -460,6 +465,9 @@ class Desk:
         incident = standing.incident
         if notice.over:
             if incident is None:
+                return alerts
+            incident.apps.pop(operation, None)
+            if incident.apps:
                 return alerts
             standing.incident = None
             self._open.discard(name)
@@ -470,7 +478,7 @@ class Desk:
                 actor="",
                 actor_kind=ActorKind.HUMAN,
                 actor_name=None,
-                source=notice.source,
+                source=adapter,
                 opened_ms=notice.time_ms,
                 first_ms=notice.since_ms,
                 last_ms=notice.time_ms,
@@ -478,6 +486,8 @@ class Desk:
             )
             self._opened(name, incident)
         incident.last_ms = incident.modified_ms = notice.time_ms
+        if operation:
+            incident.apps[operation] = round(notice.expected)
         incident.findings[detector] = Finding(
             detector,
             notice.trouble,
