@@ -154,8 +154,8 @@ def _notice(incident: Incident, source: str) -> str:
     elif found.channel == "silence":
         told = (
             f"Nothing has come from {_text(source)} of {_text(incident.tenant)} ({kinds}) since {day} {minute} UTC,"
-            f" where about {_number(round(found.typical), 'event')} were usual. A missing hour is not a quiet one: what happens"
-            " in it is not seen"
+            f" where about {_number(round(found.typical), 'event')} were usual. A missing hour is not a"
+            " quiet one: what happens in it is not seen"
         )
     else:
         told = (
