@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import log10
 
 from detector.event import ActorKind
@@ -79,8 +79,11 @@ def _one(population: Population, signal: Signal, new: New, known: int, own: Sequ
 
 @lru_cache(maxsize=4_096)
 def _within(network: str, own: str) -> bool:
+    """Whether any of a network's addresses is one's own: what is smaller than a /24 or /48 is not told apart."""
     try:
-        address = ip_address(network.partition("/")[0])
-        return address in ip_network(own, strict=False)
+        one, other = ip_network(network, strict=False), ip_network(own, strict=False)
     except ValueError:
         return network == own
+    if isinstance(one, IPv4Network):
+        return isinstance(other, IPv4Network) and one.overlaps(other)
+    return isinstance(other, IPv6Network) and one.overlaps(other)
