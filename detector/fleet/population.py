@@ -12,13 +12,13 @@ this (`surprise`). All is counted by identity and day, as an alert budget is.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import expm1, log1p, log10, sqrt
+from math import expm1, log, log1p, log10, sqrt
 
 import msgspec
 
 from detector.identity.level import DAY_MS, FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
-from detector.signal import Measure, Signal
+from detector.signal import Familiarity, Measure, Signal
 
 __all__ = [
     "BOUND_SURPRISE",
@@ -58,6 +58,8 @@ BOUND_SURPRISE = 2.0
 """What one day in a hundred exceeds is the most to be expected; alerts take more evidence than that."""
 MAX_SURPRISE = 5.0
 """Nothing is believed to be rarer than one in a hundred thousand on statistics alone."""
+DECADE = log(10)
+MOST_DECADE = 4
 MAX_VALUES = 20_000
 """How many different networks, agents or apps of a day are counted."""
 
@@ -383,12 +385,16 @@ def _tenant_and_day(key: str) -> tuple[str, int]:
 
 
 @lru_cache(maxsize=16_384)
-def _cell_name(peers: str, detector: str, channel: str, span: str, familiarity: str) -> str:
-    return f"{peers}|{detector}|{channel}|{span}|{familiarity}"
+def _cell_name(peers: str, detector: str, channel: str, span: str, familiarity: str, decade: int) -> str:
+    return f"{peers}|{detector}|{channel}|{span}|{familiarity}{decade or ''}"
 
 
 def _name(peers: str, measure: Measure) -> str:
-    return _cell_name(peers, measure.detector, measure.channel, measure.span, measure.familiarity)
+    """The cell of a measure: who usually takes thousands is compared with others who do."""
+    decade = 0
+    if measure.familiarity is Familiarity.REGULARLY:
+        decade = 1 + min(MOST_DECADE, int(measure.mean / DECADE))
+    return _cell_name(peers, measure.detector, measure.channel, measure.span, measure.familiarity, decade)
 
 
 def _bin(residual: float) -> int:

@@ -30,9 +30,9 @@ __all__ = [
 
 PROFILE_VERSION = 2
 MAX_NAME = 120
+"""How many characters of an actor's name are kept."""
 MAX_OPEN_DAYS = 3
 """How many days are open at once; times all over the calendar close the first of them early."""
-"""How many characters of an actor's name are kept."""
 
 States: Any = msgspec.defstruct(
     "States",
@@ -68,7 +68,7 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     actor_kind: ActorKind
     actor_name: str | None = None
     first_ms: int
-    """Event time of the first event."""
+    """Event time of the first event that its levels may know of."""
     clock_ms: int
     """Event time of the newest event."""
     known_days: int = 0
@@ -87,6 +87,22 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     states: States = msgspec.field(default_factory=States)
 
 
+class _Profile1(msgspec.Struct, array_like=True):
+    """What is kept of a profile of version 1, whose levels were learned by the hour."""
+
+    version: int
+    tenant: str
+    actor: str
+    actor_kind: ActorKind
+    actor_name: str | None
+    first_ms: int
+    clock_ms: int
+    sequence: int
+    duplicates: int
+    applied: dict[int, int]
+    ledger: Ledger
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Profile)
 
@@ -99,19 +115,43 @@ def encode(profile: Profile) -> bytes:
 def decode(data: bytes) -> Profile:
     """The profile that `encode` made bytes of.
 
-    Raises `ProfileError` if they are none, or of a version that this release does not know.
+    Of a profile of version 1 the identity, its numbers and its ledger are taken over, so that nothing is said or
+    counted twice; its levels start anew. Raises `ProfileError` if the bytes are no profile, or of a version that
+    this release does not know.
     """
     try:
         profile = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         version = _version(data)
+        if version == 1:
+            return _from_1(data)
         if version in (None, PROFILE_VERSION):
             raise ProfileError(f"not a profile: {error}") from error
     else:
         version = profile.version
     if version != PROFILE_VERSION:
-        raise ProfileError(f"a profile of version {version}; this release reads {PROFILE_VERSION}")
+        raise ProfileError(f"a profile of version {version}; this release reads 1 and {PROFILE_VERSION}")
     return profile
+
+
+def _from_1(data: bytes) -> Profile:
+    try:
+        known = msgspec.msgpack.decode(data, type=_Profile1)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"not a profile: {error}") from error
+    return Profile(
+        tenant=known.tenant,
+        actor=known.actor,
+        actor_kind=known.actor_kind,
+        actor_name=known.actor_name,
+        first_ms=known.clock_ms,
+        clock_ms=known.clock_ms,
+        learned_day=known.clock_ms // DAY_MS - 1,
+        sequence=known.sequence,
+        duplicates=known.duplicates,
+        applied=known.applied,
+        ledger=known.ledger,
+    )
 
 
 def _version(data: bytes) -> int | None:
