@@ -100,8 +100,9 @@ class Novelty:
             event.ip,
             event.user_agent,
             event.app,
+            event.country,
             event.operation,
-            access.object,
+            access.object if access.rows else None,
             event.query_shape,
         )
         cache = state.__dict__.get("cache")
@@ -134,8 +135,8 @@ class Novelty:
         old = [key for key, young in state.young.items() if young.first_ms <= end_ms - YOUNG_DAYS * DAY_MS]
         for key in old:
             del state.young[key]
-        for sort, what in enumerate(USED):
-            day.used[what] = sorted(key for key, seen in state.known[sort].items() if seen >= day.day)
+        for what, known in zip(USED, state.known, strict=False):  # nothing is known in a profile from before
+            day.used[what] = sorted(key for key, seen in known.items() if seen >= day.day)
         return []
 
     def drop(self, state: NoveltyState, day: int) -> None:
