@@ -129,24 +129,36 @@ class _Histogram(msgspec.Struct):
 
 
 class Population:
-    """Tenants' figures by day; `cells` is all its state, and `dirty` the keys changed since they were saved.
-
-    A key is ``tenant|day|name``.
-    """
+    """Tenants' figures by day, in cells by name; a cell's key holds its day, its tenant and its name."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.cells: dict[str, Cell] = {}
-        self.dirty: set[str] = set()
-        self._days: dict[str, set[int]] = {}
+        self._days: dict[str, dict[int, dict[str, Cell]]] = {}
+        self._dirty: set[tuple[int, str, str]] = set()
         self._cache: dict[tuple[str, str, int], object] = {}
 
-    def restore(self, key: str, cell: Cell) -> None:
-        """Put a saved cell back."""
-        self.cells[key] = cell
-        tenant, day = _tenant_and_day(key)
-        self._days.setdefault(tenant, set()).add(day)
+    def restore(self, key: str, data: bytes) -> None:
+        """Put a saved cell back. Raises `ValueError` or msgspec's `DecodeError` for what is none."""
+        day, tenant, name = _parts(key)
+        cell = msgspec.msgpack.decode(data, type=Cell)
+        self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
         self._cache.clear()
+
+    def changes(self) -> dict[str, bytes]:
+        """The cells changed since `saved`, encoded, by key."""
+        return {
+            _key(day, tenant, name): encode(self._days[tenant][day][name])
+            for day, tenant, name in sorted(self._dirty)
+        }
+
+    def saved(self) -> None:
+        """Note that what has changed is durable."""
+        self._dirty.clear()
+
+    @property
+    def dirty(self) -> int:
+        """How many cells have changed since they were saved."""
+        return len(self._dirty)
 
     def learn(self, signal: Signal, floor_day: int) -> int:
         """Add an identity's day that is over to the day on which that became known.
@@ -154,8 +166,9 @@ class Population:
         That is `floor_day` if it is later: a day whose figures are in use does not change. Returns the day.
         """
         day = max(signal.time_ms // DAY_MS, floor_day)
+        known = day_known_at(signal.time_ms)
         for measure in signal.measures:
-            self._learn_measure(signal, measure, day)
+            self._learn_measure(signal, measure, known, day)
         self.count(signal.tenant, day, "active")
         self.count(signal.tenant, day, f"active|{signal.peers}")
         for sort, values in signal.used.items():
@@ -182,7 +195,7 @@ class Population:
 
     def counts(self, tenant: str, day: int, name: str) -> dict[int, int]:
         """A cell's counts on one day."""
-        cell = self.cells.get(f"{tenant}|{day}|{name}")
+        cell = self._known(tenant, day, name)
         return {} if cell is None else cell.counts
 
     def known_days(self, tenant: str, known: int) -> list[int]:
@@ -196,15 +209,10 @@ class Population:
         Bayes; Morris, *Parametric empirical Bayes inference*, 1983): much for a newcomer, hardly at all for
         one that is well known.
         """
-        detection = self._settings.detection
         summary = self._summary(
             signal.tenant, _name(signal.peers, measure), day_known_at(signal.time_ms), measure
         )
-        own = min(measure.days, 1 / detection.fading)
-        precision = own / summary.within + 1 / summary.between
-        mean = (own * measure.mean / summary.within + summary.mean / summary.between) / precision
-        spread = (own * measure.variance + VARIANCE_WEIGHT * summary.within) / (own + VARIANCE_WEIGHT)
-        deviation = sqrt(spread + 1 / precision + FLOOR_VARIANCE)
+        mean, deviation = self._level(summary, measure)
         residual = (log1p(measure.value) - mean) / deviation
         known = summary.windows + OWN_KNOWLEDGE * measure.days
         most = MAX_SURPRISE * min(1.0, known / FULL_KNOWLEDGE)
@@ -238,7 +246,7 @@ class Population:
         for day in self._known_days(tenant, known):
             if day <= known - 7:
                 continue
-            cell = self.cells.get(f"{tenant}|{day}|used|{sort}")
+            cell = self._known(tenant, day, f"used|{sort}")
             if cell is not None:
                 seen = max(seen, cell.counts.get(value, 0))
             active = max(active, self._active(tenant, day))
@@ -273,12 +281,15 @@ class Population:
 
     def forget(self, before_day: int) -> list[str]:
         """Drop all days before one; the keys dropped."""
-        gone = [key for key in self.cells if _tenant_and_day(key)[1] < before_day]
-        for key in gone:
-            del self.cells[key]
-            self.dirty.discard(key)
-        kept = {tenant: {day for day in days if day >= before_day} for tenant, days in self._days.items()}
-        self._days = {tenant: days for tenant, days in kept.items() if days}
+        gone = []
+        for tenant in list(self._days):
+            days = self._days[tenant]
+            for day in [day for day in days if day < before_day]:
+                for name in days.pop(day):
+                    self._dirty.discard((day, tenant, name))
+                    gone.append(_key(day, tenant, name))
+            if not days:
+                del self._days[tenant]
         self._cache.clear()
         return gone
 
@@ -287,22 +298,35 @@ class Population:
         self._cache.clear()
 
     def _active(self, tenant: str, day: int) -> int:
-        cell = self.cells.get(f"{tenant}|{day}|active")
+        cell = self._known(tenant, day, "active")
         return 0 if cell is None else cell.windows
 
+    def _known(self, tenant: str, day: int, name: str) -> Cell | None:
+        return self._days.get(tenant, {}).get(day, {}).get(name)
+
     def _cell(self, tenant: str, day: int, name: str) -> Cell:
-        key = f"{tenant}|{day}|{name}"
-        cell = self.cells.get(key)
+        """The cell, which is about to change."""
+        cell = self._known(tenant, day, name)
         if cell is None:
-            cell = self.cells[key] = Cell()
-            self._days.setdefault(tenant, set()).add(day)
-        self.dirty.add(key)
+            cell = Cell()
+            self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
+        self._dirty.add((day, tenant, name))
         return cell
 
-    def _learn_measure(self, signal: Signal, measure: Measure, day: int) -> None:
-        residual = self.expect(signal, measure).residual
-        cell = self._cell(signal.tenant, day, _name(signal.peers, measure))
-        milli = round(log1p(measure.value) * MILLI)
+    def _level(self, summary: _Summary, measure: Measure) -> tuple[float, float]:
+        """The mean of ``log1p(value)`` that is to be expected, and the deviation around it."""
+        own = min(measure.days, 1 / self._settings.detection.fading)
+        precision = own / summary.within + 1 / summary.between
+        mean = (own * measure.mean / summary.within + summary.mean / summary.between) / precision
+        spread = (own * measure.variance + VARIANCE_WEIGHT * summary.within) / (own + VARIANCE_WEIGHT)
+        return mean, sqrt(spread + 1 / precision + FLOOR_VARIANCE)
+
+    def _learn_measure(self, signal: Signal, measure: Measure, known: int, day: int) -> None:
+        name = _name(signal.peers, measure)
+        mean, deviation = self._level(self._summary(signal.tenant, name, known, measure), measure)
+        logarithm = log1p(measure.value)
+        cell = self._cell(signal.tenant, day, name)
+        milli = round(logarithm * MILLI)
         cell.windows += 1
         cell.level_milli += milli
         cell.level_milli_squares += milli * milli
@@ -310,7 +334,7 @@ class Population:
             away = milli - round(measure.mean * MILLI)
             cell.within += 1
             cell.within_milli_squares += away * away
-        index = _bin(residual)
+        index = _bin((logarithm - mean) / deviation)
         cell.counts[index] = cell.counts.get(index, 0) + 1
 
     def _known_days(self, tenant: str, known: int) -> list[int]:
@@ -331,7 +355,7 @@ class Population:
         windows = 0.0
         bins: dict[int, float] = {}
         for day in self._known_days(tenant, known):
-            cell = self.cells.get(f"{tenant}|{day}|{name}")
+            cell = self._known(tenant, day, name)
             if cell is None:
                 continue
             weight = DAILY_FADING ** (known - day)
@@ -355,7 +379,7 @@ class Population:
         within = PRIOR_WINDOWS * PRIOR_WITHIN
         bins: dict[int, float] = {}
         for day in self._known_days(tenant, known):
-            cell = self.cells.get(f"{tenant}|{day}|{name}")
+            cell = self._known(tenant, day, name)
             if cell is None:
                 continue
             weight = DAILY_FADING ** (known - day)
@@ -375,13 +399,18 @@ class Population:
         return summary
 
 
-def _tenant_and_day(key: str) -> tuple[str, int]:
-    """The parts of a key: a tenant's name may hold anything, so the day is the last part that is a number."""
-    parts = key.split("|")
-    for at in range(len(parts) - 2, 0, -1):
-        if parts[at].lstrip("-").isdigit():
-            return "|".join(parts[:at]), int(parts[at])
-    raise ValueError(f"no day in {key!r}")
+def _key(day: int, tenant: str, name: str) -> str:
+    """A cell's key. Tenants and groups of peers may be called anything, so the tenant's length goes before it."""
+    return f"{day}|{len(tenant)}|{tenant}|{name}"
+
+
+def _parts(key: str) -> tuple[int, str, str]:
+    """The day, the tenant and the name of a cell. Raises `ValueError` for what is no key of one."""
+    day, length, rest = key.split("|", 2)
+    end = int(length)
+    if rest[end : end + 1] != "|":
+        raise ValueError(f"not the key of a cell: {key!r}")
+    return int(day), rest[:end], rest[end + 1 :]
 
 
 @lru_cache(maxsize=16_384)

@@ -20,7 +20,7 @@ from detector.event import ActorKind
 from detector.fleet import burst, origin, population
 from detector.fleet.burst import Shown
 from detector.fleet.origin import Newcomer, Origin
-from detector.fleet.population import SETTLE_MS, TICK_MS, Cell, Population
+from detector.fleet.population import SETTLE_MS, TICK_MS, Population
 from detector.fleet.rarity import strangeness
 from detector.fleet.tenant import Notice, Tally, Tenant, close_tick
 from detector.identity.level import DAY_MS
@@ -40,7 +40,7 @@ NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
-_CELL = b"c"
+_CELL = b"f"
 _STANDING = b"s"
 _ORIGIN = b"o"
 _PENDING = b"p"
@@ -125,7 +125,7 @@ class Desk:
             name = key[1:].decode("utf-8", "replace")
             try:
                 if key[:1] == _CELL:
-                    self._population.restore(name, msgspec.msgpack.decode(self._store[key], type=Cell))
+                    self._population.restore(name, self._store[key])
                 elif key[:1] == _ORIGIN:
                     self._origins[name] = origin.decode(self._store[key])
                 elif key[:1] == _PENDING:
@@ -214,8 +214,8 @@ class Desk:
         changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
         for name in sorted(self._dirty):
             changed[_STANDING + name.encode()] = msgspec.msgpack.encode(self._standings[name])
-        for key in sorted(self._population.dirty):
-            changed[_CELL + key.encode()] = population.encode(self._population.cells[key])
+        for key, cell in self._population.changes().items():
+            changed[_CELL + key.encode()] = cell
         for name in sorted(self._dirty_origins):
             changed[_ORIGIN + name.encode()] = origin.encode(self._origins[name])
         for pending_key in sorted(self._dirty_pending):
@@ -237,7 +237,7 @@ class Desk:
             else:
                 self._store[key] = value
         self._gone.clear()
-        self._population.dirty.clear()
+        self._population.saved()
         self._standings = {name: self._standings[name] for name in self._open}  # the store has the others
         self._dirty.clear()
         self._dirty_origins.clear()
@@ -249,10 +249,10 @@ class Desk:
     def dirty(self) -> int:
         """How many values have changed since they were saved."""
         changed: tuple[set[Any], ...] = (
-            self._dirty, self._population.dirty, self._dirty_origins, self._dirty_pending, self._dirty_tenants,
-            self._dirty_tallies, self._gone,
+            self._dirty, self._dirty_origins, self._dirty_pending, self._dirty_tenants, self._dirty_tallies,
+            self._gone,
         )  # fmt: skip
-        return sum(len(names) for names in changed)
+        return self._population.dirty + sum(len(names) for names in changed)
 
     @property
     def open_risks(self) -> list[int]:
