@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import log10
+from zlib import crc32
 
 import msgspec
 
 from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS
+from detector.identity.objects import MAX_OBJECT_NAME
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -50,8 +52,8 @@ class ChainState(msgspec.Struct, array_like=True):
     """Operation → the newest day, not over, on which it was seen."""
     steps: dict[int, tuple[int, float]] = {}
     """Stage → when it was last taken, and how rare that was."""
-    looked: list[str] = []
-    """Kinds of record described or counted in the hour `looked_hour`."""
+    looked: list[int] = []
+    """Checksums of the kinds of record described or counted in the hour `looked_hour`."""
     looked_hour: int = -1
     looks: int = 0
     """Days on which the identity has looked around among many kinds."""
@@ -102,7 +104,7 @@ class Chain:
                 last_ms=now_ms,
                 channel=operation,
                 rows=access.rows,
-                objects={access.object[:64]: access.rows} if access.rows else {},
+                objects={access.object[:MAX_OBJECT_NAME]: access.rows} if access.rows else {},
                 score=score,
                 facts={STAGES[kept]: step[1] for kept, step in sorted(state.steps.items())},
                 evidence=evidence(access.event, access.rows),
@@ -126,7 +128,7 @@ class Chain:
         if access.hour != state.looked_hour:
             state.looked_hour = access.hour
             state.looked = []
-        kind = access.object[:32]
+        kind = crc32(access.object.encode("utf-8", "surrogatepass"))
         if kind in state.looked or len(state.looked) > MANY_OBJECTS:
             return False
         state.looked.append(kind)

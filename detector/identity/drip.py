@@ -14,6 +14,7 @@ import msgspec
 from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS, FLOOR_VARIANCE, Level, familiarity, learn, measure
+from detector.identity.objects import add_rows
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
 
@@ -27,6 +28,8 @@ SLACK = 0.5
 """Deviations above the reference that a day may have."""
 MOST = 3.0
 """Deviations that one day adds at most: this is about many days."""
+MAX_DAYS = 10
+"""How many days' rows are held: those not over, and the six before."""
 FIRST_SCORE = 2.5
 GROWTH_SCORE = 1.0
 PRIOR_DEVIATION = 0.7
@@ -63,12 +66,9 @@ class Drip:
                 days[day] += access.rows
             else:
                 days[day] = access.rows
-                if len(days) > 12:
+                if len(days) > MAX_DAYS:
                     del days[min(days)]
-            kind = access.object[:64]
-            if kind not in state.objects and len(state.objects) >= 6:
-                kind = "*"
-            state.objects[kind] = state.objects.get(kind, 0) + access.rows
+            add_rows(state.objects, access.object, access.rows)
         return None
 
     def close(self, state: DripState, day: Day, settings: DetectionSettings) -> list[Signal]:
@@ -99,17 +99,19 @@ class Drip:
             weight = 1 / (reference.days + 1)
             if reference.days >= 3:
                 taken = min(taken, reference.mean + 2 * deviation)
-            reference.mean += weight * (taken - reference.mean)
-            reference.square += weight * (taken * taken - reference.square)
+            square = reference.variance + reference.mean**2
+            reference.place(
+                reference.mean + weight * (taken - reference.mean),
+                square + weight * (taken * taken - square),
+            )
             reference.days += 1
             state.objects = {}
             return []
         away = taken - reference.mean
-        square = reference.variance
-        step = max(-STEP, min(STEP, 0.03 * away))
-        reference.mean += step
-        spread = square + 0.02 * (min(away * away, 4 * square + FLOOR_VARIANCE) - square)
-        reference.square = reference.mean * reference.mean + spread
+        variance = reference.variance
+        mean = reference.mean + max(-STEP, min(STEP, 0.03 * away))
+        spread = variance + 0.02 * (min(away * away, 4 * variance + FLOOR_VARIANCE) - variance)
+        reference.place(mean, mean * mean + spread)
         before = state.score
         state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
         day.facts[self.name] = state.score

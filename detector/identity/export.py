@@ -7,6 +7,7 @@ import msgspec
 from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import Level, bound, familiarity, learn, measure
+from detector.identity.objects import MAX_OBJECT_NAME
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, Span, evidence
 
@@ -24,7 +25,6 @@ OPERATIONS = frozenset(
     }
 )
 """A record view is one row, always."""
-MAX_OBJECT_NAME = 64
 
 
 class Largest(msgspec.Struct, array_like=True):

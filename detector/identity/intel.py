@@ -7,6 +7,7 @@ import msgspec
 from detector.event import Operation
 from detector.identity.access import Access, Day
 from detector.identity.novelty import agent_family, network
+from detector.identity.objects import add_rows
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import New, Signal, SignalKind, evidence
 
@@ -50,8 +51,8 @@ class Intel:
         if access.day != state.day:
             state.day, state.rows, state.said, state.objects = access.day, 0, -1, {}
         state.rows += access.rows
-        if access.rows and (access.object in state.objects or len(state.objects) < 5):
-            state.objects[access.object[:64]] = state.objects.get(access.object[:64], 0) + access.rows
+        if access.rows:
+            add_rows(state.objects, access.object, access.rows)
         if state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS:
             return None
         state.said = state.rows

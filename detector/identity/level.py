@@ -18,6 +18,8 @@ from detector.signal import Familiarity, Measure, Span
 
 __all__ = ["DAY_MS", "FLOOR_VARIANCE", "HOUR_MS", "Level", "familiarity", "measure", "prior_mean"]
 
+MICRO = 1_000_000
+MAX_BOUND = 10**18
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
@@ -31,16 +33,27 @@ class Level(msgspec.Struct, array_like=True):
     """The level and the bound that follows from it."""
 
     days: int = 0
-    mean: float = 0.0
-    square: float = 0.0
-    """The mean of the squares; variance is ``square - mean²``."""
-    bound: float = 0.0
+    mean_micro: int = 0
+    square_micro: int = 0
+    """The mean, and the mean of the squares, in millionths: whole numbers take half the room of others."""
+    bound: int = 0
     """The value above which it is unusual; 0 until it is first computed."""
+
+    @property
+    def mean(self) -> float:
+        """The mean of ``log1p(value)``."""
+        return self.mean_micro / MICRO
 
     @property
     def variance(self) -> float:
         """The variance of ``log1p(value)``."""
-        return max(0.0, self.square - self.mean * self.mean)
+        mean = self.mean_micro / MICRO
+        return max(0.0, self.square_micro / MICRO - mean * mean)
+
+    def place(self, mean: float, square: float) -> None:
+        """Set the mean, and the mean of the squares."""
+        self.mean_micro = round(mean * MICRO)
+        self.square_micro = round(square * MICRO)
 
 
 def prior_mean(span: Span, settings: DetectionSettings) -> float:
@@ -48,8 +61,8 @@ def prior_mean(span: Span, settings: DetectionSettings) -> float:
     return log1p(settings.prior_rows_day if span in (Span.DAY, Span.WEEK) else settings.prior_rows_hour)
 
 
-def bound(level: Level, span: Span, settings: DetectionSettings, at_least: float = 0.0) -> float:
-    """The value from which the identity is over its own bound; computed once after each learning.
+def bound(level: Level, span: Span, settings: DetectionSettings, at_least: float = 0.0) -> int:
+    """The value above which the identity is over its own bound; computed once after each learning.
 
     `at_least` is a mean of ``log1p`` that is to be expected whatever the level says (a weekly peak).
     """
@@ -57,7 +70,7 @@ def bound(level: Level, span: Span, settings: DetectionSettings, at_least: float
     total = own + prior
     mean = (own * level.mean + prior * prior_mean(span, settings)) / total
     variance = (own * level.variance + prior * settings.prior_deviation**2) / total + FLOOR_VARIANCE
-    return expm1(max(mean, at_least) + settings.bound_deviations * sqrt(variance))
+    return min(MAX_BOUND, int(expm1(max(mean, at_least) + settings.bound_deviations * sqrt(variance))))
 
 
 def learn(level: Level, value: int, span: Span, settings: DetectionSettings) -> None:
@@ -67,8 +80,10 @@ def learn(level: Level, value: int, span: Span, settings: DetectionSettings) -> 
         most += settings.bound_deviations * settings.prior_deviation
     learned = min(log1p(value), most)
     weight = max(settings.fading, 1 / (level.days + 1))
-    level.mean = _ew_mean(weight, level.mean, learned)
-    level.square = _ew_mean(weight, level.square, learned * learned)
+    level.place(
+        _ew_mean(weight, level.mean, learned),
+        _ew_mean(weight, level.square_micro / MICRO, learned * learned),
+    )
     level.days += 1
     level.bound = bound(level, span, settings)
 

@@ -237,8 +237,16 @@ def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:
 
 
 def _open(profile: Profile, day: int, settings: DetectionSettings) -> list[Signal]:
-    profile.open_days = sorted([*profile.open_days, day])
-    return _close_first(profile, profile.clock_ms, settings) if len(profile.open_days) > MAX_OPEN_DAYS else []
+    days = profile.open_days = sorted([*profile.open_days, day])
+    if len(days) <= MAX_OPEN_DAYS:
+        return []
+    if days[0] != day:
+        return _close_first(profile, profile.clock_ms, settings)
+    # It cannot close before its first event: one that was reopened goes, or else the one that is furthest ahead.
+    gone = days[1] if days[1] <= profile.learned_day else days[-1]
+    days.remove(gone)
+    _drop(profile, gone)
+    return []
 
 
 def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) -> list[Signal]:
@@ -246,8 +254,7 @@ def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) ->
     day = profile.open_days.pop(0)
     states = profile.states
     if day <= profile.learned_day:
-        for name, detector in DETECTORS.items():
-            detector.drop(getattr(states, name), day)
+        _drop(profile, day)
         return []
     measures: list[Measure] = []
     over = Day(day, profile.known_days, day - profile.first_ms // DAY_MS, time_ms, measures, {}, {})
@@ -272,6 +279,11 @@ def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) ->
     profile.known_days += 1
     profile.learned_day = day
     return signals
+
+
+def _drop(profile: Profile, day: int) -> None:
+    for name, detector in DETECTORS.items():
+        detector.drop(getattr(profile.states, name), day)
 
 
 @lru_cache(maxsize=4_096)

@@ -46,7 +46,7 @@ class IdentityDetector(Protocol):
         ...
 
 
-_SHARED = ("registry", "profile", "level", "access")
+_SHARED = ("registry", "profile", "level", "access", "objects")
 
 
 def _found() -> dict[str, IdentityDetector]:

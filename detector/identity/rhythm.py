@@ -11,6 +11,7 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS
+from detector.identity.objects import add_rows
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -92,9 +93,7 @@ class Rhythm:
             state.last_id = newest
         if access.rows:
             state.rows += access.rows
-            kind = access.object[:64]
-            if kind in state.objects or len(state.objects) < 5:
-                state.objects[kind] = state.objects.get(kind, 0) + access.rows
+            add_rows(state.objects, access.object, access.rows)
         if actions < FIRST_ACTIONS or actions % 10:
             return None
         return self._judged(state, access)

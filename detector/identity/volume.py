@@ -12,7 +12,8 @@ import msgspec
 
 from detector.event import Operation
 from detector.identity.access import Access, Day
-from detector.identity.level import HOUR_MS, Level, bound, familiarity, learn, measure
+from detector.identity.level import DAY_MS, HOUR_MS, Level, bound, familiarity, learn, measure
+from detector.identity.objects import add_rows
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
 
@@ -25,13 +26,9 @@ INTERNAL = ":internal"
 MAX_CHANNELS = 14
 MAX_HOURS = 3
 """How many hours of a day are open for late events."""
-MAX_OBJECTS = 6
-"""How many kinds of record a day names; the rows of others are under `OTHER`."""
-MAX_OBJECT_NAME = 64
-OTHER = "*"
 WEEKLY_EXCESS = 2.0
 """What is learned for a weekday lies at most so far above the bound, in logarithms."""
-CENTI = 100
+DECI = 10
 
 
 class Open(msgspec.Struct, array_like=True):
@@ -45,7 +42,9 @@ class Open(msgspec.Struct, array_like=True):
     said_hour: int = 0
     first_ms: int = 0
     last_ms: int = 0
+    """Its first and last event, since midnight."""
     hours: dict[int, int] = {}
+    """Rows by hour of the day."""
     objects: dict[str, int] = {}
 
 
@@ -55,13 +54,13 @@ class Channel(msgspec.Struct, array_like=True):
     hour: Level = msgspec.field(default_factory=Level)
     daily: Level = msgspec.field(default_factory=Level)
     week: list[int] = []
-    """By weekday: ``log1p(rows)`` in hundredths of the last such day and of the one before."""
+    """By weekday: ``log1p(rows)`` in tenths of the last such day and of the one before."""
     open: dict[int, Open] = {}
 
     def usual(self, day: int) -> float:
         """The ``log1p(rows)`` that this weekday has had twice in a row, 0 if it has not."""
         at = 2 * (day % 7)
-        return min(self.week[at], self.week[at + 1]) / CENTI if self.week else 0.0
+        return min(self.week[at], self.week[at + 1]) / DECI if self.week else 0.0
 
 
 class VolumeState(msgspec.Struct):
@@ -122,7 +121,7 @@ class Volume:
                 _forget_channel(state)
             channel = state.channels[name] = Channel()
         opened = channel.open.get(access.day)
-        time_ms = access.event.time_ms
+        time_ms = access.event.time_ms - access.day * DAY_MS
         if opened is None:
             opened = channel.open[access.day] = Open(first_ms=time_ms, last_ms=time_ms)
             _set_bounds(channel, access.day, settings)
@@ -133,7 +132,7 @@ class Volume:
         rows = access.rows
         opened.rows += rows
         hours = opened.hours
-        hour = access.hour
+        hour = access.hour % 24
         in_hour = hours.get(hour)
         if in_hour is None:
             in_hour = rows
@@ -147,7 +146,7 @@ class Volume:
         if kind in opened.objects:
             opened.objects[kind] += rows
         else:
-            _add_object(opened.objects, kind[:MAX_OBJECT_NAME], rows)
+            add_rows(opened.objects, kind, rows)
         if opened.rows <= channel.daily.bound and in_hour <= channel.hour.bound:
             return None
         return self._judged(channel, name, opened, in_hour, access, settings)
@@ -169,6 +168,7 @@ class Volume:
             return None
         familiar = familiarity(channel.daily.days, access.known_days, settings)
         usual = channel.usual(access.day)
+        first_ms = access.day * DAY_MS + opened.first_ms
         measures: list[Measure] = []
         if day:
             opened.said = opened.rows
@@ -182,8 +182,8 @@ class Volume:
                 detector=self.name,
                 time_ms=access.event.time_ms,
                 day=access.day,
-                first_ms=opened.first_ms if day else max(opened.first_ms, access.hour * HOUR_MS),
-                last_ms=opened.last_ms,
+                first_ms=first_ms if day else max(first_ms, access.hour * HOUR_MS),
+                last_ms=access.day * DAY_MS + opened.last_ms,
                 channel=name,
                 rows=opened.rows,
                 objects=dict(opened.objects),
@@ -207,22 +207,17 @@ def _learn(channel: Channel, day: int, rows: int, peak: int, settings: Detection
     at = 2 * (day % 7)
     most = log1p(channel.daily.bound) + WEEKLY_EXCESS
     channel.week[at + 1] = channel.week[at]
-    channel.week[at] = int(min(log1p(rows), most) * CENTI)
+    channel.week[at] = round(min(log1p(rows), most) * DECI)
     learn(channel.hour, peak, Span.HOUR, settings)
     learn(channel.daily, rows, Span.DAY, settings)
+    if channel.open:
+        _set_bounds(channel, max(channel.open), settings)  # the next weekday has a peak of its own
 
 
 def _forget_channel(state: VolumeState) -> None:
     """Make room by giving up the channel that has been used least."""
     least = min(state.channels, key=lambda name: (state.channels[name].daily.days, name))
     del state.channels[least]
-
-
-def _add_object(objects: dict[str, int], kind: str, rows: int) -> None:
-    """Add rows to a kind; those that are too many are counted together."""
-    if kind not in objects and len(objects) >= MAX_OBJECTS:
-        kind = OTHER
-    objects[kind] = objects.get(kind, 0) + rows
 
 
 DETECTOR = Volume()

@@ -246,6 +246,29 @@ def test_room_is_made_for_the_newest_day() -> None:
     assert profile.open_days == [START_DAY + day for day in range(1, MAX_OPEN_DAYS + 1)]
 
 
+def test_a_day_before_all_open_ones_is_watched_too() -> None:
+    """With no room left, a day that was reopened goes for a yet earlier one, or else the one furthest ahead; nothing
+    is held of days that are not open."""
+    life = Life(SETTINGS)
+    life.work(days=12, first=10)
+    profile = life.profile
+    assert profile is not None
+    for day in (5.4, 4.4, 3.4, 2.4):
+        made = event(round(1000 + day), time_ms=START_MS + round(day * DAY_MS), rows=7, app=f"app-{day}")
+        assert profiles.observe(profile, made, SETTINGS)[0] == 7
+    assert profile.open_days == [START_DAY + day for day in (2, 5, 21)]
+    for channel in profile.states.volume.channels.values():
+        assert sorted(channel.open) == profile.open_days
+    [over] = [found for found in life.close(30) if found.kind is SignalKind.CLOSED]
+    assert over.day == START_DAY + 21
+
+    profile = profiles.new(event(0))
+    for day in (30, 20, 10, 1):
+        profiles.observe(profile, event(day, time_ms=START_MS + day * DAY_MS), SETTINGS)
+    assert profile.open_days == [START_DAY + day for day in (1, 10, 20)]
+    assert sorted(profile.states.volume.channels["all"].open) == profile.open_days
+
+
 def test_days_begin_at_midnight_utc() -> None:
     """A day is the day in UTC, also before 1970."""
     profile = profiles.new(event(0, time_ms=-1))
