@@ -446,7 +446,7 @@ def _prior_tail(residual: float) -> float:
 
 def _prior_score_tail(score: float) -> float:
     """The built-in probability of a score at least so high."""
-    return 0.3 * 10 ** (-0.6 * max(0.0, score))
+    return 0.3 * 10 ** (-0.8 * max(0.0, score))
 
 
 def _surprise(tail: dict[int, float], windows: float, index: int, residual: float) -> float:
