@@ -20,6 +20,8 @@ MAX_RECORD_BYTES = 1_000_000
 MAX_ROW_LINES = 100
 """A CSV row spans at most this many lines; a quote that is open for longer was never closed."""
 BLOCK_BYTES = 262_144
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark that some programs put before UTF-8."""
 USUAL_BYTES = 16_384
 """How far a line's end is looked for: an array without any must not be searched for every record."""
 
@@ -52,9 +54,13 @@ def frames(file: Readable) -> Iterator[Frame]:
     A file that breaks off (a truncated archive, a failing disk) ends with an empty record that says so.
     """
     window = _Window(file)
-    window.more()
-    if window.data.startswith(b"\xef\xbb\xbf"):
-        window.skip(3)
+    # A pipe may begin with a few bytes, which do not tell the layout.
+    while len(window) < len(_MARK) and window.more():
+        pass
+    if window.data.startswith(_MARK):
+        window.skip(len(_MARK))
+    while len(window) < BLOCK_BYTES and not window.data[window.at :].strip() and window.more():
+        pass
     if window.data[window.at :].lstrip()[:1] in (b"{", b"["):
         yield from _json(window)
     else:

@@ -484,3 +484,13 @@ def test_records_are_decoded_with_the_adapters_given(tmp_path: Path) -> None:
     assert isinstance(unknown, RecordError)
     assert isinstance(other, RecordError)
     assert unknown.adapter == other.adapter == "salesforce_rtem"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1_000])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n \n", b"\r\n\r\n"])
+def test_a_layout_is_told_however_little_comes_first(before: bytes, size: int) -> None:
+    """A pipe's first bytes may be no more than a byte order mark or a blank line."""
+    found = framed(before + b'{"a": 1} \n{"b": 2}{"c": 3}\n', size)
+    assert [frame.record for frame in found] == [b'{"a": 1}', b'{"b": 2}', b'{"c": 3}']
+    lines = before.count(b"\n")
+    assert [frame.line for frame in found] == [lines + 1, lines + 2, lines + 2]
