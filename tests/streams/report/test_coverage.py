@@ -130,11 +130,11 @@ def test_an_hour_from_long_ago_costs_nothing() -> None:
 
 def test_hours_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit events are counted as such, and those that have a place go on being counted."""
-    monkeypatch.setattr(coverage, "MOST_CELLS", 3)
+    monkeypatch.setattr(coverage, "MOST_HOURS", 3)
     found = covered([*at(0, 2), *at(1, 1), *at(2, 1), *at(3, 5), *at(0, 4), *at(0, 1, Operation.LOGIN)])
-    assert found.uncharted == 6
-    assert found.operations == {Operation.QUERY}
-    assert [one.events for one in found.sources()] == [8, 8]
+    assert found.uncharted == 5
+    assert found.operations == {Operation.QUERY, Operation.LOGIN}
+    assert [one.events for one in found.sources()] == [9, 8, 1]
 
 
 def test_nothing_covers_nothing() -> None:
