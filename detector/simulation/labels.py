@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from detector.simulation.attacks import Level, Shape
+from detector.simulation.shapes import Level, Shape
 
 __all__ = ["AttackLabel", "BurstLabel", "DefectLabel", "IdentityLabel", "Labels", "read_labels"]
 
