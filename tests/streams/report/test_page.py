@@ -238,6 +238,14 @@ def test_without_incidents_the_verdict_says_what_was_covered() -> None:
     assert "Incident" not in text.replace("Incidents", "")
 
 
+def test_what_the_map_leaves_out_is_said() -> None:
+    """Logs of many years have a map of their last days."""
+    long = [event(n, time_ms=START_MS + n * 100 * 24 * HOUR_MS) for n in range(9)]
+    told = "The map shows the days since 2027-04-06; the logs begin 2026-03-02"
+    assert told in Page(render(report(long))).text
+    assert "The map shows" not in Page(render(report(everyday()))).text
+
+
 def test_of_nothing_nothing_is_claimed() -> None:
     """Neither that every hour is there nor that every record could be read."""
     text = Page(render(report())).text
