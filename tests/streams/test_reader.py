@@ -20,7 +20,9 @@ from detector.adapters import RecordError, choose
 from detector.event import AccessEvent
 from streams import framing
 from streams.framing import MAX_RECORD_BYTES, MAX_ROW_LINES, Frame, frames
+from streams.framing_json import json_frames
 from streams.reader import Raw, ReadError, decode_raw, read, read_in_order
+from streams.window import Pace, Window
 
 OBJECTS = [{"a": number, "text": 'x{"}\\\n[', "inner": {"list": [{"b": 1}, {}]}} for number in range(5)]
 
@@ -240,9 +242,9 @@ def test_memory_stays_constant() -> None:
             self.left -= 1
             return b'{"a":1}\n' * 4_000 if self.left else b""
 
-    window = framing._Window(Endless())
+    window = Window(Endless())
     held = 0
-    for _ in framing._json(window):
+    for _ in json_frames(window, Pace(0)):
         held = max(held, len(window.data))
     assert held < 3 * 32_000
 
