@@ -1,7 +1,7 @@
 """Where traffic comes from. All addresses lie in ranges that nobody owns.
 
-Offices are in the documentation networks, homes and visitors in 100.64.0.0/10, mobiles, hosts and VPNs in
-198.18.0.0/15.
+Offices are in the documentation networks, homes and visitors in 100.64.0.0/10 and 2001:db8::/32, mobiles,
+hosts and VPNs in 198.18.0.0/15.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def home_ip(person: int, lease: int) -> str:
     """Somebody's address at home; another lease is another address of the same provider."""
     provider = person % 23
     place = stream(0, "home", person, lease).randrange(1 << 14)
+    if provider % 8 == 5:
+        return f"2001:db8:{provider:x}:{1 + place:x}::{1 + person % 200:x}"
     return f"100.{64 + provider}.{place >> 6}.{1 + place % 61 * 4}"
 
 

@@ -144,7 +144,7 @@ def session_hijack(scene: Scene) -> list[Attack]:
     victim = scene.person(Role.ADMIN)
     if victim is None:
         return []
-    total = scene.by_level(22_000, 4_500, 1_000)
+    total = scene.by_level(22_000, 4_500, 500)
     ip = vpn_ip(random) if not scene.hard else home_ip(1200 + random.randrange(300), 99)
     for acts in scene.workdays(victim.account.number, scene.day(4), 1):
         hand = scene.own_hand(acts)

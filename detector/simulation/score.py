@@ -92,6 +92,8 @@ def publication(finding: bytes) -> Publication:
     users = [item.actor.user.uid for item in found.evidences if item.actor and item.actor.user]
     users += [one.value for one in found.observables if one.type_id == _USER_ID]
     named = [f"{tenant}/{user}" for user in users if user]
+    targets = [target for analysis in found.anomaly_analyses for target in analysis.analysis_targets]
+    named += [target.name for target in targets if target.type == "identity" and target.name]
     own = (found.unmapped or {}).get("crmwatch")
     if isinstance(own, dict):
         named += [str(own[key]) for key in ("identity",) if own.get(key)]
@@ -99,6 +101,7 @@ def publication(finding: bytes) -> Publication:
         named += [str(one) for one in several] if isinstance(several, list) else []
     addresses = [item.src_endpoint.ip for item in found.evidences if item.src_endpoint]
     addresses += [one.value for one in found.observables if one.type_id in _ADDRESS_IDS]
+    addresses += [target.name for target in targets if target.type == "network"]
     return Publication(
         found.finding_info.uid,
         found.time,
@@ -130,6 +133,15 @@ class _Observable(msgspec.Struct):
     value: str | None = None
 
 
+class _Target(msgspec.Struct):
+    name: str | None = None
+    type: str | None = None
+
+
+class _Analysis(msgspec.Struct):
+    analysis_targets: list[_Target] = []
+
+
 class _Metadata(msgspec.Struct, frozen=True):
     tenant_uid: str | None = None
 
@@ -145,6 +157,7 @@ class _Finding(msgspec.Struct):
     metadata: _Metadata = _Metadata()
     evidences: list[_Evidence] = []
     observables: list[_Observable] = []
+    anomaly_analyses: list[_Analysis] = []
     unmapped: dict[str, Any] | None = None
 
 

@@ -212,11 +212,19 @@ def test_a_finding_names_its_identities_and_addresses() -> None:
         {"type_id": 12, "value": "192.0.2.0/24"},
         {"type_id": 16, "value": "agent"},
     ]
-    unmapped = {"crmwatch": {"identity": "t/u", "identities": ["t/x"]}}
-    found = publication(finding(observables=observables, unmapped=unmapped))
-    assert found == Publication(
-        "f", 5, 61.0, ("t/u", "t/v", "t/w", "t/x"), ("192.0.2.7", "192.0.2.8", "192.0.2.0/24")
+    targets = [{"name": "t/y", "type": "identity"}, {"name": "198.51.100.0/24", "type": "network"}]
+    found = publication(
+        finding(
+            observables=observables,
+            unmapped={"crmwatch": {"identity": "t/u", "identities": ["t/x"]}},
+            anomaly_analyses=[{"analysis_targets": targets}],
+        )
     )
+    assert found.uid == "f"
+    assert (found.time_ms, found.risk) == (5, 61.0)
+    assert set(found.identities) == {"t/u", "t/v", "t/w", "t/x", "t/y"}
+    assert len(found.identities) == 5
+    assert found.networks == ("192.0.2.7", "192.0.2.8", "192.0.2.0/24", "198.51.100.0/24")
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"time": "x"}', b"\xff", finding(finding_info={})])

@@ -134,6 +134,19 @@ def test_a_long_result_is_cut_into_parts_that_belong_together() -> None:
     assert len({record for event in found for record in event.record_ids}) == 500
 
 
+def test_addresses_of_either_kind_come_through() -> None:
+    """With a port, in brackets or bare; what the CRM does by itself has none."""
+    for log_format in Format:
+        for ip in ("203.0.113.9", "2001:db8:5:1a2::7", ""):
+            hand = acts()
+            hand.ip = ip
+            for record in range(4):
+                hand.view(TIME_MS, "Case", record)
+            writer = WRITERS[log_format]()
+            found = {event.ip for act in hand.acts for event in events(log_format, writer, act)}
+            assert found == {ip or None}
+
+
 def test_a_guest_is_a_guest() -> None:
     """In both of Salesforce's formats; one whose access was denied got no row."""
     for log_format in (Format.ELF, Format.RTEM):
