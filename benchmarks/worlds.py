@@ -27,7 +27,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from detector.simulation import Format, Labels, Scenario, Score, evaluate, publication, read_labels, score
-from detector.simulation.attacks import Level, Shape
+from detector.simulation.shapes import Level, Shape
 from streams.cli.evaluate import baseline_scores
 from streams.cli.simulate import write_world
 
@@ -173,7 +173,7 @@ def tables(results: list[Result]) -> list[str]:
     """The means over the worlds: by format, and by shape and level for the product."""
     formats = [one.value for one in Format if any(result.format == one for result in results)]
     names = list(results[0].scores)
-    heads = ["", *formats, "precision", "false/day/1,000", "of them on bursts", "recall", "lost"]
+    heads = ["", *formats, "precision", "false/day/1,000", "of them on bursts", "recall", "rows lost"]
     rows = []
     for name in names:
         scores = [result.scores[name] for result in results]
@@ -191,7 +191,7 @@ def tables(results: list[Result]) -> list[str]:
                 _number(score.false_a_day for score in scores),
                 f"{on_bursts / false:.0%}" if false else "-",
                 _number(score.recall for score in scores),
-                _number(attack.lost for score in scores for attack in score.attacks),
+                _number(score.rows_lost for score in scores),
             ]
         )
     saved: dict[tuple[Shape, Level], list[float]] = defaultdict(list)

@@ -9,7 +9,18 @@ import msgspec
 
 from detector.adapters.salesforce_values import Refused
 
-__all__ = ["Number", "Record", "context", "mail_items", "opened", "pairs", "unwrapped"]
+__all__ = [
+    "NO_CONTEXT",
+    "NULL_BYTES",
+    "Context",
+    "Number",
+    "Record",
+    "context",
+    "mail_items",
+    "opened",
+    "pairs",
+    "unwrapped",
+]
 
 _NOTHING = msgspec.Raw(b"null")
 Number = int | float | str | None
@@ -106,19 +117,20 @@ _context_decoder = msgspec.json.Decoder(Context)
 _pairs_decoder = msgspec.json.Decoder(list[_Pair])
 _folders_decoder = msgspec.json.Decoder(list[_Folder])
 _text_decoder = msgspec.json.Decoder(str)
-_NULL_BYTES = 4
+NULL_BYTES = 4
+"""How long ``null`` is: a part of no more is none."""
 _Part = TypeVar("_Part")
 
 
-def opened(raw: msgspec.Raw) -> bytes:
+def opened(raw: msgspec.Raw) -> str:
     """A part's JSON, which in tables and exports is written into a string; raises what msgspec does."""
-    text = bytes(raw)
-    return _text_decoder.decode(text).encode("utf-8", "replace") if text[:1] == b'"' else text
+    part = bytes(raw)
+    return _text_decoder.decode(part) if part[:1] == b'"' else part.decode()
 
 
 def _part(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_Part], otherwise: _Part) -> _Part:
     """A part that is not needed for the event to stand; what cannot be read is as if it were missing."""
-    if len(raw) <= _NULL_BYTES:
+    if len(raw) <= NULL_BYTES:
         return otherwise
     try:
         return decoder.decode(opened(raw))
@@ -126,12 +138,13 @@ def _part(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_Part], otherwise: _Pa
         return otherwise
 
 
-_NO_CONTEXT = Context()
+NO_CONTEXT = Context()
+"""That of a record which names none."""
 
 
 def context(record: Record) -> Context:
     """Through which application and session it was done."""
-    return _part(record.app_access_context, _context_decoder, _NO_CONTEXT)
+    return _part(record.app_access_context, _context_decoder, NO_CONTEXT)
 
 
 def pairs(raw: msgspec.Raw) -> dict[str, str]:
@@ -188,9 +201,9 @@ def _envelope(record: bytes) -> _Envelope:
 def unwrapped(record: bytes) -> Record:
     """The record itself, out of whatever wraps it. Raises `Refused` and what msgspec does."""
     outer = _envelope(record)
-    wrapped = outer.audit_data if len(outer.audit_data) > 4 else outer.audit_data_inner
-    if len(wrapped) > 4:
-        return _envelope(opened(wrapped))
+    wrapped = outer.audit_data if len(outer.audit_data) > NULL_BYTES else outer.audit_data_inner
+    if len(wrapped) > NULL_BYTES:
+        return _envelope(opened(wrapped).encode("utf-8", "replace"))
     if outer.office_workload is not None:
         return _of_table(outer)
     return outer

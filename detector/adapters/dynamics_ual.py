@@ -21,6 +21,8 @@ import msgspec
 
 from detector.adapters.dynamics_query import query
 from detector.adapters.dynamics_record import (
+    NO_CONTEXT,
+    NULL_BYTES,
     Context,
     Number,
     Record,
@@ -60,15 +62,15 @@ def _results(raw: msgspec.Raw) -> tuple[int | None, tuple[str, ...]]:
     Of a list that was cut in the middle, each object that begins in this part counts.
     """
     try:
-        text = opened(raw).decode("utf-8", "replace").strip()
-    except msgspec.MsgspecError:
+        text = opened(raw).strip()
+    except (msgspec.MsgspecError, UnicodeError):
         return None, ()
     if text in ("", "null"):
         return None, ()
     if text[0] not in "[{":
         rows = text.count(",") + 1
         if text[36::37] == "," * (rows - 1) and len(text) == 37 * rows - 1:  # nothing but ids
-            return rows, id_texts(text[: 37 * MAX_RECORD_IDS].split(","))
+            return rows, tuple(dict.fromkeys(text[: 37 * MAX_RECORD_IDS - 1].split(",")))
         items = [item.strip() for item in text.split(",", MAX_ROWS_LISTED) if item.strip()]
         return len(items), _first_ids(items)
     try:
@@ -102,7 +104,7 @@ def _crm(record: Record) -> Access:
     elif operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD):
         rows = 1
     name = clip(record.entity_name, 80)
-    names = tuple(pairs(record.fields))[:50]
+    names = tuple(pairs(record.fields))[:50] if len(record.fields) > NULL_BYTES else ()
     return Access(
         operation=operation,
         objects=(name,) if name else asked.objects,
@@ -219,14 +221,20 @@ def _kind(actor: str, user_type: str, logs_in: bool) -> ActorKind:
 
 def _word(value: Number) -> str:
     """A closed vocabulary's word, written as a number or by its name."""
+    if isinstance(value, str):
+        return value[:80].lower()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else ""
-    return str(value)[:80].lower() if value is not None else ""
+        return str(int(value)) if value.is_integer() and abs(value) < MAX_WORD else ""
+    return str(value) if value is not None and 0 <= value < MAX_WORD else ""
+
+
+MAX_WORD = 10**6
+"""Numbers of record types and kinds of users are smaller."""
 
 
 def _agent(record: Record) -> str | None:
     found = record.user_agent or record.client_user_agent or record.client_info_string
-    if not found and len(record.extended_properties) > 4:
+    if not found and len(record.extended_properties) > NULL_BYTES:
         extended = pairs(record.extended_properties)
         found = extended.get("UserAgent")
         if not found and "User-Agent" in (details := extended.get("additionalDetails", "")):
@@ -270,7 +278,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     if access.rows and _failed(record):
         access = msgspec.structs.replace(access, rows=0, bytes_out=0)
     logs_in = access.operation is Operation.LOGIN
-    through = context(record)
+    through = context(record) if len(record.app_access_context) > NULL_BYTES else NO_CONTEXT
     actor = _actor(record)
     organization = record.organization_id or record.crm_organization_unique_name
     return event_of(

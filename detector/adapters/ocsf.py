@@ -40,6 +40,7 @@ _DATASTORE = 6005
 _WEB = 6001
 _AUTHENTICATION = 3002
 
+_NOTHING = msgspec.Raw(b"null")
 _Number = int | float | str | None
 
 
@@ -135,12 +136,14 @@ class _Record(msgspec.Struct):
     table: _Named | None = None
     time: _Number = None
     time_dt: str | None = None
-    unmapped: _Rows | None = None
+    unmapped: msgspec.Raw = _NOTHING
     user: _User | None = None
     web_resources: list[_Named] | None = None
 
 
 _decoder = msgspec.json.Decoder(_Record)
+_rows_decoder = msgspec.json.Decoder(_Rows)
+_text_decoder = msgspec.json.Decoder(str)
 _NO_QUERY = Soql("", "", (), (), False)
 
 _ACTIVITIES = {
@@ -222,8 +225,13 @@ def _text(value: _Number) -> str:
 
 
 def _rows(record: _Record) -> int | None:
-    unmapped = record.unmapped
-    if unmapped is None:
+    """The number of rows, as far as the producer's own part can be read: it may hold anything, or be text."""
+    if len(record.unmapped) <= len(b"null"):
+        return None
+    part = bytes(record.unmapped)
+    try:
+        unmapped = _rows_decoder.decode(_text_decoder.decode(part) if part[:1] == b'"' else part)
+    except (msgspec.MsgspecError, RecursionError):
         return None
     given = (
         unmapped.rows,

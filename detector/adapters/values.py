@@ -43,13 +43,7 @@ def utc_ms(text: str) -> int:
     return iso_ms(text)
 
 
-_PORT = re.compile(r"\[([^\[\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}")
-
-
-@lru_cache(maxsize=8_192)
-def _peer(text: str) -> str | None:
-    with_port = _PORT.fullmatch(text)
-    return address((with_port[1] or with_port[2]) if with_port else text)
+_PORT = re.compile(r"(?::\d{1,5})?")
 
 
 def peer(text: str | None) -> str | None:
@@ -58,7 +52,19 @@ def peer(text: str | None) -> str | None:
     >>> peer("[2001:DB8::7]:443"), peer("192.0.2.7:14804"), peer("2001:db8::7"), peer("localhost:80")
     ('2001:db8::7', '192.0.2.7', '2001:db8::7', None)
     """
-    return _peer(text.strip()) if text and len(text) <= 60 else None
+    if not text or len(text) > MAX_PEER:
+        return None
+    if text[0] == "[":
+        host, _, port = text[1:].partition("]")
+        return address(host) if _PORT.fullmatch(port) else None
+    if text.count(":") == 1:  # ports differ each time, so that only the address is worth remembering
+        host, _, port = text.partition(":")
+        return address(host) if port.isdecimal() else None
+    return address(text.strip())
+
+
+MAX_PEER = 60
+"""No address with a port has more characters."""
 
 
 @lru_cache(maxsize=16_384)

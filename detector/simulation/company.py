@@ -13,6 +13,7 @@ import msgspec
 
 from detector.event import ActorKind
 from detector.simulation.act import Account, App, Way
+from detector.simulation.addresses import host_ip
 from detector.simulation.chance import stream
 
 __all__ = [
@@ -26,12 +27,6 @@ __all__ = [
     "Role",
     "browser",
     "company",
-    "home_ip",
-    "host_ip",
-    "mobile_ip",
-    "office_ip",
-    "visitor_ip",
-    "vpn_ip",
 ]
 
 HOUR_MS = 3_600_000
@@ -134,6 +129,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Typical seconds between clicks."""
     reports: tuple[int, ...]
     """The reports they use, the usual ones first."""
+    subscribed: int | None
+    """The UTC hour at which a report is run for them every working day; None for most."""
+    hidden: bool
+    """Whether they use a VPN of their own at home."""
 
 
 class Rhythm(StrEnum):
@@ -172,6 +171,8 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     weekday: int
     ip: str
     agent: str
+    hosts: int
+    """How many machines of one network it runs on by turns."""
 
 
 class Portal(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,40 +193,6 @@ class Company(msgspec.Struct, frozen=True):
     people: tuple[Person, ...]
     integrations: tuple[Integration, ...]
     portals: tuple[Portal, ...]
-
-
-def office_ip(office: int, desk: int, moved: bool = False) -> str:
-    """One of an office's few addresses; `moved` after it has got others."""
-    if moved:
-        return f"198.18.{250 - office}.{10 + desk % 2}"
-    return f"{('203.0.113', '198.51.100')[office % 2]}.{16 * (office // 2 + 1) + desk % 3}"
-
-
-def home_ip(person: int, lease: int) -> str:
-    """Somebody's address at home; another lease is another address of the same provider."""
-    provider = person % 23
-    place = stream(0, "home", person, lease).randrange(1 << 14)
-    return f"100.{64 + provider}.{place >> 6}.{1 + place % 61 * 4}"
-
-
-def mobile_ip(random: Random) -> str:
-    """A mobile network, a hotel, a train."""
-    return f"198.18.{random.randrange(128)}.{random.randrange(1, 255)}"
-
-
-def host_ip(number: int) -> str:
-    """A machine in a data centre."""
-    return f"198.18.{128 + number % 100}.{7 + number % 200}"
-
-
-def vpn_ip(random: Random) -> str:
-    """An exit of a commercial VPN, or a rented machine, that nobody in the company uses."""
-    return f"198.19.{random.randrange(128)}.{random.randrange(1, 255)}"
-
-
-def visitor_ip(random: Random) -> str:
-    """A visitor of a public site."""
-    return f"100.{96 + random.randrange(32)}.{random.randrange(256)}.{random.randrange(1, 255)}"
 
 
 def browser(person: Person, day: int) -> str:
@@ -264,6 +231,7 @@ def _holidays(seed: int, office: int, days: int) -> frozenset[int]:
 
 
 _WEEK = frozenset(range(5))
+_REPORTERS = frozenset({Role.SUPERVISOR, Role.SALES, Role.ANALYST, Role.MARKETING})
 _FIRST_NAMES = (
     "anna",
     "bas",
@@ -324,6 +292,8 @@ def _person(seed: int, number: int, role: Role, days: int, holidays: dict[int, f
         upgrade=random.randrange(28),
         stride=random.lognormvariate(2.7, 0.3),
         reports=tuple(first_report + random.randrange(40) for _ in range(random.randrange(2, 9))),
+        subscribed=random.randrange(4, 8) if role in _REPORTERS and random.random() < 0.25 else None,
+        hidden=random.random() < 0.04,
     )
 
 
@@ -388,6 +358,7 @@ def _integrations(seed: int) -> tuple[Integration, ...]:
                 agent=f"{name}/{random.randrange(1, 6)}.{random.randrange(10)}"
                 if own
                 else random.choice(_CLIENTS),
+                hosts=random.choice((1, 1, 1, 4, 12)),
             )
         )
     return tuple(found)

@@ -114,7 +114,8 @@ class Elf:
                 f'"{event_type}","{self._compact}{minute:02d}{second:02d}.{ms:03d}","4{number:011d}",'
                 f'"{ORGANISATION}","{user}","{20 + number % 131}","{9 + number % 37}","{uri}",'
                 f'"s{session:x}","l{session:x}","{kind}","{status}","{20_000_000 + number % 7919 * 911}",'
-                f'{own},"{self._iso}:{minute:02d}:{second:02d}.{ms:03d}Z","{user}AAA","{act.ip}","{uri_id}"',
+                f'{own},"{self._iso}:{minute:02d}:{second:02d}.{ms:03d}Z","{user}AAA",'
+                f'"{act.ip or "Salesforce.com IP"}","{uri_id}"',
             )
         )
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
-from detector.simulation.attacks import Level, Shape
+from detector.simulation.shapes import Level, Shape
 
 __all__ = ["AttackLabel", "BurstLabel", "DefectLabel", "IdentityLabel", "Labels", "read_labels"]
 
@@ -90,6 +91,7 @@ def read_labels(data: bytes) -> Labels:
     if found.end_ms <= found.start_ms or not found.identities:
         raise ValueError("the span or the list of identities is empty")
     for attack in found.attacks:
-        if attack.end_ms < attack.start_ms or list(attack.taken) != sorted(attack.taken):
+        falls = any(later[0] <= taken[0] or later[1] < taken[1] for taken, later in pairwise(attack.taken))
+        if attack.end_ms < attack.start_ms or falls:
             raise ValueError(f"attack {attack.id[:40]} ends before it starts, or its rows fall")
     return found

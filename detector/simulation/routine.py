@@ -1,41 +1,20 @@
-"""The days' ordinary work: what people, integrations and the visitors of portals do when nothing is wrong."""
+"""People's ordinary work, day by day: tasks of a few clicks each, in shifts, from the office or from home."""
 
 from __future__ import annotations
 
 from random import Random
 
 from detector.simulation.act import Act, Hand, Way
+from detector.simulation.addresses import home_ip, mobile_ip, office_ip, vpn_ip
 from detector.simulation.bursts import Calendar
 from detector.simulation.chance import around, number_of, stream
-from detector.simulation.company import (
-    DAY_MS,
-    HOUR_MS,
-    RECORDS,
-    Company,
-    Integration,
-    Person,
-    Portal,
-    Rhythm,
-    Role,
-    browser,
-    home_ip,
-    mobile_ip,
-    office_ip,
-    visitor_ip,
-)
+from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Person, Role, browser
+from detector.simulation.oddities import odd_day
+from detector.simulation.soql import select
 
-__all__ = ["FIELDS", "integration_acts", "person_acts", "portal_acts"]
+__all__ = ["person_acts"]
 
 MINUTE_MS = 60_000
-FIELDS = {
-    "Account": "Id, Name, Phone, BillingCity",
-    "Case": "Id, CaseNumber, Subject, Status, ContactId",
-    "Contact": "Id, Name, Email, Phone",
-    "Lead": "Id, Name, Email, Company",
-    "Loyalty__c": "Id, Number__c, Tier__c, Points__c",
-    "Opportunity": "Id, Name, Amount, StageName",
-    "Task": "Id, Subject, WhoId, Status",
-}
 _TASK_KINDS = ("case", "customer", "deal", "list", "search", "report", "file", "tool", "setup")
 _TASK_WEIGHTS = {
     Role.AGENT: (62, 18, 0, 12, 6, 1.0, 2, 0, 0),
@@ -56,11 +35,6 @@ _KINDS = {
     Role.ADMIN: ("Account", "Case", "Contact", "Opportunity", "Task"),
 }
 _WEEK_SHAPE = (1.16, 1.06, 1.0, 0.98, 0.86, 0.7, 0.62)
-_DAY_SHAPE = (
-    0.25, 0.18, 0.15, 0.15, 0.2, 0.4, 0.8, 1.2, 1.5, 1.7, 1.7, 1.6,
-    1.4, 1.5, 1.6, 1.6, 1.5, 1.4, 1.3, 1.2, 1.0, 0.8, 0.5, 0.35,
-)  # fmt: skip
-"""How busy the customers' hours (UTC) are."""
 _LISTED = {"ContentDocument": "Case"}
 
 
@@ -69,33 +43,44 @@ def person_acts(company: Company, person: Person, plan: Calendar) -> list[Act]:
     random = stream(company.seed, "work", person.account.number)
     acts: list[Act] = []
     lease = 0
+    journey, hotel = -1, ""
     for day in range(company.days):
         if random.random() < 0.02:
             lease += 1
-        working = person.first_day <= day < person.last_day and day not in person.away
+        if random.random() < 0.004:
+            journey, hotel = day + random.randrange(2, 6), mobile_ip(random)
+        begin = company.start_ms + day * DAY_MS + (person.start_hour - person.zone_hours) * HOUR_MS
+        begin += int(random.gauss(0, 9) * MINUTE_MS)
+        employed = person.first_day <= day < person.last_day
         called_in = day == plan.disruption and person.role is Role.AGENT and random.random() < 0.3
-        if not working or not (day % 7 in person.workdays or called_in):
+        if employed and person.subscribed is not None and day % 7 < 5:
+            _subscription(acts, random, company, person, day)
+        if not employed or day in person.away or not (day % 7 in person.workdays or called_in):
             continue
-        _day(acts, random, company, person, plan, day, lease)
+        ip = hotel if day < journey else _place(random, person, plan, day, lease)
+        hand = Hand(
+            acts, person.account, ip, browser(person, day), person.account.number * 100_000 + day * 100
+        )
+        _day(random, hand, person, plan, day, begin)
+        odd_day(random, hand, person, day, begin)
     return acts
 
 
-def _day(
-    acts: list[Act], random: Random, company: Company, person: Person, plan: Calendar, day: int, lease: int
-) -> None:
+def _place(random: Random, person: Person, plan: Calendar, day: int, lease: int) -> str:
+    """From where somebody works today."""
     number = person.account.number
     where = random.random()
-    if where < 0.012:
-        ip = mobile_ip(random)
-    elif where < 0.012 + person.from_home:
-        ip = home_ip(number, lease)
-    else:
-        moved = person.office == plan.egress_office and 0 <= plan.egress <= day
-        ip = office_ip(person.office, number, moved)
-    session = number * 100_000 + day * 100
-    hand = Hand(acts, person.account, ip, browser(person, day), session)
-    begin = company.start_ms + day * DAY_MS + (person.start_hour - person.zone_hours) * HOUR_MS
-    begin += int(random.gauss(0, 9) * MINUTE_MS)
+    if where < 0.008:
+        return mobile_ip(random)
+    if where < 0.008 + person.from_home:
+        # A few send their own traffic through a VPN, by whichever exit it is today.
+        return vpn_ip(stream(number, "own vpn", day // 2)) if person.hidden else home_ip(number, lease)
+    moved = person.office == plan.egress_office and 0 <= plan.egress <= day
+    return office_ip(person.office, number, moved)
+
+
+def _day(random: Random, hand: Hand, person: Person, plan: Calendar, day: int, begin: int) -> None:
+    number = person.account.number
     span = person.hours * HOUR_MS
     hand.login(begin)
     if day == plan.login_day:
@@ -107,10 +92,9 @@ def _day(
     elif random.random() < 0.03:
         hand.login(begin - 20_000, "LOGIN_ERROR_INVALID_PASSWORD")
     busy = plan.tasks(person.role, day) * random.lognormvariate(0, 0.22)
+    if random.random() < 0.03:  # clearing up, covering for somebody, a queue taken over
+        busy *= random.lognormvariate(0.7, 0.3)
     more_reports = plan.reports(person.role, day)
-    project = (
-        number == plan.project_account and 0 <= day - plan.project < plan.project_days and plan.project >= 0
-    )
     weights = list(_TASK_WEIGHTS[person.role])
     weights[5] *= more_reports
     busy *= 1 + (more_reports - 1) * weights[5] / more_reports / sum(weights)
@@ -121,14 +105,22 @@ def _day(
         if noon <= at < noon + 40 * MINUTE_MS:  # lunch
             at += random.choice((-1, 1)) * 40 * MINUTE_MS
         _TASKS[kind](random, hand, person, at)
-    if project:
+    if number == plan.project_account and plan.project >= 0 and 0 <= day - plan.project < plan.project_days:
         for _ in range(random.randrange(7, 14)):
             at = begin + int(random.random() * span)
             kind = random.choice(("Contact", "Case", "Account"))
             rows = around(random, 3.5 * person.report_rows, 0.7, RECORDS[kind])
             hand.report(at, kind, rows, random.choice(person.reports) + 500, export=random.random() < 0.7)
     if number in plan.rollout_accounts and day >= plan.rollout:
-        _companion(acts, random, person, plan, ip, session, begin, span)
+        _companion(random, hand, plan, begin, span)
+
+
+def _subscription(acts: list[Act], random: Random, company: Company, person: Person, day: int) -> None:
+    """A report that the CRM itself runs for somebody every morning and mails to them."""
+    hand = Hand(acts, person.account, "", "", person.account.number * 100_000 + day * 100 + 90)
+    at = company.start_ms + day * DAY_MS + (person.subscribed or 0) * HOUR_MS + random.randrange(90_000)
+    kind = _LISTED.get(_KINDS[person.role][0], _KINDS[person.role][0])
+    hand.report(at, kind, around(random, 0.6 * person.report_rows, 0.3, RECORDS[kind]), person.reports[0])
 
 
 def _gap(random: Random, person: Person) -> int:
@@ -215,7 +207,7 @@ def _tool(random: Random, hand: Hand, person: Person, at: int) -> None:
     if random.random() < 0.2:
         tool.count(at + 4_000, kind)
     tool.query(
-        at + _gap(random, person), kind, around(random, 120, 1.2, 10_000), _query(kind, " LIMIT 10000")
+        at + _gap(random, person), kind, around(random, 120, 1.2, 10_000), select(kind, " LIMIT 10000")
     )
     hand.jobs = tool.jobs
 
@@ -233,110 +225,10 @@ _TASKS = {
 }  # fmt: skip
 
 
-def _companion(
-    acts: list[Act],
-    random: Random,
-    person: Person,
-    plan: Calendar,
-    ip: str,
-    session: int,
-    begin: int,
-    span: int,
-) -> None:
+def _companion(random: Random, hand: Hand, plan: Calendar, begin: int, span: int) -> None:
     """A new tool that reads customers beside somebody's mail."""
-    tool = Hand(acts, person.account, ip, "mail-companion/1.4", session + 70, Way.REST, plan.rollout_app)
+    agent = "mail-companion/1.4"
+    tool = Hand(hand.acts, hand.account, hand.ip, agent, hand.session + 70, Way.REST, plan.rollout_app)
     for _ in range(number_of(random, 7)):
         at = begin + int(random.random() * span)
-        tool.query(at, "Contact", around(random, 6, 0.9, 400), _query("Contact", " AND Email IN (:since)"))
-
-
-def _query(kind: str, more: str = "") -> str:
-    wanted = FIELDS.get(kind, "Id, Name")
-    return " ".join(("SELECT", wanted, "FROM", kind, "WHERE LastModifiedDate >= :since")) + more
-
-
-def integration_acts(company: Company, one: Integration, plan: Calendar) -> list[Act]:
-    """All that one integration does."""
-    random = stream(company.seed, "program", one.account.number)
-    acts: list[Act] = []
-    for day in range(company.days):
-        upgraded = one.account.number == plan.upgrade_account and 0 <= plan.upgrade <= day
-        ip = plan.upgrade_ip if upgraded else one.ip
-        agent = f"{one.app.name}/9.0" if upgraded else one.agent
-        hand = Hand(acts, one.account, ip, agent, one.account.number * 100_000 + day * 100, one.way, one.app)
-        midnight = company.start_ms + day * DAY_MS
-        hand.login(midnight + random.randrange(MINUTE_MS))
-        _program_day(random, hand, one, midnight, day)
-        if (
-            one.account.number == plan.migration_account
-            and 0 <= day - plan.migration < 3
-            and plan.migration >= 0
-        ):
-            at = midnight + 20 * HOUR_MS
-            for kind in ("Account", "Contact", "Case"):
-                rows = int(RECORDS[kind] * random.uniform(0.3, 0.9))
-                at = hand.bulk(at, kind, rows, _query(kind), 20 * MINUTE_MS) + 5 * MINUTE_MS
-    return acts
-
-
-def _program_day(random: Random, hand: Hand, one: Integration, midnight: int, day: int) -> None:
-    if one.rhythm is Rhythm.POLL:
-        step = int(one.every_minutes * MINUTE_MS)
-        for turn in range(DAY_MS // step):
-            at = midnight + turn * step + 2_000 + random.randrange(4_000)
-            kind = one.kinds[turn % len(one.kinds)]
-            shape = _DAY_SHAPE[turn * step // HOUR_MS]
-            hand.query(at, kind, around(random, one.rows * shape, one.spread, 8_000), _query(kind))
-    elif one.rhythm is Rhythm.SERVE:
-        for hour, shape in enumerate(_DAY_SHAPE):
-            weekend = 0.7 if day % 7 > 4 else 1.0
-            for _ in range(number_of(random, 60 / one.every_minutes * shape * weekend)):
-                at = midnight + hour * HOUR_MS + random.randrange(HOUR_MS)
-                kind = one.kinds[int(random.random() * len(one.kinds))]
-                if random.random() < 0.2:
-                    hand.write(at, kind, 1 + int(random.random() * RECORDS[kind]))
-                else:
-                    hand.query(
-                        at, kind, around(random, one.rows, one.spread, 400), _query(kind, " LIMIT 200")
-                    )
-    elif one.rhythm is Rhythm.WATCH:
-        step = int(one.every_minutes * MINUTE_MS)
-        for turn in range(DAY_MS // step):
-            hand.limits(midnight + turn * step + random.randrange(3_000))
-        hand.describe(midnight + one.hour * HOUR_MS)
-    elif one.rhythm is not Rhythm.WEEKLY or day % 7 == one.weekday:
-        at = midnight + one.hour * HOUR_MS + random.randrange(12 * MINUTE_MS)
-        for kind in one.kinds:
-            rows = around(random, one.rows, one.spread, RECORDS[kind])
-            if one.way is Way.BULK:
-                at = hand.bulk(at, kind, rows, _query(kind), int((60 + rows / 120) * 1000)) + 30_000
-            else:
-                at = hand.query(at, kind, rows, _query(kind)) + 5_000
-
-
-def portal_acts(company: Company, portal: Portal) -> list[Act]:
-    """All that a public site's visitors do under its guest account."""
-    random = stream(company.seed, "portal visits", portal.account.number)
-    acts: list[Act] = []
-    for day in range(company.days):
-        midnight = company.start_ms + day * DAY_MS
-        for visit in range(number_of(random, portal.visits * random.lognormvariate(0, 0.15))):
-            hour = random.choices(range(24), _DAY_SHAPE)[0]
-            at = midnight + hour * HOUR_MS + random.randrange(HOUR_MS)
-            agent = (
-                f"Mozilla/5.0 (Linux; Android {10 + random.randrange(6)}; K) "
-                f"Chrome/{138 + random.randrange(6)}.0.0.0 Mobile Safari/537.36"
-            )
-            hand = Hand(
-                acts,
-                portal.account,
-                visitor_ip(random),
-                agent,
-                portal.account.number * 1_000_000 + day * 5_000 + visit,
-            )
-            for _ in range(1 + number_of(random, 1.3)):
-                kind = random.choice(portal.kinds)
-                denied = "A" if random.random() < 0.03 else ""
-                hand.view(at, kind, 1 + int(random.random() * RECORDS.get(kind, 4_000)), denied)
-                at += around(random, 25_000, 0.9)
-    return acts
+        tool.query(at, "Contact", around(random, 6, 0.9, 400), select("Contact", " AND Email IN (:since)"))

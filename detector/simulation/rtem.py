@@ -60,7 +60,7 @@ class Rtem:
             f'{{"CreatedDate":"{when}{zone}","EventDate":"{when}{zone}",'
             f'"EventIdentifier":"{number:08x}-51c1-4e0d-9a7b-{time_ms & 0xFFFFFFFFFFFF:012x}",{own},'
             f'"LoginKey":"l{act.session:x}","PolicyId":null,"PolicyOutcome":null,"EvaluationTime":0.0,'
-            f'"SessionKey":"s{act.session:x}","SessionLevel":"STANDARD","SourceIp":"{act.ip}",'
+            f'"SessionKey":"s{act.session:x}","SessionLevel":"STANDARD","SourceIp":"{act.ip or "Salesforce.com IP"}",'
             f'"UserId":"0054R{account.number:010d}AAA",{guest}"Username":"{account.name}"'
         )
         if envelope == 1:
@@ -127,7 +127,8 @@ class Rtem:
             self.event(
                 act, "ReportEvent",
                 f'"ExecutionIdentifier":"ex{act.job:x}","ExportFileFormat":{_quoted("CSV") if exported else "null"},'
-                f'"IsScheduled":false,"NumberOfColumns":9,"Operation":"{operation}","QueriedEntities":"{act.kind}",'
+                f'"IsScheduled":{"false" if act.ip else "true"},"NumberOfColumns":9,'
+                f'"Operation":"{operation}","QueriedEntities":"{act.kind}",'
                 f'"ReportId":"00O4R{act.record:010d}AAA",'
                 f'"RowsProcessed":{act.rows * chunk // chunks}.0,"Sequence":{chunk}',
                 chunk - 1,
@@ -170,7 +171,7 @@ class Rtem:
             f'"Application":"{app.name if app and shown else "N/A"}",'
             f'"ConnectedAppId":{_quoted(f"0H44R{app.number:010d}AAA") if app and shown else "null"},'
             f'"ElapsedTime":{80 + act.rows % 900},'
-            f'"Operation":"{"QueryMore" if more else "Query"}","OperationStatus":"SUCCESS",'
+            f'"Operation":"{"QueryMore" if more else "Query"}","OperationStatus":"Success",'
             f'"QueriedEntities":"{act.kind}",'
             f'"Query":"{query}","Records":{records},"RowsProcessed":{act.total}.0,{returned}"UserAgent":"{act.agent}"',
         )  # fmt: skip

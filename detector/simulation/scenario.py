@@ -15,14 +15,16 @@ import msgspec
 
 from detector.adapters import RecordError, decode
 from detector.simulation.act import Act
-from detector.simulation.attacks import Attack, Shape, attacks
+from detector.simulation.attacks import Attack, attacks
 from detector.simulation.bursts import Calendar, calendar
 from detector.simulation.chance import stream
 from detector.simulation.company import DAY_MS, HOUR_MS, company
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
-from detector.simulation.routine import integration_acts, person_acts, portal_acts
+from detector.simulation.programs import integration_acts, portal_acts
+from detector.simulation.routine import person_acts
 from detector.simulation.rtem import Rtem
+from detector.simulation.shapes import Shape
 from detector.simulation.ual import Ual
 
 __all__ = ["Format", "LogFile", "Scenario", "Simulation"]
@@ -76,7 +78,8 @@ class Simulation:
         self._company = company(scenario.seed, self._start_ms, scenario.days, scenario.people)
         quarter_end = (QUARTER_END_MS - self._start_ms) // DAY_MS
         self._calendar = calendar(self._company, quarter_end)
-        self._attacks: list[Attack] = []
+        self.attacks: list[Attack] = []
+        """What was carried out; known when the first file is."""
         self._writer = _writer(scenario.format)
         self._random = stream(scenario.seed, "defects", scenario.format)
         self._defects: list[DefectLabel] = []
@@ -111,7 +114,7 @@ class Simulation:
             start_ms=self._start_ms,
             end_ms=self._start_ms + scenario.days * DAY_MS,
             identities=tuple(IdentityLabel(name, roles[number]) for number, name in sorted(names.items())),
-            attacks=tuple(self._attack(attack) for attack in self._attacks),
+            attacks=tuple(self._attack(attack) for attack in self.attacks),
             bursts=tuple(
                 BurstLabel(
                     kind=burst.kind.value,
@@ -140,12 +143,13 @@ class Simulation:
         by_time = attrgetter("time_ms")
         for mine in done.values():
             mine.sort(key=by_time)
-        self._attacks = attacks(world, done, self._scenario.shapes)
+        self.attacks = attacks(world, done, self._scenario.shapes)
+        _take_leave(done, self.attacks)
         acts = [act for mine in done.values() for act in mine if world.start_ms <= act.time_ms < end_ms]
-        acts += [act for attack in self._attacks for act in attack.acts]
+        acts += [act for attack in self.attacks for act in attack.acts]
         _catch_up(acts, plan)
         acts.sort(key=by_time)
-        for attack in self._attacks:
+        for attack in self.attacks:
             self._note(attack)
         return acts
 
@@ -273,6 +277,15 @@ def _writer(log_format: Format) -> Elf | Rtem | Ual:
 
 def _turned(row: str) -> str:
     return '"' + '","'.join(reversed(row[1:-1].split('","'))) + '"'
+
+
+def _take_leave(done: dict[int, list[Act]], found: list[Attack]) -> None:
+    """Who has taken their book of business with them works here no more."""
+    for attack in found:
+        if attack.shape is Shape.LEAVER:
+            gone_ms = attack.acts[-1].time_ms + DAY_MS // 2
+            for number in attack.accounts:
+                done[number] = [act for act in done[number] if act.time_ms < gone_ms]
 
 
 def _catch_up(acts: list[Act], plan: Calendar) -> None:

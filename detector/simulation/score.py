@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from detector.simulation.attacks import Level, Shape
 from detector.simulation.labels import AttackLabel, Labels
+from detector.simulation.shapes import Level, Shape
 
 __all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Publication", "Score", "evaluate", "publication", "score"]
 
@@ -46,7 +46,10 @@ class AttackScore(msgspec.Struct, frozen=True):
     level: Level
     saved: float
     """Share of its rows not yet taken at its first alert; 0 if there was none."""
-    lost: float
+    rows: int
+    """How many it took in all."""
+    rows_lost: int
+    """How many it had taken at its first alert; all of them if there was none."""
     found: bool
     delay_ms: int | None
     """From its start to its first alert."""
@@ -59,6 +62,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """The lowest risk that counts; ``None`` where nothing fits into the budget."""
     headline: float
     """Mean over the attacks of what was saved."""
+    rows_lost: float
+    """Of all rows of all attacks together, the share that was taken before their first alerts."""
     recall: float
     attacks: tuple[AttackScore, ...]
     findings: int
@@ -87,6 +92,8 @@ def publication(finding: bytes) -> Publication:
     users = [item.actor.user.uid for item in found.evidences if item.actor and item.actor.user]
     users += [one.value for one in found.observables if one.type_id == _USER_ID]
     named = [f"{tenant}/{user}" for user in users if user]
+    targets = [target for analysis in found.anomaly_analyses for target in analysis.analysis_targets]
+    named += [target.name for target in targets if target.type == "identity" and target.name]
     own = (found.unmapped or {}).get("crmwatch")
     if isinstance(own, dict):
         named += [str(own[key]) for key in ("identity",) if own.get(key)]
@@ -94,6 +101,7 @@ def publication(finding: bytes) -> Publication:
         named += [str(one) for one in several] if isinstance(several, list) else []
     addresses = [item.src_endpoint.ip for item in found.evidences if item.src_endpoint]
     addresses += [one.value for one in found.observables if one.type_id in _ADDRESS_IDS]
+    addresses += [target.name for target in targets if target.type == "network"]
     return Publication(
         found.finding_info.uid,
         found.time,
@@ -125,6 +133,15 @@ class _Observable(msgspec.Struct):
     value: str | None = None
 
 
+class _Target(msgspec.Struct):
+    name: str | None = None
+    type: str | None = None
+
+
+class _Analysis(msgspec.Struct):
+    analysis_targets: list[_Target] = []
+
+
 class _Metadata(msgspec.Struct, frozen=True):
     tenant_uid: str | None = None
 
@@ -140,6 +157,7 @@ class _Finding(msgspec.Struct):
     metadata: _Metadata = _Metadata()
     evidences: list[_Evidence] = []
     observables: list[_Observable] = []
+    anomaly_analyses: list[_Analysis] = []
     unmapped: dict[str, Any] | None = None
 
 
@@ -187,10 +205,12 @@ def evaluate(labels: Labels, alerts: Sequence[Publication], threshold: float | N
         by_uid.setdefault(alert.uid, []).append(alert)
     false = [uid for uid in by_uid if uid not in true]
     days = (labels.end_ms - labels.start_ms) / DAY_MS
+    rows = sum(attack.rows for attack in attacks)
     delays = [attack.delay_ms for attack in attacks if attack.delay_ms is not None]
     return Score(
         threshold=threshold,
         headline=mean(attack.saved for attack in attacks) if attacks else 0.0,
+        rows_lost=sum(attack.rows_lost for attack in attacks) / rows if rows else 0.0,
         recall=mean(attack.found for attack in attacks) if attacks else 0.0,
         attacks=attacks,
         findings=len(by_uid),
@@ -203,19 +223,19 @@ def evaluate(labels: Labels, alerts: Sequence[Publication], threshold: float | N
 
 
 def _attack(attack: AttackLabel, alerted_ms: int | None) -> AttackScore:
-    lost = 1.0
+    rows = lost = attack.taken[-1][1] if attack.taken else 0
     if alerted_ms is not None:
-        total = attack.taken[-1][1] if attack.taken else 0
-        before = max((rows for time_ms, rows in attack.taken if time_ms <= alerted_ms), default=0)
-        lost = before / total if total else 0.0
+        lost = max((taken for time_ms, taken in attack.taken if time_ms <= alerted_ms), default=0)
+    saved = (1 - lost / rows if rows else 1.0) if alerted_ms is not None else 0.0
     return AttackScore(
-        attack.id,
-        attack.shape,
-        attack.level,
-        0.0 if alerted_ms is None else 1 - lost,
-        lost,
-        alerted_ms is not None,
-        None if alerted_ms is None else max(0, alerted_ms - attack.start_ms),
+        id=attack.id,
+        shape=attack.shape,
+        level=attack.level,
+        saved=saved,
+        rows=rows,
+        rows_lost=lost,
+        found=alerted_ms is not None,
+        delay_ms=None if alerted_ms is None else max(0, alerted_ms - attack.start_ms),
     )
 
 

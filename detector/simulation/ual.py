@@ -17,6 +17,8 @@ __all__ = ["ORGANISATION", "Ual"]
 ORGANISATION = "6f0c8a52-77d1-4c1e-9d35-2b7f5d0e51aa"
 PART_IDS = 55
 """How many ids fit into a part of a record."""
+SHOWN_ROWS = 250
+"""How many rows of a report that is only looked at are read: its first page."""
 _ENTITIES = {
     "Account": "account",
     "Case": "incident",
@@ -52,6 +54,8 @@ class Ual:
 
     def shown(self, act: Act) -> int:
         """How many of the act's rows the log shows."""
+        if act.operation is Operation.REPORT:
+            return min(act.rows, SHOWN_ROWS)
         return 0 if act.status else act.rows
 
     def lines(self, act: Act) -> list[tuple[str, str]]:
@@ -66,7 +70,7 @@ class Ual:
         account = act.account
         kind = {ActorKind.HUMAN: 0, ActorKind.INTEGRATION: 5, ActorKind.GUEST: 5}[account.kind]
         ip = f"[{act.ip}]:{40_000 + number % 20_000}" if ":" in act.ip else act.ip
-        if number % 3 and ":" not in act.ip:
+        if number % 3 and act.ip and ":" not in act.ip:
             ip = f"{act.ip}:{40_000 + number % 20_000}"
         self._out.append(
             (
@@ -149,8 +153,12 @@ class Ual:
         first = (act.job or act.time_ms) * 7919 % _MANY
         prefix = _guid(act.kind, 0)[:24]
         correlation = self._number + 1
-        for start in range(0, act.rows, PART_IDS):
-            numbers = range(first + start, first + min(start + PART_IDS, act.rows))
+        rows = self.shown(act)
+        if not act.attack and correlation % 97 == 0:  # it is not always there
+            self.record(act, message, query)
+            return
+        for start in range(0, rows, PART_IDS):
+            numbers = range(first + start, first + min(start + PART_IDS, rows))
             listed = ",".join([f"{prefix}{number % _MANY:012x}" for number in numbers])
             self.record(act, message, f'{query},"QueryResults":"{listed}"', correlation)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from detector.adapters import RecordError
 from detector.simulation import Baselines, Labels, Publication, Score, publication, read_labels, score
 from detector.simulation import evaluate as evaluate_at
-from detector.simulation.attacks import Level, Shape
+from detector.simulation.shapes import Level, Shape
 from streams.cli.screen import fail, out
 from streams.reader import ReadError, read_in_order
 
@@ -98,6 +98,7 @@ def _show(labels: Labels, scores: dict[str, Score]) -> None:
     for title in (
         "",
         "headline",
+        "rows lost",
         "recall",
         "precision",
         "findings",
@@ -110,6 +111,7 @@ def _show(labels: Labels, scores: dict[str, Score]) -> None:
         table.add_row(
             name,
             f"{found.headline:.3f}",
+            f"{found.rows_lost:.2f}",
             f"{found.recall:.2f}",
             "-" if found.precision is None else f"{found.precision:.2f}",
             str(found.findings),

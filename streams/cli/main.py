@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.bench import PASS_ON, bench
 from streams.cli.broker import broker
 from streams.cli.demo import demo
 from streams.cli.evaluate import evaluate
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (demo, replay, simulate, evaluate, worker, publish, topics, broker):
     app.command()(command)
+app.command(context_settings=PASS_ON)(bench)
 
 
 def _version(value: bool) -> None:

@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.text import Text
 
 from detector.simulation import Format, Labels, Scenario, Simulation
-from detector.simulation.attacks import Shape
+from detector.simulation.shapes import Shape
 from streams.cli.screen import errors, fail
 from streams.cli.screen import out as screen
 

@@ -6,7 +6,7 @@ day) it usually does. Quiet nights are not missing; nor is anything of a source 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from math import sqrt
 from statistics import median
@@ -19,8 +19,8 @@ __all__ = ["Coverage", "Gap", "Row", "Source", "Strip"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-MOST_CELLS = 200_000
-"""How many hours of event types are kept apart."""
+MOST_HOURS = 20_000
+"""How many hours are kept apart: more than two years."""
 MOST_DAYS = 400
 """How far back from the last event hours are looked at."""
 MOST_ROWS = 62
@@ -31,6 +31,10 @@ LIKE_HOURS = 3
 """How many other days must tell what is usual for an hour."""
 LEVELS = 5
 BUSY = 0.95
+
+
+_Cell = defaultdict[str, defaultdict[Operation, int]]
+"""An hour's events by adapter and operation."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -89,26 +93,30 @@ class Strip(msgspec.Struct, frozen=True):
 class Coverage:
     """Counts events by adapter, operation and hour, for every event of a run."""
 
+    __slots__ = ("_cell", "_hours", "_next_ms", "_start_ms", "_uncharted")
+
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, Operation, int], int] = {}
-        self.uncharted = 0
-        """Events beyond `MOST_CELLS` hours of event types: counted, and on no map."""
+        self._hours: dict[int, _Cell] = {}
+        self._uncharted: _Cell = _new_cell()
+        self._cell = self._uncharted  # the current hour's
+        self._start_ms = self._next_ms = 0
 
     def observe(self, event: AccessEvent) -> None:
-        """Count an event; called for each of them, so it does next to nothing."""
-        key = (event.origin.adapter, event.operation, event.time_ms // HOUR_MS)
-        try:
-            self._counts[key] += 1
-        except KeyError:
-            if len(self._counts) < MOST_CELLS:
-                self._counts[key] = 1
-            else:
-                self.uncharted += 1
+        """Count an event; called for each of them, mostly in the order of their time, so it does little."""
+        if not self._start_ms <= event.time_ms < self._next_ms:
+            self._turn(event.time_ms)
+        self._cell[event.origin.adapter][event.operation] += 1
+
+    @property
+    def uncharted(self) -> int:
+        """Events beyond `MOST_HOURS`: counted, and on no map."""
+        return sum(count for counts in self._uncharted.values() for count in counts.values())
 
     @property
     def operations(self) -> frozenset[Operation]:
         """The operations that there were."""
-        return frozenset(operation for _, operation, _ in self._counts)
+        cells = (*self._hours.values(), self._uncharted)
+        return frozenset(operation for cell in cells for counts in cell.values() for operation in counts)
 
     def sources(self) -> list[Source]:
         """By adapter: all of it first, then its operations, those with the most events first.
@@ -116,16 +124,16 @@ class Coverage:
         What is missing in all of an adapter is not said again of each operation.
         """
         span = self._span()
+        tables = self._tables()
         found: list[Source] = []
-        for adapter in sorted({adapter for adapter, _, _ in self._counts}):
-            whole = _source(adapter, None, self._hours(adapter), span, ())
-            found.append(whole)
-            operations = {operation for name, operation, _ in self._counts if name == adapter}
+        for adapter in sorted({adapter for adapter, _ in tables}):
+            whole = _source(adapter, None, tables[adapter, None], span, ())
             parts = [
-                _source(adapter, operation, self._hours(adapter, operation), span, whole.gaps)
-                for operation in operations
+                _source(adapter, operation, hours, span, whole.gaps)
+                for (name, operation), hours in tables.items()
+                if name == adapter and operation is not None
             ]
-            found += sorted(parts, key=lambda part: (-part.events, part.operation or ""))
+            found += [whole, *sorted(parts, key=lambda part: (-part.events, part.operation or ""))]
         return found
 
     def rows(self) -> list[Row]:
@@ -133,7 +141,10 @@ class Coverage:
         span = self._span()
         if not span:
             return []
-        hours = self._hours()
+        hours: Counter[int] = Counter()
+        for (_, operation), counts in self._tables().items():
+            if operation is None:
+                hours.update(counts)
         most = _most(hours.values())
         missing, partly = set[int](), set[int]()
         for source in self.sources():
@@ -142,28 +153,51 @@ class Coverage:
 
     def strips(self) -> list[Strip]:
         """The map of event types: each adapter and each of its operations over the same days as `rows`."""
-        span = self._span()
+        days = _days(self._span())
+        tables = self._tables()
         strips = []
         for source in self.sources():
-            hours = self._hours(source.adapter, source.operation)
-            days = [
-                sum(hours[hour] for hour in range(24 * first, 24 * last + 24)) for first, last in _days(span)
-            ]
-            most = _most(days)
-            strips.append(Strip(source, tuple(days), tuple(_level(count, most) for count in days)))
+            hours = tables[source.adapter, source.operation]
+            events = [sum(hours[hour] for hour in range(24 * first, 24 * last + 24)) for first, last in days]
+            most = _most(events)
+            strips.append(Strip(source, tuple(events), tuple(_level(count, most) for count in events)))
         return strips
+
+    def _turn(self, time_ms: int) -> None:
+        """Go to another hour's cell."""
+        hour = time_ms // HOUR_MS
+        self._start_ms, self._next_ms = hour * HOUR_MS, (hour + 1) * HOUR_MS
+        cell = self._hours.get(hour)
+        if cell is None:
+            cell = _new_cell() if len(self._hours) < MOST_HOURS else self._uncharted
+            if cell is not self._uncharted:
+                self._hours[hour] = cell
+        self._cell = cell
 
     def _span(self) -> range:
         """The hours looked at: those of the last `MOST_DAYS`."""
-        hours = [hour for _, _, hour in self._counts]
-        return range(max(min(hours), max(hours) - 24 * MOST_DAYS + 1), max(hours) + 1) if hours else range(0)
+        if not self._hours:
+            return range(0)
+        last = max(self._hours)
+        return range(max(min(self._hours), last - 24 * MOST_DAYS + 1), last + 1)
 
-    def _hours(self, adapter: str | None = None, operation: Operation | None = None) -> Counter[int]:
-        found: Counter[int] = Counter()
-        for (name, done, hour), count in self._counts.items():
-            if adapter in (None, name) and operation in (None, done):
-                found[hour] += count
-        return found
+    def _tables(self) -> dict[tuple[str, Operation | None], Counter[int]]:
+        """Hours and their events, by adapter and operation, and by adapter alone."""
+        tables: dict[tuple[str, Operation | None], Counter[int]] = {}
+        for hour, cell in self._hours.items():
+            for adapter, counts in cell.items():
+                for operation, count in counts.items():
+                    tables.setdefault((adapter, operation), Counter())[hour] = count
+                tables.setdefault((adapter, None), Counter())[hour] = sum(counts.values())
+        return tables
+
+
+def _new_cell() -> _Cell:
+    return defaultdict(_new_counts)
+
+
+def _new_counts() -> defaultdict[Operation, int]:
+    return defaultdict(int)
 
 
 def _source(

@@ -88,7 +88,7 @@ def headline(incidents: Sequence[Incident], count: int, summary: Summary) -> str
     held = [CATEGORIES[kind] for kind, _ in kinds.most_common(NAMED_CATEGORIES)]
     if held:
         taken += f" of {joined(held)}" if len(kinds) <= NAMED_CATEGORIES else f", mostly {joined(held)},"
-    lead = "One incident" if count == 1 else f"{number(count, 'incident')}, the worst"
+    lead = "One incident," if count == 1 else f"{number(count, 'incident')}, the worst"
     return f"{lead} {_level(worst)}: {who(worst)} took out {taken} since {minute(worst.start_ms)} UTC."
 
 
@@ -181,9 +181,11 @@ def cautions(
     found = []
     unknown = sum(way.unknown for way in account.ways)
     if unknown:
-        found.append(f"{number(unknown, 'read')} of these do not say how many rows left.")
+        found.append(f"{unknown:,} of these reads {_does(unknown)} not say how many rows left.")
     if account.unnamed_reads:
-        found.append(f"{number(account.unnamed_reads, 'read')} of these do not say of which object.")
+        found.append(
+            f"{account.unnamed_reads:,} of these reads {_does(account.unnamed_reads)} not say of which object."
+        )
     gaps = {
         (gap.start_ms, gap.end_ms): gap
         for source in sources
@@ -225,6 +227,10 @@ def gap_list(gaps: Sequence[Gap]) -> str:
 
 def _level(incident: Incident) -> str:
     return SEVERITIES[incident.severity]
+
+
+def _does(count: int) -> str:
+    return "does" if count == 1 else "do"
 
 
 def _window(horizon_ms: int) -> str:

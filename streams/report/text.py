@@ -133,22 +133,22 @@ def joined(words: Sequence[str], by: str = "and") -> str:
 
 def day(time_ms: int) -> str:
     """The day, UTC. What lies outside the calendar is shown as its end."""
-    return _at(time_ms // 1000).strftime("%Y-%m-%d")
+    return _iso(time_ms // 1000)[:10]
 
 
 def minute(time_ms: int) -> str:
     """The day and minute, UTC."""
-    return _at(time_ms // 1000).strftime("%Y-%m-%d %H:%M")
+    return _iso(time_ms // 1000)[:16]
 
 
 def second(time_ms: int) -> str:
     """The day and second, UTC."""
-    return _at(time_ms // 1000).strftime("%Y-%m-%d %H:%M:%S")
+    return _iso(time_ms // 1000)
 
 
 def clock(time_ms: int) -> str:
     """The minute alone, UTC."""
-    return _at(time_ms // 1000).strftime("%H:%M")
+    return _iso(time_ms // 1000)[11:16]
 
 
 def duration(span_ms: int) -> str:
@@ -171,5 +171,6 @@ def duration(span_ms: int) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _at(seconds: int) -> datetime:
-    return datetime.fromtimestamp(max(_FIRST_SECOND, min(seconds, _LAST_SECOND)), UTC)
+def _iso(seconds: int) -> str:
+    within = max(_FIRST_SECOND, min(seconds, _LAST_SECOND))
+    return datetime.fromtimestamp(within, UTC).isoformat(" ")[:19]

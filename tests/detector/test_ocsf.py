@@ -94,6 +94,9 @@ def test_rows_are_unknown_unless_something_names_them() -> None:
     one = api("GetContact", resources=many[:1])
     assert (one.operation, one.rows, one.objects) == (Operation.RECORD_VIEW, 1, ("Contact",))
     assert api("GetContacts", unmapped={"row_count": "731", "x": {}}).rows == 731
+    assert api("GetContacts", unmapped='{"rows": 7}').rows == 7
+    for odd in ("text", [1], {"rows": {"a": 1}}, 7):
+        assert api("GetContacts", unmapped=odd).rows is None
     assert api("UpdateContacts", 3, resources=many, unmapped={"rows": 3}).rows is None
 
 

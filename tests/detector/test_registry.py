@@ -43,7 +43,8 @@ class Echo:
 def test_every_adapter_is_found_under_its_name() -> None:
     """The formats in the package are all there, none twice, and each says what it is told by."""
     assert set(ADAPTERS) == {
-        "combined_log", "dynamics_ual", "hubspot", "ocsf", "salesforce_elf", "salesforce_rtem", "zendesk",
+        "combined_log", "dynamics_ual", "hubspot", "ocsf", "salesforce_elf", "salesforce_rtem",
+        "salesforce_setup", "zendesk",
     }  # fmt: skip
     assert all(adapter.name == name for name, adapter in ADAPTERS.items())
     assert AUTO not in ADAPTERS

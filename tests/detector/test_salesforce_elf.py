@@ -3,7 +3,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 
 from detector.adapters import RecordError
 from detector.adapters.salesforce_elf import ADAPTER
-from detector.adapters.salesforce_values import compact_ms, id18, iso_ms
+from detector.adapters.salesforce_values import Refused, compact_ms, id18, iso_ms
 from detector.event import AccessEvent, ActorKind, Counting, Operation
+from streams.reader import read
 
 ORG = "00D5g000004SkyW"
 TWO_RECORDS = "1$aura://X/ACTION$getRecord=1;2$aura://X/ACTION$getRecord=2"
@@ -119,6 +122,44 @@ def test_both_spellings_of_a_time_agree(milliseconds: int) -> None:
     compact = iso.replace("-", "").replace(":", "").replace("T", "")
     assert {iso_ms(iso + "Z"), iso_ms(iso + "+0000"), iso_ms(iso), compact_ms(compact)} == {milliseconds}
     assert iso_ms(iso + "+01:00") == milliseconds - 3_600_000
+
+
+@given(
+    st.datetimes(*(datetime(year, 6, 1, tzinfo=UTC).replace(tzinfo=None) for year in (2000, 2100))),
+    st.sampled_from(["", "Z", "+0000", "+00:00", "+02:00", "-0330"]),
+    st.integers(0, 9),
+    st.sampled_from(["T", " "]),
+)
+def test_any_iso_spelling_is_the_same_moment(moment: datetime, zone: str, digits: int, between: str) -> None:
+    """However many digits a second's fraction has, whatever the zone, and asked twice, the time is exact."""
+    fraction = f".{moment.microsecond:06d}000"[: digits + 1] if digits else ""
+    text = moment.strftime(f"%Y-%m-%d{between}%H:%M:%S") + fraction + zone
+    known = datetime.fromisoformat(text)
+    known = known if known.tzinfo else known.replace(tzinfo=UTC)
+    expected = (known - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    assert iso_ms(text) == iso_ms(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2025-03-20T14:59:60.000Z",
+        "2025W12T14:59:00:44.655Z",
+        "2025-03-20T14:59:44.655Z ",
+        "2025-03-20T14:60:44.655Z",
+        "2025-02-30T14:59:44.655Z",
+        "2025-03-20T1\u0664:59:44.655Z",
+        "1999-12-31T23:59:59.999Z",
+        "2101-01-01T00:00:00.000Z",
+    ],
+)
+def test_what_is_no_iso_time_is_refused(text: str) -> None:
+    """A time that is none, or out of the bounds, is a bad time however often it is asked for."""
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            iso_ms(text)
+        assert caught.value.reason == "bad_time"
 
 
 def test_neither_column_order_nor_format_changes_an_event() -> None:
@@ -419,3 +460,65 @@ def test_long_fields_are_cut() -> None:
     assert len(found.session or "") == 128
     assert len(found.objects[0]) == 80
     assert event("BulkApi2", JOB_ID=long).operation_id == "x" * 64
+
+
+SAMPLES = [
+    json.loads(raw.record)
+    for raw in read([str(Path(__file__).parents[1] / "samples" / "salesforce_elf" / "*.[cj]s*[vl]")])
+    if not raw.fault
+]
+VALUES = st.sampled_from(
+    [
+        "",
+        "API",
+        "Weird",
+        "Guest",
+        "17",
+        "-1",
+        "nan",
+        "many",
+        "a/b",
+        "2025-03-20T15:00:00.5Z",
+        "20250320145944",
+        "x" * 900,
+    ]
+) | st.text(max_size=20)
+
+
+def outcome(decode: Callable[[], AccessEvent]) -> AccessEvent | tuple[str, ...]:
+    """The event, or all that an error says."""
+    try:
+        return decode()
+    except RecordError as error:
+        return error.adapter, error.position, error.reason, error.detail
+
+
+@given(st.sampled_from(SAMPLES), st.data())
+def test_a_csv_row_is_the_same_event_as_its_object(sample: dict[str, str], data: st.DataObject) -> None:
+    """The fields of a row, under whatever header, give the event or the error that the row as an object does."""
+    row = {name: value for name, value in sample.items() if name}
+    for name in data.draw(st.lists(st.sampled_from([*row, "JOB_ID", "OTHER", "CLIENT_INFO"]), max_size=4)):
+        row[name] = data.draw(VALUES)
+    header = data.draw(st.permutations(list(row)))
+    decode = ADAPTER.columns(header)
+    assert (decode is not None) is ({"EVENT_TYPE", "TIMESTAMP"} <= set(header))
+    if decode is not None:
+        fields = [row[name] for name in header]
+        known = outcome(lambda: ADAPTER.decode(json.dumps(row).encode(), "a.csv:2"))
+        assert outcome(lambda: decode(fields, "a.csv:2")) == known
+        assert fields == [row[name] for name in header]
+
+
+def test_of_two_columns_with_one_name_the_last_counts() -> None:
+    """As in an object, so in a row."""
+    header = ["EVENT_TYPE", "TIMESTAMP", "ORGANIZATION_ID", "USER_ID", "URI", "URI"]
+    decode = ADAPTER.columns(header)
+    assert decode is not None
+    fields = ["API", "20250320145944.655", ORG, USER, "first", "last"]
+    known = ADAPTER.decode(json.dumps(dict(zip(header, fields, strict=True))).encode(), "a.csv:2")
+    assert decode(fields, "a.csv:2") == known
+
+
+def test_a_foreign_header_is_left_alone() -> None:
+    """A header without the columns that the vendor's files begin with is not decoded by column."""
+    assert ADAPTER.columns(["EVENT_TYPE", "DATE"]) is None

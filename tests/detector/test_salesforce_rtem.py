@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.adapters import RecordError
+from detector.adapters import RecordError, salesforce_soql
 from detector.adapters.salesforce_rtem import ADAPTER
-from detector.adapters.salesforce_values import id18, soql
+from detector.adapters.salesforce_soql import soql
+from detector.adapters.salesforce_values import id18
 from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Counting, Operation
 
 FIVE: dict[str, object] = {"Operation": "Query", "RowsReturned": 5}
@@ -361,3 +362,19 @@ def test_any_query_has_a_shape(query: str) -> None:
     assert found == soql(query)
     assert len(found.shape) <= 300
     assert len(found.fields) <= 50
+
+
+NAMES = st.sampled_from(["Id", "F1__c", "F2__c", "Name", "COUNT()", "Obj7__c"])
+LITERALS = st.sampled_from(
+    ["'a1'", "'b\\'2'", "17", "-4.5", "2025-01-01", "2026-12-31T12:00:00Z", "LAST_N_DAYS:3"]
+)
+
+
+@given(st.lists(st.tuples(st.lists(NAMES, min_size=1), NAMES, LITERALS), min_size=1, max_size=30))
+def test_a_query_is_understood_whatever_was_asked_before(asked: list[tuple[list[str], str, str]]) -> None:
+    """Queries that differ in digits alone, within a literal or within a name, are not taken for each other."""
+    for fields, name, literal in asked:
+        query = f"SELECT {', '.join(fields)} FROM {name} WHERE {name} = {literal} LIMIT 7"  # noqa: S608 - it is only read
+        alone = salesforce_soql._asked(" ".join(salesforce_soql._LITERAL.sub("?", query).split()))
+        found = soql(query)
+        assert (found.shape, found.objects, found.fields, found.counts) == alone

@@ -20,7 +20,9 @@ from detector.adapters import RecordError, choose
 from detector.event import AccessEvent
 from streams import framing
 from streams.framing import MAX_RECORD_BYTES, MAX_ROW_LINES, Frame, frames
+from streams.framing_json import json_frames
 from streams.reader import Raw, ReadError, decode_raw, read, read_in_order
+from streams.window import Pace, Window
 
 OBJECTS = [{"a": number, "text": 'x{"}\\\n[', "inner": {"list": [{"b": 1}, {}]}} for number in range(5)]
 
@@ -240,9 +242,9 @@ def test_memory_stays_constant() -> None:
             self.left -= 1
             return b'{"a":1}\n' * 4_000 if self.left else b""
 
-    window = framing._Window(Endless())
+    window = Window(Endless())
     held = 0
-    for _ in framing._json(window):
+    for _ in json_frames(window, Pace(0)):
         held = max(held, len(window.data))
     assert held < 3 * 32_000
 
@@ -484,3 +486,13 @@ def test_records_are_decoded_with_the_adapters_given(tmp_path: Path) -> None:
     assert isinstance(unknown, RecordError)
     assert isinstance(other, RecordError)
     assert unknown.adapter == other.adapter == "salesforce_rtem"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1_000])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n \n", b"\r\n\r\n"])
+def test_a_layout_is_told_however_little_comes_first(before: bytes, size: int) -> None:
+    """A pipe's first bytes may be no more than a byte order mark or a blank line."""
+    found = framed(before + b'{"a": 1} \n{"b": 2}{"c": 3}\n', size)
+    assert [frame.record for frame in found] == [b'{"a": 1}', b'{"b": 2}', b'{"c": 3}']
+    lines = before.count(b"\n")
+    assert [frame.line for frame in found] == [lines + 1, lines + 2, lines + 2]

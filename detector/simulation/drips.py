@@ -1,0 +1,91 @@
+"""Attacks that hide in what is normal: a little more every day, for weeks."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detector.event import Operation
+from detector.simulation.act import Act
+from detector.simulation.chance import around
+from detector.simulation.company import DAY_MS, RECORDS, Rhythm, Role
+from detector.simulation.scene import Attack, Scene
+
+__all__ = ["low_and_slow", "ramp"]
+
+
+_CLONED = frozenset(
+    {Operation.RECORD_VIEW, Operation.LIST_VIEW, Operation.SEARCH, Operation.REPORT, Operation.QUERY,
+     Operation.FILE_DOWNLOAD, Operation.REPORT_EXPORT}
+)  # fmt: skip
+
+
+def _more_of_the_same(scene: Scene, acts: list[Act], factor: float) -> None:
+    """Raise what was done on a day to so many times as much, by more of the same at other times of the day."""
+    random = scene.random
+    first, last = acts[0].time_ms, acts[-1].time_ms
+    jobs = acts[0].session * 1000 + 500
+    extra = factor - 1
+    for act in acts:
+        if act.operation not in _CLONED or act.status or not act.rows:
+            continue
+        for _ in range(int(extra) + (random.random() < extra % 1)):
+            jobs += 1
+            at = first + 60_000 + int(random.random() * (last - first))
+            record = act.record
+            if act.operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD):
+                record = 1 + int(random.random() * RECORDS.get(act.kind, 4_000))
+            rows = act.rows
+            if act.operation is not Operation.RECORD_VIEW and rows > 1:
+                rows = around(random, rows, 0.3, RECORDS.get(act.kind, 4_000))
+                rows = min(rows, 2_000) if act.operation is Operation.QUERY else rows
+            job = jobs if act.job else 0
+            scene.acts.append(
+                msgspec.structs.replace(
+                    act,
+                    time_ms=at,
+                    record=record,
+                    rows=rows,
+                    total=rows if job else 0,
+                    job=job,
+                    attack=scene.number,
+                )
+            )
+
+
+def low_and_slow(scene: Scene) -> list[Attack]:
+    """Two weeks of half as much again to two and a half times as much, from the account's own place."""
+    victim = scene.person(Role.AGENT, Role.SALES, Role.SUPERVISOR, Role.BACK_OFFICE, Role.MARKETING)
+    if victim is None:
+        return []
+    factor = scene.pick((25, 20, 15)) / 10
+    first = scene.day(15)
+    for acts in scene.workdays(victim.account.number, first, 20):
+        if acts[0].time_ms < scene.company.start_ms + (first + 14) * DAY_MS:
+            _more_of_the_same(scene, acts, factor)
+    return scene.result([victim.account.number], [])
+
+
+def ramp(scene: Scene) -> list[Attack]:
+    """A little more every day for more than two weeks, so that what is normal is learned along."""
+    random = scene.random
+    polls = [
+        one
+        for one in scene.company.integrations
+        if one.rhythm in (Rhythm.POLL, Rhythm.DAILY) and one.account.number not in scene.used
+    ]
+    if polls and random.random() < 0.4:
+        account = random.choice(polls).account.number
+        scene.used.add(account)
+    else:
+        victim = scene.person(Role.SUPERVISOR, Role.SALES, Role.MARKETING, Role.ANALYST)
+        if victim is None:
+            return []
+        account = victim.account.number
+    goal = scene.by_level(8, 4.5, 2.6)
+    length = 17
+    first = scene.first + random.randrange(max(1, scene.company.days - scene.first - length))
+    days = scene.workdays(account, first, length)
+    for step, acts in enumerate(days, 1):
+        if acts[0].time_ms < scene.company.start_ms + (first + length) * DAY_MS:
+            _more_of_the_same(scene, acts, goal ** (step / len(days)))
+    return scene.result([account], [])

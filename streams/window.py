@@ -1,0 +1,123 @@
+"""The part of a file that is being looked at while it is taken apart into records; memory stays constant."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+__all__ = ["BLOCK_BYTES", "MAX_RECORD_BYTES", "USUAL_BYTES", "Frame", "Pace", "Readable", "Window"]
+
+MAX_RECORD_BYTES = 1_000_000
+"""A longer record is cut to one byte more than this, by which it can be told."""
+BLOCK_BYTES = 262_144
+USUAL_BYTES = 16_384
+"""How far a line's end is looked for: an array without any must not be searched for every record."""
+
+
+class Readable(Protocol):
+    """An open file; read piece by piece, so that what lies before a damage is not lost with it."""
+
+    def read1(self, size: int, /) -> bytes:
+        """At most that many bytes, and none at the end."""
+        ...
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A record within a file."""
+
+    record: bytes
+    line: int
+    """The line, from 1, on which it begins."""
+    fault: str = ""
+    """What is already known to be wrong with it; empty for nothing."""
+
+
+class Window:
+    """The part of a file that is being looked at; `at` is its beginning in `data`, on line `line`."""
+
+    def __init__(self, file: Readable) -> None:
+        self._file = file
+        self._ended = False
+        self.data = b""
+        self.at = 0
+        self.line = 1
+        self.fault = ""
+
+    def __len__(self) -> int:
+        return len(self.data) - self.at
+
+    def more(self) -> bool:
+        """Whether another block could be added; what lies before `at` is forgotten."""
+        if self._ended:
+            return False
+        block = b""
+        try:
+            block = self._file.read1(BLOCK_BYTES)
+        except Exception as error:  # noqa: BLE001 - decompressors' errors have no class in common
+            self.fault = f"the file breaks off: {type(error).__name__}: {str(error)[:100]}"
+        self._ended = not block
+        self.data = self.data[self.at :] + block
+        self.at = 0
+        return not self._ended
+
+    def skip(self, size: int) -> None:
+        """Move the beginning on."""
+        self.line += self.data.count(b"\n", self.at, self.at + size)
+        self.at += size
+
+    def take(self, size: int) -> Frame:
+        """The next `size` bytes as a record, cut if it is too long."""
+        record = self.data[self.at : self.at + min(size, MAX_RECORD_BYTES + 1)]
+        frame = Frame(record, self.line)
+        self.skip(size)
+        return frame
+
+    def take_line(self) -> Frame | None:
+        """The next line without its end, cut if it is too long; ``None`` at the end."""
+        searched = 0
+        while (end := self.data.find(b"\n", self.at + searched)) < 0:
+            searched = len(self)
+            if searched > MAX_RECORD_BYTES:
+                frame = self.take(searched)
+                while (end := self.data.find(b"\n", self.at)) < 0:
+                    self.skip(len(self))
+                    if not self.more():
+                        return frame
+                self.skip(end + 1 - self.at)
+                return frame
+            if not self.more():
+                return self.take(searched) if searched else None
+        frame = self.take(end - self.at)
+        self.skip(1)
+        return frame
+
+
+class Pace:
+    """How much to take at once, and when: less, and for a while nothing, where that has often been in vain."""
+
+    def __init__(self, most: int) -> None:
+        """`most` is in bytes; 0 for looking at every record closely."""
+        self._most = most
+        self._careful = 1  # how many records to look at closely first: one
+        self._pause = 1
+        self.size = most
+        """How many bytes to take."""
+
+    def ready(self) -> bool:
+        """Whether to try; asked once for each record."""
+        self._careful -= 1
+        return self._careful < 0 < self._most
+
+    def tried(self, size: int, *, whole: bool) -> None:
+        """Learn from a try: how many bytes it led on, and whether that was all."""
+        if whole:
+            self.size = min(self._most, 2 * self.size)
+            self._pause, self._careful = 1, 0
+        elif size:
+            self.size = max(USUAL_BYTES, 2 * size)
+            self._pause, self._careful = 1, 1
+        else:
+            self.size = USUAL_BYTES
+            self._pause = min(1_024, 2 * self._pause)
+            self._careful = self._pause - 1  # beside the one that is in the way now

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from detector.catalogue import Category
+from detector.event import Operation
+from streams.replay import Summary
+from streams.report.coverage import Coverage, Gap
+from streams.report.sentences import (
+    absent,
+    bound_text,
+    cautions,
+    curve_text,
+    exposure,
+    gap_list,
+    headline,
+    mark_text,
+    mark_title,
+    others_text,
+    who,
+)
+from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
+from tests.streams.report.make import (
+    THEFT_MS,
+    account,
+    alert,
+    everyday,
+    incident,
+    stolen,
+)
+
+SUMMARY = Summary(events=1200, identities=31)
+EVERY = frozenset(Operation)
+
+
+@pytest.mark.parametrize(
+    ("count", "objects", "sentence"),
+    [
+        (1, {"Case": 6000}, "One incident, high: the integration sync (u) took out 6,000 rows of"
+         " customer-service content"),
+        (3, {"Case": 4000, "Contact": 2000},
+         "3 incidents, the worst high: the integration sync (u) took out 6,000 rows of customer-service content"
+         " and contact data"),
+        (1, {"Case": 4000, "Contact": 1990, "Voucher": 10},
+         "One incident, high: the integration sync (u) took out 6,000 rows, mostly customer-service content and contact"
+         " data,"),
+        (1, {}, "One incident, high: the integration sync (u) took out 6,000 rows"),
+    ],
+)  # fmt: skip
+def test_the_verdict_is_one_sentence(count: int, objects: dict[str, int], sentence: str) -> None:
+    """How many, how bad, who, what and since when."""
+    one = incident(
+        alert(resources=[{"name": name, "data": {"rows": rows}} for name, rows in objects.items()])
+    )
+    assert headline([one], count, SUMMARY) == f"{sentence} since 2026-03-11 03:00 UTC."
+
+
+def test_the_verdict_may_be_that_nothing_stands_out() -> None:
+    """In so many events; but of what could not be read, nothing is said."""
+    assert headline([], 0, SUMMARY) == "Nothing that stands out in 1,200 events of 31 identities."
+    assert headline([], 0, Summary(records=9)) == "Nothing could be read, so nothing can be said."
+
+
+def test_whom_it_is_about_is_said_plainly() -> None:
+    """By kind and name; several are counted."""
+    assert who(incident()) == "the integration sync (u)"
+    assert who(incident(alert(unmapped={}))) == "sync (u)"
+    assert others_text([4, 3, 3, 5, 4, 3]) == "1 critical, 2 high and 3 medium"
+
+
+def test_marks_say_what_they_mean() -> None:
+    """Every stage in a few words, alerts with their severity."""
+    found = account(everyday() + stolen())
+    told = [(mark_title(mark), mark_text(mark, incident())) for mark in found.marks]
+    assert told == [
+        ("New network", "first access from 192.0.2.0/24, not used by this identity before"),
+        ("Reconnaissance", "objects described or counted, from 192.0.2.0/24"),
+        ("Sample", "first rows read, from 192.0.2.0/24"),
+        ("Bulk", "the first read of a large part, from 192.0.2.0/24"),
+        ("Above what is expected", "at most 1,500 rows by bulk exports in a day"),
+        ("Alert, high", ""),
+        ("Traces deleted", "an export was deleted: Case"),
+    ]
+
+
+def test_the_curve_is_told_to_those_who_do_not_see_it() -> None:
+    """From when to when, how much, and when the bound was crossed, if it was."""
+    found = account(everyday() + stolen())
+    assert curve_text(incident(), found) == (
+        "Rows that left, added up: 6,020 between 2026-03-11 03:02 and 2026-03-11 03:06 UTC. Expected are at most 1,500"
+        " rows by bulk exports in a day, exceeded at 2026-03-11 03:04 UTC. The marks are listed beside it."
+    )
+    few = account([event(1, time_ms=THEFT_MS, rows=1)])
+    assert "in a day, which was not exceeded." in curve_text(incident(), few)
+
+
+def test_bounds_are_in_words() -> None:
+    """Hours and days as such, other windows by their length."""
+    bound = incident().bound
+    assert bound is not None
+    hour = msgspec.structs.replace(bound, horizon_ms=HOUR_MS, operation=None, rows=1.2)
+    assert bound_text(hour) == "at most 1 row in an hour"
+    assert bound_text(msgspec.structs.replace(bound, horizon_ms=7 * DAY_MS)) == (
+        "at most 1,500 rows by bulk exports in 7 days"
+    )
+
+
+def test_what_left_and_what_did_not() -> None:
+    """Every category has its share, what left first; a read without a number is neither nothing nor a row."""
+    events = [
+        event(1, time_ms=THEFT_MS, rows=7, objects=("Contact",)),
+        event(2, time_ms=THEFT_MS, rows=None, objects=("Passport__c",)),
+        event(3, time_ms=THEFT_MS, rows=0, objects=("Payment",)),
+    ]
+    shares = {share.category: share for share in exposure(incident(), account(events))}
+    assert list(shares)[:2] == [Category.CONTACT, Category.IDENTITY_DOCUMENTS]
+    assert set(shares) == set(Category)
+    contact, documents, payment = (
+        shares[kind] for kind in (Category.CONTACT, Category.IDENTITY_DOCUMENTS, Category.PAYMENT)
+    )
+    assert (contact.rows, contact.objects, contact.unknown) == (7, (("Contact", 7),), 0)
+    assert (documents.rows, documents.unknown, documents.named) == (0, 1, True)
+    assert (payment.rows, payment.unknown, payment.named) == (0, 0, True)
+    assert not shares[Category.HEALTH].named
+    assert exposure(incident(), None)[0].objects == (("Case", 6000),)
+
+
+def test_what_may_not_be_concluded_is_said() -> None:
+    """Each reason why something may have left unseen, and none that does not hold."""
+    events = [
+        event(1, time_ms=THEFT_MS, rows=None, objects=()),
+        *[event(10 + n, time_ms=THEFT_MS + 1, rows=1, operation_id=f"o-{n}") for n in range(50)],
+    ]
+    gone = (THEFT_MS - START_MS) // HOUR_MS
+    hours = [hour for hour in range(24 * 12) if hour != gone]
+    coverage = Coverage()
+    for hour in hours:
+        for n in range(12):
+            coverage.observe(event(n, time_ms=START_MS + hour * HOUR_MS))
+    sources = coverage.sources()
+    told = cautions(account(events), sources, EVERY - {Operation.SEARCH, Operation.LOGIN}, 3)
+    assert told == [
+        "1 of these reads does not say how many rows left.",
+        "1 of these reads does not say of which object.",
+        "Logs are missing within this time: 2026-03-11, 03:00 to 04:00 UTC.",
+        "These logs hold no searches at all, of anybody.",
+        "3 records could not be read.",
+        "2 operations fell out of the count's memory: rows of those that report again later are counted twice.",
+    ]
+    assert cautions(account(stolen()), [], EVERY, 0) == []
+
+
+def test_only_ways_by_which_rows_leave_are_missed() -> None:
+    """That nobody logged in takes nothing from the picture."""
+    assert absent(EVERY) == []
+    assert absent(frozenset({Operation.QUERY, Operation.SEARCH, Operation.RECORD_VIEW, Operation.LIST_VIEW})) == [
+        "bulk exports", "reports", "report exports", "file downloads",
+    ]  # fmt: skip
+
+
+def test_gaps_are_listed_shortly() -> None:
+    """The earliest three, hours that were not to be expected told apart, and how many more."""
+    gaps = [
+        Gap(START_MS + n * DAY_MS, START_MS + n * DAY_MS + 3 * HOUR_MS, 2 + (n > 0), 9)
+        for n in (4, 0, 1, 2, 3)
+    ]
+    assert gap_list(gaps) == (
+        "2026-03-02, 00:00 to 03:00 UTC (2 hours); 2026-03-03, 00:00 to 03:00 UTC;"
+        " 2026-03-04, 00:00 to 03:00 UTC; 2 more times"
+    )
