@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from detector.catalogue import category, sensitivity
+from detector.identity.level import DAY_MS, HOUR_MS
 from detector.measures import attacks, steps
 from detector.sentence import describe, ranked, title
 from detector.signal import Evidence
@@ -234,13 +235,18 @@ def _is_address(text: str) -> bool:
 
 
 def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
-    parameter = f"{found.channel}.rows.{found.span}"
+    parameter = f"{found.channel}.rows"
+    start, end = found.first_ms, found.last_ms
+    length = {"hour": HOUR_MS, "day": DAY_MS}.get(found.span)
+    if length is not None:  # these begin and end with the clock's
+        start = found.time_ms // length * length
+        end = start + length
     span = {
         "type_id": 1,
         "type": "Milliseconds",
-        "duration": found.last_ms - found.first_ms,
-        "start_time": found.first_ms,
-        "end_time": found.last_ms,
+        "duration": end - start,
+        "start_time": start,
+        "end_time": end,
     }
     return {
         "analysis_targets": [{"name": f"{incident.tenant}/{_about(incident)}", "type": "identity"}],

@@ -30,6 +30,8 @@ class Access(msgspec.Struct, gc=False):
     """On how many days before the identity was active."""
     age_days: int
     """How many days ago it was first seen."""
+    grown: int = 0
+    """By about how many entries of 64 bytes the states have grown with it, as its detectors note."""
 
 
 class Day(msgspec.Struct, frozen=True):

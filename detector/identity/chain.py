@@ -123,6 +123,10 @@ class Chain:
     def drop(self, state: ChainState, day: int) -> None:
         """Nothing is held by day."""
 
+    def shrink(self, state: ChainState) -> bool:
+        """There is little to give up."""
+        return False
+
     def _looks_around(self, state: ChainState, access: Access) -> bool:
         """Whether this event makes it many kinds of record within the hour."""
         if access.hour != state.looked_hour:

@@ -66,9 +66,10 @@ class Drip:
                 days[day] += access.rows
             else:
                 days[day] = access.rows
+                access.grown += 1
                 if len(days) > MAX_DAYS:
                     del days[min(days)]
-            add_rows(state.objects, access.object, access.rows)
+            access.grown += add_rows(state.objects, access.object, access.rows)
         return None
 
     def close(self, state: DripState, day: Day, settings: DetectionSettings) -> list[Signal]:
@@ -87,6 +88,10 @@ class Drip:
 
     def drop(self, state: DripState, day: int) -> None:
         """A late day's rows stay in the week."""
+
+    def shrink(self, state: DripState) -> bool:
+        """There is little to give up."""
+        return False
 
     def _add(self, state: DripState, day: Day, rows: int, weekly: Measure) -> list[Signal]:
         reference = state.reference

@@ -60,12 +60,14 @@ class Export:
         largest = state.operations.get(operation)
         if largest is None:
             largest = state.operations[operation] = Largest()
+            access.grown += 2
         rows = access.operation_rows
         left = largest.left[access.day] = largest.left.get(access.day, 0) + access.rows
         before = largest.open.get(access.day)
         if before is None:
             largest.level.bound = bound(largest.level, Span.OPERATION, settings)
             largest.open[access.day] = rows
+            access.grown += 1
         elif rows > before:
             largest.open[access.day] = rows
         else:
@@ -110,6 +112,15 @@ class Export:
         for largest in state.operations.values():
             largest.open.pop(day, None)
             largest.left.pop(day, None)
+
+    def shrink(self, state: ExportState) -> bool:
+        """Give up the kind of operation that has been used least."""
+        operations = state.operations
+        least = min(operations, key=lambda name: (operations[name].level.days, name), default=None)
+        if least is None:
+            return False
+        del operations[least]
+        return True
 
 
 DETECTOR = Export()

@@ -52,7 +52,7 @@ class Intel:
             state.day, state.rows, state.said, state.objects = access.day, 0, -1, {}
         state.rows += access.rows
         if access.rows:
-            add_rows(state.objects, access.object, access.rows)
+            access.grown += add_rows(state.objects, access.object, access.rows)
         if state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS:
             return None
         state.said = state.rows
@@ -79,6 +79,10 @@ class Intel:
 
     def drop(self, state: IntelState, day: int) -> None:
         """Nothing is kept by day."""
+
+    def shrink(self, state: IntelState) -> bool:
+        """There is little to give up."""
+        return False
 
 
 DETECTOR = Intel()

@@ -18,6 +18,7 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS
+from detector.identity.objects import add_rows, cut
 from detector.settings import DetectionSettings
 from detector.signal import New, Signal, SignalKind, evidence
 
@@ -29,9 +30,11 @@ MOST_KNOWN = (24, 12, 12, 8, 16, 20, 16)
 USED = ("network", "agent", "app")
 """Of these sorts triage learns how common each value is."""
 MAX_YOUNG = 12
+LEAST_KNOWN = 4
+"""So many values of a sort are kept even when room is short."""
 MAX_COMBINATIONS = 64
-MAX_OBJECTS = 6
 MAX_TEXT = 64
+"""How many bytes of a value are kept for as long as it is young."""
 YOUNG_DAYS = 5
 FIRST_ROWS = 10
 """A signal follows each time rows have grown by the growth factor and by so many."""
@@ -39,7 +42,7 @@ ODD_SHARE = 0.12
 """An hour is odd in which the identity was active on fewer than this share of such days."""
 FORGET_DAYS = 60
 """How often something new is shown is remembered about this long."""
-ENOUGH_DAYS = 5
+ENOUGH_DAYS = 3
 """After so many days, who showed something new of a sort on more than half of them is expected to."""
 HOUR = "hour"
 
@@ -69,10 +72,10 @@ class NoveltyState(msgspec.Struct, array_like=True, dict=True):
     """The hour (since 1970) that `odd` is about."""
     odd: float = 0.0
     """The share of such days on which it is active in this hour, if that is small; else 0."""
-    seen_hours: list[int] = []
-    """Hours (since 1970) of days that are not over in which it was active."""
+    seen_hours: dict[int, int] = {}
+    """Day that is not over → the hours in which it was active, a bit each."""
     fresh: dict[int, int] = {}
-    """Sorts that have shown something new on a day that is not over: sort + 8 × day → 1."""
+    """Day that is not over → the sorts that have shown something new, a bit each."""
     young: dict[int, Young] = {}
     rows: int = 0
     """Rows that left with anything young, or in an odd hour, on `said_day`."""
@@ -125,9 +128,11 @@ class Novelty:
         if not state.news:
             state.news = [0.0] * (len(SORTS) + 1)
         state.news[-1] += 1
+        fresh = state.fresh.pop(day.day, 0)
         for sort in range(len(SORTS)):
-            if state.fresh.pop(sort + 8 * day.day, 0):
-                state.news[sort] += 1
+            state.news[sort] += fresh >> sort & 1
+        if day.known_days + 1 == settings.cold_days:  # a start is not a habit, unless it goes on like this
+            state.news[:-1] = [count if count > state.news[-1] / 2 else 0.0 for count in state.news[:-1]]
         if state.news[-1] >= FORGET_DAYS:
             state.news = [count / 2 for count in state.news]
         _learn_hours(state, day)
@@ -141,9 +146,21 @@ class Novelty:
 
     def drop(self, state: NoveltyState, day: int) -> None:
         """Forget the day."""
-        for sort in range(len(SORTS)):
-            state.fresh.pop(sort + 8 * day, None)
-        state.seen_hours = [hour for hour in state.seen_hours if hour // 24 != day]
+        state.fresh.pop(day, None)
+        state.seen_hours.pop(day, None)
+
+    def shrink(self, state: NoveltyState) -> bool:
+        """Give up what is young with the fewest rows, or else what has been unseen the longest of the largest sort."""
+        state.__dict__.clear()  # the cache must not remember what the state does not
+        if len(state.young) > MAX_YOUNG // 2:
+            _forget_young(state)
+            return True
+        known = max(state.known, key=len, default={})
+        if len(known) <= LEAST_KNOWN:
+            return False
+        for _ in range(LEAST_KNOWN):
+            del known[min(known, key=lambda key: (known[key], key))]
+        return True
 
     def _meet(
         self, state: NoveltyState, access: Access, settings: DetectionSettings
@@ -171,17 +188,21 @@ class Novelty:
             key = checksum(sort, value)
             known = state.known[sort]
             if key not in known:
-                state.fresh[sort + 8 * access.day] = 0 if cold else 1
+                if access.known_days:  # on the first day everything is new
+                    state.fresh[access.day] = state.fresh.get(access.day, 0) | 1 << sort
                 if not cold and not _always_new(state, sort):
                     first = True
                     if len(state.young) >= MAX_YOUNG:
-                        least = min(state.young, key=lambda k: (state.young[k].rows, state.young[k].first_ms))
-                        del state.young[least]
+                        _forget_young(state)
                     news, days = (state.news[sort], state.news[-1]) if state.news else (0.0, 0.0)
-                    state.young[key] = Young(SORTS[sort], value[:MAX_TEXT], event.time_ms, news, days)
+                    text = cut(value, MAX_TEXT)
+                    state.young[key] = Young(SORTS[sort], text, event.time_ms, news, days)
+                    access.grown += 2
                 if len(known) >= MOST_KNOWN[sort]:
                     del known[min(known, key=lambda k: (known[k], k))]
                     state.__dict__["cache"].clear()  # it must not remember what the state does not
+                else:
+                    access.grown += 1
             known[key] = max(access.day, known.get(key, 0))
             if key in state.young:
                 young.append(key)
@@ -210,10 +231,7 @@ class Novelty:
             if not state.rows:
                 state.since = access.event.time_ms
             state.rows += rows
-            kind = access.object[:MAX_TEXT]
-            if kind not in state.objects and len(state.objects) >= MAX_OBJECTS:
-                kind = "*"
-            state.objects[kind] = state.objects.get(kind, 0) + rows
+            access.grown += add_rows(state.objects, access.object, rows)
         grown = rows and state.rows >= state.said * settings.growth + FIRST_ROWS
         if not first and not grown:
             return None
@@ -254,6 +272,11 @@ class Novelty:
                 evidence=evidence(event, access.rows),
             )
         ]
+
+
+def _forget_young(state: NoveltyState) -> None:
+    young = state.young
+    del young[min(young, key=lambda key: (young[key].rows, young[key].first_ms, key))]
 
 
 def checksum(sort: int, value: str) -> int:
@@ -325,10 +348,7 @@ def _turn(state: NoveltyState, access: Access, settings: DetectionSettings) -> N
     """See whether the identity is usually active in this hour."""
     state.hour = access.hour
     state.odd = 0.0
-    if access.hour not in state.seen_hours:
-        state.seen_hours.append(access.hour)
-        if len(state.seen_hours) > 72:
-            state.seen_hours.pop(0)
+    state.seen_hours[access.day] = state.seen_hours.get(access.day, 0) | 1 << access.hour % 24
     if access.known_days < 2 * settings.cold_days or not state.hours:
         return
     weekend = _is_weekend(access.day)
@@ -346,16 +366,12 @@ def _learn_hours(state: NoveltyState, day: Day) -> None:
     if not state.hours:
         state.hours = [0] * 48
     start = 24 if _is_weekend(day.day) else 0
-    left = []
-    for hour in state.seen_hours:
-        if hour // 24 == day.day:
-            at = start + hour % 24
-            state.hours[at] = state.hours[at] + 1
-            if state.hours[at] > FORGET_DAYS:
-                state.hours = [count // 2 for count in state.hours]
-        elif hour // 24 > day.day:
-            left.append(hour)
-    state.seen_hours = left
+    seen = state.seen_hours.pop(day.day, 0)
+    for hour in range(24):
+        if seen >> hour & 1:
+            state.hours[start + hour] += 1
+    if max(state.hours) > FORGET_DAYS:
+        state.hours = [count // 2 for count in state.hours]
 
 
 DETECTOR = Novelty()

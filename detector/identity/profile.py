@@ -11,6 +11,7 @@ from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind, Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS, HOUR_MS
+from detector.identity.objects import cut
 from detector.identity.registry import DETECTORS
 from detector.ledger import Ledger, count
 from detector.settings import DetectionSettings, peers_of
@@ -30,7 +31,16 @@ __all__ = [
 
 PROFILE_VERSION = 2
 MAX_NAME = 120
-"""How many characters of an actor's name are kept."""
+"""How many bytes of an actor's name are kept."""
+MAX_BYTES = 4_096
+"""No profile is larger, whatever is in the log."""
+SPARE_BYTES = 400
+"""Of these, what its numbers may grow by until its size is looked at again."""
+ROOMY_BYTES = 3_400
+"""When it has grown too large, things are given up until it is as small as this."""
+ENTRY_BYTES = 64
+LARGE_ROWS = 1 << 16
+"""Rows that make the numbers themselves grow."""
 MAX_OPEN_DAYS = 3
 """How many days are open at once; times all over the calendar close the first of them early."""
 
@@ -84,6 +94,8 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     """Source partition → offset of the last record applied. What lies at or before it is skipped, which makes
     redelivery harmless."""
     ledger: Ledger = msgspec.field(default_factory=Ledger)
+    room: int = 0
+    """How many more entries of `ENTRY_BYTES` fit in before its size is looked at again."""
     states: States = msgspec.field(default_factory=States)
 
 
@@ -169,7 +181,7 @@ def new(event: AccessEvent) -> Profile:
         tenant=event.tenant,
         actor=event.actor,
         actor_kind=event.actor_kind,
-        actor_name=None if event.actor_name is None else event.actor_name[:MAX_NAME],
+        actor_name=None if event.actor_name is None else cut(event.actor_name, MAX_NAME),
         first_ms=event.time_ms,
         clock_ms=event.time_ms,
     )
@@ -190,7 +202,7 @@ def observe(
     if time_ms > profile.clock_ms:
         profile.clock_ms = time_ms
     if event.actor_name is not None and event.actor_name != profile.actor_name:
-        profile.actor_name = event.actor_name[:MAX_NAME]
+        profile.actor_name = cut(event.actor_name, MAX_NAME)
     day = time_ms // DAY_MS
     signals: list[Signal] = []
     if day not in profile.open_days:
@@ -213,6 +225,12 @@ def observe(
         more = observe_event(getattr(states, name), access, settings)
         if more:
             said = more if said is None else said + more
+    if counted.rows >= LARGE_ROWS:
+        access.grown += 2
+    if access.grown:
+        profile.room -= access.grown
+        if profile.room < 0:
+            _make_room(profile)
     if said:
         for signal in said[:-1]:
             signal.more = True
@@ -279,6 +297,20 @@ def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) ->
     profile.known_days += 1
     profile.learned_day = day
     return signals
+
+
+def _make_room(profile: Profile) -> None:
+    """See how large it is; if too large, let the largest states give up what they need least."""
+    states = profile.states
+    size = len(encode(profile))
+    if size > MAX_BYTES - SPARE_BYTES:
+        while size > ROOMY_BYTES:
+            sizes = {name: len(_encoder.encode(getattr(states, name))) for name in DETECTORS}
+            largest_first = sorted(DETECTORS, key=lambda name: (-sizes[name], name))
+            if not any(DETECTORS[name].shrink(getattr(states, name)) for name in largest_first):
+                break
+            size = len(encode(profile))
+    profile.room = max(0, MAX_BYTES - SPARE_BYTES - size) // ENTRY_BYTES
 
 
 def _drop(profile: Profile, day: int) -> None:

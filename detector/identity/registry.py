@@ -45,6 +45,13 @@ class IdentityDetector(Protocol):
         """Forget a day that was reopened by late events: it has been learned before."""
         ...
 
+    def shrink(self, state: Any) -> bool:
+        """Give up a part of what is known, what is needed least; whether there was anything to give up.
+
+        Called when an identity's profile has grown too large. What a state grows by is noted in `Access.grown`.
+        """
+        ...
+
 
 _SHARED = ("registry", "profile", "level", "access", "objects")
 

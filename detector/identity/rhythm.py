@@ -11,7 +11,7 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS
-from detector.identity.objects import add_rows
+from detector.identity.objects import add_rows, cut
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -37,6 +37,8 @@ USUAL_SPREAD = 0.5
 ASCENDING = 20
 """Of so many ids each higher than the one before, chance makes none."""
 CENTI_MS = 100
+MAX_ID = 40
+"""How many bytes of an id are kept."""
 
 
 class RhythmState(msgspec.Struct, array_like=True):
@@ -85,7 +87,7 @@ class Rhythm:
             else:
                 state.gaps[actions % GAPS] = gap_ms // CENTI_MS
         if event.record_ids:
-            newest = event.record_ids[0][:40]
+            newest = cut(event.record_ids[0], MAX_ID)
             if newest > state.last_id and len(newest) == len(state.last_id):
                 state.ascending += 1
             elif newest != state.last_id:
@@ -93,7 +95,7 @@ class Rhythm:
             state.last_id = newest
         if access.rows:
             state.rows += access.rows
-            add_rows(state.objects, access.object, access.rows)
+            access.grown += add_rows(state.objects, access.object, access.rows)
         if actions < FIRST_ACTIONS or actions % 10:
             return None
         return self._judged(state, access)
@@ -104,6 +106,10 @@ class Rhythm:
 
     def drop(self, state: RhythmState, day: int) -> None:
         """Nothing is kept by day."""
+
+    def shrink(self, state: RhythmState) -> bool:
+        """There is little to give up."""
+        return False
 
     def _judged(self, state: RhythmState, access: Access) -> list[Signal] | None:
         gaps = sorted(state.gaps)

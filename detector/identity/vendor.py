@@ -63,5 +63,9 @@ class Vendor:
     def drop(self, state: VendorState, day: int) -> None:
         """Nothing is kept by day."""
 
+    def shrink(self, state: VendorState) -> bool:
+        """There is little to give up."""
+        return False
+
 
 DETECTOR = Vendor()

@@ -112,6 +112,10 @@ class Volume:
         for channel in state.channels.values():
             channel.open.pop(day, None)
 
+    def shrink(self, state: VolumeState) -> bool:
+        """Give up the channel that has been used least."""
+        return _forget_channel(state)
+
     def _add(
         self, state: VolumeState, name: str, access: Access, settings: DetectionSettings
     ) -> list[Signal] | None:
@@ -120,10 +124,12 @@ class Volume:
             if len(state.channels) >= MAX_CHANNELS:
                 _forget_channel(state)
             channel = state.channels[name] = Channel()
+            access.grown += 3
         opened = channel.open.get(access.day)
         time_ms = access.event.time_ms - access.day * DAY_MS
         if opened is None:
             opened = channel.open[access.day] = Open(first_ms=time_ms, last_ms=time_ms)
+            access.grown += 2
             _set_bounds(channel, access.day, settings)
         elif time_ms > opened.last_ms:
             opened.last_ms = time_ms
@@ -146,7 +152,7 @@ class Volume:
         if kind in opened.objects:
             opened.objects[kind] += rows
         else:
-            add_rows(opened.objects, kind, rows)
+            access.grown += add_rows(opened.objects, kind, rows)
         if opened.rows <= channel.daily.bound and in_hour <= channel.hour.bound:
             return None
         return self._judged(channel, name, opened, in_hour, access, settings)
@@ -214,10 +220,18 @@ def _learn(channel: Channel, day: int, rows: int, peak: int, settings: Detection
         _set_bounds(channel, max(channel.open), settings)  # the next weekday has a peak of its own
 
 
-def _forget_channel(state: VolumeState) -> None:
+def _forget_channel(state: VolumeState) -> bool:
     """Make room by giving up the channel that has been used least."""
-    least = min(state.channels, key=lambda name: (state.channels[name].daily.days, name))
-    del state.channels[least]
+    channels = state.channels
+    least = min(
+        (name for name in channels if name != ALL),
+        key=lambda name: (channels[name].daily.days, name),
+        default=None,
+    )
+    if least is None:
+        return False
+    del channels[least]
+    return True
 
 
 DETECTOR = Volume()

@@ -19,6 +19,7 @@ from detector.alert import Activity, Alert
 from detector.event import ActorKind
 from detector.fleet import burst, origin, population
 from detector.fleet.burst import Shown
+from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import Newcomer, Origin
 from detector.fleet.population import SETTLE_MS, TICK_MS, Population
 from detector.fleet.rarity import strangeness
@@ -46,6 +47,8 @@ _ORIGIN = b"o"
 _PENDING = b"p"
 _TENANT = b"t"
 _TALLY = b"y"
+_FOREST = b"f"
+_VECTOR = b"v"
 _AMOUNTS = ("volume", "export", "drip")
 _CERTAIN = ("vendor", "intel")
 """Their scores are what they say."""
@@ -100,6 +103,7 @@ class Desk:
         self._origins: dict[str, Origin] = {}
         self._pending: dict[int, dict[str, _Pending]] = {}  # end of a tick → by tenant, network and actor
         self._tenants: dict[str, Tenant] = {}
+        self._mixtures = Mixtures()
         self._tallies: dict[int, dict[str, Tally]] = {}  # end of a tick → tenant → what was counted
         self._open: set[str] = set()
         self._dirty: set[str] = set()
@@ -138,6 +142,12 @@ class Desk:
                     end, _, tenant = name.partition("|")
                     tally = msgspec.msgpack.decode(self._store[key], type=Tally)
                     self._tallies.setdefault(int(end), {})[tenant] = tally
+                elif key[:1] == _FOREST:
+                    self._mixtures.restore(name, self._store[key])
+                elif key[:1] == _VECTOR:
+                    end, _, about = name.partition("|")
+                    group, _, actor = about.partition("\x1f")
+                    self._mixtures.restore_waiting(int(end), group, actor, self._store[key])
                 else:
                     standing = _decode(name, self._store[key])
                     if standing.incident is not None:
@@ -170,7 +180,9 @@ class Desk:
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
         weighed = not over and not (announced and signal.detector in _AMOUNTS)
-        if weighed:
+        if over and not announced:
+            weighed = self._mix(standing, signal)
+        elif weighed:
             self._weigh(name, standing, signal, provisional=provisional)
         incident = standing.incident
         # The last of the signals that belong together may add nothing, and still all before it wait for it.
@@ -227,6 +239,13 @@ class Desk:
             tally = self._tallies[tick][tenant]
             ordered = Tally(tally.rows, dict(sorted(tally.sources.items())))
             changed[_tally_key(tick, tenant)] = msgspec.msgpack.encode(ordered)
+        mixtures = self._mixtures
+        for gone in mixtures.learned:
+            changed[_vector_key(*gone)] = None
+        for vector in sorted(mixtures.changed):
+            changed[_vector_key(*vector)] = mixtures.encoded(*vector)
+        for group in sorted(mixtures.changed_forests):
+            changed[_FOREST + group.encode()] = mixtures.forests[group].encode()
         return changed
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -244,6 +263,9 @@ class Desk:
         self._dirty_pending.clear()
         self._dirty_tenants.clear()
         self._dirty_tallies.clear()
+        self._mixtures.learned.clear()
+        self._mixtures.changed.clear()
+        self._mixtures.changed_forests.clear()
 
     @property
     def dirty(self) -> int:
@@ -298,11 +320,27 @@ class Desk:
         if announced:
             return
         day = self._population.learn(signal, self.watermark_ms // DAY_MS)
+        alarmed = standing.incident is not None and standing.incident.published > 0
+        self._mixtures.add(signal, day, alarmed=alarmed)
         for detector, score in (greatest | signal.facts).items():
             if detector == budget.NAME:
                 self._population.count_at(signal.tenant, day, budget.NAME, round(score))
             else:
                 self._population.count(signal.tenant, day, f"score|{signal.peers}|{detector}", score)
+
+    def _mix(self, standing: Standing, signal: Signal) -> bool:
+        """Let a day that is odd as a whole support an incident that is open; whether it does."""
+        incident = standing.incident
+        surprise = self._mixtures.surprise(signal)
+        if incident is None or surprise < self._triage.support_surprise:
+            return False
+        finding = Finding(
+            "population", "", "", signal.time_ms, signal.day * DAY_MS, (signal.day + 1) * DAY_MS - 1, surprise
+        )
+        known = incident.findings.get(finding.detector)
+        if known is None or finding.surprise >= known.surprise:
+            incident.findings[finding.detector] = finding
+        return True
 
     def _weigh(self, name: str, standing: Standing, signal: Signal, *, provisional: bool) -> None:
         """Let a signal open an incident or join the one that is open, if it is surprising enough."""
@@ -606,6 +644,10 @@ def _pending_key(end: int, about: str) -> bytes:
 
 def _tally_key(end: int, tenant: str) -> bytes:
     return _TALLY + f"{end}|{tenant}".encode()
+
+
+def _vector_key(day: int, group: str, actor: str) -> bytes:
+    return _VECTOR + f"{day}|{group}\x1f{actor}".encode()
 
 
 def _note(standing: Standing, day: int, name: str, score: float) -> None:
