@@ -15,7 +15,7 @@ from detector.identity.level import DAY_MS
 from detector.identity.novelty import SORTS, checksum
 from detector.signal import Evidence
 
-__all__ = ["Newcomer", "Origin", "decode", "encode", "enter", "score"]
+__all__ = ["Newcomer", "Origin", "decode", "encode", "enter", "forget", "score", "tick_end"]
 
 LEAST_IDENTITIES = 3
 COMMON_SHARE = 0.25
@@ -34,7 +34,6 @@ class Newcomer(msgspec.Struct, array_like=True):
     """How strange the network was for it, in -log10."""
     day: int
     objects: dict[str, int] = {}
-    day_rows: int = 0
 
 
 class Origin(msgspec.Struct, array_like=True):
@@ -43,8 +42,6 @@ class Origin(msgspec.Struct, array_like=True):
     network: str
     newcomers: dict[str, Newcomer] = {}
     evidence: list[Evidence] = []
-    said: float = 0.0
-    said_rows: int = 0
     changed_ms: int = 0
     """Event time of the newest change."""
 
