@@ -30,6 +30,7 @@ from detector.settings import Settings
 from detector.signal import Evidence, New, Signal, SignalKind, Span
 from detector.triage import budget, risk
 from detector.triage import incident as incidents
+from detector.triage.former import FORMER_VERSION, taken_over
 from detector.triage.incident import Finding, Incident
 
 __all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
@@ -41,7 +42,9 @@ NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
+NEVER_MS = 1 << 62
 _CELL = b"f"
+_FORMER_CELL = b"c"
 _STANDING = b"s"
 _ORIGIN = b"o"
 _PENDING = b"p"
@@ -71,6 +74,14 @@ class Standing(msgspec.Struct, array_like=True):
     """Day not over → detector → its greatest score of that day; under ``risk`` the greatest risk."""
     shown: dict[str, Shown] = {}
     """Kind of evidence → what it has been counted for today."""
+
+
+class _Version(msgspec.Struct, array_like=True):
+    version: int
+
+
+_versions = msgspec.msgpack.Decoder(_Version)
+_decoder = msgspec.msgpack.Decoder(Standing)
 
 
 class _Pending(msgspec.Struct, array_like=True):
@@ -130,6 +141,8 @@ class Desk:
             try:
                 if key[:1] == _CELL:
                     self._population.restore(name, self._store[key])
+                elif key[:1] == _FORMER_CELL:
+                    self._gone.add(key)
                 elif key[:1] == _ORIGIN:
                     self._origins[name] = origin.decode(self._store[key])
                 elif key[:1] == _PENDING:
@@ -422,6 +435,8 @@ class Desk:
         self._quiet_from = min(self._quiet_from, self._quiet_ms(incident))
 
     def _quiet_ms(self, incident: Incident) -> int:
+        if incident.source:  # which is in trouble until it is known to be over
+            return NEVER_MS
         return incident.modified_ms + self._triage.quiet_seconds * 1000
 
     def _publish_if_due(self, standing: Standing, incident: Incident, time_ms: int, day: int) -> list[Alert]:
@@ -630,12 +645,17 @@ class Desk:
 
 def _decode(name: str, data: bytes) -> Standing:
     try:
-        standing = msgspec.msgpack.decode(data, type=Standing)
+        version = _versions.decode(data).version
+        if version == FORMER_VERSION:
+            sequence, incident = taken_over(data)
+            if incident is not None:
+                incident.published_risk = alert.incident_risk(incident, incident.modified_ms)
+            return Standing(sequence=sequence, incident=incident)
+        if version == DESK_VERSION:
+            return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DeskError(f"{name}: not a value of triage: {error}") from error
-    if standing.version != DESK_VERSION:
-        raise DeskError(f"{name}: version {standing.version}; this release reads {DESK_VERSION}")
-    return standing
+    raise DeskError(f"{name}: version {version}; this release reads {DESK_VERSION} and {FORMER_VERSION}")
 
 
 def _pending_key(end: int, about: str) -> bytes:
