@@ -10,7 +10,7 @@ __all__ = ["KINDS", "Severity", "evidence", "risk", "severity"]
 
 FULL_ROWS = 10_000
 """From this many rows on, more of them do not make it worse: it is a breach."""
-KINDS = {"volume": "amount", "export": "amount", "drip": "amount"}
+KINDS = {"volume": "amount", "export": "amount", "drip": "amount", "population": "amount"}
 """Detectors that look at the same thing are one kind of evidence; each other is a kind of its own."""
 SAME_KIND = 0.15
 """What a further detector of the same kind adds."""
