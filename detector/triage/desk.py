@@ -43,7 +43,7 @@ NOTICE_RISK = 20
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 NEVER_MS = 1 << 62
-_CELL = b"f"
+_CELL = b"d"
 _FORMER_CELL = b"c"
 _STANDING = b"s"
 _ORIGIN = b"o"
