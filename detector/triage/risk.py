@@ -10,8 +10,10 @@ __all__ = ["KINDS", "Severity", "evidence", "risk", "severity"]
 
 FULL_ROWS = 10_000
 """From this many rows on, more of them do not make it worse: it is a breach."""
-KINDS = {"volume": "amount", "export": "amount", "drip": "amount", "population": "amount"}
+KINDS = {"volume": "amount", "export": "amount", "drip": "amount"}
 """Detectors that look at the same thing are one kind of evidence; each other is a kind of its own."""
+SUPPORTS = {"population": 0.05}
+"""What never is a ground of its own, and how much it adds: more of it buried thefts under days that were only odd."""
 SAME_KIND = 0.15
 """What a further detector of the same kind adds."""
 FURTHER = (1.0, 0.8, 0.6, 0.5)
@@ -39,14 +41,17 @@ def evidence(surprises: Mapping[str, float]) -> float:
     (4.3, 4.6, 0.0)
     """
     kinds: dict[str, list[float]] = {}
+    support = 0.0
     for detector, surprise in surprises.items():
+        if detector in SUPPORTS:
+            support += SUPPORTS[detector] * surprise
+            continue
         kinds.setdefault(KINDS.get(detector, detector), []).append(surprise)
     ranked = sorted(
         (max(found) + SAME_KIND * (sum(found) - max(found)) for found in kinds.values()), reverse=True
     )
-    return sum(
-        (surprise * FURTHER[min(place, len(FURTHER) - 1)] for place, surprise in enumerate(ranked)), 0.0
-    )
+    grounds = sum(surprise * FURTHER[min(place, len(FURTHER) - 1)] for place, surprise in enumerate(ranked))
+    return grounds + support if ranked else 0.0
 
 
 def risk(evidence: float, sensitivity: float, rows: int) -> int:
