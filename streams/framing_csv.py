@@ -23,6 +23,7 @@ class Rows(msgspec.Struct):
     fields: list[list[str]]
     line: int
     """The line on which the first of them is."""
+    size_bytes: int
 
 
 _NAME = re.compile(r"[A-Za-z_][\w .:/()#-]*")
@@ -99,7 +100,7 @@ def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame 
             if found is None:
                 break
             rows, size = found
-            yield Rows(header, rows, window.line)
+            yield Rows(header, rows, window.line, size)
             window.at += size
             window.line += len(rows)
         first = waiting.pop() if waiting else window.take_line()

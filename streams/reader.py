@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import glob
 import gzip
-import heapq
 import importlib
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from io import BufferedReader
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import msgspec
 
 from detector.adapters import ADAPTERS, Adapter, RecordError, decode
 from detector.event import AccessEvent
 from streams.framing import MAX_RECORD_BYTES, Frame, Readable, frames
+from streams.runs import Key, Sorter
 
-__all__ = ["MAX_RECORD_BYTES", "Raw", "ReadError", "decode_raw", "decode_record", "read", "read_in_order"]
+__all__ = [
+    "EVERY_ADAPTER",
+    "MAX_RECORD_BYTES",
+    "Raw",
+    "ReadError",
+    "decode_raw",
+    "decode_record",
+    "files_of",
+    "is_page",
+    "of_page",
+    "opened",
+    "read",
+    "read_in_order",
+    "shown",
+]
 
 CHUNK_RECORDS = 200_000
 """How many records `read_in_order` holds before it goes to the disk."""
 CHUNK_BYTES = 64_000_000
 """How many bytes of records it holds at most."""
-RUN_BLOCK_BYTES = 65_536
 EVERY_ADAPTER = tuple(ADAPTERS.values())
 
 
@@ -57,7 +69,7 @@ def read(paths: Sequence[str]) -> Iterator[Raw]:
     in files that begin with one. Raises `ReadError` at once for a path that names nothing, and in its turn for
     a file that cannot be opened; whatever is wrong inside a file becomes a record.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in files_of(path)]
     return (raw for file in files for raw in _raws(file))
 
 
@@ -92,14 +104,15 @@ def read_in_order(
 ) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
     """Every record with its event: first those that have none, as they are read, then the others by time.
 
-    Events of one time go by their id, their bytes and their position, so that the order of the paths does not
-    matter. What does not fit into a chunk is sorted in a temporary file, which is gone when the iterator is.
-    Raises `ReadError` as `read` does.
+    Events of one time go by their id, then by all that they say, and last by their position, so that the order
+    of the paths does not matter. What does not fit into a chunk is sorted in a temporary file, which is gone when
+    the iterator is. Raises `ReadError` as `read` does.
     """
     return _in_order(read(paths), adapters, chunk_records, chunk_bytes)
 
 
-def _files(path: str) -> Iterator[str]:
+def files_of(path: str) -> Iterator[str]:
+    """The files that a path stands for, as `read` says. Raises `ReadError` for one that names nothing."""
     if path == "-":
         yield path
         return
@@ -119,18 +132,23 @@ def _files(path: str) -> Iterator[str]:
     if not found:
         raise ReadError(f"{path}: no such file or folder")
     # A `**` names a folder beside what is in it.
-    yield from dict.fromkeys(file for match in found for file in _files(match))
+    yield from dict.fromkeys(file for match in found for file in files_of(match))
+
+
+def shown(path: str) -> str:
+    """A path as text, which a file's name need not be."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _raws(path: str) -> Iterator[Raw]:
-    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # a name need not be text
+    name = shown(path)
     with ExitStack() as stack:
         paged: bool | None = None
-        for frame in frames(_open(path, stack)):
+        for frame in frames(opened(path, stack)):
             if paged is None:
-                paged = _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES) is not None
-            for one in _of_page(frame) if paged else (frame,):
-                yield Raw(one.record, f"{shown}:{one.line}", shown, one.fault)
+                paged = is_page(frame)
+            for one in of_page(frame) if paged else (frame,):
+                yield Raw(one.record, f"{name}:{one.line}", name, one.fault)
 
 
 PAGE_HEAD_BYTES = 1_000
@@ -143,7 +161,12 @@ _page_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def _of_page(frame: Frame) -> Iterator[Frame]:
+def is_page(frame: Frame) -> bool:
+    """Whether a file that begins with this record holds an API's answers, page by page."""
+    return _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES) is not None
+
+
+def of_page(frame: Frame) -> Iterator[Frame]:
     """The records in a page of an API's answer, as ``{"results": [{…}, {…}]}``; another record is itself."""
     found = _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES)
     if found is None or frame.fault or len(frame.record) > MAX_RECORD_BYTES:
@@ -163,7 +186,8 @@ def _of_page(frame: Frame) -> Iterator[Frame]:
         yield Frame(item, line)
 
 
-def _open(path: str, stack: ExitStack) -> Readable:
+def opened(path: str, stack: ExitStack) -> Readable:
+    """A file's content, decompressed if need be; the stack closes it. Raises `ReadError`."""
     try:
         standard = cast("BufferedReader", sys.stdin.buffer) if path == "-" else None
         file = standard or stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - the stack closes it
@@ -188,59 +212,35 @@ def _open(path: str, stack: ExitStack) -> Readable:
 
 # --- sorting
 
-_Entry = tuple[int, str, bytes, str, str, AccessEvent]
-_place = itemgetter(0, 1, 2, 3)
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Entry)
+
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    time_ms: int
+    event_id: str
+    event: AccessEvent
+    raw: Raw
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_PLACE: Key = (attrgetter("time_ms"), attrgetter("event_id"), lambda entry: _encode(entry.event))
 
 
 def _in_order(
     raws: Iterator[Raw], adapters: Sequence[Adapter], chunk_records: int, chunk_bytes: int
 ) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
-    with tempfile.TemporaryFile() as file:
-        runs: list[tuple[int, int]] = []
-        chunk: list[_Entry] = []
+    with Sorter[_Entry](_Entry, _PLACE) as sorter:
+        entries: list[_Entry] = []
         size = 0
         for raw in raws:
             event = decode_raw(raw, adapters)
             if isinstance(event, RecordError):
                 yield raw, event
                 continue
-            chunk.append((event.time_ms, event.event_id, raw.record, raw.position, raw.source, event))
+            entries.append(_Entry(event.time_ms, event.event_id, event, raw))
             size += len(raw.record)
-            if len(chunk) >= chunk_records or size >= chunk_bytes:
-                runs.append(_spill(chunk, file))
-                chunk = []
+            if len(entries) >= chunk_records or size >= chunk_bytes:
+                sorter.put_away(entries)
+                entries = []
                 size = 0
-        chunk.sort(key=_place)
-        spilled = [_run(file.fileno(), start, end) for start, end in runs]
-        for _, _, record, position, source, event in heapq.merge(*spilled, chunk, key=_place):
-            yield Raw(record, position, source), event
-
-
-def _spill(chunk: list[_Entry], file: BinaryIO) -> tuple[int, int]:
-    """Write a chunk, sorted, each entry behind its length; returns where the run begins and ends."""
-    chunk.sort(key=_place)
-    start = file.tell()
-    for entry in chunk:
-        data = _encoder.encode(entry)
-        file.write(len(data).to_bytes(4, "big"))
-        file.write(data)
-    file.flush()
-    return start, file.tell()
-
-
-def _run(descriptor: int, start: int, end: int) -> Iterator[_Entry]:
-    """A run's entries; the runs share one file, so that there may be any number of them."""
-    data = b""
-    at = 0
-    while start < end or at < len(data):
-        length = int.from_bytes(data[at : at + 4], "big") if len(data) - at >= 4 else RUN_BLOCK_BYTES
-        if len(data) - at < 4 + length and start < end:
-            block = os.pread(descriptor, min(max(RUN_BLOCK_BYTES, length), end - start), start)
-            start += len(block)
-            data = data[at:] + block
-            at = 0
-            continue
-        yield _decoder.decode(data[at + 4 : at + 4 + length])
-        at += 4 + length
+        for block in sorter.merged(entries):
+            for entry in block:
+                yield entry.raw, entry.event

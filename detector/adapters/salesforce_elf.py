@@ -230,6 +230,8 @@ class SalesforceElf(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "keys EVENT_TYPE and TIMESTAMP"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the columns that every file begins with; other products have the first alone."""

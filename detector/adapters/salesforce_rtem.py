@@ -225,6 +225,8 @@ class SalesforceRtem(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "key EventDate"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether the record has an ``EventDate`` and is no row of an event log file."""
