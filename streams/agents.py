@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from detector.adapters import RecordError, believed
+from detector.adapters import Adapter, RecordError, believed
 from detector.alert import Alert
 from detector.detection import Detection
 from detector.event import AccessEvent
@@ -21,7 +21,7 @@ from streams.hold import Hold
 from streams.merge import Merge, Watermarks
 from streams.metrics import Metrics
 from streams.producer import Output
-from streams.reader import MAX_RECORD_BYTES, decode_record
+from streams.reader import EVERY_ADAPTER, MAX_RECORD_BYTES, decode_record
 from streams.topics import TopicNames
 from streams.wire import NOTHING_KNOWN, EventsMessage, SignalsMessage, partition_of
 
@@ -54,7 +54,9 @@ class Ingest:
         topics: TopicNames,
         metrics: Metrics,
         idle_seconds: float,
+        adapters: Sequence[Adapter] = EVERY_ADAPTER,
     ) -> None:
+        self._adapters = adapters
         self._source = source
         self._sources = sources
         self._shards = shards
@@ -137,7 +139,9 @@ class Ingest:
             elif name == FAULT_HEADER:
                 fault = _text(value)
         try:
-            event = decode_record(record.value or b"", _position(record) if origin is None else origin, fault)
+            event = decode_record(
+                record.value or b"", _position(record) if origin is None else origin, fault, self._adapters
+            )
             believed(event, record.timestamp)
         except RecordError as error:
             position = _position(record)

@@ -113,7 +113,9 @@ class Worker:
         settings = config.worker
 
         def ingest(partition: int, store: dict[bytes, bytes]) -> Work:
-            return Ingest(partition, count, count, topics, self.metrics, settings.idle_seconds)
+            return Ingest(
+                partition, count, count, topics, self.metrics, settings.idle_seconds, config.adapters
+            )
 
         def detect(partition: int, store: dict[bytes, bytes]) -> Work:
             return Detect(

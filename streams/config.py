@@ -13,10 +13,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from detector.adapters import AUTO, Adapter, choose
+from detector.adapters.generic import Mapping as SourceMapping
+from detector.adapters.generic import decoder
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.topics import TopicNames
 
-__all__ = ["Config", "ConfigError", "WorkerSettings", "load"]
+__all__ = ["Config", "ConfigError", "SourceSettings", "WorkerSettings", "load"]
 
 PREFIX = "CRMWATCH_"
 
@@ -55,13 +58,31 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A name that stays over restarts (Kafka's static membership): a restart then moves no partitions."""
 
 
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Logs that no built-in adapter reads."""
+
+    mappings: tuple[SourceMapping, ...] = ()
+    """How to read each of them: ``[[sources.mappings]]``, with the fields of `detector.adapters.generic.Mapping`."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting there is."""
 
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
     worker: WorkerSettings = WorkerSettings()
+    sources: SourceSettings = SourceSettings()
     topics: TopicNames = TopicNames()
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The adapters that read records: the operator's own first, then those that are built in."""
+        return choose(AUTO, self.own_adapters)
+
+    @property
+    def own_adapters(self) -> list[Adapter]:
+        """Those of the operator's own mappings."""
+        return [decoder(mapping) for mapping in self.sources.mappings]
 
     @property
     def detector(self) -> Settings:

@@ -55,7 +55,8 @@ class Replay:
     """One run of the engine over files; iterate `alerts`, then read `summary`.
 
     `outputs` are files that this run writes: they are not read, should they lie among the paths. `adapters` are
-    those that read the records, as for `detector.adapters.decode`. `on_event` is told of each event.
+    those that read the records, as for `detector.adapters.decode`. `on_event` is told of each event. What happened
+    from `until_ms` on is left out; alerts from before `since_ms` are not told, but what lies before is learned from.
     """
 
     def __init__(
@@ -68,7 +69,12 @@ class Replay:
         outputs: Iterable[Path] = (),
         adapters: Sequence[Adapter] = EVERY_ADAPTER,
         on_event: Callable[[AccessEvent], None] | None = None,
+        *,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
     ) -> None:
+        self._since_ms = since_ms
+        self._until_ms = until_ms
         self._paths = paths
         self._outputs = {path.resolve() for path in outputs}
         self._own: dict[str, bool] = {}
@@ -100,6 +106,8 @@ class Replay:
             except RecordError as error:
                 self._letter(raw, error)
                 continue
+            if self._until_ms is not None and event.time_ms >= self._until_ms:
+                continue
             summary.events += 1
             self._by_adapter[event.origin.adapter] += 1
             if summary.first_ms is None:
@@ -118,9 +126,11 @@ class Replay:
             if isinstance(result, RecordError) or self._is_own(raw.source):
                 continue
             try:
-                yield believed(result, self._now_ms)
+                event = believed(result, self._now_ms)
             except RecordError:
                 continue
+            if self._until_ms is None or event.time_ms < self._until_ms:
+                yield event
 
     def summary(self) -> Summary:
         """How it stands."""
@@ -145,6 +155,8 @@ class Replay:
         return own
 
     def _counted(self, alerts: list[Alert]) -> list[Alert]:
+        if self._since_ms is not None:
+            alerts = [alert for alert in alerts if alert.time_ms >= self._since_ms]
         self._summary.alerts += len(alerts)
         return alerts
 

@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -25,6 +26,7 @@ from streams.report import Coverage, DeadLetters, Incidents, write
 __all__ = ["replay"]
 
 SHOWN_ALERTS = 20
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 def replay(
@@ -42,6 +44,15 @@ def replay(
         typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
     ] = AUTO,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=TIMES, help="Tell only of what became known from then on; learn from all before."
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=TIMES, help="Leave out what happened from then on (UTC).")
+    ] = None,
     fail_on: Annotated[
         int | None,
         typer.Option(min=1, max=5, help="Exit with 1 if an alert has this severity (1-5) or more."),
@@ -54,7 +65,7 @@ def replay(
     """
     config = settings(settings_file, dict(os.environ), {})
     try:
-        adapters = choose(form)
+        adapters = choose(form, config.own_adapters)
     except ValueError as error:
         fail(str(error))
     letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
@@ -92,6 +103,8 @@ def replay(
                 outputs,
                 adapters,
                 coverage.observe if report is not None else None,
+                since_ms=_milliseconds(since),
+                until_ms=_milliseconds(until),
             )
             try:
                 for alert in run.alerts():
@@ -134,6 +147,10 @@ def replay(
         fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
     if fail_on is not None and worst >= fail_on:
         raise typer.Exit(1)
+
+
+def _milliseconds(time_utc: datetime | None) -> int | None:
+    return None if time_utc is None else int(time_utc.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _is_stream(path: str) -> bool:

@@ -19,7 +19,9 @@ HOUR_MS = 3_600_000
 NOW_MS = START_MS + 100 * 24 * HOUR_MS
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.3),
-    triage=TriageSettings(alert_risk=5, alert_surprise=0.3, support_surprise=0.2, quiet_seconds=26 * 3600),
+    triage=TriageSettings(
+        alert_risk=5, least_risk=5, certain_risk=5, support_surprise=0.2, quiet_seconds=26 * 3600
+    ),
 )
 
 
@@ -193,3 +195,22 @@ def test_alerts_say_where_their_records_lie(one: Path) -> None:
             path, line = position.rsplit(":", 1)
             assert (adapter, path) == ("salesforce_elf", str(one))
             assert decode(lines[int(line) - 1], "x").event_id == uid
+
+
+def test_what_is_told_and_read_can_be_limited_in_time(tmp_path: Path) -> None:
+    """Alerts from before `since_ms` are kept back though learned from; events from `until_ms` on are left out."""
+    log = tmp_path / "log.jsonl"
+    small = World(seed=3, start_ms=START_MS, hours=200, people=40, integrations=4)
+    theft = Theft(start_ms=START_MS + 190 * 3_600_000)
+    log.write_bytes(b"\n".join(record for _, record in records(small, theft)))
+    told = [alert.body for alert in Replay([str(log)], Settings(), NOW_MS).alerts()]
+    since = [alert.body for alert in Replay([str(log)], Settings(), NOW_MS, since_ms=theft.start_ms).alerts()]
+    assert 0 < len(since) < len(told)
+    assert since == told[-len(since) :]
+    run = Replay([str(log)], Settings(), NOW_MS, until_ms=theft.start_ms)
+    until = [alert.body for alert in run.alerts()]
+    assert until[:-1] == told[: len(until) - 1]
+    last_ms = run.summary().last_ms
+    assert last_ms is not None
+    assert last_ms < theft.start_ms
+    assert all(event.time_ms < theft.start_ms for event in run.events())

@@ -1,0 +1,155 @@
+"""``crmwatch check``: settings, sources, broker and topics: what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from detector.adapters import RecordError
+from streams.cli.screen import out, plain
+from streams.config import Config, ConfigError, load
+from streams.reader import ReadError, decode_raw, read
+from streams.topics import TopicsError, compare, plan
+
+__all__ = ["check"]
+
+SAMPLE_RECORDS = 20_000
+"""How many records of each path are looked at."""
+SHOWN_REASONS = 3
+
+
+class State(StrEnum):
+    """How something stands."""
+
+    GOOD = "good"
+    ODD = "odd"
+    BAD = "bad"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    told: str
+    mend: str = ""
+
+
+def check(
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Logs to look into: files, folders, globs.")
+    ] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+    kafka: Annotated[bool, typer.Option("--kafka/--no-kafka", help="Whether to look at Kafka.")] = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions that the topics should have.")] = 8,
+    replication: Annotated[int, typer.Option(min=1, help="Copies that the topics should have.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Look at the settings, at logs if paths are given, and at Kafka if asked: what is wrong and how to mend it.
+
+    Exit code: 0 all is good, 1 something is odd, 2 something is bad.
+    """
+    findings: list[Finding] = []
+    config = Config()
+    try:
+        config = load(settings_file, dict(os.environ), {})
+        findings.append(Finding("settings", State.GOOD, _read_from(settings_file)))
+    except ConfigError as error:
+        findings.append(
+            Finding("settings", State.BAD, str(error), "Mend this key; docs/settings.md has them all.")
+        )
+    findings += [_logs(path, config) for path in paths or []]
+    if kafka:
+        findings.append(_kafka(config, partitions, replication))
+    if as_json:
+        typer.echo(msgspec.json.encode({"findings": findings}))
+    else:
+        out().print(_table(findings))
+    if any(finding.state is State.BAD for finding in findings):
+        raise typer.Exit(2)
+    if any(finding.state is State.ODD for finding in findings):
+        raise typer.Exit(1)
+
+
+def _read_from(file: Path | None) -> str:
+    names = sorted(name for name in os.environ if name.startswith("CRMWATCH_"))
+    told = f"read from {file}" if file is not None else "the defaults"
+    return f"{told}, with {', '.join(names)} from the environment" if names else told
+
+
+def _logs(path: str, config: Config) -> Finding:
+    """What the first records of a path are."""
+    adapters = config.adapters
+    by_adapter: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    example = ""
+    try:
+        for raw in islice(read([path]), SAMPLE_RECORDS):
+            result = decode_raw(raw, adapters)
+            if isinstance(result, RecordError):
+                reasons[f"{result.adapter or 'no adapter'}: {result.reason}"] += 1
+                example = example or f"{result.position}: {result.detail}"
+            else:
+                by_adapter[result.origin.adapter] += 1
+    except ReadError as error:
+        return Finding(path, State.BAD, str(error), "Name a file, a folder or a glob that is there.")
+    total = sum(by_adapter.values()) + sum(reasons.values())
+    read_as = ", ".join(f"{count:,} {name}" for name, count in by_adapter.most_common())
+    if not by_adapter:
+        told = f"none of {total:,} records can be read ({example})" if total else "there are no records"
+        return Finding(path, State.BAD, told, "Describe the format as a source: docs/formats.md says how.")
+    if reasons:
+        shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(SHOWN_REASONS))
+        return Finding(
+            path, State.ODD, f"{read_as}; not readable: {shown} ({example})",
+            "These become dead letters; see whether they matter.",
+        )  # fmt: skip
+    return Finding(path, State.GOOD, f"{total:,} records looked at: {read_as}")
+
+
+def _kafka(config: Config, partitions: int, replication: int) -> Finding:
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of a failed try is said once
+    bootstrap = config.worker.bootstrap
+    try:
+        found = compare(bootstrap, plan(partitions, replication))
+    except TopicsError as error:
+        return Finding(
+            f"Kafka at {bootstrap}", State.BAD, str(error),
+            "Start it, or set worker.bootstrap; `crmwatch broker` starts one on this machine.",
+        )  # fmt: skip
+    what = f"topics at {bootstrap}"
+    if found.missing:
+        names = ", ".join(topic.name for topic in found.missing)
+        return Finding(what, State.BAD, f"missing: {names}", "`crmwatch topics` creates them.")
+    if found.differing:
+        return Finding(
+            what, State.ODD, "; ".join(found.differing), "`crmwatch topics` says what was planned."
+        )
+    return Finding(what, State.GOOD, "all there, as planned")
+
+
+_COLOURS = {State.GOOD: "green", State.ODD: "yellow", State.BAD: "red"}
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(
+        Column("what", overflow="fold"), Column("", no_wrap=True), Column("found", overflow="fold"), box=None
+    )
+    for finding in findings:
+        told = Text(plain(finding.told))
+        if finding.mend:
+            told.append(f"\n{finding.mend}", style="bold")
+        table.add_row(
+            Text(plain(finding.what)), Text(finding.state.value, style=_COLOURS[finding.state]), told
+        )
+    return table
