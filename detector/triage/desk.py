@@ -166,6 +166,8 @@ class Desk:
                     if standing.incident is not None:
                         self._standings[name] = standing
                         self._opened(name, standing.incident)
+                        if msgspec.msgpack.encode(standing) != self._store[key]:  # of an earlier version
+                            self._dirty.add(name)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
                 if isinstance(error, DeskError):
                     raise
@@ -285,7 +287,7 @@ class Desk:
         """How many values have changed since they were saved."""
         changed: tuple[set[Any], ...] = (
             self._dirty, self._dirty_origins, self._dirty_pending, self._dirty_tenants, self._dirty_tallies,
-            self._gone,
+            self._gone, self._mixtures.changed, self._mixtures.changed_forests,
         )  # fmt: skip
         return self._population.dirty + sum(len(names) for names in changed)
 
@@ -444,7 +446,7 @@ class Desk:
         severity = risk.severity(points)
         rows = incidents.rows_left(incident)
         if not incident.published:
-            _note(standing, day, budget.NAME, points)
+            _note(standing, day, budget.NAME, float(points))
             if points < self._threshold(incident.tenant, time_ms):
                 return []
             activity = Activity.CREATE
