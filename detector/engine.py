@@ -1,22 +1,117 @@
-"""Both steps in one process, for a replay: events in event-time order in, alerts out."""
+"""Both steps in one process, for a replay: events in event-time order in, alerts out.
+
+    events ──Shard──▶ batches of signals, a tick each ──Court──▶ alerts
+
+A court weighs the signals of one tick together, in an order that does not depend on who saw what first: so one
+shard or several, each with its own share of the identities, make the same alerts in the same order.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
 
 from detector.alert import Alert
 from detector.detection import TALLIES_KEY, Detection
 from detector.event import AccessEvent
 from detector.fleet.population import TICK_MS
 from detector.settings import Settings
+from detector.signal import Signal, SignalKind
 from detector.triage.desk import Desk, settled_at
 
-__all__ = ["Engine"]
+__all__ = ["Batch", "Court", "Engine", "Shard"]
 
 SAVE_EVERY = 20_000
 """Profiles are put back into the store after so many have changed, which bounds how many are kept decoded."""
 
 
+class Batch(msgspec.Struct, array_like=True):
+    """All that one shard has to say of one tick."""
+
+    tick: int
+    """In ticks since 1970."""
+    signals: list[Signal]
+
+
+class Shard:
+    """Detection over one ordered run of events: those of some identities."""
+
+    def __init__(self, settings: Settings, number: int = 0) -> None:
+        self._profiles: dict[bytes, bytes] = {}
+        self.detection = Detection(settings, self._profiles, shard=number)
+        """The detect step, for its counters."""
+        self._tick = -(1 << 62)
+        self._waiting: dict[int, list[Signal]] = {}
+        self.signals = 0
+        """How many signals there have been."""
+
+    def observe(self, event: AccessEvent) -> list[Batch]:
+        """Apply one event, whose time is not before that of the last one; the batches of ticks that are over."""
+        tick = event.time_ms // TICK_MS
+        batches: list[Batch] = []
+        if tick > self._tick:
+            self._tick = tick
+            self._wait(self.detection.advance(event.time_ms))
+            batches = self._over(tick)
+        signals = self.detection.observe(event)
+        if signals:
+            self._wait(signals)
+        if self.detection.dirty >= SAVE_EVERY:
+            self._save()
+        return batches
+
+    def finish(self, time_ms: int) -> list[Batch]:
+        """The input has ended at event time `time_ms`; what is left."""
+        self._wait(self.detection.advance(time_ms))
+        self._save()
+        return self._over(1 << 62)
+
+    def profiles(self) -> dict[bytes, bytes]:
+        """Every identity's encoded profile, by its key."""
+        self._save()
+        return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
+
+    def _wait(self, signals: list[Signal]) -> None:
+        self.signals += len(signals)
+        for signal in signals:
+            self._waiting.setdefault(signal.time_ms // TICK_MS, []).append(signal)
+
+    def _over(self, before: int) -> list[Batch]:
+        ticks = sorted(tick for tick in self._waiting if tick < before)
+        return [Batch(tick, self._waiting.pop(tick)) for tick in ticks]
+
+    def _save(self) -> None:
+        self.detection.saved(self.detection.changes())
+
+
+class Court:
+    """Triage of the batches of one shard or of several, tick by tick."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self.desk = Desk(settings, self._values)
+        """The triage step, for its incidents and counters."""
+
+    def judge(self, batches: Iterable[Batch]) -> list[Alert]:
+        """Weigh what the shards say of one tick; no shard will say more of it, or of one before."""
+        alerts: list[Alert] = []
+        for signal in sorted((signal for batch in batches for signal in batch.signals), key=_place):
+            alerts += self.desk.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
+            alerts += self.desk.judge(signal)
+        if self.desk.dirty >= SAVE_EVERY:
+            self.desk.saved(self.desk.changes())
+        return alerts
+
+    def finish(self, time_ms: int) -> list[Alert]:
+        """The input has ended at event time `time_ms`: everything before it is known."""
+        alerts = self.desk.advance(time_ms)
+        self.desk.saved(self.desk.changes())
+        return alerts
+
+
 class Engine:
-    """Detection and triage over one ordered run of events; the worker does the same over many partitions.
+    """One shard and its court; the worker does the same over many partitions.
 
     >>> from detector.event import ActorKind, Operation
     >>> engine = Engine(Settings())
@@ -28,33 +123,27 @@ class Engine:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._profiles: dict[bytes, bytes] = {}
-        self._values: dict[bytes, bytes] = {}
-        self._detection = Detection(settings, self._profiles)
-        self._desk = Desk(settings, self._values)
-        self._tick = -1
-        self.signals = 0
-        """Signals sent from detection to triage."""
+        self._shard = Shard(settings)
+        self._court = Court(settings)
 
     def observe(self, event: AccessEvent) -> list[Alert]:
-        """Apply one event, whose time is not before that of the last one; the alerts that follow from it."""
+        """Apply one event, whose time is not before that of the last one; the alerts of ticks that are over."""
         alerts: list[Alert] = []
-        tick = event.time_ms // TICK_MS
-        if tick > self._tick:
-            self._tick = tick
-            alerts += self._advance(event.time_ms)
-        for signal in self._detection.observe(event):
-            self.signals += 1
-            alerts += self._desk.judge(signal)
-        if self._detection.dirty >= SAVE_EVERY:
-            self._save()
+        for batch in self._shard.observe(event):
+            alerts += self._court.judge((batch,))
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = self._advance(time_ms)
-        self._save()
-        return alerts
+        alerts: list[Alert] = []
+        for batch in self._shard.finish(time_ms):
+            alerts += self._court.judge((batch,))
+        return alerts + self._court.finish(time_ms)
+
+    @property
+    def signals(self) -> int:
+        """Signals sent from detection to triage."""
+        return self._shard.signals
 
     @property
     def identities(self) -> int:
@@ -64,27 +153,18 @@ class Engine:
     @property
     def detection(self) -> Detection:
         """The detect step, for its counters."""
-        return self._detection
+        return self._shard.detection
 
     @property
     def desk(self) -> Desk:
         """The triage step, for its incidents and counters."""
-        return self._desk
+        return self._court.desk
 
     def profiles(self) -> dict[bytes, bytes]:
         """Every identity's encoded profile, by its key."""
-        self._save()
-        return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
+        return self._shard.profiles()
 
-    def _advance(self, time_ms: int) -> list[Alert]:
-        alerts: list[Alert] = []
-        for signal in sorted(self._detection.advance(time_ms), key=lambda found: found.time_ms):
-            self.signals += 1
-            alerts += self._desk.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
-            alerts += self._desk.judge(signal)
-        alerts += self._desk.advance(time_ms)
-        return alerts
 
-    def _save(self) -> None:
-        self._detection.saved(self._detection.changes())
-        self._desk.saved(self._desk.changes())
+def _place(signal: Signal) -> tuple[int, bool, str, int]:
+    """The order within a tick: by time, tallies last, then by identity, whose own order is kept."""
+    return signal.time_ms, signal.kind is SignalKind.TALLY, signal.identity, signal.sequence
