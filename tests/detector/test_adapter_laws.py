@@ -13,6 +13,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,39 @@ def test_the_order_of_keys_does_not_matter(name: str) -> None:
             continue
         again = Raw(json.dumps(shuffled(value)).encode(), raw.position, raw.source, raw.fault)
         assert told(again) == told(raw)
+
+
+KEYS = [
+    "CreationTime", "RecordType", "AuditData", "OfficeWorkload", "class_uid", "change_description", "source_type",
+    "graphql", "ip_address", "occurredAt", "subCategory", "infoUrl", "createdAt", "DelegateUser", "CreatedDate",
+]  # fmt: skip
+"""What other formats than Salesforce's logs are told by."""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_text_in_a_record_does_not_make_it_anothers(name: str) -> None:
+    """Whatever somebody writes into an agent or a query, the record is read as what it is."""
+    for raw in records(name):
+        try:
+            value = json.loads(raw.record)
+        except ValueError:
+            continue
+        if not isinstance(value, dict) or raw.fault:
+            continue
+        for first, second in pairwise(KEYS):
+            texts = {"one": first, "two": second, "three": f'"{first}":', "four": f'{{"{first}": "{second}":'}
+            record = json.dumps(value | texts, separators=(",", ":")).encode()
+            assert [adapter.name for adapter in EVERY.values() if adapter.recognises(record)] == [name]
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    "record", [b"[]", b"null", b'"a"', b"1", b'{"a": 1} x', b'{"a": 1}{"a": 1}', b'{"a": 1', b"{}{"]
+)
+def test_one_that_reads_objects_only_refuses_anything_else(name: str, record: bytes) -> None:
+    """Where an adapter says so, a reader need not look at the record's shape before."""
+    if getattr(EVERY[name], "reads_objects_only", False):
+        assert isinstance(outcome(EVERY[name], record), RecordError)
 
 
 @pytest.mark.parametrize("name", EVERY)
