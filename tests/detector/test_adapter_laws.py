@@ -238,7 +238,20 @@ ANYTHING = st.recursive(
     | st.floats()
     | st.text(max_size=30)
     | st.sampled_from(
-        ["", "-1", "1e999", "NaN", "9" * 400, "x" * 5_000, "\x00", "2025-02-30T00:00:00Z", "/", "%"]
+        [
+            10**400,
+            -(10**400),
+            "",
+            "-1",
+            "1e999",
+            "NaN",
+            "9" * 400,
+            "x" * 5_000,
+            "\x00",
+            "2025-02-30T00:00:00Z",
+            "/",
+            "%",
+        ]
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=5,
@@ -290,6 +303,10 @@ def test_a_damaged_record_is_refused_or_read_but_never_raises(damaged: tuple[Ada
 @example(b"[" * 100_000)
 @example(b"null")
 @example(b"9" * 10_000)
+@example(
+    b'{"EventDate":"2025-03-21T08:00:06Z","UserId":"0055g0000AgAnna","Score":1%b,'
+    b'"attributes":{"type":"ApiAnomalyEvent"}}' % (b"0" * 400)
+)
 @example(b'1.2.3.4 - - [01/Jan/2026:00:00:60 +0000] "GET /?%ff HTTP/1.1" 200 1 "-" "-"')
 def test_any_bytes_at_all_are_refused_or_read(record: bytes) -> None:
     """Every adapter meets arbitrary bytes with an event or a `RecordError`, and so does the registry."""
