@@ -305,16 +305,17 @@ class DynamicsUal(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "keys CreationTime and RecordType, or AuditData, or OfficeWorkload"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the keys of a bare record, of an export's or Graph's wrapping, or of a SIEM's row."""
-        if b'"CreationTime"' in record:
-            return has_key(record, b"CreationTime") and has_key(record, b"RecordType")
-        if b'"Creation Time"' in record:
-            return has_key(record, b"Creation Time") and has_key(record, b"Record Type")
-        if b'uditData"' in record:
-            return has_key(record, b"AuditData") or has_key(record, b"auditData")
-        return b'"OfficeWorkload"' in record and has_key(record, b"OfficeWorkload")
+        return (
+            (has_key(record, b"CreationTime") and has_key(record, b"RecordType"))
+            or (b'uditData"' in record and (has_key(record, b"AuditData") or has_key(record, b"auditData")))
+            or has_key(record, b"OfficeWorkload")
+            or (has_key(record, b"Creation Time") and has_key(record, b"Record Type"))
+        )
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""

@@ -181,14 +181,16 @@ class Hubspot(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "keys occurredAt and subCategory, or loginAt and loginSucceeded, or infoUrl and createdAt"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the two keys that tell an entry of one of the three logs."""
-        if b'"occurredAt"' in record:
-            return has_key(record, b"occurredAt") and has_key(record, b"subCategory")
-        if b'"loginAt"' in record:
-            return has_key(record, b"loginAt") and has_key(record, b"loginSucceeded")
-        return b'"infoUrl"' in record and has_key(record, b"infoUrl") and has_key(record, b"createdAt")
+        return (
+            (has_key(record, b"occurredAt") and has_key(record, b"subCategory"))
+            or (has_key(record, b"loginAt") and has_key(record, b"loginSucceeded"))
+            or (has_key(record, b"infoUrl") and has_key(record, b"createdAt"))
+        )
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that an entry tells of; raises `RecordError` for one that cannot stand."""

@@ -369,6 +369,8 @@ class Ocsf(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "class_uid 6003, 6005, 6001 or 3002"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether it is of one of the classes."""

@@ -266,10 +266,12 @@ def finding(payload: Payload, name: str) -> Did:
     if score is not None and score != "":
         try:
             value = float(score)
-        except ValueError:
+        except (ValueError, OverflowError):
             value = float("nan")
         if not 0 <= value <= 100:
-            raise Refused("bad_value", f"Score is {str(score)[:40]!r}")
+            raise Refused(
+                "bad_value", f"Score is {score[:40]!r}" if isinstance(score, str) else "Score is absurd"
+            )
         status = f"{name} {value / 100 if value > 1 else value:.2f}"
     return did(Operation.VENDOR_FINDING, names(payload.queried_entities), status=status)
 

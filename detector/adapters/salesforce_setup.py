@@ -83,15 +83,13 @@ class SalesforceSetup(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "keys DelegateUser and CreatedDate, or delegate_user and sfdc_created_date"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the two keys, in the API's spelling or the connector's."""
-        if b'"DelegateUser"' in record:
-            return has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate")
-        return (
-            b'"delegate_user"' in record
-            and has_key(record, b"delegate_user")
-            and has_key(record, b"sfdc_created_date")
+        return (has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate")) or (
+            has_key(record, b"delegate_user") and has_key(record, b"sfdc_created_date")
         )
 
     def decode(self, record: bytes, position: str) -> AccessEvent:

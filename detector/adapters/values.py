@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from detector.adapters.memo import Memo
 from detector.adapters.salesforce_values import Refused, address, iso_ms
 from detector.event import MAX_RECORD_IDS
 
@@ -19,6 +20,11 @@ __all__ = ["MAX_ID", "digest", "has_key", "id_texts", "peer", "utc_ms", "who"]
 
 MAX_ID = 128
 """How many characters of a record's or an operation's id are kept."""
+
+
+_KEYS: Memo[bytes, tuple[bytes, bytes, bytes]] = Memo(
+    lambda key: (b'"%b"' % key, b'"%b":' % key, b'"%b" :' % key), limit=1_000
+)
 
 
 def has_key(record: bytes, key: bytes) -> bool:
@@ -29,7 +35,8 @@ def has_key(record: bytes, key: bytes) -> bool:
     >>> has_key(b'{"Id": 1}', b"Id"), has_key(b'{"agent": "Id", "text": "\\\\"Id\\\\":"}', b"Id")
     (True, False)
     """
-    return b'"%b":' % key in record or b'"%b" :' % key in record
+    quoted, close, spaced = _KEYS[key]
+    return quoted in record and (close in record or spaced in record)
 
 
 def utc_ms(text: str) -> int:

@@ -252,14 +252,13 @@ class Zendesk(msgspec.Struct, frozen=True):
 
     name: str = NAME
     sign: str = "keys change_description and source_type, or authorization_type and graphql"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the two keys that tell an entry of the audit log, or of the access log."""
-        if b'"change_description"' in record:
-            return has_key(record, b"change_description") and has_key(record, b"source_type")
-        return (
-            b'"graphql"' in record
-            and has_key(record, b"graphql")
+        return (has_key(record, b"change_description") and has_key(record, b"source_type")) or (
+            has_key(record, b"graphql")
             and (has_key(record, b"authorization_type") or has_key(record, b"ip_address"))
         )
 

@@ -195,7 +195,7 @@ def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
     table.add_row("events", f"{summary.events:,} ({summary.duplicates:,} duplicates)")
     table.add_row("from, to", f"{utc(summary.first_ms)}, {utc(summary.last_ms)}")
     for name, count in summary.adapters.items():
-        sign = getattr(ADAPTERS.get(name), "sign", "")
+        sign = ADAPTERS[name].sign if name in ADAPTERS else ""
         told = f"{count:,} (by {sign})" if form == AUTO and sign else f"{count:,}"
         table.add_row(Text(f"read as {name}"), Text(told))
     table.add_row("identities", f"{summary.identities:,}")
