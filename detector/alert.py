@@ -235,7 +235,8 @@ def _is_address(text: str) -> bool:
 
 
 def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
-    parameter = f"{found.channel}.rows"
+    channel, _, unit = found.channel.partition(":")
+    parameter = f"{channel}.{unit if unit in ('calls', 'kilobytes') else 'rows'}"
     start, end = found.first_ms, found.last_ms
     length = {"hour": HOUR_MS, "day": DAY_MS}.get(found.span)
     if length is not None:  # these begin and end with the clock's

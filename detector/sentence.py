@@ -112,14 +112,21 @@ def title(incident: Incident) -> str:
     if incident.source is not None:
         return _TROUBLES.get(found.channel, "Unusual volume as a whole")
     who = _quote(incident.actor_name) if incident.actor_name else _text(incident.actor)
-    channel = found.channel.removesuffix(INTERNAL)
+    channel = found.channel.partition(":")[0]
     if incident.network:
         return f"{_number(len(incident.actors), 'account')} on one new network: {_text(incident.network)}"
     if found.detector == "export":
         return f"Unusually large {_SINGLE.get(Operation(channel), 'operation')} by {who}"
     if found.detector == "volume":
         done = "taken out" if channel == "all" else _DONE.get(Operation(channel), "taken out")
-        return f"Unusually many rows {done}: {who}"
+        much = (
+            "often"
+            if found.channel.endswith(":calls")
+            else "much"
+            if ":kilo" in found.channel
+            else "many rows"
+        )
+        return f"Unusually {much} {done}: {who}"
     return {
         "novelty": "New {} for {}",
         "drip": "More than usual for days: {1}",
@@ -267,7 +274,8 @@ def _ground(incident: Incident, found: Finding) -> str:
 
 def _amount(found: Finding) -> str:
     """What the quantity was, what is usual, the most to be expected, and whence that is known."""
-    channel = found.channel.removesuffix(INTERNAL)
+    channel, _, unit = found.channel.partition(":")
+    unit = {"calls": "call", "kilobytes": "kilobyte"}.get(unit, "row")
     typical = max(0, round(found.typical))
     usual = (
         f"about {_about(typical)} {'is' if typical == 1 else 'are'} usual"
@@ -280,10 +288,10 @@ def _amount(found: Finding) -> str:
     if found.span == "operation":
         single = _SINGLE.get(Operation(channel), "operation")
         told = (
-            f"{'An' if single[0] in 'aeiouAEIOU' else 'A'} single {single} had {_number(found.value, 'row')}"
+            f"{'An' if single[0] in 'aeiouAEIOU' else 'A'} single {single} had {_number(found.value, unit)}"
         )
     else:
-        told = f"In one {found.span} it was {_number(found.value, 'row')}"
+        told = f"In one {found.span} it was {_number(found.value, unit)}"
         if channel != "all":
             told += f" {_DONE.get(Operation(channel), '')}".rstrip()
     return f"{told}; {usual}{limit}, {_basis(found)}"

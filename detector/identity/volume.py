@@ -17,12 +17,26 @@ from detector.identity.objects import add_rows
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
 
-__all__ = ["ALL", "DETECTOR", "Channel", "Open", "Volume", "VolumeState"]
+__all__ = ["ALL", "CALLS", "DETECTOR", "KILOBYTES", "Channel", "Open", "Volume", "VolumeState"]
 
 ALL = "all"
 """The channel in which all rows of personal data count, whatever the operation."""
 INTERNAL = ":internal"
 """Behind an operation: rows of the company's own data, counted apart."""
+CALLS, KILOBYTES = ":calls", ":kilobytes"
+"""Behind an operation: what is counted where a log does not tell rows."""
+READING = frozenset(
+    {
+        Operation.QUERY,
+        Operation.BULK_EXPORT,
+        Operation.REPORT,
+        Operation.REPORT_EXPORT,
+        Operation.LIST_VIEW,
+        Operation.RECORD_VIEW,
+        Operation.SEARCH,
+        Operation.FILE_DOWNLOAD,
+    }
+)
 MAX_CHANNELS = 14
 MAX_HOURS = 3
 """How many hours of a day are open for late events."""
@@ -78,13 +92,14 @@ class Volume:
 
     def observe(self, state: VolumeState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
         """Add the event's rows to the hour and the day that it falls into."""
-        if not access.rows:
-            return None
+        rows = access.rows
+        if not rows:
+            return self._without_rows(state, access, settings) if access.event.rows is None else None
         operation = access.event.operation
         if not access.personal:
-            return self._add(state, operation + INTERNAL, access, settings)
-        signals = self._add(state, operation, access, settings)
-        total = self._add(state, ALL, access, settings)
+            return self._add(state, operation + INTERNAL, rows, access, settings)
+        signals = self._add(state, operation, rows, access, settings)
+        total = self._add(state, ALL, rows, access, settings)
         if not total or not signals:
             return total or signals
         return signals + total
@@ -116,8 +131,20 @@ class Volume:
         """Give up the channel that has been used least."""
         return _forget_channel(state)
 
+    def _without_rows(
+        self, state: VolumeState, access: Access, settings: DetectionSettings
+    ) -> list[Signal] | None:
+        """Count what the log does tell of a reading whose rows it does not: its bytes, or that it was made."""
+        event = access.event
+        if event.operation not in READING:
+            return None
+        if event.bytes_out:
+            kilobytes = -(-event.bytes_out // 1024)
+            return self._add(state, event.operation + KILOBYTES, kilobytes, access, settings)
+        return self._add(state, event.operation + CALLS, 1, access, settings)
+
     def _add(
-        self, state: VolumeState, name: str, access: Access, settings: DetectionSettings
+        self, state: VolumeState, name: str, value: int, access: Access, settings: DetectionSettings
     ) -> list[Signal] | None:
         channel = state.channels.get(name)
         if channel is None:
@@ -135,7 +162,7 @@ class Volume:
             opened.last_ms = time_ms
         elif time_ms < opened.first_ms:
             opened.first_ms = time_ms
-        rows = access.rows
+        rows = value
         opened.rows += rows
         hours = opened.hours
         hour = access.hour % 24
@@ -191,12 +218,21 @@ class Volume:
                 first_ms=first_ms if day else max(first_ms, access.hour * HOUR_MS),
                 last_ms=access.day * DAY_MS + opened.last_ms,
                 channel=name,
-                rows=opened.rows,
-                objects=dict(opened.objects),
+                rows=opened.rows if counts_rows(name) else 0,
+                objects=dict(opened.objects) if counts_rows(name) else {},
                 measures=measures,
                 evidence=evidence(access.event, access.rows),
             )
         ]
+
+
+def counts_rows(channel: str) -> bool:
+    """Whether a channel counts rows.
+
+    >>> counts_rows("query"), counts_rows("query:calls")
+    (True, False)
+    """
+    return not channel.endswith((CALLS, KILOBYTES))
 
 
 def _set_bounds(channel: Channel, day: int, settings: DetectionSettings) -> None:

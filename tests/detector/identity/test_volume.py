@@ -114,9 +114,8 @@ def test_the_gravest_kind_decides() -> None:
 
 
 def test_nothing_that_left_is_nothing_new() -> None:
-    """Events without rows make no channel, no measure and no signal."""
+    """Events that say that no rows left make no channel, no measure and no signal."""
     life = Life(SETTINGS)
-    life.do(0.5, rows=None)
     life.do(0.5, rows=0)
     assert measures(life.close(1.1), "volume") == {}
     assert life.profile is not None
@@ -210,3 +209,21 @@ def test_levels_stay_where_they_were_when_somebody_takes_everything() -> None:
         assert life.profile is not None
         bounds.append(life.profile.states.volume.channels[ALL].daily.bound)
     assert bounds[0] <= bounds[1] <= 1.25 * bounds[0]
+
+
+def test_where_a_log_tells_no_rows_its_bytes_or_its_calls_count() -> None:
+    """Kilobytes, rounded up, where it tells bytes; else how often something was read; no rows are claimed."""
+    life = Life(SETTINGS)
+    said: list[Signal] = []
+    for number in range(400):
+        at = 0.5 + number / 100_000
+        said += life.do(at, rows=None, bytes_out=1500, operation=Operation.FILE_DOWNLOAD)
+        said += life.do(at, rows=None, operation=Operation.RECORD_VIEW)
+        assert life.do(at, rows=None, operation=Operation.WRITE, bytes_out=10**9) == []
+    channels = {signal.channel for signal in crossed(said, "volume")}
+    assert channels == {"file_download:kilobytes", "record_view:calls"}
+    assert all((signal.rows, signal.objects) == (0, {}) for signal in crossed(said, "volume"))
+    [*_, calls] = [signal for signal in crossed(said, "volume") if signal.channel == "record_view:calls"]
+    [*_, kilobytes] = [signal for signal in crossed(said, "volume") if signal.channel != "record_view:calls"]
+    assert HOUR_BOUND < spans(calls)[Span.HOUR] <= 400
+    assert spans(kilobytes)[Span.HOUR] % 2 == 0
