@@ -214,10 +214,11 @@ class Desk:
         if self._hasty:
             self._know_better()
         alerts = []
-        ends = {end for end in self._pending if end <= watermark_ms}
-        ends |= {end for end in self._tallies if end <= watermark_ms}
-        for end in sorted(ends):
+        for end in sorted(end for end in self._pending if end <= watermark_ms):
             alerts += self._close_tick(end)
+        for end in sorted(
+            end for end in self._tallies if end < watermark_ms
+        ):  # told at their end, not before
             alerts += self._look_at_tenants(end)
         self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
@@ -492,14 +493,14 @@ class Desk:
 
     def _count(self, signal: Signal) -> None:
         """Add what a shard counted in a tick to what the others did."""
-        end = max(signal.time_ms, self.watermark_ms - self.watermark_ms % TICK_MS + TICK_MS)
+        end = max(signal.time_ms, -(-self.watermark_ms // TICK_MS) * TICK_MS)
         tally = self._tallies.setdefault(end, {}).setdefault(signal.tenant, Tally())
         tally.add(signal.rows, {name: round(events) for name, events in signal.facts.items()})
         self._dirty_tallies.add((end, signal.tenant))
 
     def _look_at_tenants(self, end: int) -> list[Alert]:
         alerts = []
-        for tenant, tally in sorted(self._tallies.pop(end, {}).items()):
+        for tenant, tally in sorted(self._tallies.pop(end).items()):
             self._dirty_tallies.discard((end, tenant))
             self._gone.add(_tally_key(end, tenant))
             known = self._tenants.setdefault(tenant, Tenant())
@@ -586,7 +587,7 @@ class Desk:
     def _close_tick(self, end: int) -> list[Alert]:
         alerts = []
         changed: set[tuple[str, str]] = set()
-        for about, waiting in sorted(self._pending.pop(end, {}).items()):
+        for about, waiting in sorted(self._pending.pop(end).items()):
             name = f"{waiting.tenant}|{waiting.network}"
             found = self._origins.setdefault(name, Origin(waiting.network))
             event = waiting.evidence
