@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from random import Random
+
+from detector.alert import Activity, Alert
+from detector.fleet.population import TICK_MS
+from detector.signal import Signal, SignalKind
+from detector.triage.desk import Desk
+from tests.detector.make import (
+    DAY_MS,
+    HOUR_MS,
+    START_MS,
+)
+from tests.detector.triage.desks import SETTINGS, body, tell
+
+
+def tally(shard: int, tick: int, rows: int, **sources: float) -> Signal:
+    """What a shard counted in a tick."""
+    start_ms = START_MS + tick * TICK_MS
+    return Signal(
+        kind=SignalKind.TALLY, detector="", time_ms=start_ms + TICK_MS, day=start_ms // DAY_MS, first_ms=start_ms,
+        last_ms=start_ms + TICK_MS - 1, rows=rows, facts={f"elf/{name}": count for name, count in sources.items()},
+        tenant="t", actor=f"\x00{shard}", sequence=tick,
+    )  # fmt: skip
+
+
+def weeks(desk: Desk, shards: int, ticks: int, random: Random) -> list[Alert]:
+    """Weeks in which much the same happens, until the queries stop for half a day and then much leaves."""
+    alerts = []
+    for tick in range(ticks):
+        silent = ticks - 150 <= tick < ticks - 80
+        rows = 100 + random.randrange(20) + (90_000 if tick == ticks - 10 else 0)
+        for shard in range(shards):
+            part = rows // shards + (rows % shards if shard == 0 else 0)
+            sources = {"login": 6.0 / shards} | ({} if silent else {"query": 12.0 / shards})
+            alerts += tell(desk, tally(shard, tick, part, **sources))
+    return alerts + desk.advance(START_MS + (ticks + 1) * TICK_MS)
+
+
+def test_a_silent_source_and_a_tenants_burst_are_notices() -> None:
+    """Each is told once, to be known rather than to wake somebody up, and so is that the records come again."""
+    said = [body(alert) for alert in weeks(Desk(SETTINGS, {}), 1, 3 * 7 * 144, Random(1))]
+    silence = [one for one in said if one["finding_info"]["types"] == ["health"]]
+    assert [one["activity_name"] for one in silence] == ["Create", "Close"]
+    hours = (silence[1]["time"] - silence[0]["time"]) / HOUR_MS
+    assert 8 < hours < 12
+    burst_ms = START_MS + (3 * 7 * 144 - 9) * TICK_MS
+    (burst,) = [one for one in said if one["time"] == burst_ms]
+    assert (burst["activity_name"], burst["finding_info"]["types"]) == ("Create", ["series"])
+    assert "90,1" in burst["message"]
+    assert {one["severity"] for one in said} == {"Informational"}
+
+
+def test_sums_do_not_depend_on_who_counted() -> None:
+    """Three shards that share what one would have counted alone lead to the same notices."""
+    bodies = [
+        [alert.body for alert in weeks(Desk(SETTINGS, {}), shards, 3 * 7 * 144, Random(1))]
+        for shards in (1, 3)
+    ]
+    assert bodies[0] == bodies[1] != []
+
+
+def test_a_silence_is_not_over_because_nothing_is_heard_of_it() -> None:
+    """However long a source is silent, the notice stays open until it speaks."""
+    desk = Desk(SETTINGS, {})
+    ticks = 3 * 7 * 144
+    alerts = weeks(desk, 1, ticks, Random(1))
+    silent = [tell(desk, tally(0, ticks + tick, 100, login=6.0)) for tick in range(4 * 144)]
+    assert not [
+        alert
+        for tick in silent
+        for alert in tick
+        if alert.activity is Activity.CLOSE and "health" in alert.detectors
+    ]
+    assert [incident.source for incident in desk.open_incidents] == ["elf"]
+    assert alerts
