@@ -115,7 +115,8 @@ def run(task: Task) -> Result:
     seconds = time.monotonic() - began
     if done.returncode:
         raise SystemExit(f"seed {task.seed} {task.format}: replay failed: {done.stderr.decode()[-2000:]}")
-    published = [publication(line) for line in alerts.read_bytes().splitlines() if line.strip()]
+    lines = alerts.read_bytes().splitlines()
+    published = [found for line in lines if line.strip() and (found := publication(line)) is not None]
     scores = {PRODUCT: score(labels, published), PUBLISHED: evaluate(labels, published, 0.0)}
     if task.baselines:
         scores |= _baselines(world, labels)

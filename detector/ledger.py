@@ -2,12 +2,14 @@
 
 Vendors report the same rows several times: a job in every state it passes, a report in chunks, a record twice
 because the network hiccupped. The ledger of an identity remembers enough of what it has counted to add only
-what is new. It is bounded: the oldest entries fall out, and how many did is counted in `Ledger.forgotten`.
+what is new. It is bounded: encoded it takes at most some 1,200 bytes. What falls out is what does least harm
+should it be reported again, and how many did is counted in `Ledger.forgotten`.
 """
 
 from __future__ import annotations
 
-from zlib import crc32
+from hashlib import blake2b
+from itertools import islice
 
 import msgspec
 
@@ -15,21 +17,31 @@ from detector.event import AccessEvent, Counting
 
 __all__ = ["Counted", "Ledger", "count"]
 
-RECENT_EVENTS = 64
+RECENT_EVENTS = 56
 OPEN_OPERATIONS = 48
+OPEN_SUMS = 16
 MAX_ROWS = 10**12
 """More rows than this in one event or operation are not told apart: sums of them stay within 64 bits."""
 
 
 class Ledger(msgspec.Struct, array_like=True):
-    """What one identity's rows have been counted for."""
+    """What one identity's rows have been counted for.
+
+    Events and operations are known by 64 and by 32 bits of a hash: the bytes of their id as a number, modulo
+    `modulus`. That is nearly as fast as a checksum, but as each ledger has a modulus of its own, which hangs on
+    the vendor's id of the identity's first event, nobody can make two ids that pass for one.
+    """
 
     recent: dict[int, int] = {}
-    """The newest events: checksum of the event id → event time in ms, oldest first."""
+    """The newest events, oldest first: hashes of their ids and times (→ 0)."""
     operations: dict[int, int] = {}
-    """The newest operations: checksum of the operation id → rows counted so far, oldest first."""
+    """The newest operations that report totals: hash of the operation id → rows counted so far, oldest first."""
     forgotten: int = 0
-    """How many operations have fallen out; one that reports again after that is counted again."""
+    """How many of those have fallen out; one that reports again after that is counted again."""
+    sums: dict[int, int] = {}
+    """The same for operations whose events each say their own rows; they are counted right without it."""
+    modulus: int = 0
+    """An odd number of 64 bits; 0 before the first event."""
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -39,6 +51,10 @@ class Counted(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Rows that left and had not been counted before."""
     operation_rows: int
     """Rows of the whole operation so far, this event included."""
+
+
+_NOTHING = Counted(0, 0)
+_EACH, _RUNNING = Counting.EACH, Counting.RUNNING
 
 
 def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
@@ -56,37 +72,52 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
     >>> count(ledger, job) is None
     True
     """
+    modulus = ledger.modulus or _begin(ledger, event.event_id)
+    # The 1 before the bytes tells an id from the same one behind zeros; shifted, a short id is large enough, too.
+    number = int.from_bytes(b"\1" + event.event_id.encode("utf-8", "surrogatepass"), "big")
+    known = ((number << 64) + event.time_ms) % modulus
     recent = ledger.recent
-    checksum = crc32(event.event_id.encode("utf-8", "surrogatepass"))
-    if recent.get(checksum) == event.time_ms:
+    if known in recent:
         return None
-    recent[checksum] = event.time_ms
+    recent[known] = 0
     if len(recent) > RECENT_EVENTS:
         del recent[next(iter(recent))]
     rows = event.rows
     if not rows or rows < 0:
-        return Counted(0, 0)
+        return _NOTHING
     if rows > MAX_ROWS:
         rows = MAX_ROWS
-    if event.operation_id is None:
+    operation_id = event.operation_id
+    if operation_id is None:
         return Counted(rows, rows)
-    return _of_operation(ledger, event.operation_id, event.counting, rows)
+    number = int.from_bytes(b"\1" + operation_id.encode("utf-8", "surrogatepass"), "big")
+    return _of_operation(ledger, (number << 64) % modulus & 0xFFFFFFFF, event.counting, rows)
 
 
-def _of_operation(ledger: Ledger, operation_id: str, counting: Counting, rows: int) -> Counted:
-    operations = ledger.operations
-    checksum = crc32(operation_id.encode("utf-8", "surrogatepass"))
-    seen = operations.pop(checksum, 0)
-    if counting is Counting.EACH:
+def _begin(ledger: Ledger, event_id: str) -> int:
+    digest = blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    ledger.modulus = int.from_bytes(digest, "big") | 1 << 63 | 1
+    return ledger.modulus
+
+
+def _of_operation(ledger: Ledger, operation: int, counting: Counting, rows: int) -> Counted:
+    operations, sums = ledger.operations, ledger.sums
+    seen = operations.pop(operation, 0) or sums.pop(operation, 0)
+    if counting is _EACH:
         total, new = min(seen + rows, MAX_ROWS), rows
-    elif rows >= seen:
+        sums[operation] = total  # at the end: the newest
+        if len(sums) > OPEN_SUMS:
+            del sums[next(iter(sums))]
+        return Counted(new, total)
+    if rows >= seen:
         total, new = rows, rows - seen
-    elif counting is Counting.RUNNING:  # the same cursor has been opened anew
+    elif counting is _RUNNING:  # the same cursor has been opened anew
         total, new = rows, rows
     else:
         total, new = seen, 0
-    operations[checksum] = total  # at the end: the newest
+    operations[operation] = total
     if len(operations) > OPEN_OPERATIONS:
-        del operations[next(iter(operations))]
+        # Of those that have been quiet for longest the smallest, as it is counted again if it goes on.
+        del operations[min(islice(operations, OPEN_OPERATIONS // 2), key=operations.__getitem__)]
         ledger.forgotten += 1
     return Counted(new, total)

@@ -77,8 +77,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """From start to first alert, over the attacks found."""
 
 
-def publication(finding: bytes) -> Publication:
+def publication(finding: bytes) -> Publication | None:
     """What counts of an OCSF detection finding; raises ValueError for what is none.
+
+    ``None`` for one that only says that its incident is closed: nobody is alerted by that.
 
     >>> publication(b'{"time": 5, "risk_score": 61, "finding_info": {"uid": "f"}, "metadata": {"tenant_uid": "t"},'
     ...             b' "evidences": [{"actor": {"user": {"uid": "u"}}, "src_endpoint": {"ip": "192.0.2.7"}}]}')
@@ -88,6 +90,8 @@ def publication(finding: bytes) -> Publication:
         found = _decoder.decode(finding)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ValueError(str(error)[:200]) from None
+    if found.activity_id == _CLOSES:
+        return None
     tenant = found.metadata.tenant_uid or ""
     users = [item.actor.user.uid for item in found.evidences if item.actor and item.actor.user]
     users += [one.value for one in found.observables if one.type_id == _USER_ID]
@@ -154,6 +158,7 @@ class _Finding(msgspec.Struct):
     time: int
     finding_info: _Info
     risk_score: float = 0
+    activity_id: int = 0
     metadata: _Metadata = _Metadata()
     evidences: list[_Evidence] = []
     observables: list[_Observable] = []
@@ -162,6 +167,8 @@ class _Finding(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Finding)
+_CLOSES = 3
+"""OCSF's activity of a finding that is closed."""
 _USER_ID = 31
 _ADDRESS_IDS = (2, 12)
 """OCSF's observable types: an IP address, a subnet."""

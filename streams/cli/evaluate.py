@@ -81,9 +81,11 @@ def _alerts(path: Path) -> list[Publication]:
     for number, line in enumerate(_read(path).splitlines(), 1):
         if line.strip():
             try:
-                found.append(publication(line))
+                said = publication(line)
             except ValueError as error:
                 fail(f"{path}:{number}: not a finding: {error}")
+            if said is not None:
+                found.append(said)
     return found
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from zlib import crc32
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +85,66 @@ def test_what_is_too_large_to_be_true_is_bounded() -> None:
         result = count(ledger, event(number, rows=10**30, operation_id="o"))
         assert result == Counted(MAX_ROWS, MAX_ROWS)
     assert len(msgspec.msgpack.encode(ledger)) < 2_000
+
+
+def test_a_full_ledger_is_small() -> None:
+    """However many events and operations there were, and however large, it takes some 1,200 bytes encoded."""
+    for rows, most in ((60_000, 1_100), (4_000_000_000, 1_250), (MAX_ROWS, 1_600)):
+        ledger = Ledger()
+        for number in range(1_000):
+            counted(ledger, 2 * number, rows - number, Counting.MAXIMUM, f"job-{number}")
+            counted(ledger, 2 * number + 1, rows - number, Counting.EACH, f"query-{number}")
+        assert len(msgspec.msgpack.encode(ledger)) < most
+
+
+def test_a_checksum_is_no_identity() -> None:
+    """Ids that a common checksum takes for each other are different events and different operations."""
+    assert crc32(b"plumless") == crc32(b"buckeroo")
+    ledger = Ledger()
+    for event_id in ("plumless", "buckeroo", "plumless\0", "\0plumless"):
+        assert count(ledger, event(1, event_id=event_id, rows=7)) == Counted(7, 7)
+    assert counted(ledger, 2, 10, Counting.MAXIMUM, "plumless") == 10
+    assert counted(ledger, 3, 10, Counting.MAXIMUM, "buckeroo") == 10
+
+
+def test_no_two_ledgers_hash_alike() -> None:
+    """What one ledger knows an event by says nothing of another's, which began with another event."""
+    one, other = Ledger(), Ledger()
+    for ledger, first in ((one, 1), (other, 2)):
+        count(ledger, event(first))
+        count(ledger, event(3, operation_id="o"))
+    assert not one.recent.keys() & other.recent.keys()
+    assert not one.sums.keys() & other.sums.keys()
+
+
+def test_a_large_job_outlasts_small_ones() -> None:
+    """While many small jobs come and go, a large one is remembered: its states are not counted again."""
+    ledger = Ledger()
+    counted(ledger, 0, 400_000, Counting.MAXIMUM, "large")
+    for number in range(1, 500):
+        counted(ledger, number, 10, Counting.MAXIMUM, f"small-{number}")
+        counted(ledger, 1_000 + number, 10, Counting.EACH, f"query-{number}")
+    assert counted(ledger, 5_000, 412_000, Counting.MAXIMUM, "large") == 12_000
+
+
+def test_a_new_job_is_not_the_first_to_go() -> None:
+    """However large the jobs before it, a small one is remembered while as many others come as are half of all."""
+    ledger = Ledger()
+    for number in range(100):
+        counted(ledger, number, 10**9, Counting.MAXIMUM, f"large-{number}")
+    counted(ledger, 100, 10, Counting.MAXIMUM, "small")
+    for number in range(101, 100 + OPEN_OPERATIONS // 2):
+        counted(ledger, number, 10**9, Counting.MAXIMUM, f"large-{number}")
+    assert counted(ledger, 900, 15, Counting.MAXIMUM, "small") == 5
+
+
+def test_a_ledger_of_the_release_before_can_be_read() -> None:
+    """One that was stored before there were sums and a modulus goes on."""
+    old = msgspec.msgpack.encode([{1: 2}, {3: 4}, 5])
+    ledger = msgspec.msgpack.decode(old, type=Ledger)
+    assert ledger.forgotten == 5
+    assert counted(ledger, 1, 10, Counting.MAXIMUM, "j") == 10
+    assert counted(ledger, 2, 15, Counting.MAXIMUM, "j") == 5
 
 
 def test_the_oldest_falls_out_and_is_counted() -> None:

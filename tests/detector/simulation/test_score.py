@@ -220,11 +220,18 @@ def test_a_finding_names_its_identities_and_addresses() -> None:
             anomaly_analyses=[{"analysis_targets": targets}],
         )
     )
+    assert found is not None
     assert found.uid == "f"
     assert (found.time_ms, found.risk) == (5, 61.0)
     assert set(found.identities) == {"t/u", "t/v", "t/w", "t/x", "t/y"}
     assert len(found.identities) == 5
     assert found.networks == ("192.0.2.7", "192.0.2.8", "192.0.2.0/24", "198.51.100.0/24")
+
+
+@pytest.mark.parametrize(("activity", "counts"), [(1, True), (2, True), (3, False)])
+def test_closing_an_incident_alerts_nobody(activity: int, counts: bool) -> None:
+    """A new finding and an update count, its end does not."""
+    assert (publication(finding(activity_id=activity)) is not None) is counts
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"time": "x"}', b"\xff", finding(finding_info={})])
