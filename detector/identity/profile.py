@@ -13,7 +13,7 @@ from detector.identity.access import Access, Day
 from detector.identity.level import DAY_MS, HOUR_MS
 from detector.identity.objects import cut
 from detector.identity.registry import DETECTORS
-from detector.ledger import Ledger, count
+from detector.ledger import Former, Ledger, count
 from detector.settings import DetectionSettings, peers_of
 from detector.signal import Measure, Signal, SignalKind
 
@@ -34,9 +34,11 @@ MAX_NAME = 120
 """How many bytes of an actor's name are kept."""
 MAX_BYTES = 4_096
 """No profile is larger, whatever is in the log."""
-SPARE_BYTES = 400
-"""Of these, what its numbers may grow by until its size is looked at again."""
-ROOMY_BYTES = 3_400
+HEAD_BYTES = 300
+"""Of these, what is left for names and offsets."""
+SPARE_BYTES = 300
+"""Of these, what numbers may grow by until its size is looked at again."""
+ROOMY_BYTES = 3_500
 """When it has grown too large, things are given up until it is as small as this."""
 ENTRY_BYTES = 64
 LARGE_ROWS = 1 << 16
@@ -112,7 +114,7 @@ class _Profile1(msgspec.Struct, array_like=True):
     sequence: int
     duplicates: int
     applied: dict[int, int]
-    ledger: Ledger
+    ledger: Former
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -162,7 +164,7 @@ def _from_1(data: bytes) -> Profile:
         sequence=known.sequence,
         duplicates=known.duplicates,
         applied=known.applied,
-        ledger=known.ledger,
+        ledger=Ledger(forgotten=known.ledger.forgotten, former=known.ledger),
     )
 
 
@@ -234,8 +236,8 @@ def observe(
     if said:
         for signal in said[:-1]:
             signal.more = True
-        signals += said
-    return counted.rows, _signed(profile, signals, settings) if signals else signals
+        signals += _signed(profile, said, settings)
+    return counted.rows, signals
 
 
 def close(profile: Profile, until_ms: int, settings: DetectionSettings) -> list[Signal]:
@@ -244,7 +246,7 @@ def close(profile: Profile, until_ms: int, settings: DetectionSettings) -> list[
     late_ms = settings.late_seconds * 1000
     while profile.open_days and (end_ms := (profile.open_days[0] + 1) * DAY_MS + late_ms) <= until_ms:
         signals += _close_first(profile, end_ms, settings)
-    return _signed(profile, signals, settings) if signals else signals
+    return signals
 
 
 def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:
@@ -294,22 +296,29 @@ def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) ->
             facts=over.facts,
         )
     )
+    _signed(profile, signals, settings)
+    profile.ledger.former = None
     profile.known_days += 1
     profile.learned_day = day
     return signals
 
 
+def _size(profile: Profile) -> int:
+    """How large it is at most; how far its sources are does not count, as that is no matter of the identity."""
+    return HEAD_BYTES + len(_encoder.encode(profile.ledger)) + len(_encoder.encode(profile.states))
+
+
 def _make_room(profile: Profile) -> None:
     """See how large it is; if too large, let the largest states give up what they need least."""
     states = profile.states
-    size = len(encode(profile))
+    size = _size(profile)
     if size > MAX_BYTES - SPARE_BYTES:
         while size > ROOMY_BYTES:
             sizes = {name: len(_encoder.encode(getattr(states, name))) for name in DETECTORS}
             largest_first = sorted(DETECTORS, key=lambda name: (-sizes[name], name))
             if not any(DETECTORS[name].shrink(getattr(states, name)) for name in largest_first):
                 break
-            size = len(encode(profile))
+            size = _size(profile)
     profile.room = max(0, MAX_BYTES - SPARE_BYTES - size) // ENTRY_BYTES
 
 

@@ -107,7 +107,9 @@ def test_version_1_keeps_who_it_is_and_what_was_counted() -> None:
     assert (profile.tenant, profile.actor, profile.actor_kind) == ("t", "u", ActorKind.INTEGRATION)
     assert (profile.actor_name, profile.sequence, profile.duplicates) == ("Sync", 17, 1)
     assert profile.applied == {0: 8, 3: 7}
-    assert (len(profile.ledger.recent), list(profile.ledger.operations.values())) == (9, [70_000])
+    former = profile.ledger.former
+    assert former is not None
+    assert (len(former.recent), list(former.operations.values())) == (9, [70_000])
     assert profile.clock_ms == profile.first_ms == START_MS + 8 * HOUR_MS
     assert (profile.known_days, profile.open_days) == (0, [])
     assert all(getattr(profile.states, name) == detector.State() for name, detector in DETECTORS.items())
@@ -131,6 +133,7 @@ def test_what_version_1_counted_is_not_counted_again() -> None:
     closed = profiles.close(profile, START_MS + 2 * DAY_MS, SETTINGS)
     assert [(found.kind, found.day) for found in closed] == [(SignalKind.CLOSED, START_DAY)]
     assert profile.known_days == 1
+    assert profile.ledger.former is None
 
 
 def test_a_new_detector_starts_empty_and_a_gone_one_is_dropped() -> None:
@@ -200,6 +203,7 @@ def test_days_close_in_their_order() -> None:
     told = [found for found in profiles.close(profile, START_MS + 9 * DAY_MS, SETTINGS) if not found.more]
     assert [found.day - START_DAY for found in told] == [0, 1, 2]
     assert [found.time_ms for found in told] == [START_MS + (day + 1) * DAY_MS + HOUR_MS for day in range(3)]
+    assert [found.known_days for found in told] == [0, 1, 2]
     values = [{m.value for m in found.measures if m.detector == "volume"} for found in told]
     assert values == [{10}, {20}, {30}]
 
