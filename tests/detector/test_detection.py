@@ -9,17 +9,34 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detector.catalogue import Category
-from detector.detection import Detection
-from detector.event import AccessEvent, Counting, Operation, Origin
-from detector.identity import export, volume
+from detector.detection import TALLIES_KEY, Detection
+from detector.event import AccessEvent, ActorKind, Counting, Operation, Origin
+from detector.fleet.tenant import TICK_MS
 from detector.identity import profile as profile_of
 from detector.identity.profile import ProfileError
-from detector.settings import DetectionSettings, Settings
+from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
-from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
+from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
 
 # Quick to speak, so that few events say much.
-TALKATIVE = Settings(detection=DetectionSettings(bound_deviations=0.2, prior_rows_hour=5, prior_rows_day=10))
+TALKATIVE = Settings(
+    detection=DetectionSettings(
+        bound_deviations=0.2,
+        prior_rows_hour=5,
+        prior_rows_day=10,
+        cold_days=1,
+        indicators={"192.0.2.0/24": Indicator(name="a list")},
+    )
+)
+LATE = (0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)
+OPERATIONS = (
+    Operation.QUERY,
+    Operation.QUERY,
+    Operation.REPORT,
+    Operation.COUNT,
+    Operation.EXPORT_DELETE,
+    Operation.VENDOR_FINDING,
+)
 Store = dict[bytes, bytes]
 
 
@@ -28,7 +45,7 @@ def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,)) -> list[AccessEvent]:
     """Some days of three identities with jobs, pauses and different kinds of access, each `late` by one of these."""
     time_ms = START_MS
     events = []
-    for number in range(draw(st.integers(1, 40))):
+    for number in range(draw(st.integers(1, 25))):
         time_ms += draw(st.sampled_from([0, 1, 60_000, HOUR_MS // 2, HOUR_MS, 5 * HOUR_MS, DAY_MS]))
         events.append(
             event(
@@ -36,7 +53,12 @@ def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,)) -> list[AccessEvent]:
                 time_ms=time_ms - draw(st.sampled_from(late)),
                 actor=draw(st.sampled_from(["a", "b", "c"])),
                 rows=draw(st.sampled_from([None, 1, 20, 300, 5000])),
-                operation=draw(st.sampled_from([Operation.QUERY, Operation.REPORT])),
+                actor_kind=draw(st.sampled_from([ActorKind.HUMAN, ActorKind.INTEGRATION])),
+                operation=draw(st.sampled_from(OPERATIONS)),
+                objects=draw(st.sampled_from([("Case",), ("User",), ("Contact", "Case"), ()])),
+                ip=draw(st.sampled_from([None, "203.0.113.9", "198.51.100.7", "192.0.2.1"])),
+                user_agent=draw(st.sampled_from([None, "sync/1", "curl/8"])),
+                country=draw(st.sampled_from([None, "DE"])),
                 counting=draw(st.sampled_from([Counting.EACH, Counting.MAXIMUM])),
                 operation_id=draw(st.sampled_from([None, "j"])),
             )
@@ -45,7 +67,7 @@ def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,)) -> list[AccessEvent]:
 
 
 def end_of(events: Sequence[AccessEvent]) -> int:
-    """An event time at which every window of theirs has closed."""
+    """An event time at which every day of theirs has closed."""
     return max(each.time_ms for each in events) + 3 * DAY_MS
 
 
@@ -64,6 +86,11 @@ def without_offsets(encoded: bytes) -> bytes:
     return profile_of.encode(profile)
 
 
+def profiles_of(store: Store) -> Store:
+    """A store's profiles, without the tallies beside them."""
+    return {key: value for key, value in store.items() if key != TALLIES_KEY}
+
+
 def save(detection: Detection) -> None:
     """Put what has changed into the store."""
     detection.saved(detection.changes())
@@ -71,24 +98,25 @@ def save(detection: Detection) -> None:
 
 @pytest.fixture(params=["room", "no room"])
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both with room for all windows and with so little that many close before their time."""
+    """Both with room for all and with so little that days close before their time and much is given up."""
     if request.param == "no room":
-        monkeypatch.setattr(volume, "OPEN_WINDOWS", 2)
-        monkeypatch.setattr(export, "OPEN_WINDOWS", 1)
+        monkeypatch.setattr(profile_of, "MAX_OPEN_DAYS", 1)
+        monkeypatch.setattr(profile_of, "MAX_BYTES", 1400)
+        monkeypatch.setattr(profile_of, "ROOMY_BYTES", 900)
 
 
 def run(events: Sequence[AccessEvent]) -> tuple[dict[str, list[bytes]], Store]:
-    """What is said of events when nothing happens in between, all windows closed at the end; and the profiles."""
+    """What is said of events when nothing happens in between, all days closed at the end; and the profiles."""
     store: Store = {}
     detection = Detection(TALKATIVE, store)
     signals = [found for n, each in enumerate(events) for found in detection.observe(each, 0, n)]
     signals += detection.advance(end_of(events))
     save(detection)
-    return by_identity(signals), store
+    return by_identity(signals), profiles_of(store)
 
 
-@given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(streams(late=LATE), st.data())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_when_time_is_told_changes_nothing(
     room: None, events: list[AccessEvent], data: st.DataObject
 ) -> None:
@@ -106,11 +134,11 @@ def test_when_time_is_told_changes_nothing(
     signals += detection.advance(end_of(events))
     save(detection)
     assert by_identity(signals) == expected
-    assert store == profiles
+    assert profiles_of(store) == profiles
 
 
 @given(streams(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
     """What is said of an identity does not depend on how others' events lie between its own."""
     expected, profiles = run(events)
@@ -130,13 +158,13 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
     signals += detection.advance(end_of(events))
     save(detection)
     assert by_identity(signals) == expected
-    assert {key: without_offsets(value) for key, value in store.items()} == {
+    assert {key: without_offsets(value) for key, value in profiles_of(store).items()} == {
         key: without_offsets(value) for key, value in profiles.items()
     }
 
 
-@given(streams(late=(0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)), st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(streams(late=LATE), st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: st.DataObject) -> None:
     """With hardly any profile kept decoded, and saved at any moments, the same is said and stored."""
     expected, profiles = run(events)
@@ -156,15 +184,15 @@ def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: s
     signals += detection.advance(end_of(events))
     save(detection)
     assert by_identity(signals) == expected
-    assert store == profiles
+    assert profiles_of(store) == profiles
     assert all(
         profile_of.next_close_ms(profile_of.decode(value), TALKATIVE.detection) is None
-        for value in store.values()
+        for value in profiles_of(store).values()
     )
 
 
 @given(streams(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.DataObject) -> None:
     """Killed at any event, begun anew from what was saved, records delivered again from any point before: numbers
     tell what was said twice, nothing else was, and all of it was said."""
@@ -202,7 +230,7 @@ def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.D
     for identity, sequence in sorted(said):
         told[identity].append(said[identity, sequence])
     assert dict(told) == expected
-    assert store == profiles
+    assert profiles_of(store) == profiles
 
 
 def test_a_record_is_applied_once_per_source() -> None:
@@ -228,26 +256,32 @@ def test_a_duplicate_is_counted_apart() -> None:
 
 
 def test_late_events_are_counted_and_still_judged() -> None:
-    """An event of an hour that has closed is late, every one is counted, and too much is still said."""
+    """An event of a day that has closed is late, every one is counted, and too much is still said."""
     detection = Detection(TALKATIVE, {})
-    detection.observe(event(1, time_ms=START_MS + DAY_MS))
+    detection.observe(event(1))
+    detection.observe(event(2, time_ms=START_MS + DAY_MS + 60_000))
+    detection.observe(event(3, time_ms=START_MS + DAY_MS - 60_000))  # its day still waits
     assert detection.late == 0
-    for number in (2, 3):
-        detection.observe(event(number))
+    detection.observe(event(4, time_ms=START_MS + DAY_MS + HOUR_MS))
+    for number in (5, 6):
+        detection.observe(event(number, time_ms=START_MS + number))
     assert detection.late == 2
-    assert {found.kind for found in detection.observe(event(4, rows=10**6))} >= {SignalKind.CROSSED}
+    told = detection.observe(event(7, rows=10**6))
+    assert {found.kind for found in told} == {SignalKind.CROSSED}
+    assert {found.detector for found in told} >= {"volume", "export"}
     assert detection.late == 3
-    detection.observe(event(5, time_ms=START_MS + DAY_MS - 60_000))  # its hour still waits
-    assert detection.late == 3
+    again = detection.observe(event(8, time_ms=START_MS + 2 * DAY_MS + HOUR_MS))
+    assert [found.day for found in again if found.kind is SignalKind.CLOSED] == [START_DAY + 1]
 
 
 def test_an_outlier_of_time_does_not_stop_the_clock() -> None:
-    """After one event from far ahead, ordinary ones are judged and their windows close as ever."""
+    """After one event from far ahead, ordinary ones are judged and their days close as ever."""
     detection = Detection(TALKATIVE, {})
     detection.observe(event(1, time_ms=START_MS + 3000 * DAY_MS))
     detection.observe(event(2, rows=20))
-    told = detection.observe(event(3, time_ms=START_MS + 3 * HOUR_MS))
-    assert {(found.kind, found.start_ms) for found in told} == {(SignalKind.CLOSED, START_MS)}
+    told = detection.observe(event(3, time_ms=START_MS + DAY_MS + HOUR_MS))
+    assert {(found.kind, found.day) for found in told} == {(SignalKind.CLOSED, START_DAY)}
+    assert detection.late == 0
 
 
 def test_rows_are_told_by_the_gravest_category() -> None:
@@ -264,20 +298,56 @@ def test_rows_are_told_by_the_gravest_category() -> None:
     }
 
 
-def test_those_who_have_gone_quiet_are_closed() -> None:
-    """A shard that is taken over closes the windows in it, in the order of time, then identity; and only once."""
+def test_a_tick_is_tallied_when_it_is_over() -> None:
+    """Of each tick that is over a tenant's personal rows are told, and events by source, once; by the shard, and with
+    a number that grows with time."""
+    detection = Detection(TALKATIVE, {}, shard=3)
+    detection.observe(event(1, rows=3))
+    detection.observe(event(2, rows=9, objects=("User",)))
+    detection.observe(event(3, rows=None, operation=Operation.LOGIN, actor="v"))
+    detection.observe(event(4, rows=7, time_ms=START_MS + TICK_MS, tenant="o"))
+    assert detection.advance(START_MS + TICK_MS - 1) == []
+    [told] = detection.advance(START_MS + TICK_MS)
+    assert (told.kind, told.tenant, told.rows) == (SignalKind.TALLY, "t", 3)
+    assert told.facts == {"test/login": 1.0, "test/query": 2.0}
+    assert (told.first_ms, told.time_ms) == (START_MS, START_MS + TICK_MS)
+    [other] = detection.advance(START_MS + 2 * TICK_MS)
+    assert (other.tenant, other.rows, other.facts) == ("o", 7, {"test/query": 1.0})
+    assert other.sequence == told.sequence + 1
+    assert told.identity != event().identity
+    assert detection.advance(START_MS + 9 * TICK_MS) == []
+
+
+def test_tallies_are_stored() -> None:
+    """A tick under way goes on after a restart where it was, and a duplicate is not tallied."""
     store: Store = {}
     first = Detection(TALKATIVE, store)
-    for number, actor in enumerate("cab"):
-        first.observe(event(number, actor=actor))
+    first.observe(event(1, rows=3), 0, 1)
+    first.observe(event(1, rows=3), 0, 2)
     save(first)
     second = Detection(TALKATIVE, store)
     second.restore(list(store))
-    assert second.advance(START_MS + 2 * HOUR_MS - 1) == []
-    told = second.advance(START_MS + 3 * DAY_MS)
-    assert [(found.time_ms, found.actor) for found in told if found.detector == "volume"] == [
-        (START_MS + end_ms + HOUR_MS, actor) for end_ms in (HOUR_MS, DAY_MS) for actor in "abc"
-    ]
+    second.observe(event(1, rows=3), 0, 1)
+    second.observe(event(2, rows=4), 0, 3)
+    [told] = second.advance(START_MS + TICK_MS)
+    assert (told.rows, told.facts) == (7, {"test/query": 2.0})
+
+
+def test_those_who_have_gone_quiet_are_closed() -> None:
+    """A shard that is taken over closes the days in it, in the order of time, then identity; and only once."""
+    store: Store = {}
+    first = Detection(TALKATIVE, store)
+    for number, actor in enumerate("cab"):
+        first.observe(event(number, actor=actor, time_ms=START_MS + (number == 1) * DAY_MS))
+    save(first)
+    second = Detection(TALKATIVE, store)
+    second.restore(list(store))
+    due = START_MS + DAY_MS + HOUR_MS
+    assert by_identity(second.advance(due - 1)).keys() == {"t/\x000"}
+    told = second.advance(START_MS + 5 * DAY_MS)
+    assert [(found.time_ms, found.actor) for found in told if found.kind is SignalKind.CLOSED] == [
+        (due, "b"), (due, "c"), (due + DAY_MS, "a")
+    ]  # fmt: skip
     assert second.advance(START_MS + 9 * DAY_MS) == []
 
 
@@ -291,14 +361,15 @@ def test_a_profile_that_cannot_be_read_is_an_error() -> None:
 
 
 def test_times_all_over_the_years_are_scheduled() -> None:
-    """Thousands of different hours to close are closed in order, each once."""
+    """Thousands of different days to close are closed in order, each once."""
     detection = Detection(TALKATIVE, {})
-    hours = 3000
-    for number in range(hours):
-        hour = number * 7919 % hours
-        detection.observe(event(number, actor=f"u{number % 50}", time_ms=START_MS + hour * HOUR_MS))
-    told = detection.advance(START_MS + (hours + 50) * HOUR_MS)
+    days = 3000
+    for number in range(days):
+        day = number * 7919 % days
+        detection.observe(event(number, actor=f"u{number % 1500}", time_ms=START_MS + day * DAY_MS))
+    told = [found for found in detection.advance(START_MS + (days + 5) * DAY_MS) if found.actor[0] == "u"]
     times = [found.time_ms for found in told]
     assert times == sorted(times)
-    assert len({found.time_ms for found in told if found.horizon_ms == HOUR_MS}) > 300
-    assert detection.advance(START_MS + 2 * hours * HOUR_MS) == []
+    assert {found.kind for found in told} == {SignalKind.CLOSED}
+    assert len({(found.actor, found.day) for found in told}) == len(told) > 1500
+    assert [f for f in detection.advance(START_MS + 2 * days * DAY_MS) if f.actor[0] == "u"] == []
