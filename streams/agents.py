@@ -331,7 +331,9 @@ class Triage:
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Judge provisionally what has been held too long, or what is too much to hold."""
         patience = 0.0 if self._hold.held > HELD_SIGNALS else self._hold_seconds
-        self._judge(self._hold.overdue(monotonic() - patience), provisional=True)
+        before = monotonic() - patience
+        while group := self._hold.overdue(before):
+            self._judge(group, provisional=True)
 
     def outputs(self) -> list[Output]:
         """The alerts."""

@@ -24,7 +24,8 @@ from streams.metrics import METRICS, Metrics
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
 SETTINGS = Settings(
-    detection=DetectionSettings(bound_deviations=0.3), triage=TriageSettings(alert_risk=5, alert_surprise=0.3)
+    detection=DetectionSettings(bound_deviations=0.3),
+    triage=TriageSettings(alert_risk=5, least_risk=5, certain_risk=5, support_surprise=0.2),
 )
 
 
@@ -150,8 +151,8 @@ def _fed() -> Detection:
     detection = Detection(SETTINGS, {})
     row = {"EVENT_TYPE": "RestApi", "ORGANIZATION_ID": "00D4R000001kSky", "USER_ID": "0054R0000000001"}
     row |= {"METHOD": "GET", "ROWS_PROCESSED": "10", "ENTITY_NAME": "Contact"}
-    for number, hour in enumerate((1, 9, 2, 2)):
-        stamp = f"202603020{hour}0000.000"
+    for number, time in enumerate(("0201", "0309", "0202", "0202")):
+        stamp = f"202603{time}0000.000"
         record = json.dumps(row | {"TIMESTAMP": stamp, "REQUEST_ID": f"r{min(number, 2)}"}).encode()
         detection.observe(decode(record, "x"))
     return detection

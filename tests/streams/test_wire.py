@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.event import AccessEvent, ActorKind, Operation, Origin
-from detector.signal import Signal, SignalKind, evidence
+from detector.signal import Familiarity, Measure, New, Signal, SignalKind, Span, evidence
 from streams import wire
 from streams.wire import (
     EventsMessage,
@@ -26,10 +26,11 @@ EVENT = AccessEvent(
     origin=Origin("salesforce_elf", "a.csv:7"),
 )  # fmt: skip
 SIGNAL = Signal(
-    kind=SignalKind.CROSSED, detector="volume", channel="query", horizon_ms=3_600_000, start_ms=0, time_ms=5,
-    value=700, own_windows=4, own_mean=1.5, own_variance=0.25, own_bound=99.5, crossed=True, first_ms=1,
-    last_ms=5, objects={"Contact": 700}, evidence=evidence(EVENT, 12), tenant="00D1", actor="0051",
-    sequence=9,
+    kind=SignalKind.CROSSED, detector="volume", channel="query", time_ms=5, day=20_514, first_ms=1, last_ms=5,
+    measures=[Measure("volume", "query", Span.DAY, 700, 4, 1.5, 0.25, Familiarity.RARELY)], rows=700,
+    objects={"Contact": 700}, news=[New("network", "192.0.2.0/24", 1.0, 9.5, 0.25, 700)], score=2.5,
+    facts={"days": 3.0}, used={"network": [7, 2**32 - 1]}, evidence=evidence(EVENT, 12), tenant="00D1",
+    actor="0051", peers="analysts", known_days=4, sequence=9, more=True,
 )  # fmt: skip
 
 
