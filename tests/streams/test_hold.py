@@ -10,9 +10,8 @@ from streams.hold import Hold
 def signal(actor: str, sequence: int) -> Signal:
     """An identity's signal."""
     return Signal(
-        kind=SignalKind.CROSSED, detector="volume", channel="query", horizon_ms=1, start_ms=0, time_ms=0,
-        value=1, own_windows=0, own_mean=0.0, own_variance=0.0, own_bound=0.0, crossed=True, first_ms=0,
-        last_ms=0, tenant="t", actor=actor, sequence=sequence,
+        kind=SignalKind.CROSSED, detector="volume", channel="query", time_ms=0, day=0, first_ms=0, last_ms=0,
+        tenant="t", actor=actor, sequence=sequence,
     )  # fmt: skip
 
 
