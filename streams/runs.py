@@ -10,7 +10,7 @@ import os
 import tempfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import msgspec
 
@@ -74,7 +74,7 @@ class Store(Generic[T]):
         self._encode = msgspec.msgpack.Encoder().encode
         self._decoder: msgspec.msgpack.Decoder[list[T]] = msgspec.msgpack.Decoder(list[item])
 
-    def write(self, items: list[T], file: BinaryIO) -> Run:
+    def write(self, items: list[T], file: IO[bytes]) -> Run:
         """Sort items, and add them to a file as a run."""
         arrange(items, self._key)
         start = file.tell()
