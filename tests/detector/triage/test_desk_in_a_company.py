@@ -260,6 +260,26 @@ def test_a_network_goes_on_over_midnight() -> None:
     assert len(said[1]["unmapped"]["crmwatch"]["actors"]) == 7
 
 
+def test_a_network_that_was_quiet_is_another_story() -> None:
+    """Newcomers after the quiet time are another incident, whether or not time was told in between."""
+    said = []
+    for fine in (False, True):
+        desk = company(200)
+        alerts = tell(desk, *[newcomer(number, 300) for number in (1, 2, 3)])
+        later = [newcomer(number, 300, minutes=37 * 60) for number in (4, 5, 6)]
+        if fine:
+            for tick in range(37 * 6):
+                alerts += desk.advance(NOON_MS + 10 * DAY_MS + tick * TICK_MS)
+            alerts += tell(desk, *later)
+        else:
+            for one in later:
+                alerts += desk.judge(one)
+        alerts += desk.advance(NOON_MS + 14 * DAY_MS)
+        said.append(of_network(alerts))
+    assert [one["activity_name"] for one in said[0]] == ["Create", "Close", "Create", "Close"]
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize(("arrived", "incidents"), [(3, 1), (6, 1), (10, 0), (20, 0)])
 def test_a_new_office_is_no_incident(arrived: int, incidents: int) -> None:
     """When a quarter of all turn up on a network at once it is theirs."""
