@@ -21,7 +21,8 @@ from detector.alert import Alert
 from streams.cli.screen import errors, fail, out, panel_of, plain, settings, utc
 from streams.reader import ReadError
 from streams.replay import Letter, Replay, Summary
-from streams.report import Coverage, DeadLetters, Incidents, write
+from streams.report import DeadLetters, Incidents, write
+from streams.shards import ShardError
 
 __all__ = ["replay"]
 
@@ -44,6 +45,9 @@ def replay(
         typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
     ] = AUTO,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="How many processes share the work; the alerts are the same.")
+    ] = 1,
     since: Annotated[
         datetime | None,
         typer.Option(
@@ -65,7 +69,7 @@ def replay(
     """
     config = settings(settings_file, dict(os.environ), {})
     try:
-        adapters = choose(form, config.own_adapters)
+        choose(form, config.own_adapters)
     except ValueError as error:
         fail(str(error))
     letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
@@ -77,7 +81,7 @@ def replay(
     shown: dict[str, Alert] = {}
     worst = 0
     interrupted = False
-    incidents, coverage, dead_letters = Incidents(), Coverage(), DeadLetters()
+    incidents, dead_letters = Incidents(), DeadLetters()
     with (
         _Output(report),
         _Output(alerts) as alert_out,
@@ -101,8 +105,9 @@ def replay(
                 write_letter,
                 lambda records: progress.update(task, description=f"{records:,} records"),
                 outputs,
-                adapters,
-                coverage.observe if report is not None else None,
+                form=form,
+                mappings=config.sources.mappings,
+                workers=workers,
                 since_ms=_milliseconds(since),
                 until_ms=_milliseconds(until),
             )
@@ -114,7 +119,7 @@ def replay(
                     shown[alert.uid] = alert
                     if report is not None:
                         incidents.observe(alert)
-            except ReadError as error:
+            except (ReadError, ShardError) as error:
                 fail(str(error))
             except KeyboardInterrupt:
                 interrupted = True
@@ -127,7 +132,7 @@ def replay(
                     paths=paths,
                     incidents=incidents,
                     summary=summary,
-                    coverage=coverage,
+                    coverage=run.coverage,
                     letters=dead_letters,
                     settings=config.detector,
                     made_ms=time.time_ns() // 1_000_000,

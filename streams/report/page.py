@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from detector.catalogue import Category, category
+from streams.coverage import LEVELS, Coverage, Source
 from streams.replay import Summary
 from streams.report import sentences
 from streams.report.account import Account
 from streams.report.chart import bars, curve, shown_marks
-from streams.report.coverage import LEVELS, Coverage, Source
 from streams.report.incident import Incident
 from streams.report.letters import Group
 from streams.report.text import (

@@ -12,9 +12,9 @@ import msgspec
 from detector.alert import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
+from streams.coverage import Coverage
 from streams.replay import Summary
 from streams.report.account import Accounts
-from streams.report.coverage import Coverage
 from streams.report.incident import Incident, Incidents
 from streams.report.letters import DeadLetters
 from streams.report.page import SHOWN_INCIDENTS, Report, Setting, Told, render

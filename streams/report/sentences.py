@@ -9,9 +9,9 @@ import msgspec
 
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.event import Operation
+from streams.coverage import Gap, Source
 from streams.replay import Summary
 from streams.report.account import READING, Account, Mark, Stage
-from streams.report.coverage import Gap, Source
 from streams.report.incident import Bound, Incident
 from streams.report.text import (
     CATEGORIES,

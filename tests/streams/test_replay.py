@@ -162,12 +162,14 @@ def test_what_a_replay_writes_is_not_read(one: Path, tmp_path: Path) -> None:
 
 
 def test_progress_is_told(one: Path) -> None:
-    """Every thousand records, and at the end."""
+    """While reading and while applying, forward in each, and at the end with the number of records."""
     told: list[int] = []
     replay = Replay([str(one)], TALKATIVE, NOW_MS, on_record=told.append)
     list(replay.alerts())
     count = len(world())
-    assert told == [*range(1000, count + 1, 1000), count]
+    assert len(told) > 3
+    assert told[-1] == count
+    assert all(0 < number <= count for number in told)
 
 
 def test_a_path_that_names_nothing_is_an_error(tmp_path: Path) -> None:
@@ -214,3 +216,24 @@ def test_what_is_told_and_read_can_be_limited_in_time(tmp_path: Path) -> None:
     assert last_ms is not None
     assert last_ms < theft.start_ms
     assert all(event.time_ms < theft.start_ms for event in run.events())
+
+
+def test_several_processes_say_the_same(one: Path, tmp_path: Path) -> None:
+    """The same alerts in the same order, the same summary, letters and coverage, from one, two or three."""
+    lines = one.read_bytes().splitlines(keepends=True)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number in range(7):  # in other files, too
+        (folder / f"{number}.jsonl").write_bytes(b"".join(lines[number::7]) + b"not a record\n")
+    seen = []
+    for workers in (1, 2, 3):
+        letters: list[Letter] = []
+        replay = Replay([str(folder)], TALKATIVE, NOW_MS, letters.append, workers=workers)
+        alerts = [alert.body for alert in replay.alerts()]
+        seen.append((alerts, replay.summary(), letters, sorted(map(str, replay.coverage.counts()))))
+    assert seen[0][0]
+    assert len(seen[0][2]) == 7
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+    single = Replay([str(one)], TALKATIVE, NOW_MS)
+    assert [alert.body for alert in single.alerts()] == seen[0][0]

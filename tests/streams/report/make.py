@@ -11,8 +11,9 @@ from detector.alert import Activity, Alert
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.triage.risk import Severity
+from streams.coverage import Coverage
 from streams.replay import Letter, Summary
-from streams.report import Coverage, DeadLetters, Incidents
+from streams.report import DeadLetters, Incidents
 from streams.report.account import Account, Accounts
 from streams.report.incident import Incident
 from streams.report.page import Report, Told

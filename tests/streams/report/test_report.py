@@ -15,7 +15,8 @@ from detector.event import AccessEvent
 from detector.settings import Settings, TriageSettings
 from detector.simulation.world import Theft, World, records
 from streams.cli.main import app
-from streams.report import Coverage, DeadLetters, write
+from streams.coverage import Coverage
+from streams.report import DeadLetters, write
 from streams.report.report import settings_used, tell
 from tests.detector.make import START_MS
 from tests.streams.report.make import THEFT_MS, alert, everyday, incidents, report, stolen
@@ -60,7 +61,7 @@ def test_a_replay_writes_its_report(logs: Path) -> None:
         text = words(page)
         assert "the integration 0054R9000000000QAA took out " in text
         assert "First sign 2026-03-09 03:00" in text
-        assert "192.0.2.77 192.0.2.0/24 new network 60,000 9 2026-03-09 03:03:" in text
+        assert "192.0.2.77 192.0.2.0/24 new network 60,000 10 2026-03-09 03:03:" in text
         assert f"salesforce_elf {logs / 'day.jsonl'}:" in text
         assert "1 record could not be read" in text
         assert f"no adapter unknown format 1 {logs / 'day.jsonl'}:{len(world().splitlines())}" in text

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from detector.catalogue import Category
-from detector.event import Operation
+from detector.event import Counting, Operation
+from streams.coverage import Coverage, Gap
 from streams.replay import Summary
-from streams.report.coverage import Coverage, Gap
 from streams.report.sentences import (
     absent,
     bound_text,
@@ -130,7 +130,10 @@ def test_what_may_not_be_concluded_is_said() -> None:
     """Each reason why something may have left unseen, and none that does not hold."""
     events = [
         event(1, time_ms=THEFT_MS, rows=None, objects=()),
-        *[event(10 + n, time_ms=THEFT_MS + 1, rows=1, operation_id=f"o-{n}") for n in range(50)],
+        *[
+            event(10 + n, time_ms=THEFT_MS + 1, rows=1, operation_id=f"o-{n}", counting=Counting.MAXIMUM)
+            for n in range(50)
+        ],
     ]
     gone = (THEFT_MS - START_MS) // HOUR_MS
     hours = [hour for hour in range(24 * 12) if hour != gone]

@@ -15,7 +15,7 @@ import msgspec
 
 from detector.event import AccessEvent, Operation
 
-__all__ = ["Coverage", "Gap", "Row", "Source", "Strip"]
+__all__ = ["Count", "Coverage", "Gap", "Row", "Source", "Strip"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -90,6 +90,16 @@ class Strip(msgspec.Struct, frozen=True):
     levels: tuple[int, ...]
 
 
+class Count(msgspec.Struct, frozen=True, array_like=True):
+    """How many events there were in one hour, of one operation from one adapter."""
+
+    hour: int | None
+    """Since 1970; ``None`` for hours that are not kept apart."""
+    adapter: str
+    operation: Operation
+    events: int
+
+
 class Coverage:
     """Counts events by adapter, operation and hour, for every event of a run."""
 
@@ -106,6 +116,26 @@ class Coverage:
         if not self._start_ms <= event.time_ms < self._next_ms:
             self._turn(event.time_ms)
         self._cell[event.origin.adapter][event.operation] += 1
+
+    def counts(self) -> list[Count]:
+        """All that has been counted, to be added to another's."""
+        cells = [*self._hours.items(), (None, self._uncharted)]
+        return [
+            Count(hour, adapter, operation, events)
+            for hour, cell in cells
+            for adapter, counts in cell.items()
+            for operation, events in counts.items()
+        ]
+
+    def add(self, counts: Iterable[Count]) -> None:
+        """Add what has been counted elsewhere."""
+        for count in counts:
+            if count.hour is None:
+                cell = self._uncharted
+            else:
+                self._turn(count.hour * HOUR_MS)
+                cell = self._cell
+            cell[count.adapter][count.operation] += count.events
 
     @property
     def uncharted(self) -> int:

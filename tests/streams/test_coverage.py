@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.event import AccessEvent, Operation, Origin
-from streams.report import coverage
-from streams.report.coverage import LEVELS, MOST_DAYS, MOST_ROWS, Coverage, Gap
+from streams import coverage
+from streams.coverage import LEVELS, MOST_DAYS, MOST_ROWS, Coverage, Gap
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 
 
