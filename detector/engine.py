@@ -44,7 +44,7 @@ class Shard:
         self._tick = -(1 << 62)
         self._waiting: dict[int, list[Signal]] = {}
         self.signals = 0
-        """How many signals there have been."""
+        """How many signals about identities there have been."""
 
     def observe(self, event: AccessEvent) -> list[Batch]:
         """Apply one event, whose time is not before that of the last one; the batches of ticks that are over."""
@@ -73,8 +73,8 @@ class Shard:
         return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
 
     def _wait(self, signals: list[Signal]) -> None:
-        self.signals += len(signals)
         for signal in signals:
+            self.signals += signal.kind is not SignalKind.TALLY
             self._waiting.setdefault(signal.time_ms // TICK_MS, []).append(signal)
 
     def _over(self, before: int) -> list[Batch]:

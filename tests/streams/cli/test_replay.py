@@ -124,7 +124,7 @@ def test_settings_come_from_a_file_and_the_environment(logs: Path, tmp_path: Pat
         CRMWATCH_TRIAGE_LEAST_RISK="100",
         CRMWATCH_TRIAGE_CERTAIN_RISK="100",
     )
-    assert json.loads(quiet.stdout)["summary"]["alerts"] == 0
+    assert json.loads(quiet.stdout)["summary"]["alerts"] < few  # notices about the tenant as a whole
     file.write_text("[triage]\nalert_rsk = 5\n")
     result = invoke(logs, "--settings", file)
     assert result.exit_code == 2
