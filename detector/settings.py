@@ -7,6 +7,7 @@ say.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from ipaddress import ip_network
 from typing import Annotated
 
 import msgspec
@@ -40,6 +41,10 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     until_ms: int = 1 << 53
     """Event time, in milliseconds since 1970 UTC, within which it holds."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if it never holds."""
+        _check_window(self.from_ms, self.until_ms)
+
     def valid_at(self, time_ms: int) -> bool:
         """Whether it holds at an event time.
 
@@ -58,6 +63,10 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Event time, in milliseconds since 1970 UTC."""
     identities: tuple[str, ...] = ("*",)
     """Actors' ids, or patterns of them (``0054R9*``)."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if it is about no moment."""
+        _check_window(self.from_ms, self.until_ms)
 
     def covers(self, actor: str, time_ms: int) -> bool:
         """Whether it is about this actor at this event time.
@@ -103,7 +112,13 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Groups of identities that are compared with one another: name, and actors' ids or patterns of them. Who
     is in none is compared with all of its kind (humans, integrations, guests)."""
     indicators: dict[str, Indicator] = {}
-    """Known-bad addresses, networks (``192.0.2.0/24``), user agents or their families, and apps."""
+    """Known-bad addresses, networks (``192.0.2.0/24``, ``2001:db8:7::/48``), user agents or their families, and
+    apps."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an indicator that nothing can carry."""
+        for value in self.indicators:
+            _check_network(value)
 
 
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,6 +157,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
+
+
+def _check_window(from_ms: int, until_ms: int) -> None:
+    if from_ms >= until_ms:
+        raise ValueError(f"from_ms must lie before until_ms, {from_ms} is not before {until_ms}")
+
+
+def _check_network(value: str) -> None:
+    """Networks are known by their /24 or /48: an event's address is looked up in no other."""
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        return  # an agent or an app
+    bits = 24 if network.version == 4 else 48
+    if "/" in value and (network.prefixlen != bits or str(network) != value):
+        right = network.supernet(new_prefix=bits) if network.prefixlen >= bits else f"each /{bits} in it"
+        raise ValueError(f"an indicator's network must be a /{bits}: instead of {value} give {right}")
 
 
 def peers_of(settings: DetectionSettings, actor: str, actor_kind: ActorKind) -> str:

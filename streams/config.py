@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -104,7 +105,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         _check(found, str(file))
         for section, keys in found.items():
             for key, value in keys.items():
-                values[section][key] = _converted(section, key, value, f"{file}: {section}.{key}")
+                values[section][key] = _of_file(section, key, value, f"{file}: {section}.{key}")
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX):
             section, key = _variable(name)
@@ -113,15 +114,57 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         if value is not None:
             section, key = path.split(".")
             values[section][key] = _converted(section, key, value, f"--{key.replace('_', '-')}")
-    return msgspec.convert(values, Config)
+    try:
+        return msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:  # what no value says by itself
+        raise ConfigError(f"{file or 'settings'}: {str(error).partition(' - at ')[0]}") from error
+
+
+def _of_file(section: str, key: str, value: Any, where: str) -> Any:
+    """A value as the file has it; of a table or a list of tables, what is wrong is named by its place in it."""
+    kind = _SECTIONS[section][key]
+    arguments = get_args(kind)
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return {name: _item(arguments[1], one, f'{where}."{name}"') for name, one in value.items()}
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_item(arguments[0], one, f"{where}[{number}]") for number, one in enumerate(value))
+    return _converted(section, key, value, where)
+
+
+def _item(kind: Any, value: Any, where: str) -> Any:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
+        names = [field.name for field in msgspec.structs.fields(kind)]
+        for name in value:
+            if name not in names:
+                raise ConfigError(f"{where}: there is no setting {name}{_closest(name, names)}")
+        value = {
+            name: _in_ms(one, f"{where}.{name}") if name.endswith("_ms") else one
+            for name, one in value.items()
+        }
+    return _convert(kind, value, where)
+
+
+def _in_ms(value: Any, where: str) -> Any:
+    """A time that is written as TOML writes times, or a day's beginning in UTC, in milliseconds since 1970."""
+    if not isinstance(value, date):
+        return value
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if value.tzinfo is None:
+        raise ConfigError(f"{where}: a time needs its zone, as in {value.isoformat()}Z")
+    return round(value.timestamp() * 1000)
 
 
 def _converted(section: str, key: str, value: Any, where: str, *, strict: bool = True) -> Any:
+    return _convert(_SECTIONS[section][key], value, where, strict=strict)
+
+
+def _convert(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
     try:
-        return msgspec.convert(value, _SECTIONS[section][key], strict=strict)
+        return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        problem = str(error)
-        raise ConfigError(f"{where}: {problem[:1].lower()}{problem[1:]}") from error
+        problem, _, path = str(error).partition(" - at `$")
+        raise ConfigError(f"{where}{path.rstrip('`')}: {problem[:1].lower()}{problem[1:]}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

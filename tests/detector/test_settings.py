@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.event import ActorKind
+from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings, peers_of
 
 
 def test_the_defaults_are_within_their_bounds() -> None:
@@ -21,11 +22,20 @@ def test_the_defaults_are_within_their_bounds() -> None:
         (DetectionSettings, "growth", 1.0),
         (DetectionSettings, "fading", 0.0),
         (DetectionSettings, "fading", 1.5),
-        (DetectionSettings, "warm_windows", 0),
+        (DetectionSettings, "warm_days", 0),
+        (DetectionSettings, "cold_days", 0),
+        (DetectionSettings, "peers", {"night": 5}),
+        (DetectionSettings, "indicators", {"192.0.2.7": {"score": 3.0}}),
+        (DetectionSettings, "indicators", {"192.0.2.7": {"name": "x", "score": 101.0}}),
         (DetectionSettings, "prior_weight", 0.0),
         (DetectionSettings, "prior_rows_hour", -1.0),
         (DetectionSettings, "prior_deviation", float("inf")),
         (TriageSettings, "alert_risk", 101),
+        (TriageSettings, "alert_budget", 0.0),
+        (TriageSettings, "certain_risk", -1),
+        (TriageSettings, "half_life_seconds", -1),
+        (TriageSettings, "expected_rows", {"sync": -1.0}),
+        (TriageSettings, "announced", [{"reason": "x", "from_ms": 0}]),
         (TriageSettings, "update_growth", 0.5),
         (TriageSettings, "population_days", 0),
         (TriageSettings, "evidence_events", 0),
@@ -36,3 +46,55 @@ def test_what_would_break_the_engine_is_refused(section: type[Any], key: str, va
     """Values that would divide by zero, flood or never speak are refused where settings are read."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({key: value}, section)
+
+
+@pytest.mark.parametrize("section", [Indicator, Announced])
+def test_a_window_must_hold_some_time(section: type[Any]) -> None:
+    """What is over before it begins is refused."""
+    given = {"name": "x"} if section is Indicator else {"reason": "x"}
+    assert msgspec.convert(given | {"from_ms": 5, "until_ms": 6}, section).until_ms == 6
+    with pytest.raises(msgspec.ValidationError, match="from_ms must lie before until_ms, 6 is not before 6"):
+        msgspec.convert(given | {"from_ms": 6, "until_ms": 6}, section)
+
+
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        ("10.0.0.0/8", "each /24 in it"),
+        ("192.0.2.0/28", "192.0.2.0/24"),
+        ("192.0.2.7/24", "192.0.2.0/24"),
+        ("2001:db8::/32", "each /48 in it"),
+        ("2001:DB8:7::/48", "2001:db8:7::/48"),
+        ("192.0.2.7", None),
+        ("192.0.2.0/24", None),
+        ("2001:db8:7::/48", None),
+        ("python-requests/2.32", None),
+    ],
+)
+def test_an_indicator_must_be_one_that_something_can_carry(value: str, instead: str | None) -> None:
+    """A network that no event's address is looked up in is refused, with the one to give instead."""
+    given = {"indicators": {value: {"name": "x"}}}
+    if instead is None:
+        assert list(msgspec.convert(given, DetectionSettings).indicators) == [value]
+        return
+    with pytest.raises(msgspec.ValidationError, match=f"instead of {value} give {instead}"):
+        msgspec.convert(given, DetectionSettings)
+
+
+def test_an_announced_window_is_about_some_identities() -> None:
+    """From its first moment to before its last, for the actors that it names or whose pattern it names."""
+    window = Announced(reason="migration", from_ms=100, until_ms=200, identities=("sync-*", "0051"))
+    assert [window.covers("sync-9", at) for at in (99, 100, 199, 200)] == [False, True, True, False]
+    assert window.covers("0051", 150)
+    assert not window.covers("00511", 150)
+    assert window.overlaps("0051", 0, 100)
+    assert not window.overlaps("0051", 200, 300)
+    assert Announced(reason="quarter's end", from_ms=0, until_ms=9).covers("anybody", 5)
+
+
+def test_peers_are_found_in_the_order_given() -> None:
+    """The first group that names an actor is its; who is in none is compared with its kind."""
+    settings = DetectionSettings(peers={"night": ("0057*",), "all": ("005*",)})
+    assert [peers_of(settings, actor, ActorKind.GUEST) for actor in ("00571", "00581", "9")] == [
+        "night", "all", "guest",
+    ]  # fmt: skip

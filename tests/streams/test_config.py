@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.settings import Settings
+from detector.settings import Announced, Indicator, Settings
 from streams.config import Config, ConfigError, load
 
 
@@ -84,6 +84,88 @@ def test_what_is_wrong_in_the_file_is_named(text: str, sentence: str, tmp_path: 
     assert str(caught.value).startswith(f"{path}: {sentence}")
     if not sentence.endswith(" "):
         assert str(caught.value) == f"{path}: {sentence}"
+
+
+TABLES = """
+[detection.peers]
+"night shift" = ["0054R00000001*", "0054R0000000200"]
+
+[detection.indicators."192.0.2.0/24"]
+name = "a published list"
+score = 4
+until_ms = 2026-12-31T23:59:59+01:00
+
+[triage]
+own_networks = ["203.0.113.0/24", "2001:db8::/32"]
+
+[triage.expected_rows]
+"0054R9*" = 50000
+
+[[triage.announced]]
+reason = "migration"
+from_ms = 2026-03-28
+until_ms = 2026-03-30T06:00:00Z
+identities = ["0054R9*"]
+
+[[triage.announced]]
+reason = "quarter's end"
+from_ms = 1774915200000
+until_ms = 1775001600000
+"""
+
+
+def test_tables_are_read(tmp_path: Path) -> None:
+    """Groups, indicators, expectations and announced windows are tables, times written as TOML writes them."""
+    path = tmp_path / "tables.toml"
+    path.write_text(TABLES)
+    settings = load(path, {}).detector
+    assert settings.detection.peers == {"night shift": ("0054R00000001*", "0054R0000000200")}
+    assert settings.detection.indicators == {
+        "192.0.2.0/24": Indicator(name="a published list", score=4.0, until_ms=1_798_757_999_000)
+    }
+    assert settings.triage.own_networks == ("203.0.113.0/24", "2001:db8::/32")
+    assert settings.triage.expected_rows == {"0054R9*": 50_000.0}
+    assert settings.triage.announced == (
+        Announced(
+            reason="migration",
+            from_ms=1_774_656_000_000,
+            until_ms=1_774_850_400_000,
+            identities=("0054R9*",),
+        ),
+        Announced(reason="quarter's end", from_ms=1_774_915_200_000, until_ms=1_775_001_600_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[detection.indicators."192.0.2.7"]\nnme = "x"',
+         'detection.indicators."192.0.2.7": there is no setting nme; did you mean name?'),
+        ('[detection.indicators."192.0.2.7"]\nscore = 3.0',
+         'detection.indicators."192.0.2.7": object missing required field `name`'),
+        ('[detection.indicators."192.0.2.7"]\nname = "x"\nscore = 101',
+         'detection.indicators."192.0.2.7".score: expected `float` <= 100.0'),
+        ('[detection.indicators."10.0.0.0/8"]\nname = "x"',
+         "an indicator's network must be a /24: instead of 10.0.0.0/8 give each /24 in it"),
+        ("[detection]\nindicators = 3", "detection.indicators: expected `object`, got `int`"),
+        ('[detection.peers]\nnight = "0057*"', 'detection.peers."night": expected `array`, got `str`'),
+        ("[triage.expected_rows]\nsync = 'many'",
+         'triage.expected_rows."sync": expected `float`, got `str`'),
+        ("[[triage.announced]]\nreason = 'x'\nfrom_ms = 2026-03-28T00:00:00\nuntil_ms = 9",
+         "triage.announced[0].from_ms: a time needs its zone, as in 2026-03-28T00:00:00Z"),
+        ("[[triage.announced]]\nreason = 'x'\nfrom_ms = 10\nuntil_ms = 9",
+         "triage.announced[0]: from_ms must lie before until_ms, 10 is not before 9"),
+        ("[triage]\nown_networks = ['203.0.113.0/24', 7]",
+         "triage.own_networks[1]: expected `str`, got `int`"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_table_is_named(text: str, sentence: str, tmp_path: Path) -> None:
+    """By its place in the file, with the closest name that exists."""
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    assert str(caught.value) == f"{path}: {sentence}"
 
 
 def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
