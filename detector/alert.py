@@ -93,7 +93,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
     rows = rows_left(incident)
     findings = ranked(incident)
     uid = incident_uid(incident)
-    sentence = describe(incident)
+    sentence = describe(incident, over=activity is Activity.CLOSE)
     body = {
         "class_uid": 2004,
         "class_name": "Detection Finding",
