@@ -9,9 +9,10 @@ import functools
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -19,10 +20,10 @@ import typer
 
 from detector.adapters import ADAPTERS, decode
 from detector.engine import Engine
-from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.cli.main import app
-from streams.config import Config
+from streams.config import Config, load
 from streams.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -73,18 +74,42 @@ def test_every_setting_is_described_with_its_default() -> None:
         section = title.strip("[]")
         for row in rows(body):
             [name] = names(row[0])
-            default = msgspec.toml.decode(f"x = {names(row[1])[0]}")["x"] if names(row[1]) else None
+            default = tomllib.loads(f"x = {names(row[1])[0]}")["x"] if names(row[1]) else None
             found[f"{section}.{name}"] = default
             assert all(row[index] for index in (1, 3)), row
-    expected = {
-        f"{section}.{field.name}": field.default
-        for section, settings in SECTIONS.items()
-        for field in msgspec.structs.fields(settings)
-    }
-    assert found == expected
+    assert found == {name: _plain(field) for name, field in _settings()}
     assert [title.strip("[]") for title in sections(page("settings.md"))] == [
-        "worker", "detection", "triage", "topics",
+        "worker", "detection", "triage", "sources", "topics",
     ]  # fmt: skip
+
+
+def _settings() -> Iterator[tuple[str, Any]]:
+    """Every setting by its name, those of each entry of a table with a ``*`` for the entry."""
+    for section, settings in SECTIONS.items():
+        for field in msgspec.structs.fields(settings):
+            yield f"{section}.{field.name}", field
+            for kind in get_args(field.type):
+                if kind in (Announced, Indicator):
+                    for inner in msgspec.structs.fields(kind):
+                        yield f"{section}.{field.name}.*.{inner.name}", inner
+
+
+def _plain(field: Any) -> Any:
+    """A setting's default as TOML writes it, ``None`` for one that has none."""
+    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    if default is msgspec.NODEFAULT:
+        return None
+    return list(default) if isinstance(default, tuple) else default
+
+
+def test_the_examples_of_settings_are_settings(tmp_path: Path) -> None:
+    """Each piece of TOML on the page is read without an error, and is not what nobody has set."""
+    pieces = re.findall(r"```toml\n(.*?)```", page("settings.md"), flags=re.DOTALL)
+    assert len(pieces) >= 4
+    for piece in pieces:
+        path = tmp_path / "crmwatch.toml"
+        path.write_text(piece, encoding="utf-8")
+        assert load(path, {}) != Config()
 
 
 # --- metrics
@@ -192,7 +217,7 @@ def test_every_field_of_an_alert_is_described() -> None:
     """Whatever alerts hold stands in the table, itself or as a part of what does; nothing else does."""
     talkative = Settings(
         detection=DetectionSettings(bound_deviations=0.3),
-        triage=TriageSettings(alert_risk=5, alert_surprise=0.3, support_surprise=0.2),
+        triage=TriageSettings(alert_risk=5, least_risk=5, support_surprise=0.2),
     )
     engine = Engine(talkative)
     world = World(seed=4, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
