@@ -39,11 +39,11 @@ _NETWORK_STEPS = (
 )
 _SOURCE_STEPS = (
     "Ask who runs the log's export whether it stopped or changed; replay the missing hours when they are there.",
-    KEEP,
+    "Until then, watch by other means what it would have shown.",
 )
 _VOLUME_STEPS = (
     "See which identities rose first, and whether a known event explains it; announce the window if one does.",
-    KEEP,
+    "If nothing explains it, look at these hours' incidents first.",
 )
 _COLLECTION = {"uid": "TA0009", "name": "Collection"}
 _EXFILTRATION = {"uid": "TA0010", "name": "Exfiltration"}
@@ -66,7 +66,8 @@ def attacks(incident: Incident) -> list[dict[str, Any]]:
     if incident.source is not None:
         return []
     found = incident.findings
-    channels = set(channels_left(incident)) | {finding.channel for finding in found.values()}
+    named = [*channels_left(incident), *(finding.channel for finding in found.values())]
+    channels = {channel.partition(":")[0] for channel in named}
     news = {new.what for finding in found.values() for new in finding.news}
     result = [
         _technique(

@@ -6,6 +6,8 @@ is the attacker's: it stands in quotes that it cannot close, or is plainly an id
 
 from __future__ import annotations
 
+import re
+
 from detector import notice, phrase
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
@@ -37,6 +39,7 @@ MANY_ROWS, MANY_SHARE = 20, 0.05
 """Of so many rows, or of such a share of them, a kind of record must be to be the reason why it matters."""
 _OPERATIONS = frozenset(operation.value for operation in Operation)
 _OTHER_OPERATION = ("operation", "operations")
+_QUOTED = re.compile("“[^“”]*”")
 SUPPORTING = "population"
 """The detector that never opens an incident, only adds to one."""
 
@@ -174,7 +177,8 @@ def ranked(incident: Incident) -> list[Finding]:
 
 
 def _words(text: str) -> int:
-    return text.count(" ") + 1
+    """How many words it has; what is quoted is one, or an attacker could crowd out the rest."""
+    return _QUOTED.sub("_", text).count(" ") + 1
 
 
 def _who(incident: Incident) -> str:
