@@ -58,7 +58,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 def incident_uid(incident: Incident) -> str:
     """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
-    about = f"{incident.tenant}\x1f{_about(incident)}\x1f{incident.opened_ms}"
+    what = _about(incident)
+    if incident.source is not None:  # several things may be wrong with a source at once
+        what += "\x1f" + "\x1f".join(sorted(found.channel for found in incident.findings.values()))
+    about = f"{incident.tenant}\x1f{what}\x1f{incident.opened_ms}"
     return "crmwatch-" + blake2b(about.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
