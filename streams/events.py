@@ -137,23 +137,25 @@ class _File:
 
     def _add_own_lines(self, lines: Lines, end: int) -> None:
         read, recognises, whole = self._usually()
-        append, prefix, latest_ms = self._found.events.append, self._name + ":", self._latest_ms
-        start = lines.line + lines.taken
-        line, size = start, 0
+        start = lines.taken
+        records = lines.records[start:end]
+        line, prefix = lines.line + start, self._name + ":"
+        events: list[AccessEvent] = []
+        append = events.append
         try:
-            for record in lines.records[lines.taken : end]:
+            for record in records:
                 if (recognises and not recognises(record)) or (whole and not is_object(record)):
                     break
-                event = read(record, prefix + str(line))
-                if event.time_ms > latest_ms:
-                    break
-                append(event)
-                size += len(record)
+                append(read(record, prefix + str(line)))
                 line += 1
         except RecordError:
             pass  # it is looked at closely
-        self._found.size_bytes += size
-        lines.taken += line - start
+        if self._latest_ms < maxsize:
+            late = (number for number, event in enumerate(events) if event.time_ms > self._latest_ms)
+            del events[next(late, len(events)) :]
+        lines.taken += len(events)
+        self._found.size_bytes += sum(map(len, records[: len(events)]))
+        self._found.events += events
 
     def _usually(self) -> tuple[Decoder, Callable[[bytes], bool] | None, bool]:
         """What decodes most records, what tells that it may, and whether it must be told that they are objects."""

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 
+BATCH_BYTES = 65_536
+"""How many bytes of records are taken at once."""
 _MARK = b"\xef\xbb\xbf"
 """The byte order mark that some programs put before UTF-8."""
 
@@ -48,11 +50,11 @@ def frames(file: Readable) -> Iterator[Frame]:
 def batches(file: Readable) -> Iterator[Frame | Lines | Rows]:
     """The same records, most of them many at a time: what is laid out as usual is not looked at one by one.
 
-    The first comes as a `Frame`, and so does whatever is not as usual. A row of `Rows` is the record that
+    What is not as usual comes as a `Frame`, and so does the first object. A row of `Rows` is the record that
     `row_object` makes of it. Of `Lines` the reader says how many of them, from the first on, are records (each
     is one JSON object); the next is then looked at closely, and comes again if it is one, too.
     """
-    return _framed(file, Pace(BLOCK_BYTES))
+    return _framed(file, Pace(BATCH_BYTES))
 
 
 def _framed(file: Readable, pace: Pace) -> Iterator[Frame | Lines | Rows]:

@@ -70,24 +70,33 @@ def _whole_rows(window: Window, columns: int, most: int) -> tuple[list[list[str]
         text = text.replace("\r\n", "\n").removesuffix("\r")
         if "\r" in text:
             return None
-    rows = _split_rows(text, columns)
-    if rows is None or len(rows) != block.count(b"\n") + 1 or set(map(len, rows)) != {columns}:
+    lines = block.count(b"\n") + 1
+    rows = _quoted_rows(text, columns, lines) or _any_rows(text, columns, lines)
+    return (rows, len(block) + 1) if rows else None
+
+
+def _quoted_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
+    """The rows of a text in which each field is quoted, as the vendors write it, and none has a quote in it.
+
+    If there are no more quotes than that takes, nothing else is in the fields or between them. To split the text
+    at the quotes is much faster than to go through it.
+    """
+    if text[:1] != '"' or text[-1:] != '"' or text.count('"') != 2 * columns * lines:
         return None
-    return rows, len(block) + 1
+    return _fitting([row.split('","') for row in text[1:-1].split('"\n"')], columns, lines)
 
 
-def _split_rows(text: str, columns: int) -> list[list[str]] | None:
-    """The rows of a text, wrong in number or in length if some are not a line each."""
-    if text[:1] == '"' and text[-1:] == '"':
-        # As the vendors write it, each field quoted. If these are all the quotes that there are, none is inside of
-        # a field, and nothing between them. This is much faster than going through the text.
-        lines = text[1:-1].split('"\n"')
-        if text.count('"') == 2 * columns * len(lines):
-            return [line.split('","') for line in lines]
+def _any_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
+    """The rows of a text whose fields are quoted or not."""
     try:
-        return list(csv.reader(text.split("\n"), strict=True))
+        return _fitting(list(csv.reader(text.split("\n"), strict=True)), columns, lines)
     except csv.Error:
         return None
+
+
+def _fitting(rows: list[list[str]], columns: int, lines: int) -> list[list[str]] | None:
+    """The rows, if they are a line each and as long as their header."""
+    return rows if len(rows) == lines and set(map(len, rows)) == {columns} else None
 
 
 def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame | Rows]:

@@ -41,7 +41,8 @@ def is_object(line: bytes) -> bool:
 
 
 def json_frames(window: Window, pace: Pace) -> Iterator[Frame | Lines]:
-    """The objects, and what lies between them that is none."""
+    """The objects, and what lies between them that is none; the first of them alone."""
+    pace.wait()
     while True:
         between = _BETWEEN.match(window.data, window.at)
         window.skip(between.end() - window.at if between else 0)

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from operator import attrgetter
 from pathlib import Path
 from typing import cast
@@ -186,16 +186,28 @@ def of_page(frame: Frame) -> Iterator[Frame]:
         yield Frame(item, line)
 
 
+class _Unbuffered:
+    """A file that is read in blocks, so that a buffer of its own would only copy them."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.read = self.read1 = file.read
+
+
 def opened(path: str, stack: ExitStack) -> Readable:
     """A file's content, decompressed if need be; the stack closes it. Raises `ReadError`."""
+    file: BufferedReader | _Unbuffered
     try:
-        standard = cast("BufferedReader", sys.stdin.buffer) if path == "-" else None
-        file = standard or stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - the stack closes it
-        start = file.peek(4)[:4]
+        raw = None if path == "-" else stack.enter_context(FileIO(path))
+        if raw is not None and raw.seekable():
+            file = _Unbuffered(raw)
+            start = os.pread(raw.fileno(), 4, 0)
+        else:
+            file = BufferedReader(raw) if raw is not None else cast("BufferedReader", sys.stdin.buffer)
+            start = file.peek(4)[:4]
     except OSError as error:
         raise ReadError(f"{path}: {error.strerror or error}") from error
     if start[:2] == b"\x1f\x8b":
-        return stack.enter_context(gzip.GzipFile(fileobj=file))
+        return stack.enter_context(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type] # `read` is all it needs
     if start == b"\x28\xb5\x2f\xfd":
         try:
             zstandard = importlib.import_module("zstandard")

@@ -11,6 +11,8 @@ __all__ = ["BLOCK_BYTES", "MAX_RECORD_BYTES", "USUAL_BYTES", "Frame", "Pace", "R
 MAX_RECORD_BYTES = 1_000_000
 """A longer record is cut to one byte more than this, by which it can be told."""
 BLOCK_BYTES = 262_144
+FIRST_BLOCK_BYTES = 32_768
+"""Less to begin with: many files are small, and a large block takes time to be had."""
 USUAL_BYTES = 16_384
 """How far a line's end is looked for: an array without any must not be searched for every record."""
 
@@ -39,6 +41,7 @@ class Window:
     def __init__(self, file: Readable) -> None:
         self._file = file
         self._ended = False
+        self._block_bytes = FIRST_BLOCK_BYTES
         self.data = b""
         self.at = 0
         self.line = 1
@@ -53,10 +56,11 @@ class Window:
             return False
         block = b""
         try:
-            block = self._file.read1(BLOCK_BYTES)
+            block = self._file.read1(self._block_bytes)
         except Exception as error:  # noqa: BLE001 - decompressors' errors have no class in common
             self.fault = f"the file breaks off: {type(error).__name__}: {str(error)[:100]}"
         self._ended = not block
+        self._block_bytes = BLOCK_BYTES if len(block) == self._block_bytes else FIRST_BLOCK_BYTES
         self.data = self.data[self.at :] + block
         self.at = 0
         return not self._ended
@@ -99,10 +103,14 @@ class Pace:
     def __init__(self, most: int) -> None:
         """`most` is in bytes; 0 for looking at every record closely."""
         self._most = most
-        self._careful = 1  # how many records to look at closely first: one
+        self._careful = 0  # how many records to look at closely first
         self._pause = 1
         self.size = most
         """How many bytes to take."""
+
+    def wait(self) -> None:
+        """Look at the next record closely, whatever comes."""
+        self._careful = 1
 
     def ready(self) -> bool:
         """Whether to try; asked once for each record."""

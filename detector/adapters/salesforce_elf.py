@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Union
+from zlib import crc32
 
 import msgspec
 
@@ -23,9 +24,10 @@ from detector.adapters.salesforce_values import (
     ACCOUNTS,
     ADDRESSES,
     AGENTS,
-    ISO_MINUTES,
-    ISO_SECONDS,
+    CLOCK,
+    HOURS,
     KNOWN_IDS,
+    MILLISECONDS,
     Did,
     Refused,
     actor,
@@ -39,6 +41,8 @@ from detector.event import AccessEvent, ActorKind, Origin
 __all__ = ["ADAPTER", "SalesforceElf"]
 
 NAME = "salesforce_elf"
+MAX_REQUEST_ID = 64
+"""A longer request id is not the vendor's."""
 
 _TYPES = {
     kind.row.__struct_config__.tag: kind
@@ -64,8 +68,10 @@ def _other(row: Row) -> Did:
 
 
 _OTHER = Type(OtherRow, _other)
-# By the class of a row: what its type makes of it, and what its hash begins with.
-_FOUND = {kind.row: (kind.did, name.encode()) for name, kind in _TYPES.items()} | {OtherRow: (_other, b"")}
+# By the class of a row: what its type makes of it, and what parts its ids from those of other types.
+_FOUND = {kind.row: (kind.did, crc32(name.encode())) for name, kind in _TYPES.items()} | {
+    OtherRow: (_other, 0)
+}
 
 _AnyRow: Any = Union[tuple(kind.row for kind in _TYPES.values())]  # noqa: UP007 - so many cannot be joined by |
 _decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(_AnyRow)
@@ -76,12 +82,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _values = msgspec.structs.astuple
 
 
-def _row(record: bytes) -> Row:
-    """A record as a row of its type."""
-    try:
-        return _decoder.decode(record)
-    except msgspec.ValidationError:
-        pass
+def _unusual_row(record: bytes) -> Row:
+    """A row of a type that is not known, or whose columns are not all strings."""
     try:
         other = _other_decoder.decode(record)
     except msgspec.ValidationError:
@@ -150,31 +152,39 @@ def _event(row: Row, values: tuple[Any, ...], position: str) -> AccessEvent:
     """The event of a row, whose columns' values in the order of its class are given besides."""
     # Unpacked, as reading an attribute of now this class, now that one takes several times as long.
     (
-        timestamp, _, organization_id, user_id, _, _, _, session_key, login_key, user_type, _, _,
+        timestamp, request_id, organization_id, user_id, _, _, _, session_key, login_key, user_type, _, _,
         client_name, connected_app_id, user_agent, browser_type, user_name, source_ip, timestamp_derived,
         user_id_derived, client_ip, connected_app_name, client_info, marker,
     ) = values[:_SHARED]  # fmt: skip
     row_class = type(row)
     if row_class is OtherRow or marker is not None or not organization_id:
         _check(row)
-    find, tag = _FOUND[row_class]
+    find, seed = _FOUND[row_class]
     (
         operation, objects, fields, rows, counting, bytes_out, record_ids, operation_id, query_shape, outcome,
         by_program,
     ) = find(row)  # fmt: skip
     try:
-        time_ms = ISO_MINUTES[timestamp_derived[:17]] + ISO_SECONDS[timestamp_derived[17:]]
-    except ValueError:
+        time_ms = (
+            HOURS[timestamp_derived[:14]]
+            + CLOCK[timestamp_derived[14:20]]
+            + MILLISECONDS[timestamp_derived[20:]]
+        )
+    except (KeyError, ValueError):
         time_ms = _time_ms(timestamp_derived, timestamp)
     kind = _GUEST if user_type[:5] == "Guest" else _INTEGRATION if by_program else _HUMAN
     user_id = user_id_derived or user_id
     session = session_key or login_key
     # Over the columns in their fixed order: neither the record's own order nor what brought it matters.
-    digest = blake2b(tag + _encode(values), digest_size=12).hexdigest()
+    if request_id and len(request_id) <= MAX_REQUEST_ID:
+        # The vendor gives it; the checksum parts the rows of one request.
+        event_id = "elf:" + request_id + ":" + hex(crc32(_encode(values), seed))
+    else:
+        event_id = "elf:" + blake2b(_encode((seed, values)), digest_size=12).hexdigest()
     # Positional, in the order of the fields: with keywords msgspec takes five times as long.
     return AccessEvent(
         time_ms,
-        "elf:" + digest,
+        event_id,
         ACCOUNTS[organization_id],
         ACCOUNTS[user_id] if user_id else actor(None, user_name),
         kind,
@@ -198,6 +208,9 @@ def _event(row: Row, values: tuple[Any, ...], position: str) -> AccessEvent:
     )
 
 
+_Pick = Callable[[list[Any]], tuple[Any, ...]]
+
+
 class _Columns:
     """Rows under one header."""
 
@@ -207,22 +220,34 @@ class _Columns:
         self._blank = len(
             header
         )  # a blank is put behind each row, and behind that the marker that is not there
-        self._readers = {name: self._reader(kind) for name, kind in _TYPES.items()}
+        self._readers: dict[str, tuple[type[Row], _Pick]] = {}
         self._other = self._reader(_OTHER)
 
-    def _reader(self, kind: Type) -> tuple[type[Row], Callable[[list[Any]], tuple[Any, ...]]]:
+    def _reader(self, kind: Type) -> tuple[type[Row], _Pick]:
+        """The class of a type's rows, and what picks their columns."""
         columns = kind.row.__struct_encode_fields__
-        places = [self._where.get(name, self._blank) if name else self._blank + 1 for name in columns]
+        places = [self._where.get(column, self._blank) if column else self._blank + 1 for column in columns]
         return kind.row, itemgetter(*places)
+
+    def _first(self, name: str) -> tuple[type[Row], _Pick]:
+        if name not in _TYPES:
+            return self._other
+        reader = self._readers[name] = self._reader(_TYPES[name])
+        return reader
 
     def decode(self, fields: list[str], position: str) -> AccessEvent:
         """The event of a row; raises `RecordError`."""
-        row_class, pick = self._readers.get(fields[self._type], self._other)
+        name = fields[self._type]
+        row_class, pick = self._readers.get(name) or self._first(name)
         values = pick([*fields, "", None])
         try:
             return _event(row_class(*values), values, position)
         except Refused as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
+
+
+_headers: dict[tuple[str, ...], _Columns] = {}
+"""There are few, and many files of each."""
 
 
 class SalesforceElf(msgspec.Struct, frozen=True):
@@ -235,12 +260,16 @@ class SalesforceElf(msgspec.Struct, frozen=True):
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the columns that every file begins with; other products have the first alone."""
-        return b'"EVENT_TYPE"' in record and b'"TIMESTAMP"' in record
+        named = record.startswith(b'{"EVENT_TYPE"') or b'"EVENT_TYPE"' in record
+        return named and b'"TIMESTAMP"' in record
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a row tells of; raises `RecordError` for a row that cannot stand."""
         try:
-            row = _row(record)
+            try:
+                row = _decoder.decode(record)
+            except msgspec.ValidationError:
+                row = _unusual_row(record)
             return _event(row, _values(row), position)
         except Refused as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
@@ -252,7 +281,15 @@ class SalesforceElf(msgspec.Struct, frozen=True):
 
         It takes a row as long as its header, and gives, or raises, what `decode` does for the row as an object.
         """
-        return _Columns(header).decode if {"EVENT_TYPE", "TIMESTAMP"} <= set(header) else None
+        key = tuple(header)
+        found = _headers.get(key)
+        if found is None:
+            if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
+                return None
+            if len(_headers) >= 256:
+                _headers.clear()
+            found = _headers[key] = _Columns(key)
+        return found.decode
 
 
 ADAPTER = SalesforceElf()

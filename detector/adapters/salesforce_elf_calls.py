@@ -5,7 +5,7 @@ from __future__ import annotations
 from detector.adapters.memo import Memo
 from detector.adapters.salesforce_elf_row import Row, Type, http_status, status
 from detector.adapters.salesforce_soql import soql
-from detector.adapters.salesforce_values import Did, Refused, clip, count, did, known_id, names
+from detector.adapters.salesforce_values import NAMES, Did, Refused, clip, count, did, known_id
 from detector.event import Counting, Operation
 
 __all__ = ["TYPES"]
@@ -58,7 +58,7 @@ def _soap(row: SoapRow) -> Did:
     operation = _SOAP_OPERATIONS[row.method_name]
     return did(
         operation,
-        names(row.entity_name),
+        NAMES[row.entity_name],
         rows=count(row.rows_processed, "ROWS_PROCESSED") if operation in _READS else None,
         bytes_out=count(row.response_size, "RESPONSE_SIZE"),
         # A failed call says so in its exception; REQUEST_STATUS is usually blank.
@@ -144,7 +144,7 @@ def _rest(row: RestRow) -> Did:
     operation = _rest_operation(row.method, row.uri, processed)
     return did(
         operation,
-        names(row.entity_name),
+        NAMES[row.entity_name],
         rows=processed if operation in _READS else None,
         bytes_out=count(row.response_size, "RESPONSE_SIZE"),
         status=http_status(row.status_code) or status(row.request_status),
@@ -156,7 +156,7 @@ def _call(row: CallRow) -> Did:
     """A call of any API. It names no rows; the call's own event (``API``, ``RestApi``) does."""
     return did(
         operation=_rest_operation(row.http_method, row.api_resource, None),
-        objects=names(row.entity_name),
+        objects=NAMES[row.entity_name],
         status=http_status(row.status_code),
         by_program=True,
     )
@@ -195,7 +195,7 @@ def _bulk(row: BulkRow) -> Did:
     written = Operation.WRITE if row.operation_type else Operation.OTHER
     return did(
         operation=Operation.BULK_EXPORT if read else written,
-        objects=names(row.entity_type),
+        objects=NAMES[row.entity_type],
         rows=count(row.rows_processed, "ROWS_PROCESSED") if read else None,
         counting=Counting.MAXIMUM if batch else Counting.EACH,
         operation_id=known_id(batch) if batch else None,
@@ -230,7 +230,7 @@ def _bulk2(row: Bulk2Row) -> Did:
         operation = Operation.WRITE if row.operation_type else Operation.OTHER
     return did(
         operation=operation,
-        objects=names(row.entity_type),
+        objects=NAMES[row.entity_type],
         rows=rows,
         counting=Counting.MAXIMUM if job else Counting.EACH,
         bytes_out=bytes_out,

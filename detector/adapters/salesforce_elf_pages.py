@@ -7,6 +7,7 @@ import re
 from detector.adapters.memo import Memo
 from detector.adapters.salesforce_elf_row import Row, Type, status
 from detector.adapters.salesforce_values import (
+    NAMES,
     Did,
     clip,
     count,
@@ -15,7 +16,6 @@ from detector.adapters.salesforce_values import (
     ids,
     key_object,
     known_id,
-    names,
 )
 from detector.event import Operation
 
@@ -106,7 +106,7 @@ def _report(row: ReportRow) -> Did:
     row_bytes = count(row.average_row_size, "AVERAGE_ROW_SIZE")
     return did(
         Operation.REPORT_EXPORT if "export" in row.origin.lower() else _REPORT,
-        names(row.entity_name),
+        NAMES[row.entity_name],
         rows=rows,
         bytes_out=rows * row_bytes if rows is not None and row_bytes is not None else None,
         operation_id=_report_id(row),
@@ -224,7 +224,7 @@ def _uri(row: UriRow) -> Did:
 
 def _page(row: PageRow) -> Did:
     record = row.page_entity_id
-    objects = (names(row.page_entity_type) or key_object(record))[:1]
+    objects = (NAMES[row.page_entity_type] or key_object(record))[:1]
     if record:
         return did(_RECORD_VIEW, objects, rows=1, record_ids=(id18(record),))
     return did(Operation.LIST_VIEW if "/list" in row.page_url else _OTHER, objects)

@@ -16,8 +16,7 @@ class Row(msgspec.Struct, rename="upper", gc=False):
     """The columns that every type has, or that tell who acted and from where; a missing one is an empty one.
 
     They are in the order of the vendor's own headers, because the decoder looks for each key from the last one
-    on. A row's columns together are its event's id, so that some are here, and in the rows of each type, only
-    to part the rows of one request.
+    on. Some are here, and in the rows of each type, only to part the rows of one request.
     """
 
     timestamp: str = ""

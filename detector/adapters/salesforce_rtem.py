@@ -22,9 +22,10 @@ from detector.adapters.salesforce_values import (
     ACCOUNTS,
     ADDRESSES,
     AGENTS,
-    ISO_MINUTES,
-    ISO_SECONDS,
+    CLOCK,
+    HOURS,
     KNOWN_IDS,
+    MILLISECONDS,
     Did,
     Refused,
     actor,
@@ -181,8 +182,8 @@ def _event(record: bytes, position: str) -> AccessEvent:
     ) = _did(payload, name)  # fmt: skip
     when = payload.event_date
     try:
-        time_ms = ISO_MINUTES[when[:17]] + ISO_SECONDS[when[17:]]  # type: ignore[index] # mostly a string
-    except (ValueError, TypeError):
+        time_ms = HOURS[when[:14]] + CLOCK[when[14:20]] + MILLISECONDS[when[20:]]  # type: ignore[index] # mostly text
+    except (KeyError, ValueError, TypeError):
         time_ms = _time_ms(payload, record)
     attributes = payload.attributes
     if payload.organization_id:

@@ -363,31 +363,39 @@ def epoch_ms(milliseconds: float) -> int:
     return int(milliseconds)
 
 
-def _minute_ms(text: str) -> int:
-    """The start of a minute such as ``2023-03-20T14:59:``; raises ValueError."""
-    if text[4:8:3] != "--" or text[13::3] != "::":
+def _hour_ms(text: str) -> int:
+    """The start of an hour such as ``2023-03-20T14:``; raises ValueError."""
+    if text[4:8:3] != "--" or text[13:] != ":":
         raise ValueError(text)
-    found = datetime.fromisoformat(text[:16])
+    found = datetime.fromisoformat(text[:13])
+    if found.tzinfo is not None:
+        raise ValueError(text)
     return epoch_ms((found.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND)
 
 
-_SECONDS = re.compile(r"([0-5]\d)(?:\.(\d{0,9}))?", re.ASCII)
-_ZONED_SECONDS = re.compile(r"([0-5]\d)\.(\d{1,9})(?:Z|\+0000)", re.ASCII)
+_ZONED = re.compile(r"(\d{1,9})(?:Z|\+0000)?", re.ASCII)
+_FRACTION = re.compile(r"(\d{0,9})", re.ASCII)
 
 
-def _seconds_ms(found: re.Match[str] | None) -> int:
+def _milliseconds(found: re.Match[str] | None) -> int:
+    """A fraction of a second; raises ValueError if none was found."""
     if found is None:
         raise ValueError
-    return int(found[1]) * 1000 + int(((found[2] or "") + "000")[:3])
+    return int((found[1] + "000")[:3])
 
 
-# The clock shows the same minutes and the same 60,000 seconds again and again.
-ISO_MINUTES = Memo(_minute_ms, 16_384)
-ISO_SECONDS = Memo(lambda text: _seconds_ms(_ZONED_SECONDS.fullmatch(text)), 131_072, 15)
-COMPACT_MINUTES = Memo(
-    lambda text: _minute_ms(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:]}:"), 16_384
-)
-COMPACT_SECONDS = Memo(lambda text: _seconds_ms(_SECONDS.fullmatch(text)), 131_072, 15)
+# A time is looked up in three parts: the hours that come, the seconds of an hour, and the fractions that come.
+HOURS = Memo(_hour_ms, 16_384)
+"""``2023-03-20T14:`` → milliseconds."""
+CLOCK = {f"{second // 60:02d}:{second % 60:02d}.": second * 1000 for second in range(3_600)}
+"""``59:44.`` → milliseconds."""
+MILLISECONDS = Memo(lambda text: _milliseconds(_ZONED.fullmatch(text)), 65_536, 15)
+"""``655Z`` → milliseconds."""
+_COMPACT_HOURS = Memo(lambda text: _hour_ms(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:]}:"), 16_384)
+_COMPACT_CLOCK = {
+    text.replace(":", "").removesuffix(end): ms for text, ms in CLOCK.items() for end in ("", ".")
+}
+_COMPACT_MILLISECONDS = Memo(lambda text: _milliseconds(_FRACTION.fullmatch(text)), 65_536, 15)
 
 
 def iso_ms(text: str) -> int:
@@ -396,8 +404,8 @@ def iso_ms(text: str) -> int:
     Raises `Refused` for anything else, and outside the years 2000 to 2100.
     """
     try:
-        return ISO_MINUTES[text[:17]] + ISO_SECONDS[text[17:]]
-    except ValueError:
+        return HOURS[text[:14]] + CLOCK[text[14:20]] + MILLISECONDS[text[20:]]
+    except (KeyError, ValueError):
         pass  # another spelling, or wrong
     try:
         found = datetime.fromisoformat(text)
@@ -415,8 +423,8 @@ def compact_ms(text: str) -> int:
     Raises `Refused` for anything else, and outside the years 2000 to 2100.
     """
     try:
-        return COMPACT_MINUTES[text[:12]] + COMPACT_SECONDS[text[12:]]
+        return _COMPACT_HOURS[text[:10]] + _COMPACT_CLOCK[text[10:15]] + _COMPACT_MILLISECONDS[text[15:]]
     except Refused:
         raise Refused("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}") from None
-    except ValueError:
+    except (KeyError, ValueError):
         raise Refused("bad_time", f"not a time: {text[:40]!r}") from None

@@ -179,6 +179,26 @@ def test_neither_column_order_nor_format_changes_an_event() -> None:
     assert event("API", **columns, CPU_TIME="12").event_id != known.event_id
 
 
+@pytest.mark.parametrize("request_id", ["TID:4aXq1", "", "x" * 65])
+def test_rows_of_one_request_are_different_events(request_id: str) -> None:
+    """An id names its request, where that is the vendor's, and parts its rows by type and by every column."""
+    columns = {"REQUEST_ID": request_id, "ENTITY_NAME": "Case", "CPU_TIME": "48"}
+    events = [
+        event("API", **columns),
+        event("API", **columns | {"ENTITY_NAME": "Contact"}),
+        event("API", **columns | {"CPU_TIME": "49"}),
+        event("RestApi", **columns),
+        event("Weird", **columns),
+        event("Weirder", **columns),
+        event("Weird", **columns, JOB_ID="7505g00000JobAA"),
+    ]
+    assert len({found.event_id for found in events}) == len(events)
+    named = [found.event_id.startswith(f"elf:{request_id}:") for found in events]
+    assert all(named) if len(request_id) == 9 else not any(named)
+    assert all(len(found.event_id) < 80 for found in events)
+    assert event("API", **columns).event_id == events[0].event_id
+
+
 @pytest.mark.parametrize(
     ("method", "operation", "rows"),
     [

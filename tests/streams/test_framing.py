@@ -114,13 +114,13 @@ def test_any_bytes_are_the_same_records_either_way(data: bytes, size: int) -> No
 
 
 def test_what_is_usual_is_taken_at_once() -> None:
-    """In the usual layouts all but the first record, and a last one without an end of line, come many at a time."""
+    """In the usual layouts all records come many at a time, but for the first object of a file."""
     objects = [json.dumps({"a": number}).encode() for number in range(5_000)]
     for joint in (b"\n", b"\r\n", b",\n"):
         assert at_once(joint.join(objects) + joint, window.BLOCK_BYTES)[1] == 4_999
     for row in (b'"1","2"', b"1,2", b'"1",2'):
-        assert at_once(b"A,B\n" + (row + b"\n") * 5_000, window.BLOCK_BYTES)[1] == 4_999
-        assert at_once(b"A,B\r\n" + (row + b"\r\n") * 5_000, window.BLOCK_BYTES)[1] == 4_999
+        assert at_once(b"A,B\n" + (row + b"\n") * 5_000, window.BLOCK_BYTES)[1] == 5_000
+        assert at_once(b"A,B\r\n" + (row + b"\r\n") * 5_000, window.BLOCK_BYTES)[1] == 5_000
 
 
 def test_one_odd_record_does_not_slow_the_others() -> None:

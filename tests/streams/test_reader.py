@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from detector.adapters import RecordError, choose
 from detector.event import AccessEvent
-from streams import framing
+from streams import framing, reader
 from streams.framing import MAX_RECORD_BYTES, MAX_ROW_LINES, Frame, frames
 from streams.framing_json import json_frames
 from streams.reader import Raw, ReadError, decode_raw, read, read_in_order
@@ -291,7 +291,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path, monkeypatch: p
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(reader, "FileIO", refuse)
     with pytest.raises(ReadError, match=r"secret\.json: Permission denied"):
         list(read([str(path)]))
 
