@@ -7,12 +7,13 @@ is the attacker's: it stands in quotes that it cannot close, or is plainly an id
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from detector import notice, phrase
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
 from detector.identity.chain import STAGES
-from detector.identity.novelty import agent_family
+from detector.identity.novelty import agent_family, network
 from detector.measures import steps
 from detector.signal import New
 from detector.triage.incident import (
@@ -248,11 +249,11 @@ def _where(incident: Incident) -> str:
     where = ""
     if incident.network:
         where = f", from the network {phrase.name(incident.network)}"
-    elif addresses := _most_seen(incident.ips):
+    elif addresses := _most_telling(incident.ips, network, _new_values(incident, "network")):
         where = f", from {phrase.name(addresses[0])}"
         if len(addresses) > 1:
             where += f" and {phrase.counted(len(addresses) - 1, 'other address', 'other addresses')}"
-    if agents := _most_seen(incident.user_agents):
+    if agents := _most_telling(incident.user_agents, agent_family, _new_values(incident, "agent")):
         agent = agents[0] if len(agents[0]) <= SHOWN_AGENT else agent_family(agents[0])
         where += f"{'' if where else ','} with {phrase.quoted(agent, SHOWN_AGENT)}"
     return where
@@ -376,5 +377,10 @@ def _why(incident: Incident) -> str:
     )
 
 
-def _most_seen(values: dict[str, int]) -> list[str]:
-    return sorted(values, key=lambda value: (-values[value], value))
+def _new_values(incident: Incident, what: str) -> set[str]:
+    return {new.value for found in incident.findings.values() for new in found.news if new.what == what}
+
+
+def _most_telling(values: dict[str, int], group: Callable[[str], str], new: set[str]) -> list[str]:
+    """Those that are new before those that are not, then those seen most."""
+    return sorted(values, key=lambda value: (group(value) not in new, -values[value], value))

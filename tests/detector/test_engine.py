@@ -5,31 +5,28 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
+from zlib import crc32
 
 import msgspec
 import pytest
 
 from detector import engine as engines
 from detector.alert import Activity, Alert
-from detector.engine import Engine
+from detector.engine import Batch, Court, Engine, Shard
 from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
+from detector.triage.risk import Severity
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
 
 HOURS = 24 * 10
 PEOPLE = 120
-HELD_OUT = {101: 5, 102: 4, 103: 110}
-"""Worlds that no bound, prior or threshold was chosen by, and the minutes within which the theft is told: the first
-three of twelve (seeds 101 to 112), in eleven of which it is told within nine, in 103 when its hour closes."""
-MOST_FALSE = 4
-"""The most incidents in ten days of such a world that nobody should have been called for; 1 to 4 were seen in
-those twelve."""
 TALKATIVE = Settings(
-    detection=DetectionSettings(bound_deviations=0.3),
-    triage=TriageSettings(alert_risk=5, alert_surprise=0.3, support_surprise=0.2),
+    detection=DetectionSettings(bound_deviations=0.3, cold_days=2),
+    triage=TriageSettings(alert_risk=5, least_risk=5, support_surprise=0.3, alert_budget=1000),
 )
 
 
@@ -44,60 +41,41 @@ def risk(alert: Alert) -> int:
 
 
 def small() -> tuple[AccessEvent, ...]:
-    """Four days with a theft, of few identities."""
-    return world(5, 24 * 4, Theft(start_ms=START_MS + (2 * 24 + 3) * HOUR_MS), 12, 3)
+    """Five days with a theft, of few identities."""
+    return world(5, 24 * 5, Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS), 12, 3)
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", [2, 101])
 def test_a_stolen_token_is_found(seed: int) -> None:
-    """Used on the seventh night for eight minutes: alerted while it lasts, named first by risk, with all its rows."""
+    """Told within its first minutes, grave within ten, before all others by risk, with its host and all its rows."""
     alerts = alerts_of(world(seed, HOURS, THEFT, PEOPLE))
     about = [alert for alert in alerts if identity(alert) == THIEF]
     first, last = about[0], about[-1]
     assert first.activity is Activity.CREATE
-    assert THEFT.start_ms < first.time_ms <= THEFT.start_ms + 9 * 60_000
+    assert THEFT.start_ms <= first.time_ms <= THEFT.start_ms + 2 * 60_000
     assert THIEF_IP in first.sentence
-    assert last.activity is Activity.CLOSE
-    assert THEFT.rows <= json.loads(last.body)["count"] <= 1.1 * THEFT.rows
+    grave = next(alert for alert in about if alert.severity >= Severity.HIGH)
+    assert grave.time_ms <= THEFT.start_ms + 10 * 60_000
+    assert json.loads(last.body)["count"] >= THEFT.rows
     assert max(alerts, key=risk) in about
-    assert all(risk(alert) < risk(last) for alert in alerts if identity(alert) != THIEF)
+    assert max(risk(alert) for alert in about) > 10 + max(
+        risk(alert) for alert in alerts if identity(alert) != THIEF
+    )
 
 
-@pytest.mark.parametrize("seed", [4])
-def test_a_theft_that_peers_excuse_is_found_when_its_hour_closes(seed: int) -> None:
-    """Where other programs export nearly as much, it is certain only with the hour's last row; still first by risk."""
-    alerts = alerts_of(world(seed, HOURS, THEFT, PEOPLE))
-    (first, *_) = [alert for alert in alerts if identity(alert) == THIEF]
-    assert first.time_ms == THEFT.start_ms + 110 * 60_000
-    assert max(alerts, key=risk).uid == first.uid
-
-
-@pytest.mark.parametrize(("seed", "minutes"), HELD_OUT.items())
-def test_a_theft_is_found_in_worlds_not_tuned_on(seed: int, minutes: int) -> None:
-    """It is told within so many minutes, with all its rows in the end, among the three worst incidents by risk."""
-    alerts = alerts_of(world(seed, HOURS, THEFT, PEOPLE))
-    about = [alert for alert in alerts if identity(alert) == THIEF and alert.time_ms > THEFT.start_ms]
-    assert about[0].time_ms <= THEFT.start_ms + minutes * 60_000
-    assert THEFT.rows <= json.loads(about[-1].body)["count"] <= 1.1 * THEFT.rows
-    worst: dict[str, int] = {}
-    for alert in alerts:
-        worst[alert.uid] = max(risk(alert), worst.get(alert.uid, 0))
-    assert about[-1].uid in sorted(worst, key=lambda uid: -worst[uid])[:3]
-    assert len(worst) <= 1 + MOST_FALSE
-
-
-@pytest.mark.parametrize(("seed", "incidents"), [(1, 2), (2, 3), (5, 1), (101, 2), (102, 4), (103, 1)])
-def test_a_world_without_theft_raises_few_alerts(seed: int, incidents: int) -> None:
-    """Ten days of 126 identities who do nothing wrong: so many incidents, which the ceiling holds."""
+@pytest.mark.parametrize("seed", [5, 103])
+def test_a_world_without_theft_keeps_to_its_budget(seed: int) -> None:
+    """Ten days of 126 identities who do nothing wrong raise about what a budget for 126 allows, none of it grave."""
     alerts = alerts_of(world(seed, HOURS, None, PEOPLE))
     created = [alert for alert in alerts if alert.activity is Activity.CREATE]
-    assert len(created) == len({alert.uid for alert in alerts}) == incidents <= MOST_FALSE
-    assert max(map(risk, alerts)) < 80
+    allowed = Settings().triage.alert_budget / 1000 * 126 * HOURS / 24
+    assert 0 < len(created) <= 1.5 * allowed
+    assert max(alert.severity for alert in alerts) < Severity.HIGH
 
 
-def test_nobody_is_accused_on_the_first_day() -> None:
+def test_nobody_is_accused_on_the_first_days() -> None:
     """Just switched on, with everything new, it learns before it speaks."""
-    assert alerts_of(world(1, 24, None, PEOPLE)) == []
+    assert alerts_of(world(1, 48, None, PEOPLE)) == []
 
 
 def test_every_incident_is_one_story() -> None:
@@ -110,12 +88,12 @@ def test_every_incident_is_one_story() -> None:
         activities = told.setdefault(alert.uid, [])
         if alert.activity is Activity.CREATE:
             assert not activities
-            assert open_now.setdefault(identity(alert), alert.uid) == alert.uid
+            assert open_now.setdefault(identity(alert) or alert.uid, alert.uid) == alert.uid
         else:
             assert activities[0] is Activity.CREATE
             assert Activity.CLOSE not in activities
         if alert.activity is Activity.CLOSE:
-            assert open_now.pop(identity(alert)) == alert.uid
+            assert open_now.pop(identity(alert) or alert.uid) == alert.uid
         activities.append(alert.activity)
 
 
@@ -172,7 +150,7 @@ def test_what_an_engine_knows() -> None:
 
 
 def test_time_between_events_closes_stories() -> None:
-    """A story that is over closes with the next event of anybody, at the moment at which it was quiet enough."""
+    """A story that is over closes when time has gone on enough, at the moment at which it was quiet enough."""
     engine = Engine(Settings())
     alerts: list[Alert] = []
     for number in range(24 * 20):
@@ -180,8 +158,60 @@ def test_time_between_events_closes_stories() -> None:
         alerts += engine.observe(event(number, time_ms=START_MS + number * HOUR_MS, rows=rows))
     created = next(alert for alert in alerts if json.loads(alert.body)["count"] >= 50_000)
     closed = next(alert for alert in alerts if alert.activity is Activity.CLOSE and alert.uid == created.uid)
-    end_ms = json.loads(closed.body)["end_time"]
-    assert closed.time_ms == end_ms + Settings().triage.quiet_seconds * 1000
+    modified_ms = json.loads(closed.body)["finding_info"]["modified_time"]
+    assert closed.time_ms == modified_ms + Settings().triage.quiet_seconds * 1000
+    assert START_MS + 15 * DAY_MS <= modified_ms < START_MS + 17 * DAY_MS
+
+
+@pytest.mark.parametrize("shards", [2, 5])
+def test_several_shards_say_what_one_says(shards: int) -> None:
+    """Identities divided among shards whose batches one court judges by ticks: the same alerts in the same order."""
+    events = small()
+    expected = [alert.body for alert in alerts_of(events, TALKATIVE)]
+    waiting: dict[int, list[Batch]] = defaultdict(list)
+    makers = [Shard(TALKATIVE, number) for number in range(shards)]
+    for found in events:
+        for batch in makers[crc32(found.identity.encode()) % shards].observe(found):
+            waiting[batch.tick].append(batch)
+    for shard in makers:
+        for batch in shard.finish(events[-1].time_ms):
+            waiting[batch.tick].append(batch)
+    court = Court(TALKATIVE)
+    alerts = [alert for tick in sorted(waiting) for alert in court.judge(waiting[tick])]
+    alerts += court.finish(events[-1].time_ms)
+    assert len(expected) > 20
+    assert [alert.body for alert in alerts] == expected
+
+
+@pytest.mark.parametrize("gap_hours", [1, 30, 24 * 9])
+def test_a_silence_of_all_is_no_matter_of_order(gap_hours: int) -> None:
+    """Days that end while nobody does anything are learned as they ended, not all at once when somebody returns."""
+    events = [found for found in small() if found.time_ms < START_MS + 3 * DAY_MS]
+    later = [
+        msgspec.structs.replace(
+            found, time_ms=found.time_ms + gap_hours * HOUR_MS, event_id=f"{found.event_id}+"
+        )
+        for found in small()
+        if found.time_ms >= START_MS + 3 * DAY_MS
+    ]
+    once = Engine(TALKATIVE)
+    alerts = [alert for found in [*events, *later] for alert in once.observe(found)]
+    alerts += once.finish(later[-1].time_ms)
+    shard, court = Shard(TALKATIVE), Court(TALKATIVE)
+    told: list[Alert] = []
+    for found in events:
+        for batch in shard.observe(found):
+            told += court.judge((batch,))
+    for found in later:
+        for batch in shard.observe(found):
+            told += court.desk.advance(
+                batch.tick * 600_000 - 600_000
+            )  # as a stream does, of which all is known
+            told += court.judge((batch,))
+    for batch in shard.finish(later[-1].time_ms):
+        told += court.judge((batch,))
+    told += court.finish(later[-1].time_ms)
+    assert sorted(alert.body for alert in told) == sorted(alert.body for alert in alerts)
 
 
 def digest(alerts: Sequence[Alert]) -> str:
@@ -193,12 +223,13 @@ def said() -> str:
     """What the engine says about the small world, and what it stores, in one number."""
     engine = Engine(TALKATIVE)
     alerts = [alert for found in small() for alert in engine.observe(found)]
-    stored = hashlib.sha256(b"".join(key + data for key, data in engine.profiles().items())).hexdigest()
+    values = [*engine.profiles().items(), *engine.desk.changes().items()]
+    stored = hashlib.sha256(b"".join(key + (data or b"") for key, data in values)).hexdigest()
     return digest(alerts) + stored
 
 
 def test_hashing_changes_nothing() -> None:
-    """Processes whose sets and dicts are seeded differently give the same alerts and profiles, byte for byte."""
+    """Processes whose sets and dicts are seeded differently give the same alerts and state, byte for byte."""
     script = "from tests.detector.test_engine import said; print(said())"
     digests = {
         subprocess.run(

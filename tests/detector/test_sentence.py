@@ -173,6 +173,14 @@ def test_it_says_from_where(ips: dict[str, int], agents: dict[str, int], where: 
     assert where in describe(incident(ips=ips, user_agents=agents))
 
 
+def test_where_it_is_new_is_told_first() -> None:
+    """A thief's address and program are named before those that the account has always used, however often."""
+    seen = {"ips": {"203.0.113.7": 90, "192.0.2.77": 1}, "user_agents": {"sync/3.2": 90, "curl/8.1": 1}}
+    assert ", from 203.0.113.7 and 1 other address with “sync/3.2”." in describe(incident(**seen))
+    one = of_novelty(new("network", "192.0.2.0/24"), new("agent", "curl"), **seen)
+    assert ", from 192.0.2.77 and 1 other address with “curl/8.1”." in describe(one)
+
+
 # --- why it is unusual
 
 
