@@ -19,6 +19,7 @@ from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
+from detector.triage.desk import Desk, settled_at
 from detector.triage.risk import Severity
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
 
@@ -197,20 +198,13 @@ def test_a_silence_of_all_is_no_matter_of_order(gap_hours: int) -> None:
     once = Engine(TALKATIVE)
     alerts = [alert for found in [*events, *later] for alert in once.observe(found)]
     alerts += once.finish(later[-1].time_ms)
-    shard, court = Shard(TALKATIVE), Court(TALKATIVE)
+    shard, desk = Shard(TALKATIVE), Desk(TALKATIVE, {})
+    batches = [batch for found in [*events, *later] for batch in shard.observe(found)]
     told: list[Alert] = []
-    for found in events:
-        for batch in shard.observe(found):
-            told += court.judge((batch,))
-    for found in later:
-        for batch in shard.observe(found):
-            told += court.desk.advance(
-                batch.tick * 600_000 - 600_000
-            )  # as a stream does, of which all is known
-            told += court.judge((batch,))
-    for batch in shard.finish(later[-1].time_ms):
-        told += court.judge((batch,))
-    told += court.finish(later[-1].time_ms)
+    for batch in [*batches, *shard.finish(later[-1].time_ms)]:
+        for signal in sorted(batch.signals, key=lambda one: one.time_ms):
+            told += desk.advance(settled_at(signal.time_ms)) + desk.judge(signal)
+    told += desk.advance(later[-1].time_ms)
     assert sorted(alert.body for alert in told) == sorted(alert.body for alert in alerts)
 
 
