@@ -152,7 +152,7 @@ def test_every_command_and_option_is_described() -> None:
         expected = {}
         for parameter in command.params:
             if parameter.param_type_name == "argument":
-                expected[(str(parameter.name).upper(),)] = "required"
+                expected[(str(parameter.name).upper(),)] = "required" if parameter.required else "none"
             elif parameter.name != "help":
                 expected[(*parameter.opts, *parameter.secondary_opts)] = _default(parameter)
         assert described == expected

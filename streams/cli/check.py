@@ -50,7 +50,7 @@ def check(
         list[str] | None, typer.Argument(help="Logs to look into: files, folders, globs.")
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
-    kafka: Annotated[bool, typer.Option("--kafka/--no-kafka", help="Whether to look at Kafka.")] = False,
+    kafka: Annotated[bool, typer.Option("--kafka", help="Look at Kafka, too.")] = False,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions that the topics should have.")] = 8,
     replication: Annotated[int, typer.Option(min=1, help="Copies that the topics should have.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
