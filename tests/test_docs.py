@@ -179,13 +179,14 @@ def _default(parameter: Any) -> str:
 
 @functools.cache
 def theft() -> dict[str, Any]:
-    """The first alert on a stolen integration token, in the second week of a simulated company."""
+    """The first grave alert on a stolen integration token, in the second week of a simulated company."""
     world = World(seed=1, start_ms=START_MS, hours=24 * 9, people=20, integrations=3)
     engine = Engine(Settings())
     for _, record in records(world, Theft(start_ms=START_MS + (7 * 24 + 3) * HOUR_MS)):
         for alert in engine.observe(decode(record, "day.jsonl")):
             body: dict[str, Any] = json.loads(alert.body)
-            if body["unmapped"]["crmwatch"]["identity"].endswith("/0054R9000000000QAA"):
+            about = body["unmapped"]["crmwatch"]["identity"]
+            if about.endswith("/0054R9000000000QAA") and body["severity_id"] >= 4:
                 return body
     raise AssertionError("the theft was not seen")
 
