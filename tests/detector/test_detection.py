@@ -337,8 +337,9 @@ def test_those_who_have_gone_quiet_are_closed() -> None:
     """A shard that is taken over closes the days in it, in the order of time, then identity; and only once."""
     store: Store = {}
     first = Detection(TALKATIVE, store)
-    for number, actor in enumerate("cab"):
-        first.observe(event(number, actor=actor, time_ms=START_MS + (number == 1) * DAY_MS))
+    quiet = "zyxwvutsrqponmlkjihgfedcb"
+    for number, actor in enumerate(f"a{quiet}"):
+        first.observe(event(number, actor=actor, time_ms=START_MS + (number == 0) * DAY_MS))
     save(first)
     second = Detection(TALKATIVE, store)
     second.restore(list(store))
@@ -346,8 +347,9 @@ def test_those_who_have_gone_quiet_are_closed() -> None:
     assert by_identity(second.advance(due - 1)).keys() == {"t/\x000"}
     told = second.advance(START_MS + 5 * DAY_MS)
     assert [(found.time_ms, found.actor) for found in told if found.kind is SignalKind.CLOSED] == [
-        (due, "b"), (due, "c"), (due + DAY_MS, "a")
-    ]  # fmt: skip
+        *((due, actor) for actor in sorted(quiet)),
+        (due + DAY_MS, "a"),
+    ]
     assert second.advance(START_MS + 9 * DAY_MS) == []
 
 

@@ -97,10 +97,18 @@ def robbed(seed: int) -> list[AccessEvent]:
 def hostile(
     seed: int, events: int, *, names: int = 12, days: int = 1, rows: int = 10**12
 ) -> list[AccessEvent]:
-    """All that may inflate a state: whatever can be new is new with each event, on `days` days at once."""
+    """All that may inflate a state: whatever can be new is new with most events, on `days` days at once; now and then
+    somebody comes back who was here before.
+    """
     random = Random(seed)
-    return [
-        event(
+    made: list[AccessEvent] = []
+    for number in range(events):
+        if made and random.random() < 0.3:
+            again = random.choice(made[-40:])
+            fields = {"event_id": f"again-{number}", "time_ms": again.time_ms + 1}
+            made.append(msgspec.structs.replace(again, **fields))
+            continue
+        fresh = event(
             number,
             time_ms=START_MS + number * 3000 - random.randrange(days) * DAY_MS,
             rows=random.choice((1, 5000, rows)),
@@ -119,8 +127,8 @@ def hostile(
             actor_kind=random.choice(tuple(ActorKind)),
             actor_name="ñ" * 10_000,
         )
-        for number in range(events)
-    ]
+        made.append(fresh)
+    return made
 
 
 texts = st.none() | st.sampled_from(["", "a", "192.0.2.1", "203.0.113.9"]) | st.text(max_size=300)

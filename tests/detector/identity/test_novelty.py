@@ -174,6 +174,14 @@ def test_what_is_new_stays_young_for_days() -> None:
     assert crossed(life.do(10.4 + YOUNG_DAYS + 3, rows=10**5, ip="192.0.2.1"), "novelty") == []
 
 
+def test_who_comes_back_after_long_knows_it() -> None:
+    """What was new before a long absence is so no more, though no day has closed since."""
+    life = settled()
+    assert news(life.do(10.4, rows=5, ip="192.0.2.1"))
+    assert news(life.do(10.4 + YOUNG_DAYS, rows=500, ip="192.0.2.1")) == set()
+    assert news(life.do(10.41 + YOUNG_DAYS, rows=500, ip="192.0.2.1", app="other")) == {("app", "other")}
+
+
 def test_rows_of_other_work_are_not_counted() -> None:
     """Only what leaves with something young counts, and only customers' data."""
     life = settled()
