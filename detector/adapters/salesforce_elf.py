@@ -36,7 +36,6 @@ from detector.adapters.salesforce_values import (
     did,
     iso_ms,
 )
-from detector.adapters.values import has_key
 from detector.event import AccessEvent, ActorKind, Origin
 
 __all__ = ["ADAPTER", "SalesforceElf"]
@@ -261,8 +260,8 @@ class SalesforceElf(msgspec.Struct, frozen=True):
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the columns that every file begins with; other products have the first alone."""
-        named = record.startswith(b'{"EVENT_TYPE":') or has_key(record, b"EVENT_TYPE")
-        return named and has_key(record, b"TIMESTAMP")
+        named = record.startswith(b'{"EVENT_TYPE"') or b'"EVENT_TYPE"' in record
+        return named and b'"TIMESTAMP"' in record
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a row tells of; raises `RecordError` for a row that cannot stand."""

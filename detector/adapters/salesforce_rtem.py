@@ -34,7 +34,6 @@ from detector.adapters.salesforce_values import (
     id18,
     iso_ms,
 )
-from detector.adapters.values import has_key
 from detector.event import AccessEvent, ActorKind, Counting, Origin
 
 __all__ = ["ADAPTER", "SalesforceRtem"]
@@ -232,7 +231,7 @@ class SalesforceRtem(msgspec.Struct, frozen=True):
 
     def recognises(self, record: bytes) -> bool:
         """Whether the record has an ``EventDate`` and is no row of an event log file."""
-        return has_key(record, b"EventDate") and not has_key(record, b"EVENT_TYPE")
+        return b'"EventDate"' in record and b'"EVENT_TYPE"' not in record
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""
