@@ -20,21 +20,17 @@ import msgspec
 from detector.adapters import salesforce_elf_calls, salesforce_elf_pages
 from detector.adapters.registry import RecordError
 from detector.adapters.salesforce_elf_row import Row, Type, status
+from detector.adapters.salesforce_times import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
 from detector.adapters.salesforce_values import (
     ACCOUNTS,
     ADDRESSES,
     AGENTS,
-    CLOCK,
-    HOURS,
     KNOWN_IDS,
-    MILLISECONDS,
     Did,
     Refused,
     actor,
     clip,
-    compact_ms,
     did,
-    iso_ms,
 )
 from detector.event import AccessEvent, ActorKind, Origin
 
@@ -43,6 +39,8 @@ __all__ = ["ADAPTER", "SalesforceElf"]
 NAME = "salesforce_elf"
 MAX_REQUEST_ID = 64
 """A longer request id is not the vendor's."""
+MAX_HEADER = 10_000
+"""How many characters a header may have that is remembered."""
 
 _TYPES = {
     kind.row.__struct_config__.tag: kind
@@ -286,9 +284,11 @@ class SalesforceElf(msgspec.Struct, frozen=True):
         if found is None:
             if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
                 return None
-            if len(_headers) >= 256:
-                _headers.clear()
-            found = _headers[key] = _Columns(key)
+            found = _Columns(key)
+            if sum(map(len, key)) <= MAX_HEADER:
+                if len(_headers) >= 256:
+                    _headers.clear()
+                _headers[key] = found
         return found.decode
 
 

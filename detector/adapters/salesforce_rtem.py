@@ -18,21 +18,17 @@ import msgspec
 from detector.adapters.memo import Memo
 from detector.adapters.registry import RecordError
 from detector.adapters.salesforce_rtem_types import FINDINGS, TYPES, Payload, finding, other
+from detector.adapters.salesforce_times import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
 from detector.adapters.salesforce_values import (
     ACCOUNTS,
     ADDRESSES,
     AGENTS,
-    CLOCK,
-    HOURS,
     KNOWN_IDS,
-    MILLISECONDS,
     Did,
     Refused,
     actor,
     clip,
-    epoch_ms,
     id18,
-    iso_ms,
 )
 from detector.event import AccessEvent, ActorKind, Counting, Origin
 
