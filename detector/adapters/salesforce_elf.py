@@ -258,8 +258,10 @@ class SalesforceElf(msgspec.Struct, frozen=True):
 
     def recognises(self, record: bytes) -> bool:
         """Whether it has the columns that every file begins with; other products have the first alone."""
-        named = record.startswith(b'{"EVENT_TYPE"') or b'"EVENT_TYPE"' in record
-        return named and b'"TIMESTAMP"' in record
+        # In this order, because the usual spelling is at the beginning, and looking through a whole record takes long.
+        return (
+            record.startswith(b'{"EVENT_TYPE":') or b'"EVENT_TYPE":' in record or b'"EVENT_TYPE" :' in record
+        ) and (b'"TIMESTAMP":' in record or b'"TIMESTAMP" :' in record)
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a row tells of; raises `RecordError` for a row that cannot stand."""

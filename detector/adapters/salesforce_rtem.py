@@ -227,7 +227,12 @@ class SalesforceRtem(msgspec.Struct, frozen=True):
 
     def recognises(self, record: bytes) -> bool:
         """Whether the record has an ``EventDate`` and is no row of an event log file."""
-        return b'"EventDate"' in record and b'"EVENT_TYPE"' not in record
+        if b'"EventDate":' not in record and b'"EventDate" :' not in record:
+            return False
+        # As a text it may be anything, and only as a key another format's; mostly it is not there at all.
+        return b'"EVENT_TYPE"' not in record or (
+            b'"EVENT_TYPE":' not in record and b'"EVENT_TYPE" :' not in record
+        )
 
     def decode(self, record: bytes, position: str) -> AccessEvent:
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""

@@ -47,6 +47,17 @@ def refusal(record: bytes) -> RecordError:
     return caught.value
 
 
+def test_its_columns_tell_a_row() -> None:
+    """Both columns must be there as keys, however the JSON is spaced; as texts they say nothing."""
+    for space in ("", " "):
+        assert ADAPTER.recognises(
+            json.dumps(json.loads(row("API")), separators=(",", f"{space}:{space}")).encode()
+        )
+    assert not ADAPTER.recognises(b'{"EVENT_TYPE": "API", "text": "TIMESTAMP"}')
+    assert not ADAPTER.recognises(b'{"text": "EVENT_TYPE", "TIMESTAMP": "20250320145944.655"}')
+    assert not ADAPTER.recognises(b"")
+
+
 @pytest.mark.parametrize(
     ("short", "long"),
     [

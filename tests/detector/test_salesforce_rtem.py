@@ -71,9 +71,12 @@ def test_every_envelope_holds_the_same_event(record: object) -> None:
 
 
 def test_an_event_log_row_is_not_claimed() -> None:
-    """A row that merely quotes an event date is left to the event log adapter."""
+    """A row that merely quotes an event date is left to the event log adapter; texts that are the same say nothing."""
     assert not ADAPTER.recognises(b'{"EVENT_TYPE": "API", "X": {"EventDate": 1}}')
+    assert not ADAPTER.recognises(b'{"EVENT_TYPE" : "API", "EventDate" : 1}')
+    assert not ADAPTER.recognises(b'{"text": "EventDate"}')
     assert not ADAPTER.recognises(b"")
+    assert ADAPTER.recognises(b'{"text": "EVENT_TYPE", "EventDate" : 1}')
 
 
 def test_rows_returned_are_this_pages_own() -> None:
