@@ -74,7 +74,7 @@ class _File:
         self._latest_ms = maxsize if arrived_ms is None else arrived_ms + FUTURE_MS
         self._name = shown(part.path)
         # What an adapter recognises does not depend on the others, unless an operator's own are among them.
-        self._built_in = all(ADAPTERS.get(adapter.name) is adapter for adapter in adapters)
+        self._built_in = adapters is EVERY_ADAPTER or all(ADAPTERS.get(one.name) is one for one in adapters)
         self._usual: Adapter | None = adapters[0] if len(adapters) == 1 else None
         self._headers: dict[tuple[str, ...], RowDecoder | None] = {}
         self._found = Decoded()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -39,15 +40,21 @@ def csv_header(window: Window) -> list[str] | None:
     """The names in the first line, if it is a CSV header of at least two; it is passed over then."""
     while (end := window.data.find(b"\n", window.at)) < 0 and len(window) < BLOCK_BYTES and window.more():
         pass
-    line = window.data[window.at : end if end >= 0 else len(window.data)].rstrip(b"\r")
+    names = _names(window.data[window.at : end if end >= 0 else len(window.data)].rstrip(b"\r"))
+    if names is None:
+        return None
+    window.take_line()
+    return list(names)
+
+
+@lru_cache(maxsize=64)
+def _names(line: bytes) -> tuple[str, ...] | None:
+    """The names in a header line; there are few, and many files of each."""
     try:
         names = _row(line)
     except (ValueError, csv.Error):
         return None
-    if len(names) < 2 or not all(_NAME.fullmatch(name) for name in names):
-        return None
-    window.take_line()
-    return names
+    return tuple(names) if len(names) > 1 and all(_NAME.fullmatch(name) for name in names) else None
 
 
 ROWS_BYTES = 65_536

@@ -118,10 +118,7 @@ def files_of(path: str) -> Iterator[str]:
         return
     try:
         if Path(path).is_dir():
-            for folder, folders, names in os.walk(path):
-                folders.sort()
-                inside = (str(Path(folder, name)) for name in sorted(names))
-                yield from (file for file in inside if Path(file).is_file())
+            yield from _inside(str(Path(path)))
             return
         if Path(path).exists():
             yield path
@@ -133,6 +130,23 @@ def files_of(path: str) -> Iterator[str]:
         raise ReadError(f"{path}: no such file or folder")
     # A `**` names a folder beside what is in it.
     yield from dict.fromkeys(file for match in found for file in files_of(match))
+
+
+def _inside(folder: str) -> Iterator[str]:
+    """The files in a folder in their names' order, then those in the folders in it; links to folders are left alone.
+
+    What cannot be looked into is passed over, as a walk does.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return
+    here = folder == "."  # which goes without saying
+    yield from (entry.name if here else entry.path for entry in entries if entry.is_file())
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _inside(entry.name if here else entry.path)
 
 
 def shown(path: str) -> str:

@@ -276,6 +276,22 @@ def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
     assert told(f"{root}/b/[2]*") == expected[3:4]
 
 
+def test_a_folder_is_walked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files come before folders, links to files are read and links to folders are not, however the folder is named."""
+    (tmp_path / "z").mkdir()
+    for name in ("b.json", "a.json", "z/c.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "z" / "d.json").symlink_to(tmp_path / "a.json")
+    (tmp_path / "z" / "loop").symlink_to(tmp_path)
+    (tmp_path / "z" / "gone").symlink_to(tmp_path / "nowhere")
+    expected = ["a.json", "b.json", "z/c.json", "z/d.json"]
+    monkeypatch.chdir(tmp_path)
+    assert [raw.source for raw in read(["."])] == expected
+    assert [raw.source for raw in read(["./z/"])] == expected[2:]
+    for folder in (str(tmp_path), f"{tmp_path}/"):
+        assert [raw.source for raw in read([folder])] == [f"{tmp_path}/{name}" for name in expected]
+
+
 @pytest.mark.parametrize("name", ["missing", "missing*", "a\0b"])
 def test_a_path_that_names_nothing_is_an_error(tmp_path: Path, name: str) -> None:
     """A missing file and a glob without match are told at once, by name."""
