@@ -69,11 +69,13 @@ class Mixtures:
         self.learned: list[tuple[int, str, str]] = []
         """Vectors that were learned since they were saved, and need to be kept no longer."""
 
+    def learn(self, signal: Signal) -> None:
+        """Learn its peers' days that are closed by now."""
+        self._learn(f"{signal.tenant}|{signal.peers}", day_known_at(signal.time_ms))
+
     def surprise(self, signal: Signal) -> float:
-        """How odd a day that is over is among its peers' days, in -log10 of their share."""
-        name = f"{signal.tenant}|{signal.peers}"
-        self._learn(name, day_known_at(signal.time_ms))
-        forest = self.forests.get(name)
+        """How odd a day that is over is among the days that `learn` has learned, in -log10 of their share."""
+        forest = self.forests.get(f"{signal.tenant}|{signal.peers}")
         return 0.0 if forest is None else forest.score(features(signal)).surprise
 
     def add(self, signal: Signal, day: int, *, alarmed: bool) -> None:

@@ -12,6 +12,7 @@ this (`surprise`). All is counted by identity and day, as an alert budget is.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 from math import expm1, log, log1p, log10, sqrt
 
 import msgspec
@@ -115,8 +116,8 @@ class _Summary(msgspec.Struct):
     """Variance of an identity's days around its own level."""
     between: float
     """Variance of the identities' levels."""
-    tail: dict[int, float]
-    """Bin → weight of the residuals in that bin or above."""
+    tail: list[float]
+    """From the lowest bin on: weight of the residuals in that bin or above."""
     most: float = 0.0
     """The residual of `BOUND_SURPRISE`."""
 
@@ -125,7 +126,7 @@ class _Histogram(msgspec.Struct):
     """A cell of scores over all days up to one."""
 
     windows: float
-    tail: dict[int, float]
+    tail: list[float]
 
 
 class Population:
@@ -232,7 +233,7 @@ class Population:
         known = day_known_at(signal.time_ms)
         histogram = self._histogram(signal.tenant, f"score|{signal.peers}|{detector}", known)
         days = self.windows(signal.tenant, f"active|{signal.peers}", known)
-        tail = histogram.tail[_bin(score)]
+        tail = histogram.tail[_bin(score) - LOWEST_BIN]
         probability = (tail + PRIOR_RESIDUALS * _prior_score_tail(score)) / (days + PRIOR_RESIDUALS)
         return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
 
@@ -430,12 +431,9 @@ def _bin(residual: float) -> int:
     return max(LOWEST_BIN, min(HIGHEST_BIN, int(residual // BIN)))
 
 
-def _tail(bins: dict[int, float]) -> dict[int, float]:
-    tail: dict[int, float] = {}
-    above = 0.0
-    for index in range(HIGHEST_BIN, LOWEST_BIN - 1, -1):
-        above += bins.get(index, 0.0)
-        tail[index] = above
+def _tail(bins: dict[int, float]) -> list[float]:
+    tail = list(accumulate(bins.get(index, 0.0) for index in range(HIGHEST_BIN, LOWEST_BIN - 1, -1)))
+    tail.reverse()
     return tail
 
 
@@ -449,8 +447,9 @@ def _prior_score_tail(score: float) -> float:
     return 0.3 * 10 ** (-0.8 * max(0.0, score))
 
 
-def _surprise(tail: dict[int, float], windows: float, index: int, residual: float) -> float:
-    probability = (tail[index] + PRIOR_RESIDUALS * _prior_tail(residual)) / (windows + PRIOR_RESIDUALS)
+def _surprise(tail: list[float], windows: float, index: int, residual: float) -> float:
+    above = tail[index - LOWEST_BIN]
+    probability = (above + PRIOR_RESIDUALS * _prior_tail(residual)) / (windows + PRIOR_RESIDUALS)
     return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
 
 

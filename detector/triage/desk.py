@@ -347,7 +347,8 @@ class Desk:
     def _mix(self, standing: Standing, signal: Signal) -> bool:
         """Let a day that is odd as a whole support an incident that is open; whether it does."""
         incident = standing.incident
-        surprise = self._mixtures.surprise(signal)
+        self._mixtures.learn(signal)
+        surprise = 0.0 if incident is None else self._mixtures.surprise(signal)
         if incident is None or surprise < self._triage.support_surprise:
             return False
         finding = Finding(
