@@ -1,6 +1,6 @@
 """The population detector and river's own on two public sets, as streams: score, then learn.
 
-    python benchmarks/adbench.py [--data FOLDER] [--seeds 5] [--rows N] [--workers 2] [--only NAME]…
+    python benchmarks/adbench.py [--data FOLDER] [--seeds 5] [--rows N] [--workers 2] [--only NAME]… [--set http]
 
 http (567,498 × 3, 2,211 attacks that come in bursts of up to a thousand nearly equal rows) and shuttle (49,097 × 9,
 3,511 anomalies), in stored order and permuted by ``numpy.random.default_rng(0)``. Each detector scores a row before
@@ -71,6 +71,7 @@ def main() -> None:
     options.add_argument(
         "--only", action="append", choices=DETECTORS, help="of the detectors; LODA takes most of the time"
     )
+    options.add_argument("--set", dest="sets", action="append", choices=FILES, help="of the two")
     chosen = options.parse_args()
     folder = Path(chosen.data)
     if not all((folder / file).is_file() for file in FILES.values()):
@@ -87,7 +88,7 @@ def main() -> None:
                 flush=True,
             )
     with ProcessPoolExecutor(chosen.workers) as pool:
-        for dataset in FILES:
+        for dataset in chosen.sets or FILES:
             for order in ("stored", "permuted"):
                 print(f"\n{dataset}, {order} order: ROC AUC, average precision, µs a row", flush=True)
                 for name in names:
