@@ -253,7 +253,7 @@ def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
         "end_time": end,
     }
     return {
-        "analysis_targets": [{"name": f"{incident.tenant}/{_about(incident)}", "type": "identity"}],
+        "analysis_targets": [_target(incident)],
         "anomalies": [
             {
                 "observation_parameter": parameter,
@@ -276,10 +276,17 @@ def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
     }
 
 
+def _target(incident: Incident) -> dict[str, str]:
+    if incident.network:
+        return {"name": incident.network, "type": "network"}
+    about = f"{incident.tenant}/{_about(incident)}"
+    return {"name": about, "type": "identity" if incident.source is None else "source"}
+
+
 def _strangeness(incident: Incident, found: Finding) -> dict[str, Any]:
     """The analysis of a finding that is not about a quantity."""
     return {
-        "analysis_targets": [{"name": f"{incident.tenant}/{_about(incident)}", "type": "identity"}],
+        "analysis_targets": [_target(incident)],
         "anomalies": [
             {
                 "observation_parameter": f"{found.detector}.surprise",

@@ -172,7 +172,7 @@ def test_the_body_says_what_the_incident_is() -> None:
         {"name": "Contact", "type": "CRM object", "data": {"rows": 20_000, "category": "contact"}},
     ]
     volume, export = body["anomaly_analyses"]
-    assert volume["analysis_targets"][0]["name"] == "00D4R/0054R"
+    assert volume["analysis_targets"] == [{"name": "00D4R/0054R", "type": "identity"}]
     assert volume["anomalies"][0]["observation_parameter"] == "bulk_export.rows"
     assert volume["anomalies"][0]["observations"][0]["value"] == "60000"
     hour = volume["anomalies"][0]["observations"][0]["timespan"]
@@ -200,7 +200,9 @@ def test_what_is_not_a_quantity_is_analysed_by_its_surprise() -> None:
     assert analysis["anomalies"][0]["observation_parameter"] == "chain.surprise"
     assert analysis["anomalies"][0]["observations"][0]["value"] == "3.250"
     (analysis,) = valid(build(SHAPES["network"], Activity.CREATE, 0, 50).body)["anomaly_analyses"]
-    assert analysis["analysis_targets"][0]["name"] == "00D4R/192.0.2.0/24"
+    assert analysis["analysis_targets"] == [{"name": "192.0.2.0/24", "type": "network"}]
+    (analysis,) = valid(build(SHAPES["silence"], Activity.CREATE, 0, 50).body)["anomaly_analyses"]
+    assert analysis["analysis_targets"] == [{"name": "00D4R/salesforce_elf", "type": "source"}]
 
 
 def test_a_network_names_its_accounts() -> None:
