@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.event import ActorKind, Operation
+from detector.identity import profile as profiles
 from detector.identity.novelty import (
     DETECTOR,
     FIRST_ROWS,
@@ -260,6 +261,21 @@ def test_memory_is_bounded_and_forgets_the_longest_unseen() -> None:
     assert checksum(2, "daily") in known
     assert checksum(2, "app-59") in known
     assert checksum(2, "app-0") not in known
+
+
+def test_what_was_forgotten_is_new_again_whether_stored_or_not() -> None:
+    """Between values that push one another out of memory within a day, the same is said of a profile that is stored
+    and read again all the time."""
+    said = []
+    for stored in (False, True):
+        life = settled()
+        for number in range(150):
+            if stored and life.profile is not None:
+                life.profile = profiles.decode(profiles.encode(life.profile))
+            life.do(10.4 + number / 1000, rows=1, app=f"app-{number % 30}")
+        said.append([(found.time_ms, found.news) for found in crossed(life.said, "novelty")])
+    assert said[0] == said[1]
+    assert len(said[0]) > 40
 
 
 def test_what_is_young_is_bounded_and_keeps_what_took_most() -> None:
