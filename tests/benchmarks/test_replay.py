@@ -45,13 +45,14 @@ def test_a_peer_finds_a_theft(peer: str, tmp_path: Path) -> None:
     assert "theft" not in fewer.stdout
 
 
-def test_all_three_are_run_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each process ends well; rates, memory and both ratios are printed."""
+def test_all_are_run_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each process ends well; rates, memory and all ratios are printed."""
     against_peers(tmp_path, 400, 100, 1, 20)
     printed = capsys.readouterr().out
     assert "crmwatch replay : json + z-score a user = " in printed
     assert "crmwatch replay : trees a user = " in printed
-    assert printed.count(" MB") == 3
+    assert "crmwatch replay : crmwatch, 2 workers = " in printed
+    assert printed.count(" MB") == 4
 
 
 def test_a_process_that_fails_is_no_measurement() -> None:
