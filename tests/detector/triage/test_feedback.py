@@ -112,7 +112,7 @@ def test_what_was_expected_closes_and_its_volume_is_nothing_unusual() -> None:
     stolen = found(3, "vendor", 9.0, 6, rows=90_000, objects={"Case": 90_000})
     (grave,) = tell(desk, stolen)
     assert told([grave]) == [("CREATE", 90_000)]
-    assert told(tell(desk, crossed(4, 200_000, 21))) == [("UPDATE", 200_000)]
+    assert told(tell(desk, crossed(4, 200_000, 21))) == [("UPDATE", 290_000)]
 
 
 def test_a_day_that_was_expected_is_not_learned() -> None:
