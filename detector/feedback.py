@@ -105,17 +105,17 @@ class Decisions:
 
     def muted(self, about: str, time_ms: int) -> bool:
         """Whether nothing is to be published about an incident or an identity at an event time."""
-        return any(
-            word.verdict is Verdict.MUTED and word.honoured_ms <= time_ms < (word.until_ms or 0)
-            for word in self._words.get(about, ())
-        )
+        word = self._last(Verdict.MUTED, about, time_ms)
+        return word is not None and time_ms < (word.until_ms or 0)
 
     def expected(self, identity: str, first_ms: int, last_ms: int) -> bool:
         """Whether an identity's volume was expected at any event time from the first to the last."""
-        return any(
-            word.verdict is Verdict.EXPECTED
-            and word.identity == identity
-            and word.honoured_ms <= last_ms
-            and first_ms < (word.time_ms + EXPECTED_MS if word.until_ms is None else word.until_ms)
-            for word in self._words.get(identity, ())
-        )
+        word = self._last(Verdict.EXPECTED, identity, last_ms)
+        if word is None or word.identity != identity:
+            return False
+        return first_ms < (word.time_ms + EXPECTED_MS if word.until_ms is None else word.until_ms)
+
+    def _last(self, verdict: Verdict, about: str, time_ms: int) -> Feedback | None:
+        """The newest decision of a kind that is honoured by then: it takes the place of those before."""
+        words = reversed(self._words.get(about, ()))
+        return next((word for word in words if word.verdict is verdict and word.honoured_ms <= time_ms), None)

@@ -92,6 +92,16 @@ def test_what_is_muted_is_counted_and_not_told() -> None:
     assert first.uid
 
 
+def test_the_newest_mute_holds() -> None:
+    """A later decision takes the place of an earlier one, from when it is honoured on: that is how a mute is lifted."""
+    long = said(Verdict.MUTED, 1, identity="t/u", until_ms=NOON_MS + 90 * DAY_MS)
+    lifted = said(Verdict.MUTED, 5, identity="t/u", until_ms=NOON_MS + 5 * HOUR_MS + 1)
+    decisions = Decisions([lifted, long])
+    assert decisions.muted("t/u", lifted.honoured_ms - 1)
+    assert not decisions.muted("t/u", lifted.honoured_ms)
+    assert not decisions.muted("t/u", long.honoured_ms - 1)
+
+
 def test_an_incident_is_muted_alone() -> None:
     """A mute that names an incident does not silence the identity's next one."""
     desk, first = begun()
