@@ -8,7 +8,7 @@ limit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from heapq import heappop, heappush
 from math import inf
 
@@ -20,7 +20,7 @@ from detector.fleet.tenant import TICK_MS, Tally
 from detector.identity import profile as profiles
 from detector.identity.level import DAY_MS
 from detector.identity.profile import Profile
-from detector.settings import Settings
+from detector.settings import Indicator, Settings
 from detector.signal import Signal, SignalKind
 
 __all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
@@ -54,7 +54,7 @@ class Detection:
         live_profiles: int = LIVE_PROFILES,
         shard: int = 0,
     ) -> None:
-        self._settings = settings.detection
+        self._settings = self._given = settings.detection
         self._late_ms = settings.detection.late_seconds * 1000
         self._store = store
         self._limit = live_profiles
@@ -88,6 +88,11 @@ class Detection:
             due = profiles.next_close_ms(profiles.decode(self._store[key]), self._settings)
             if due is not None:
                 self._plan(due, name)
+
+    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
+        """Look for these indicators from now on, beside those that the settings hold."""
+        known = {**indicators, **self._given.indicators}
+        self._settings = msgspec.structs.replace(self._given, indicators=known)
 
     def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
         """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -13,7 +13,8 @@ from detector.adapters import Adapter, RecordError, believed
 from detector.alert import Alert
 from detector.detection import Detection
 from detector.event import AccessEvent
-from detector.settings import Settings
+from detector.feedback import Feedback
+from detector.settings import Indicator, Settings
 from detector.signal import Signal
 from detector.triage.desk import Desk, settled_at
 from streams import wire
@@ -190,6 +191,10 @@ class Detect:
         self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * desks
         metrics.watch_detection(shard, self._detection)
 
+    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
+        """Look for these indicators from now on, beside those that the settings hold."""
+        self._detection.watch_for(indicators)
+
     def take(self, records: Sequence[Any]) -> None:
         """Apply a batch of packed events, or hold them until their turn if the input is not keyed."""
         waiting = [0]
@@ -305,6 +310,10 @@ class Triage:
         self._settled = 0
         self._alerts: list[Alert] = []
         metrics.watch_desk(desk, self._desk)
+
+    def honour(self, feedback: Sequence[Feedback]) -> None:
+        """Decide with this feedback from now on, and with what the settings hold."""
+        self._desk.honour(feedback)
 
     def take(self, records: Sequence[Any]) -> None:
         """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""

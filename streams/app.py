@@ -7,6 +7,8 @@ import contextlib
 import gc
 import logging
 import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic, time
 from typing import Any
 
@@ -14,12 +16,14 @@ import faust
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
+from detector.adapters import Adapter
 from streams.agents import Detect, Ingest, Triage
 from streams.config import Config
 from streams.consumer import BatchedApp
 from streams.endpoint import Endpoint
 from streams.metrics import Metrics
 from streams.producer import MAX_MESSAGE_BYTES, Producer
+from streams.reference import Reference
 from streams.stage import Stage, Work
 from streams.state import restore
 from streams.watchdog import Pulse, Watchdog, end_process
@@ -51,7 +55,8 @@ class _App(BatchedApp):
 class Worker:
     """One worker process's parts; `run` runs it until it is told to stop."""
 
-    def __init__(self, config: Config, partitions: int, registry: CollectorRegistry) -> None:
+    def __init__(self, config: Config, partitions: Mapping[str, int], registry: CollectorRegistry) -> None:
+        """`partitions` is how many each access topic has."""
         self.config = config
         self.partitions = partitions
         self.metrics = Metrics(registry)
@@ -65,6 +70,13 @@ class Worker:
         self._assigned = False
         self._finished = False
         self.producer = Producer(bootstrap_servers=settings.bootstrap)
+        self.reference = Reference(
+            config.topics,
+            on_change=self._refer,
+            on_error=self.metrics.dead_letter,
+            fatal=self._fatal,
+            connection={"bootstrap_servers": settings.bootstrap},
+        )
         self.app = self._new_app()
         self.stages = self._new_stages()
         self._connect()
@@ -105,20 +117,23 @@ class Worker:
         )
         app.worker = self
         topics = config.topics
-        app.batched_topics = frozenset((topics.access, topics.events, topics.signals))
+        app.batched_topics = frozenset((*self.partitions, topics.events, topics.signals))
         return app
 
     def _new_stages(self) -> list[Stage]:
-        config, topics, count = self.config, self.config.topics, self.partitions
+        config, topics = self.config, self.config.topics
         settings = config.worker
+        count = self.partitions[topics.access]
+        sources = sum(self.partitions.values())
 
-        def ingest(partition: int, store: dict[bytes, bytes]) -> Work:
-            return Ingest(
-                partition, count, count, topics, self.metrics, settings.idle_seconds, config.adapters
-            )
+        def ingest(
+            first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
+        ) -> Work:
+            source = first + partition
+            return Ingest(source, sources, count, topics, self.metrics, settings.idle_seconds, adapters)
 
         def detect(partition: int, store: dict[bytes, bytes]) -> Work:
-            return Detect(
+            work = Detect(
                 partition,
                 count,
                 count,
@@ -129,12 +144,22 @@ class Worker:
                 keyed=settings.keyed,
                 merge_events=settings.merge_events,
             )
+            work.watch_for(self.reference.indicators)
+            return work
 
         def triage(partition: int, store: dict[bytes, bytes]) -> Work:
-            return Triage(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
+            work = Triage(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
+            work.honour(self.reference.feedback)
+            return work
 
+        stages = []
+        first = 0
+        for topic, adapters in config.access_topics.items():
+            name = "ingest" if topic == topics.access else f"ingest_{topic}"
+            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None))
+            first += self.partitions[topic]
         return [
-            self._stage("ingest", topics.access, ingest, None),
+            *stages,
             self._stage("detect", topics.events, detect, topics.profiles_changelog),
             self._stage("triage", topics.signals, triage, topics.incidents_changelog),
         ]
@@ -182,9 +207,19 @@ class Worker:
         app.on_partitions_revoked.connect(revoked)
         app.on_rebalance_complete.connect(recovered)
 
+    def _refer(self) -> None:
+        """Decide from now on with what operators have said and what is known to be bad."""
+        for stage in self.stages:
+            for work in stage.works:
+                if isinstance(work, Detect):
+                    work.watch_for(self.reference.indicators)
+                elif isinstance(work, Triage):
+                    work.honour(self.reference.feedback)
+
     async def start(self) -> None:
         """Begin, before anything is consumed."""
         await self.producer.start()
+        await self.reference.start()
         self.watchdog.start()
         self._beating = asyncio.create_task(self._beat(), name="pulse")
 
@@ -210,6 +245,7 @@ class Worker:
     async def close(self) -> None:
         """Disconnect."""
         self._beating.cancel()
+        await self.reference.stop()
         await self.producer.stop()
         self.endpoint.stop()
 

@@ -55,13 +55,19 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 9464
     """Where /metrics, /live and /ready are served; port 0 takes any free one."""
+    start: str = "earliest"
+    """Where a group that has read nothing yet begins in the access topics: ``earliest``, ``latest``, or a time with
+    its zone, such as ``2026-03-01T00:00:00Z``, at which the records to begin with had arrived."""
     instance: str | None = None
     """A name that stays over restarts (Kafka's static membership): a restart then moves no partitions."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Logs that no built-in adapter reads."""
+    """Where records come from, and how to read those that no built-in adapter reads."""
 
+    topics: dict[str, str] = {}
+    """Access topics to be read beside `topics.access`, each with the format of its records or ``auto``. A new one
+    goes to the end, and one that is no longer read stays in its place: the order numbers their partitions."""
     mappings: tuple[SourceMapping, ...] = ()
     """How to read each of them: ``[[sources.mappings]]``, with the fields of `detector.adapters.generic.Mapping`."""
 
@@ -79,6 +85,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def adapters(self) -> tuple[Adapter, ...]:
         """The adapters that read records: the operator's own first, then those that are built in."""
         return choose(AUTO, self.own_adapters)
+
+    @property
+    def access_topics(self) -> dict[str, tuple[Adapter, ...]]:
+        """The topics that records come from, in their order, and what reads those of each."""
+        more = {
+            topic: choose(name, self.own_adapters)
+            for topic, name in self.sources.topics.items()
+            if topic != self.topics.access
+        }
+        return {self.topics.access: self.adapters} | more
 
     @property
     def own_adapters(self) -> list[Adapter]:
@@ -115,9 +131,14 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             section, key = path.split(".")
             values[section][key] = _converted(section, key, value, f"--{key.replace('_', '-')}")
     try:
-        return msgspec.convert(values, Config)
+        config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:  # what no value says by itself
         raise ConfigError(f"{file or 'settings'}: {str(error).partition(' - at ')[0]}") from error
+    try:
+        _ = config.access_topics
+    except ValueError as error:
+        raise ConfigError(f"{file or 'settings'}: sources.topics: {error}") from error
+    return config
 
 
 def _of_file(section: str, key: str, value: Any, where: str) -> Any:

@@ -183,6 +183,11 @@ class Stage:
         """Whether every shard has its state."""
         return all(shard.restored for shard in self.shards.values())
 
+    @property
+    def works(self) -> list[Work]:
+        """What its shards do, of those that have their state."""
+        return [shard.work for shard in self.shards.values() if shard.restored]
+
     async def run(self, stream: Any) -> None:
         """The agent's body: hand each batch to its partition's shard."""
         async for event in stream.noack().events():

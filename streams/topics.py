@@ -40,6 +40,7 @@ class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
     signals: str = "crmwatch.signals"
     alerts: str = "crmwatch.alerts"
     feedback: str = "crmwatch.feedback"
+    indicators: str = "crmwatch.indicators"
     deadletters: str = "crmwatch.deadletters"
 
     @property
@@ -100,7 +101,8 @@ def plan(partitions: int, replication: int, names: TopicNames | None = None) -> 
         topic(names.events, "delete", days=7),
         topic(names.signals, "delete", days=7),
         topic(names.alerts, "compact,delete", days=365),
-        topic(names.feedback, "compact"),
+        topic(names.feedback, "delete", days=730),
+        topic(names.indicators, "compact"),
         topic(names.deadletters, "delete", days=30),
         changelog(names.profiles_changelog),
         changelog(names.incidents_changelog),

@@ -20,6 +20,7 @@ import typer
 
 from detector.adapters import ADAPTERS, decode
 from detector.engine import Engine
+from detector.feedback import Feedback, Verdict
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.cli.main import app
@@ -89,7 +90,7 @@ def _settings() -> Iterator[tuple[str, Any]]:
         for field in msgspec.structs.fields(settings):
             yield f"{section}.{field.name}", field
             for kind in get_args(field.type):
-                if kind in (Announced, Indicator):
+                if kind in (Announced, Indicator, Feedback):
                     for inner in msgspec.structs.fields(kind):
                         yield f"{section}.{field.name}.*.{inner.name}", inner
 
@@ -220,15 +221,19 @@ def test_every_field_of_an_alert_is_described() -> None:
         detection=DetectionSettings(bound_deviations=0.3),
         triage=TriageSettings(alert_risk=5, least_risk=5, support_surprise=0.2),
     )
-    engine = Engine(talkative)
     world = World(seed=4, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    events = [decode(record, "x") for _, record in records(world, Theft(start_ms=START_MS + 75 * HOUR_MS))]
     real = set(paths(theft()))
     kinds = set()
-    for _, record in records(world, Theft(start_ms=START_MS + 75 * HOUR_MS)):
-        for alert in engine.observe(decode(record, "x")):
+    words: tuple[Feedback, ...] = ()
+    for _ in range(2):  # the second time with a decision about the first that was told of
+        triage = msgspec.structs.replace(talkative.triage, feedback=words)
+        engine = Engine(msgspec.structs.replace(talkative, triage=triage))
+        for alert in (alert for event in events for alert in engine.observe(event)):
             body = json.loads(alert.body)
             kinds.add((body["activity_id"], body["unmapped"]["crmwatch"]["actor_kind"]))
             real |= set(paths(body))
+            words = words or (Feedback(verdict=Verdict.CONFIRMED, time_ms=alert.time_ms, incident=alert.uid),)
     assert len(kinds) > 4
     described = [
         name for row in rows(sections(page("alerts.md"))["Field by field"]) for name in names(row[0])

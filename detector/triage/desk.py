@@ -17,6 +17,7 @@ import msgspec
 from detector import alert
 from detector.alert import Activity, Alert
 from detector.event import ActorKind
+from detector.feedback import Decisions, Feedback
 from detector.fleet import burst, origin, population
 from detector.fleet.burst import Shown
 from detector.fleet.mixture import Mixtures
@@ -129,6 +130,7 @@ class Desk:
         self._thresholds: dict[tuple[str, int], int] = {}
         self._hasty = False
         self._day = -1
+        self._decisions = Decisions(settings.triage.feedback)
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
         self.skipped = 0
@@ -173,6 +175,11 @@ class Desk:
                     raise
                 raise DeskError(f"{name}: not a value of triage: {error}") from error
 
+    def honour(self, feedback: Iterable[Feedback]) -> None:
+        """Decide with this feedback from now on, and with what the settings hold."""
+        self._decisions = Decisions((*self._triage.feedback, *feedback))
+        self._quiet_from = -inf
+
     def judge(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
         """Take a signal in; the alerts that follow from it.
 
@@ -191,7 +198,7 @@ class Desk:
         if self._hasty and not provisional:
             self._know_better()
         self._hasty = self._hasty or provisional
-        alerts = self._close_if_quiet(name, standing, signal.time_ms)
+        alerts = self._settle(name, standing, signal.time_ms)
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
         weighed = not over and not (announced and signal.detector in _AMOUNTS)
@@ -225,9 +232,9 @@ class Desk:
             self._quiet_from = inf
             for name in sorted(self._open):
                 standing = self._standing(name)
-                alerts += self._close_if_quiet(name, standing, watermark_ms)
+                alerts += self._settle(name, standing, watermark_ms)
                 if standing.incident is not None:
-                    self._quiet_from = min(self._quiet_from, self._quiet_ms(standing.incident))
+                    self._quiet_from = min(self._quiet_from, self._due_ms(standing.incident))
         day = watermark_ms // DAY_MS
         if day > self._day:
             self._day = day
@@ -327,6 +334,8 @@ class Desk:
             first_ms, last_ms = signal.day * DAY_MS, (signal.day + 1) * DAY_MS - 1
         else:
             first_ms = last_ms = signal.time_ms
+        if self._decisions and self._decisions.expected(signal.identity, first_ms, last_ms):
+            return True
         return any(window.overlaps(signal.actor, first_ms, last_ms) for window in self._triage.announced)
 
     def _learn(self, standing: Standing, signal: Signal, *, announced: bool) -> None:
@@ -436,12 +445,7 @@ class Desk:
 
     def _opened(self, name: str, incident: Incident) -> None:
         self._open.add(name)
-        self._quiet_from = min(self._quiet_from, self._quiet_ms(incident))
-
-    def _quiet_ms(self, incident: Incident) -> int:
-        if incident.source:  # which is in trouble until it is known to be over
-            return NEVER_MS
-        return incident.modified_ms + self._triage.quiet_seconds * 1000
+        self._quiet_from = min(self._quiet_from, self._due_ms(incident))
 
     def _publish_if_due(self, standing: Standing, incident: Incident, time_ms: int, day: int) -> list[Alert]:
         points = self._risk(incident, time_ms)
@@ -460,6 +464,8 @@ class Desk:
             activity = Activity.UPDATE
         else:
             return []
+        if self._muted(incident, time_ms):
+            return []
         return [_publish(incident, activity, time_ms, rows, points)]
 
     def _risk(self, incident: Incident, time_ms: int) -> int:
@@ -475,20 +481,66 @@ class Desk:
             self._thresholds[key] = threshold
         return threshold
 
-    def _close_if_quiet(self, name: str, standing: Standing, now_ms: int) -> list[Alert]:
+    def _settle(self, name: str, standing: Standing, now_ms: int) -> list[Alert]:
+        """Confirm an incident that was found to be a breach, and close one that is over, by an event time."""
         incident = standing.incident
-        if incident is None:
+        if incident is None or self._due_ms(incident) > now_ms:
             return []
-        quiet_ms = self._quiet_ms(incident)
-        if quiet_ms > now_ms:
-            return []
+        self._dirty.add(name)
+        ends_ms, word = self._ends(incident)
+        alerts = self._confirm(incident, min(now_ms, ends_ms))
+        if ends_ms > now_ms:
+            return alerts
         standing.incident = None
         self._open.discard(name)
-        self._dirty.add(name)
         if not incident.published:
-            return []
+            return alerts
+        if word is not None:
+            incident.word = word.words
         points = self._risk(incident, incident.modified_ms)
-        return [_publish(incident, Activity.CLOSE, quiet_ms, incidents.rows_left(incident), points)]
+        return [
+            *alerts,
+            _publish(incident, Activity.CLOSE, ends_ms, incidents.rows_left(incident), points),
+        ]
+
+    def _confirm(self, incident: Incident, now_ms: int) -> list[Alert]:
+        word = self._confirmation(incident)
+        if word is None or word.honoured_ms > now_ms:
+            return []
+        incident.confirmed = True
+        incident.word = word.words
+        points = self._risk(incident, max(incident.modified_ms, word.honoured_ms))
+        activity = Activity.UPDATE if incident.published else Activity.CREATE
+        return [_publish(incident, activity, word.honoured_ms, incidents.rows_left(incident), points)]
+
+    def _due_ms(self, incident: Incident) -> int:
+        """The event time at which an incident is confirmed or closes, if nothing more is heard of it."""
+        ends_ms, _ = self._ends(incident)
+        word = self._confirmation(incident)
+        return ends_ms if word is None else min(ends_ms, word.honoured_ms)
+
+    def _ends(self, incident: Incident) -> tuple[int, Feedback | None]:
+        """When it closes, and the operator's word if that is why."""
+        if incident.source or incident.confirmed:  # a source is in trouble until it is known to be over
+            quiet_ms = NEVER_MS
+        else:
+            quiet_ms = incident.modified_ms + self._triage.quiet_seconds * 1000
+        word = self._decisions.ending(alert.incident_uid(incident)) if self._decisions else None
+        if word is None or word.honoured_ms > quiet_ms:
+            return quiet_ms, None
+        return word.honoured_ms, word
+
+    def _confirmation(self, incident: Incident) -> Feedback | None:
+        if incident.confirmed or not self._decisions:
+            return None
+        return self._decisions.confirmation(alert.incident_uid(incident))
+
+    def _muted(self, incident: Incident, time_ms: int) -> bool:
+        decisions = self._decisions
+        if not decisions:
+            return False
+        identity = f"{incident.tenant}/{incident.actor}"
+        return decisions.muted(identity, time_ms) or decisions.muted(alert.incident_uid(incident), time_ms)
 
     # --- the tenant as a whole
 
@@ -518,7 +570,7 @@ class Desk:
         standing = self._standing(name)
         self._dirty.add(name)
         standing.sequence += 1
-        alerts = self._close_if_quiet(name, standing, now_ms)
+        alerts = self._settle(name, standing, now_ms)
         incident = standing.incident
         if notice.over:
             if incident is None:
@@ -617,7 +669,7 @@ class Desk:
         standing = self._standing(standing_name)
         self._dirty.add(standing_name)
         standing.sequence += 1
-        alerts = self._close_if_quiet(standing_name, standing, now_ms)
+        alerts = self._settle(standing_name, standing, now_ms)
         signal = _of_origin(tenant, found, now_ms)
         incident = standing.incident
         if incident is None:

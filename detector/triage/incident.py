@@ -97,6 +97,10 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     published_risk: int = 0
     provisional: bool = False
     """Whether a decision was taken before every source had finished with the time it rests on."""
+    confirmed: bool = False
+    """Whether an operator has confirmed that it is a breach: it stays open until one closes it."""
+    word: str = ""
+    """What an operator has decided last, and why."""
 
 
 def add(

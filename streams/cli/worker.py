@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.screen import errors, fail, settings
+from streams.start import begin_at, parsed
 from streams.topics import TopicsError, partitions
 
 __all__ = ["worker"]
@@ -41,20 +42,27 @@ def worker(
     }
     config = settings(settings_file, dict(os.environ), flags)
     try:
-        count = partitions(config.worker.bootstrap, config.topics.access)
-    except TopicsError as error:
+        start = parsed(config.worker.start)
+        counts = {topic: partitions(config.worker.bootstrap, topic) for topic in config.access_topics}
+        for topic in (config.topics.feedback, config.topics.indicators):
+            partitions(config.worker.bootstrap, topic)
+        begin_at(
+            start, config.topics.app_id, list(counts), bootstrap_servers=config.worker.bootstrap.split(",")
+        )
+    except (TopicsError, ValueError) as error:
         fail(str(error))
     from prometheus_client import REGISTRY
 
     from streams.app import Worker
 
     try:
-        running = Worker(config, count, REGISTRY)
+        running = Worker(config, counts, REGISTRY)
     except OSError as error:
         where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"
         fail(f"metrics cannot be served on {where}: {error.strerror or error}")
+    shown = " and ".join(f"{topic} with {count} partitions" for topic, count in counts.items())
     errors().print(
-        f"crmwatch worker: {config.worker.bootstrap}, {config.topics.access} with {count} partitions, "
+        f"crmwatch worker: {config.worker.bootstrap}, {shown}, "
         f"metrics on http://{config.worker.metrics_host}:{running.endpoint.port}/metrics",
         soft_wrap=True,
     )

@@ -28,7 +28,13 @@ class Pipeline:
     """Topics of its own and some workers; ends what it started."""
 
     def __init__(
-        self, bootstrap: str, names: TopicNames, folder: Path, partitions: int, settings: Mapping[str, Any]
+        self,
+        bootstrap: str,
+        names: TopicNames,
+        folder: Path,
+        partitions: int,
+        settings: Mapping[str, Any],
+        sections: Mapping[str, Any] | None = None,
     ) -> None:
         self.bootstrap = bootstrap
         self.names = names
@@ -36,8 +42,8 @@ class Pipeline:
         self._folder = folder
         self._settings = folder / "crmwatch.toml"
         worker = {"bootstrap": bootstrap, "metrics_port": 0, **settings}
-        sections = {"worker": worker, "topics": msgspec.structs.asdict(names)}
-        self._settings.write_bytes(msgspec.toml.encode(sections))
+        self._sections = {"worker": worker, "topics": msgspec.structs.asdict(names), **(sections or {})}
+        self._settings.write_bytes(msgspec.toml.encode(self._sections))
         self.workers: list[Child] = []
         assert ensure(bootstrap, plan(partitions, 1, names)) == []
         self._admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap)
@@ -50,6 +56,11 @@ class Pipeline:
             if worker.exit_code is None:
                 worker.kill()
         self._admin.close()
+
+    def set(self, section: str, key: str, value: Any) -> None:
+        """Set something for the workers that are started from now on."""
+        self._sections[section][key] = value
+        self._settings.write_bytes(msgspec.toml.encode(self._sections))
 
     def start_worker(self) -> Child:
         """One more worker."""
@@ -131,7 +142,7 @@ class Pipeline:
 
     def _ends(self, topic: str) -> dict[Any, int]:
         consumer: Any = KafkaConsumer(bootstrap_servers=self.bootstrap)
-        tps = [TopicPartition(topic, number) for number in range(self.partitions)]
+        tps = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
         ends: dict[Any, int] = consumer.end_offsets(tps)
         consumer.close()
         return ends

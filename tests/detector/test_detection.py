@@ -375,3 +375,22 @@ def test_times_all_over_the_years_are_scheduled() -> None:
     assert {found.kind for found in told} == {SignalKind.CLOSED}
     assert len({(found.actor, found.day) for found in told}) == len(told) > 1500
     assert [f for f in detection.advance(START_MS + 2 * days * DAY_MS) if f.actor[0] == "u"] == []
+
+
+def test_indicators_may_come_later_and_go() -> None:
+    """An indicator that is learned of counts from the next event on; one of the settings stays; one that is gone
+    counts no more."""
+    mine = Settings(detection=DetectionSettings(indicators={"198.51.100.7": Indicator(name="ours")}))
+    detection = Detection(mine, {})
+
+    def named(number: int, ip: str) -> list[str]:
+        signals = detection.observe(event(number, ip=ip))
+        return [new.value for signal in signals if signal.detector == "intel" for new in signal.news]
+
+    assert named(1, "203.0.113.9") == []
+    detection.watch_for({"203.0.113.9": Indicator(name="feed"), "198.51.100.7": Indicator(name="not ours")})
+    assert named(2, "203.0.113.9") == ["feed"]
+    detection.watch_for({})
+    later = 2 * 86_400
+    assert named(later, "203.0.113.9") == []
+    assert named(later + 1, "198.51.100.7") == ["ours"]

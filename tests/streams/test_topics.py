@@ -46,7 +46,8 @@ def test_the_plan_names_each_topic_with_its_policy_retention_and_size() -> None:
         "crmwatch.events": ("delete", week, "8388608"),
         "crmwatch.signals": ("delete", week, "8388608"),
         "crmwatch.alerts": ("compact,delete", year, "8388608"),
-        "crmwatch.feedback": ("compact", None, "8388608"),
+        "crmwatch.feedback": ("delete", str(730 * 86_400_000), "8388608"),
+        "crmwatch.indicators": ("compact", None, "8388608"),
         "crmwatch.deadletters": ("delete", month, "8388608"),
         "crmwatch-profiles-changelog": ("compact", None, "8388608"),
         "crmwatch-incidents-changelog": ("compact", None, "8388608"),
@@ -87,7 +88,7 @@ def test_what_differs_is_named_and_left_alone(kafka: Broker, names: TopicNames) 
         admin.create_topics(
             {
                 names.events: {"num_partitions": 1, "replication_factor": 1, "configs": settings},
-                names.feedback: {
+                names.indicators: {
                     "num_partitions": 2,
                     "replication_factor": 1,
                     "configs": {"max.message.bytes": "1000000"},
@@ -98,7 +99,7 @@ def test_what_differs_is_named_and_left_alone(kafka: Broker, names: TopicNames) 
     wanted = plan(2, 1, names)
     sentences = [
         f"{names.events}: partitions is 1 instead of 2, retention.ms is {DAY_MS} instead of 604800000",
-        f"{names.feedback}: cleanup.policy is delete instead of compact, "
+        f"{names.indicators}: cleanup.policy is delete instead of compact, "
         "max.message.bytes is 1000000 instead of 8388608",
     ]
     assert ensure(kafka.bootstrap, wanted) == sentences
