@@ -112,6 +112,7 @@ class Worker:
             stream_buffer_maxsize=16,
             stream_recovery_delay=0.0,
             stream_wait_empty=False,
+            table_standby_replicas=0,  # there are no tables; with standbys, Faust leaves some workers without work
             web_enabled=False,
             reply_create_topic=False,
         )

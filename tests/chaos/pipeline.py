@@ -69,11 +69,11 @@ class Pipeline:
         self.workers.append(worker)
         return worker
 
-    def publish_keyed(self, records: Records) -> None:
+    def publish_keyed(self, records: Iterable[tuple[Raw, AccessEvent | RecordError]]) -> None:
         """As `crmwatch publish` does."""
         publish(self.bootstrap, self.names.access, records)
 
-    def publish_spread(self, records: Records, seed: int) -> None:
+    def publish_spread(self, records: Iterable[tuple[Raw, AccessEvent | RecordError]], seed: int) -> None:
         """In the same order, but each record to a partition drawn at random."""
         draw = random.Random(seed)
         producer: Any = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=20, batch_size=262_144)
@@ -98,6 +98,17 @@ class Pipeline:
         ):  # the group's first minute
             return 0
         return sum(found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset > 0)
+
+    def assignments(self) -> dict[str, int]:
+        """Member of the group → how many partitions it has."""
+        group = self._admin.describe_groups([self.names.app_id])[self.names.app_id]
+        return {
+            member["member_id"]: sum(
+                len(one["partitions"])
+                for one in (member["member_assignment"] or {"assigned_partitions": []})["assigned_partitions"]
+            )
+            for member in group["members"]
+        }
 
     def end(self, topic: str) -> int:
         """The sum of a topic's end offsets."""

@@ -1,0 +1,138 @@
+"""Many faults under load on a real Kafka, and whether anything was lost, doubled or said otherwise.
+
+    python benchmarks/chaos.py [--events 1000000] [--partitions 8] [--workers 3] [--faults 100] [--spread] [--seed 1]
+
+A simulated company's records are published, keyed by identity (or with `--spread` to partitions drawn at random),
+while workers are killed, stopped and joined by others and the broker is killed and restarted, by turns and at random.
+A supervisor starts again what has ended. In the end every identity's state, every alert and every dead letter are held
+against those of a sequential replay. Without `--faults` nothing is done to them. Prints the figures; exit code 1 if
+anything differs. With the defaults it takes half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from detector.adapters import RecordError, decode
+from detector.simulation import Theft, World, records
+from streams.broker import Broker
+from streams.reader import Raw
+from streams.topics import TopicNames
+from tests.chaos.comparison import Expected, differences
+from tests.chaos.faults import Faults, Supervisor
+from tests.chaos.pipeline import Pipeline, Records, in_order
+
+START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
+HOUR_MS = 3_600_000
+GARBAGE = 40
+SESSION_SECONDS = 6.0
+GAP_SECONDS = (2.0, 12.0)
+"""Between two faults: sometimes before the last has been recovered from, sometimes long after."""
+CATCH_UP_SECONDS = 900.0
+
+
+def main() -> int:
+    """Publish, break, compare."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--events", type=int, default=1_000_000)
+    options.add_argument("--partitions", type=int, default=8)
+    options.add_argument("--workers", type=int, default=3)
+    options.add_argument("--faults", type=int, default=100)
+    options.add_argument("--spread", action="store_true")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--people", type=int, default=600)
+    chosen = options.parse_args()
+    world = _world(chosen.events, chosen.people, chosen.seed)
+    expected = Expected.of(event for _, event in world)
+    print(
+        f"{len(world):,} records, {expected.identities:,} identities, {len(expected.alerts)} alerts",
+        flush=True,
+    )
+    draw = random.Random(chosen.seed)  # noqa: S311 - faults, not secrets
+    with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "kafka") as broker:
+        folder = Path(name) / "workers"
+        folder.mkdir()
+        settings = {"keyed": not chosen.spread, "session_seconds": SESSION_SECONDS}
+        with Pipeline(broker.bootstrap, TopicNames(), folder, chosen.partitions, settings) as pipeline:
+            began = time.monotonic()
+            supervisor = Supervisor(pipeline, chosen.workers)
+            faults = Faults(supervisor, broker, draw, SESSION_SECONDS)
+            broken = threading.Event()
+            publishing = _publish(pipeline, world, chosen, broken)
+            pipeline.wait(lambda: pipeline.committed(pipeline.names.access) > 0, 120)
+            while publishing.is_alive() and faults.made.total() < chosen.faults:
+                kind = faults.make_any()
+                print(f"{time.monotonic() - began:6.0f} s  {faults.made.total():3d}  {kind}", flush=True)
+                supervisor.rest(draw.uniform(*GAP_SECONDS))
+            broken.set()  # what is left is published at once
+            while publishing.is_alive():
+                supervisor.rest(1.0)
+            differ = differences(
+                pipeline, supervisor, expected, len(world) + GARBAGE, GARBAGE, CATCH_UP_SECONDS
+            )
+            seconds = time.monotonic() - began
+            supervisor.wanted = 0
+            codes = [worker.stop() for worker in supervisor.running]
+    print(
+        f"{seconds:,.0f} s; faults: {dict(sorted(faults.made.items()))}; workers ended with {dict(supervisor.endings)}"
+    )
+    print(f"stopped with {codes}")
+    print("\n".join(differ) or "nothing lost, nothing doubled, the same alerts")
+    return 1 if differ else 0
+
+
+def _world(events: int, people: int, seed: int) -> Records:
+    """Two thefts among so many events of a company."""
+    made = World(seed=seed, start_ms=START_MS, hours=24 * 60, people=people, integrations=people // 10)
+    theft = Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS)
+    found: list[tuple[int, bytes]] = []
+    for record in records(made, theft):
+        found.append(record)
+        if len(found) == events:
+            break
+    return in_order(found, decode)
+
+
+def _publish(
+    pipeline: Pipeline, world: Records, chosen: argparse.Namespace, at_once: threading.Event
+) -> threading.Thread:
+    garbage = [
+        (
+            Raw(b"\xff{%d" % number, f"bad:{number}", "bad"),
+            RecordError("", f"bad:{number}", "unknown_format", ""),
+        )
+        for number in range(GARBAGE)
+    ]
+    # A fault and what follows take some ten seconds: so the records last for all of them.
+    rate = chosen.events / (chosen.faults * 11) if chosen.faults else 0.0
+
+    def paced() -> Iterator[tuple[Raw, object]]:
+        began = time.monotonic()
+        yield from garbage
+        for number, one in enumerate(world):
+            if rate and number % 200 == 0 and not at_once.is_set():
+                at_once.wait(max(0.0, began + number / rate - time.monotonic()))
+            yield one
+
+    if chosen.spread:
+        target = lambda: pipeline.publish_spread(paced(), seed=chosen.seed)  # noqa: E731
+    else:
+        target = lambda: pipeline.publish_keyed(paced())  # noqa: E731
+    thread = threading.Thread(target=target, name="publish", daemon=True)
+    thread.start()
+    return thread
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
