@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from detector.adapters import Adapter
 from streams.agents import Detect, Ingest, Triage
 from streams.config import Config
+from streams.connection import arguments, credentials
 from streams.consumer import BatchedApp
 from streams.endpoint import Endpoint
 from streams.metrics import Metrics
@@ -69,13 +70,14 @@ class Worker:
         self._stopping = False
         self._assigned = False
         self._finished = False
-        self.producer = Producer(bootstrap_servers=settings.bootstrap)
+        self._connection = arguments(settings.bootstrap, config.kafka)
+        self.producer = Producer(**self._connection)
         self.reference = Reference(
             config.topics,
             on_change=self._refer,
             on_error=self.metrics.dead_letter,
             fatal=self._fatal,
-            connection={"bootstrap_servers": settings.bootstrap},
+            connection=self._connection,
         )
         self.app = self._new_app()
         self.stages = self._new_stages()
@@ -98,6 +100,7 @@ class Worker:
         app = _App(
             config.topics.app_id,
             broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+            broker_credentials=credentials(config.kafka),
             store="memory://",
             topic_allow_declare=False,
             topic_disable_leader=True,
@@ -180,7 +183,7 @@ class Worker:
         )
 
     async def _restore(self, topic: str, partition: int) -> dict[bytes, bytes]:
-        return await restore(topic, partition, bootstrap_servers=self.config.worker.bootstrap)
+        return await restore(topic, partition, **self._connection)
 
     def _connect(self) -> None:
         app = self.app

@@ -9,6 +9,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -18,6 +19,7 @@ from detector.adapters import AUTO, Adapter, choose
 from detector.adapters.generic import Mapping as SourceMapping
 from detector.adapters.generic import decoder
 from detector.settings import DetectionSettings, Settings, TriageSettings
+from streams.connection import KafkaSettings, fault
 from streams.topics import TopicNames
 
 __all__ = ["Config", "ConfigError", "SourceSettings", "WorkerSettings", "load"]
@@ -78,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
     worker: WorkerSettings = WorkerSettings()
+    kafka: KafkaSettings = KafkaSettings()
     sources: SourceSettings = SourceSettings()
     topics: TopicNames = TopicNames()
 
@@ -119,6 +122,11 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     if file is not None:
         found = _read(file)
         _check(found, str(file))
+        if "password" in found.get("kafka", {}):  # such files are copied, shown and put under version control
+            raise ConfigError(
+                f"{file}: kafka.password may not stand in this file: set kafka.password_file, "
+                "or CRMWATCH_KAFKA_PASSWORD in the environment"
+            )
         for section, keys in found.items():
             for key, value in keys.items():
                 values[section][key] = _of_file(section, key, value, f"{file}: {section}.{key}")
@@ -138,6 +146,9 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         _ = config.access_topics
     except ValueError as error:
         raise ConfigError(f"{file or 'settings'}: sources.topics: {error}") from error
+    wrong = fault(config.worker.bootstrap, config.kafka)
+    if wrong:
+        raise ConfigError(f"{file or 'settings'}: {wrong}")
     return config
 
 
@@ -181,6 +192,8 @@ def _converted(section: str, key: str, value: Any, where: str, *, strict: bool =
 
 
 def _convert(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
+    if isinstance(kind, type) and issubclass(kind, StrEnum) and value not in [*kind]:
+        raise ConfigError(f"{where}: this is one of {', '.join(kind)}, not {value}")
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:

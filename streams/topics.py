@@ -7,7 +7,6 @@ choose the number once, as large as the number of workers may ever be.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import msgspec
 from kafka.admin import ConfigResource, KafkaAdminClient  # type: ignore[import-untyped] # it ships no types
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from streams.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
 __all__ = ["Comparison", "Topic", "TopicNames", "TopicsError", "compare", "ensure", "partitions", "plan"]
 
@@ -109,63 +110,53 @@ def plan(partitions: int, replication: int, names: TopicNames | None = None) -> 
     )
 
 
-def compare(bootstrap: str, topics: Sequence[Topic]) -> Comparison:
+def compare(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> Comparison:
     """Look at the cluster and change nothing. Raises `TopicsError` if it cannot be asked.
 
     ``bootstrap`` is ``host:port``, or several of them with commas.
     """
-    with _admin(bootstrap) as admin:
+    with _admin(bootstrap, kafka) as admin:
         return _compare(admin, topics)
 
 
-def ensure(bootstrap: str, topics: Sequence[Topic]) -> list[str]:
+def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> list[str]:
     """Create the topics that are missing; give a sentence about each that was there and differs.
 
     What is there is never changed: more partitions would send an identity's events elsewhere than its
     profile, and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be asked
     or refuses a topic.
     """
-    with _admin(bootstrap) as admin:
+    with _admin(bootstrap, kafka) as admin:
         found = _compare(admin, topics)
         if found.missing:
             _create(admin, found.missing)
         return list(found.differing)
 
 
-def partitions(bootstrap: str, name: str) -> int:
+def partitions(bootstrap: str, name: str, kafka: KafkaSettings = PLAIN) -> int:
     """How many partitions a topic has. Raises `TopicsError` if there is none of this name."""
-    with _admin(bootstrap) as admin:
+    with _admin(bootstrap, kafka) as admin:
         if name not in admin.list_topics():
             raise TopicsError(f"there is no topic {name} at {bootstrap}; `crmwatch topics` creates it")
         return len(admin.describe_topics([name])[0]["partitions"])
 
 
 @contextmanager
-def _admin(bootstrap: str) -> Iterator[Any]:
-    # Asked first, because a client that gets no answer keeps a thread that nobody can end.
-    if not any(_connects(server) for server in bootstrap.split(",")):
-        raise TopicsError(f"nothing answers at {bootstrap}: is Kafka running there?")
+def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
     try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","),
-            bootstrap_timeout_ms=TIMEOUT_MS,
-            request_timeout_ms=TIMEOUT_MS,
-        )
+        connection = arguments(bootstrap, kafka)
+        reach(bootstrap, kafka)
+    except ConnectError as error:
+        raise TopicsError(str(error)) from error
+    try:
+        admin = KafkaAdminClient(bootstrap_timeout_ms=TIMEOUT_MS, request_timeout_ms=TIMEOUT_MS, **connection)
         try:
             yield admin
         finally:
             admin.close()
     except KafkaError as error:
-        raise TopicsError(f"the Kafka at {bootstrap} did not do what was asked: {error}") from error
-
-
-def _connects(server: str) -> bool:
-    host, _, port = server.strip().rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT_MS / 1000):
-            return True
-    except (OSError, ValueError, OverflowError):
-        return False
+        told = refusal(error, bootstrap, kafka)
+        raise TopicsError(told or f"the Kafka at {bootstrap} did not do what was asked: {error}") from error
 
 
 def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:

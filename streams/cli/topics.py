@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -10,34 +12,36 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from streams.cli.screen import fail, settings
 from streams.topics import Comparison, Topic, TopicsError, compare, ensure, plan
 
 __all__ = ["topics"]
 
 
 def topics(
-    bootstrap: Annotated[
-        str, typer.Option(help="Kafka's host:port; several with commas.")
-    ] = "127.0.0.1:9092",
+    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
     partitions: Annotated[int, typer.Option(min=1, help="As many as there may ever be workers.")] = 8,
     replication: Annotated[int, typer.Option(min=1, help="Copies of each record; 3 in production.")] = 1,
     check: Annotated[bool, typer.Option("--check", help="Only verify; create nothing.")] = False,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Create the topics that are missing and say what differs from the plan; never change what is there.
 
-    Exit code: 0 all is as planned, 1 something is missing or differs, 2 Kafka cannot be reached or refuses.
+    Exit code: 0 all is as planned, 1 something is missing or differs, 2 bad settings, or Kafka cannot be
+    reached or refuses.
     """
     # kafka-python logs each failed try; what matters of it is said once, below.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    wanted = plan(partitions, replication)
+    config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
+    bootstrap = config.worker.bootstrap
+    wanted = plan(partitions, replication, config.topics)
     try:
-        found = compare(bootstrap, wanted)
+        found = compare(bootstrap, wanted, config.kafka)
         if not check:
-            ensure(bootstrap, found.missing)
+            ensure(bootstrap, found.missing, config.kafka)
     except TopicsError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
-        raise typer.Exit(2) from None
+        fail(str(error))
     out = Console(highlight=False, soft_wrap=True)
     if as_json:
         names = [topic.name for topic in found.missing]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.screen import errors, fail, settings
+from streams.connection import arguments
 from streams.start import begin_at, parsed
 from streams.topics import TopicsError, partitions
 
@@ -43,12 +44,11 @@ def worker(
     config = settings(settings_file, dict(os.environ), flags)
     try:
         start = parsed(config.worker.start)
-        counts = {topic: partitions(config.worker.bootstrap, topic) for topic in config.access_topics}
+        at, kafka = config.worker.bootstrap, config.kafka
+        counts = {topic: partitions(at, topic, kafka) for topic in config.access_topics}
         for topic in (config.topics.feedback, config.topics.indicators):
-            partitions(config.worker.bootstrap, topic)
-        begin_at(
-            start, config.topics.app_id, list(counts), bootstrap_servers=config.worker.bootstrap.split(",")
-        )
+            partitions(at, topic, kafka)
+        begin_at(start, config.topics.app_id, list(counts), **arguments(at, kafka))
     except (TopicsError, ValueError) as error:
         fail(str(error))
     from prometheus_client import REGISTRY

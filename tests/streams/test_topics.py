@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import functools
 import json
 import socket
 
+import msgspec
 import pytest
 import typer
 from kafka.admin import KafkaAdminClient
@@ -27,8 +27,9 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch, names: TopicNames) -> TopicNames:
-    """Let the command plan this test's names."""
-    monkeypatch.setattr(command, "plan", functools.partial(plan, names=names))
+    """Let the command plan this test's names, as settings do."""
+    for key, name in msgspec.structs.asdict(names).items():
+        monkeypatch.setenv(f"CRMWATCH_TOPICS_{key.upper()}", name)
     return names
 
 

@@ -1,0 +1,273 @@
+"""How clients reach Kafka: plainly, through TLS, with a name and a password; the same for every client there is.
+
+What is set is `KafkaSettings`. `arguments` turns it into what aiokafka and kafka-python both take, and `credentials`
+into what Faust does. Whatever is wrong is said by the setting's name and without the password.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+__all__ = [
+    "PLAIN",
+    "ConnectError",
+    "KafkaSettings",
+    "Mechanism",
+    "Protocol",
+    "arguments",
+    "credentials",
+    "fault",
+    "reach",
+    "refusal",
+]
+
+REACH_SECONDS = 15.0
+HIDDEN = "(hidden)"
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class ConnectError(ValueError):
+    """Why Kafka cannot be talked to as it is set; one sentence for a person."""
+
+
+class Protocol(StrEnum):
+    """Kafka's own names for the ways in which a listener may be talked to."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether what is sent goes through TLS."""
+        return self in (Protocol.SSL, Protocol.SASL_SSL)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the client says who it is by name and password."""
+        return self in (Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL)
+
+
+class Mechanism(StrEnum):
+    """How a password is proved: sent as it is, or with SCRAM, which sends a proof of it."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the brokers are talked to."""
+
+    protocol: Protocol = Protocol.PLAINTEXT
+    ca_file: Text | None = None
+    """The certificates (PEM) of the authorities that may have signed the brokers'; without it, the system's."""
+    cert_file: Text | None = None
+    """The client's own certificate (PEM), where brokers ask for one."""
+    key_file: Text | None = None
+    """Its key (PEM, not encrypted), if it is not in the same file."""
+    sasl_mechanism: Mechanism = Mechanism.SCRAM_SHA_512
+    username: Text | None = None
+    password: Text | None = None
+    """Never shown; from the environment only."""
+    password_file: Text | None = None
+    """A file that holds the password and nothing else; read whenever a client connects."""
+    allow_unencrypted: bool = False
+    """Whether a password may go to another machine without TLS."""
+
+    def __repr__(self) -> str:
+        return f"KafkaSettings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [
+            (name, HIDDEN if name == "password" and value is not None else value)
+            for name, value in msgspec.structs.asdict(self).items()
+        ]
+
+
+PLAIN = KafkaSettings()
+"""Without TLS and without a name, as on one's own machine."""
+
+
+def fault(bootstrap: str, settings: KafkaSettings) -> str | None:
+    """What is wrong with the settings as they stand beside one another, in a sentence; None if nothing is.
+
+    >>> fault("127.0.0.1:9092", KafkaSettings(username="crmwatch"))
+    'kafka.username is set, but kafka.protocol is PLAINTEXT, which asks for no name'
+    """
+    protocol = settings.protocol
+    if not protocol.encrypts:
+        for name in ("ca_file", "cert_file", "key_file"):
+            if getattr(settings, name) is not None:
+                return f"kafka.{name} is set, but kafka.protocol is {protocol}, which has no TLS"
+    if settings.key_file is not None and settings.cert_file is None:
+        return "kafka.key_file is set, but not the certificate that it belongs to, kafka.cert_file"
+    if not protocol.asks:
+        for name in ("username", "password", "password_file"):
+            if getattr(settings, name) is not None:
+                return f"kafka.{name} is set, but kafka.protocol is {protocol}, which asks for no name"
+        return None
+    if settings.username is None:
+        return f"kafka.protocol is {protocol}, which needs kafka.username"
+    if settings.password is None and settings.password_file is None:
+        return f"kafka.protocol is {protocol}, which needs kafka.password_file or CRMWATCH_KAFKA_PASSWORD"
+    if settings.password is not None and settings.password_file is not None:
+        return "kafka.password_file and CRMWATCH_KAFKA_PASSWORD are both set: which of them holds?"
+    abroad = [host for host, _ in _addresses(bootstrap) if not _is_here(host)]
+    if abroad and not protocol.encrypts and not settings.allow_unencrypted:
+        return (
+            f"kafka.protocol is {protocol}, so the password's proof and all records would go to {abroad[0]} "
+            "unencrypted: use SASL_SSL, or set kafka.allow_unencrypted"
+        )
+    return None
+
+
+def arguments(bootstrap: str, settings: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments for any client of aiokafka's or kafka-python's. Raises `ConnectError`.
+
+    >>> arguments("one:9092,two:9092", KafkaSettings())
+    {'bootstrap_servers': ['one:9092', 'two:9092'], 'security_protocol': 'PLAINTEXT'}
+    """
+    wrong = fault(bootstrap, settings)
+    if wrong:
+        raise ConnectError(wrong)
+    found: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in bootstrap.split(",")],
+        "security_protocol": settings.protocol.value,
+    }
+    if settings.protocol.encrypts:
+        found["ssl_context"] = _tls(settings)
+    if settings.protocol.asks:
+        found["sasl_mechanism"] = settings.sasl_mechanism.value
+        found["sasl_plain_username"] = settings.username
+        found["sasl_plain_password"] = _password(settings)
+    return found
+
+
+def credentials(settings: KafkaSettings) -> Any:
+    """The same as Faust's ``broker_credentials``; None for a plain listener. Raises `ConnectError`."""
+    import faust  # only a worker needs it
+
+    context = _tls(settings) if settings.protocol.encrypts else None
+    if settings.protocol.asks:
+        # Without a context Faust's would not encrypt, whatever else is said.
+        return faust.SASLCredentials(
+            username=settings.username,
+            password=_password(settings),
+            mechanism=settings.sasl_mechanism.value,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
+def reach(bootstrap: str, settings: KafkaSettings) -> None:
+    """Connect to a server, through TLS if it is so set, and hang up. Raises `ConnectError` if none lets us.
+
+    Done before a client is made: a client tries again and again, says no reason, and keeps a thread.
+    """
+    context = _tls(settings) if settings.protocol.encrypts else None
+    reasons = []
+    for host, port in _addresses(bootstrap):
+        try:
+            with socket.create_connection((host, port or 0), timeout=REACH_SECONDS) as plain:
+                if context is not None:
+                    context.wrap_socket(plain, server_hostname=host).close()
+                return
+        except ssl.SSLCertVerificationError as error:
+            reasons.append(
+                f"the certificate of {host}:{port} is not trusted: {error.verify_message.rstrip('.')}; "
+                "kafka.ca_file names the authorities that are"
+            )
+        except ssl.SSLError as error:
+            reasons.append(
+                f"{host}:{port} does not speak TLS with us, as {_as_set(settings)}: {error.reason}"
+            )
+        except (OSError, ValueError, OverflowError) as error:
+            if isinstance(error, (ConnectionResetError, TimeoutError)) and context is not None:
+                reasons.append(f"{host}:{port} does not speak TLS with us, as {_as_set(settings)}")
+    raise ConnectError(reasons[0] if reasons else f"nothing answers at {bootstrap}: is Kafka running there?")
+
+
+def refusal(error: Exception, bootstrap: str, settings: KafkaSettings) -> str | None:
+    """Why a client of kafka-python's was not let in, in a sentence; None if the error is about something else."""
+    kind = type(error).__name__
+    if kind == "SaslAuthenticationFailedError":
+        return (
+            f"the Kafka at {bootstrap} refuses {settings.username}: the name, the password or "
+            f"kafka.sasl_mechanism ({settings.sasl_mechanism}) is not what it knows"
+        )
+    if kind == "KafkaTimeoutError":
+        return f"the Kafka at {bootstrap} does not answer as {_as_set(settings)}: does it listen so on this port?"
+    return None
+
+
+def _as_set(settings: KafkaSettings) -> str:
+    mechanism = f" with {settings.sasl_mechanism}" if settings.protocol.asks else ""
+    return f"kafka.protocol says ({settings.protocol}{mechanism})"
+
+
+def _addresses(bootstrap: str) -> list[tuple[str, int | None]]:
+    found = []
+    for server in bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        found.append((host.strip("[]"), int(port) if port.isdecimal() else None))
+    return found
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in ("localhost", "")
+
+
+def _tls(settings: KafkaSettings) -> ssl.SSLContext:
+    """As Python's defaults have it: at least TLS 1.2, and the certificate must be good for the broker's name."""
+    for name in ("ca_file", "cert_file", "key_file"):
+        if (path := getattr(settings, name)) is not None:
+            _read(name, path)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except ssl.SSLError as error:
+        raise ConnectError(f"kafka.ca_file: {settings.ca_file} holds no certificate in PEM") from error
+    if settings.cert_file is not None:
+        try:
+            # A passphrase is never asked for: nobody is there to type it.
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
+        except (ssl.SSLError, ValueError) as error:
+            where = (
+                f"{settings.cert_file} and {settings.key_file}" if settings.key_file else settings.cert_file
+            )
+            raise ConnectError(
+                f"kafka.cert_file: {where} are no certificate in PEM and the unencrypted key that belongs to it"
+            ) from error
+    return context
+
+
+def _password(settings: KafkaSettings) -> str | None:
+    if settings.password_file is None:
+        return settings.password
+    try:
+        password = _read("password_file", settings.password_file).decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        # Without the cause, which quotes what it could not read.
+        raise ConnectError(f"kafka.password_file: {settings.password_file} is not UTF-8") from None
+    if not password:
+        raise ConnectError(f"kafka.password_file: {settings.password_file} is empty")
+    return password
+
+
+def _read(name: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConnectError(f"kafka.{name}: {path} cannot be read: {error.strerror}") from error

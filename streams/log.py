@@ -1,0 +1,153 @@
+"""The service's log: one line for each thing that happened, as JSON or as text.
+
+What is logged may have been written by somebody else; it can neither make a line of its own nor move a terminal's
+cursor. At info and above nothing is logged that a record holds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import traceback
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, TextIO
+
+__all__ = ["FIELDS", "Lines", "LogFormat", "instance_name", "last_words", "set_up"]
+
+FIELDS = ("partition", "partitions", "keys", "seconds")
+"""What may be said beside the message, with logging's `extra`."""
+MAX_MESSAGE = 8_000
+"""So many characters of a message are kept."""
+MAX_ERROR = 32_000
+"""So many of an error with its traceback: the last ones, which say what it was."""
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    AUTO = "auto"
+    """Text to a terminal, JSON to anything else."""
+    JSON = "json"
+    TEXT = "text"
+
+
+class Lines(logging.Formatter):
+    """Makes a record one line of JSON or, with a traceback indented below it, of text.
+
+    >>> record = logging.makeLogRecord({"msg": "read\\n{}", "levelname": "INFO", "name": "x", "created": 0.0})
+    >>> Lines("w1", as_json=False).format(record)
+    '1970-01-01T00:00:00.000Z INFO x read\\\\n{}'
+    >>> Lines("w1", as_json=True).format(record)
+    '{"time":"1970-01-01T00:00:00.000Z","level":"info","logger":"x","message":"read\\\\n{}","instance":"w1"}'
+    """
+
+    def __init__(self, instance: str, *, as_json: bool) -> None:
+        super().__init__()
+        self._instance = instance
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+        message = _message(record)[:MAX_MESSAGE]
+        error = _error(record)[-MAX_ERROR:]
+        said = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        if self._as_json:
+            values = {"time": time, "level": record.levelname.lower(), "logger": record.name}
+            values |= {"message": message, "instance": self._instance, **said}
+            if error:
+                values["error"] = error
+            return json.dumps(_whole(values), separators=(",", ":"), default=str)
+        more = "".join(f" {name}={value}" for name, value in said.items())
+        lines = [f"{time} {record.levelname} {record.name} {message}{more}", *error.splitlines()]
+        return "\n    ".join(_visible(line) for line in lines)
+
+
+def set_up(form: LogFormat, instance: str | None, stream: TextIO | None = None) -> None:
+    """Log everything through one formatter to standard error: our own from info on, libraries' from warning on.
+
+    Errors that nobody catches are logged as well.
+    """
+    global _lines
+    stream = stream or sys.__stderr__ or sys.stderr
+    as_json = form is LogFormat.JSON or (form is LogFormat.AUTO and not stream.isatty())
+    _lines = Lines(instance or instance_name(), as_json=as_json)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_lines)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("streams").setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def instance_name() -> str:
+    """What a worker is called that has no name of its own: its machine and its process."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def last_words(message: str, logger: str, stack: str = "") -> bytes:
+    """A line about the end, made without logging's locks: whoever holds them may be what hangs."""
+    if _lines is None:
+        return f"crmwatch: {_visible(message)}\n".encode()
+    values: dict[str, Any] = {"msg": message, "levelname": "CRITICAL", "name": logger}
+    if stack:
+        values["exc_text"] = stack
+    return f"{_lines.format(logging.makeLogRecord(values))}\n".encode()
+
+
+_lines: Lines | None = None
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a library's mistake in a message must not cost us the message
+        return f"{record.msg!r} {record.args!r}"
+
+
+def _error(record: logging.LogRecord) -> str:
+    if record.exc_info and record.exc_info[1] is not None:
+        return "".join(traceback.format_exception(*record.exc_info)).rstrip()
+    return "\n".join(part for part in (record.exc_text, record.stack_info) if part)
+
+
+def _whole(value: Any) -> Any:
+    """Without halves of letters, which are no JSON."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return value
+
+
+def _visible(text: str) -> str:
+    """With what a terminal or a reader of lines would obey written out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger(__name__).critical("an error nobody expected", exc_info=(kind, error, where))
+
+
+def _uncaught_in_thread(hook: threading.ExceptHookArgs) -> None:
+    name = hook.thread.name if hook.thread is not None else "?"
+    logging.getLogger(__name__).critical(
+        "the thread %s ended",
+        name,
+        exc_info=(hook.exc_type, hook.exc_value or hook.exc_type(), hook.exc_traceback),
+    )
