@@ -174,7 +174,7 @@ class Forest:
         seen = 0.0
         for counts, cell in zip(self._state.counts, cells, strict=True):
             seen += log2(counts[cell] + 1)
-        return log2(self._state.learned + 1) - seen / GRIDS
+        return max(0.0, log2(self._state.learned + 1) - seen / GRIDS)  # rounding can take it below
 
     def _surprise(self, rarity: float) -> float:
         rarities = self._state.rarities

@@ -8,7 +8,7 @@ from detector.event import ActorKind
 from detector.identity.level import DAY_MS
 from detector.signal import Evidence, New, Signal
 
-__all__ = ["Finding", "Incident", "Part", "add", "channels_left", "objects_left", "rows_left"]
+__all__ = ["Finding", "Incident", "Part", "add", "channels_left", "new", "objects_left", "rows_left"]
 
 MAX_PARTS = 64
 """How many parts an incident keeps one by one."""
@@ -101,6 +101,20 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     """Whether an operator has confirmed that it is a breach: it stays open until one closes it."""
     word: str = ""
     """What an operator has decided last, and why."""
+
+
+def new(signal: Signal) -> Incident:
+    """An incident that a signal opens; the signal is still to be added."""
+    return Incident(
+        tenant=signal.tenant,
+        actor=signal.actor,
+        actor_kind=signal.actor_kind,
+        actor_name=signal.actor_name,
+        opened_ms=signal.time_ms,
+        first_ms=signal.first_ms,
+        last_ms=signal.last_ms,
+        modified_ms=signal.time_ms,
+    )
 
 
 def add(

@@ -1,0 +1,62 @@
+"""How surprising a signal is, held against what is known of its tenant's population."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from detector.fleet.population import Population
+from detector.fleet.rarity import strangeness
+from detector.settings import TriageSettings
+from detector.signal import Signal, Span
+from detector.triage.incident import Finding
+
+__all__ = ["CERTAIN", "judged"]
+
+CERTAIN = ("vendor", "intel")
+"""Detectors whose scores are what they say."""
+
+
+def judged(population: Population, signal: Signal, settings: TriageSettings) -> tuple[Finding, float]:
+    """How surprising a signal is, as a finding; and the score that is to be learned of it, if any."""
+    finding = Finding(
+        signal.detector,
+        signal.channel,
+        "",
+        signal.time_ms,
+        signal.first_ms,
+        signal.last_ms,
+        0.0,
+        facts=signal.facts,
+        rows=signal.rows,
+    )
+    score = 0.0
+    if signal.detector == "novelty":
+        score, found = strangeness(population, signal, settings.own_networks)
+        finding.surprise = population.surprise(signal, signal.detector, score)
+        finding.news = [new for _, new in found[:5]]
+    elif signal.detector in CERTAIN:
+        finding.surprise = signal.score
+        finding.news = signal.news
+    elif signal.score:
+        score = signal.score
+        finding.surprise = population.surprise(signal, signal.detector, score)
+    for measure in signal.measures:
+        expectation = population.expect(signal, measure)
+        surprise = 0.0 if _expected(signal, measure.span, measure.value, settings) else expectation.surprise
+        if surprise >= finding.surprise or not finding.span:
+            finding.surprise = max(surprise, finding.surprise)
+            finding.span = measure.span
+            finding.value = measure.value
+            finding.typical = expectation.typical
+            finding.bound = expectation.bound
+            finding.own_days = expectation.own_days
+            finding.population_days = expectation.population_days
+    return finding, score
+
+
+def _expected(signal: Signal, span: Span, value: int, settings: TriageSettings) -> bool:
+    rows = max(
+        (rows for pattern, rows in settings.expected_rows.items() if fnmatchcase(signal.actor, pattern)),
+        default=0.0,
+    )
+    return value <= rows * (7 if span is Span.WEEK else 1)
