@@ -15,7 +15,7 @@ from math import inf
 import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
-from detector.event import AccessEvent
+from detector.event import AccessEvent, ActorKind
 from detector.fleet.tenant import TICK_MS, Tally
 from detector.identity import profile as profiles
 from detector.identity.level import DAY_MS
@@ -33,10 +33,11 @@ LIVE_PROFILES = 50_000
 
 
 class _Live:
-    __slots__ = ("due", "profile")
+    __slots__ = ("due", "forgotten", "profile")
 
     def __init__(self, profile: Profile, due: float) -> None:
         self.profile = profile
+        self.forgotten = profile.ledger.forgotten  # as it was when last looked at
         self.due = due  # event time in ms at which a window may close
 
 
@@ -69,12 +70,16 @@ class Detection:
         self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
         """Events skipped because they had been applied before."""
-        self.late = 0
-        """Events that came after their window had closed."""
+        self.late: Counter[str] = Counter()
+        """Events that came after their day had been learned, by adapter."""
         self.duplicates = 0
         """Events that the ledger had entered before."""
         self.rows_left: Counter[tuple[str, Category]] = Counter()
         """Rows that left, by adapter and data category."""
+        self.profiles: Counter[ActorKind] = Counter()
+        """Identities known, whether decoded or not: those restored and those created since."""
+        self.forgotten = 0
+        """Operations that full ledgers had forgotten by when changes were last asked for."""
 
     def restore(self, keys: list[bytes]) -> None:
         """Look through stored profiles for windows that are still open: for a shard that is taken over.
@@ -85,7 +90,9 @@ class Detection:
             if key == TALLIES_KEY:
                 continue
             name = key.decode()
-            due = profiles.next_close_ms(profiles.decode(self._store[key]), self._settings)
+            profile = profiles.decode(self._store[key])
+            self.profiles[profile.actor_kind] += 1
+            due = profiles.next_close_ms(profile, self._settings)
             if due is not None:
                 self._plan(due, name)
 
@@ -125,7 +132,7 @@ class Detection:
         self._count(event.tenant, time_ms, personal, f"{origin}/{event.operation}")
         day = time_ms // DAY_MS
         if day <= profile.learned_day:
-            self.late += 1
+            self.late[origin] += 1
         due = (day + 1) * DAY_MS + self._late_ms
         if due < live.due:
             live.due = due
@@ -155,7 +162,13 @@ class Detection:
 
     def changes(self) -> dict[bytes, bytes]:
         """The profiles changed since `saved`, encoded."""
-        changes = {name.encode(): profiles.encode(self._live[name].profile) for name in self._dirty}
+        changes = {}
+        for name in self._dirty:
+            live = self._live[name]
+            forgotten = live.profile.ledger.forgotten
+            self.forgotten += forgotten - live.forgotten
+            live.forgotten = forgotten
+            changes[name.encode()] = profiles.encode(live.profile)
         if changes:
             changes[TALLIES_KEY] = msgspec.msgpack.encode(self._tallies)
         return changes
@@ -215,6 +228,7 @@ class Detection:
 
     def _create(self, name: str, event: AccessEvent) -> _Live:
         live = self._live[name] = _Live(profiles.new(event), inf)
+        self.profiles[event.actor_kind] += 1
         return live
 
     def _close(self, name: str, live: _Live, until_ms: int) -> list[Signal]:

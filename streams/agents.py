@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import msgspec
 
 from detector.adapters import Adapter, RecordError, believed
-from detector.alert import Alert
+from detector.alert import Activity, Alert
 from detector.detection import Detection
 from detector.event import AccessEvent
 from detector.feedback import Feedback
@@ -32,6 +32,8 @@ POSITION_HEADER = "crmwatch-position"
 """The Kafka header in which `publish` says where a record lay in a file."""
 FAULT_HEADER = "crmwatch-fault"
 """The one in which it says what was found wrong with the record while reading the file."""
+ARRIVAL_HEADER = "crmwatch-arrived"
+"""The header in which the agents tell one another when the first of the records behind a message came to Kafka."""
 HEARTBEAT_SECONDS = 1.0
 """How often a shard is told how far a partition is when that has changed; a desk four times as often."""
 REPEAT_SECONDS = 5.0
@@ -66,6 +68,7 @@ class Ingest:
         self._idle_seconds = idle_seconds
         self._events: list[list[tuple[int, tuple[int, msgspec.Raw]]]] = [[] for _ in range(shards)]
         self._letters: list[Output] = []
+        self._first_ms: int | None = None  # when the first record not yet handed over arrived
         self._batches: deque[int] = deque()  # the watermark behind each batch not yet settled
         self._settled = 0
         self._watermark_ms = NOTHING_KNOWN
@@ -77,8 +80,14 @@ class Ingest:
         """Decode a batch."""
         self._idle = False
         self._heard_at = monotonic()
-        for record in records:
-            self._decode(record)
+        events = [self._decode(record) for record in records]
+        arrived_ms = [record.timestamp for record in records]
+        if self._first_ms is None and arrived_ms:
+            self._first_ms = arrived_ms[0]
+        read = [event for event in events if event is not None]
+        if len(read) < len(events):
+            arrived_ms = [came for came, event in zip(arrived_ms, events, strict=True) if event is not None]
+        self._metrics.events(read, arrived_ms)
         self._batches.append(self._watermark_ms)
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
@@ -89,6 +98,7 @@ class Ingest:
         """The events by shard, and to shards that got none for a while how far this partition is."""
         letters, self._letters = self._letters, []
         now = monotonic()
+        arrived, self._first_ms = _arrived(self._first_ms), None
         for shard, events in enumerate(self._events):
             if not events and not self._is_news(shard, now):
                 continue
@@ -103,7 +113,8 @@ class Ingest:
                     idle=self._idle,
                     events=part,
                 )
-                letters.append(Output(self._topics.events, shard, None, wire.encode(message)))
+                headers = arrived if part else ()
+                letters.append(Output(self._topics.events, shard, None, wire.encode(message), headers))
             self._events[shard] = []
         return letters
 
@@ -132,7 +143,7 @@ class Ingest:
         patience = HEARTBEAT_SECONDS if behind else REPEAT_SECONDS
         return now - told_at >= patience
 
-    def _decode(self, record: Any) -> None:
+    def _decode(self, record: Any) -> AccessEvent | None:
         origin, fault = None, ""
         for name, value in record.headers:
             if name == POSITION_HEADER:
@@ -148,13 +159,13 @@ class Ingest:
             position = _position(record)
             self._metrics.dead_letter(error)
             self._letters.append(dead_letter(self._topics.deadletters, position, record.value, error))
-            return
-        self._metrics.event(event)
+            return None
         if event.time_ms > self._watermark_ms:
             self._watermark_ms = event.time_ms
         encoded = wire.encode_event(event)
         shard = partition_of(event.identity, self._shards)
         self._events[shard].append((len(encoded), (record.offset, msgspec.Raw(encoded))))
+        return event
 
 
 class Detect:
@@ -183,11 +194,13 @@ class Detect:
         self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
         self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
         self._store = store
-        self._merge: Merge[tuple[AccessEvent, int, int, list[int]]] = Merge(merge_events)
+        self._figures = metrics.watch("detect", shard, store)
+        self._merge: Merge[tuple[AccessEvent, int, int, int | None, list[int]]] = Merge(merge_events)
         self._received: dict[int, int] = {}
         self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many events wait
         self._settled = 0
         self._signals: list[list[tuple[int, msgspec.Raw]]] = [[] for _ in range(desks)]
+        self._first_ms: list[int | None] = [None] * desks  # when the first record behind them arrived
         self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * desks
         metrics.watch_detection(shard, self._detection)
 
@@ -202,16 +215,20 @@ class Detect:
         for record in records:
             message, events = wire.decode_events(record.value)
             source = message.source
+            arrived_ms = _arrival(record)
             if self._keyed:
                 for offset, event in events:
-                    self._apply(event, source, offset)
+                    self._apply(event, source, offset, arrived_ms)
             else:
                 newest = self._received.get(source, -1)
                 for offset, event in events:
                     if offset > newest:  # else: sent twice, and waiting or applied already
                         waiting[0] += 1
                         self._merge.push(
-                            source, event.time_ms, event.event_id, (event, source, offset, waiting)
+                            source,
+                            event.time_ms,
+                            event.event_id,
+                            (event, source, offset, arrived_ms, waiting),
                         )
                 if events:
                     self._received[source] = max(newest, events[-1][0])
@@ -219,7 +236,8 @@ class Detect:
                 source, message.sources, message.watermark_ms, idle=message.idle, said_ms=record.timestamp
             )
             self._release(watermark_ms)
-            self._say(self._detection.advance(watermark_ms))
+            self._say(self._detection.advance(watermark_ms), arrived_ms)
+        self._figures.held, self._figures.early = self._merge.held, self._merge.overrun
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Nothing depends on time passing here."""
@@ -244,8 +262,10 @@ class Detect:
                     watermark_ms=watermark_ms if last else NOTHING_KNOWN,
                     signals=part,
                 )
-                result.append(Output(self._topics.signals, desk, None, wire.encode(message)))
+                headers = _arrived(self._first_ms[desk]) if part else ()
+                result.append(Output(self._topics.signals, desk, None, wire.encode(message), headers))
             self._signals[desk] = []
+            self._first_ms[desk] = None
         return result
 
     def settled(self) -> int:
@@ -265,26 +285,32 @@ class Detect:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """They are durable."""
+        self._figures.saving(self._store, changes)
         self._detection.saved({key: value for key, value in changes.items() if value is not None})
 
     def _release(self, watermark_ms: int) -> None:
         if self._merge.held:
             everything = self._watermarks.all_idle
-            for event, source, offset, waiting in self._merge.released(watermark_ms, everything=everything):
-                self._apply(event, source, offset)
+            for event, source, offset, arrived_ms, waiting in self._merge.released(
+                watermark_ms, everything=everything
+            ):
+                self._apply(event, source, offset, arrived_ms)
                 waiting[0] -= 1
 
-    def _apply(self, event: AccessEvent, source: int, offset: int) -> None:
+    def _apply(self, event: AccessEvent, source: int, offset: int, arrived_ms: int | None) -> None:
         signals = self._detection.observe(event, source, offset)
         if signals:
-            self._say(signals)
+            self._say(signals, arrived_ms)
 
-    def _say(self, signals: list[Signal]) -> None:
+    def _say(self, signals: list[Signal], arrived_ms: int | None) -> None:
         for signal in signals:
             self._metrics.signal(signal)
             encoded = wire.encode_signal(signal)
             desk = partition_of(signal.tenant, self._desks)
             self._signals[desk].append((len(encoded), msgspec.Raw(encoded)))
+            first_ms = self._first_ms[desk]
+            if first_ms is None or (arrived_ms is not None and arrived_ms < first_ms):
+                self._first_ms[desk] = arrived_ms
 
 
 class Triage:
@@ -302,13 +328,16 @@ class Triage:
         self._topics = topics
         self._metrics = metrics
         self._hold_seconds = hold_seconds
+        self._store = store
+        self._figures = metrics.watch("triage", desk, store)
         self._desk = Desk(settings, store)
         self._desk.restore(list(store))
         self._watermarks = Watermarks()
-        self._hold: Hold[list[int]] = Hold()
+        self._hold: Hold[tuple[list[int], int | None]] = Hold()
         self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many signals wait
         self._settled = 0
         self._alerts: list[Alert] = []
+        self._delays: list[tuple[int, int]] = []  # of alerts not handed over: event time, arrival
         metrics.watch_desk(desk, self._desk)
 
     def honour(self, feedback: Sequence[Feedback]) -> None:
@@ -322,20 +351,22 @@ class Triage:
         now = monotonic()
         for record in records:
             message, signals = wire.decode_signals(record.value)
+            arrived_ms = _arrival(record)
             for signal in signals:
                 threshold_ms = self._hold.threshold(signal, settled_at(signal.time_ms))
                 if threshold_ms <= self._desk.watermark_ms:
-                    self._publish(self._desk.judge(signal))
+                    self._publish(self._desk.judge(signal), arrived_ms)
                 else:
-                    self._hold.add(signal, threshold_ms, now, waiting)
+                    self._hold.add(signal, threshold_ms, now, (waiting, arrived_ms))
                     waiting[0] += 1
             watermark_ms = self._watermarks.update(
                 message.shard, message.shards, message.watermark_ms, idle=False, said_ms=record.timestamp
             )
             for threshold_ms, group in self._hold.released(watermark_ms):
-                self._publish(self._desk.advance(threshold_ms))
+                self._publish(self._desk.advance(threshold_ms), arrived_ms)
                 self._judge(group, provisional=False)
-            self._publish(self._desk.advance(watermark_ms))
+            self._publish(self._desk.advance(watermark_ms), arrived_ms)
+        self._figures.held = self._hold.held
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Judge provisionally what has been held too long, or what is too much to hold."""
@@ -343,10 +374,16 @@ class Triage:
         before = monotonic() - patience
         while group := self._hold.overdue(before):
             self._judge(group, provisional=True)
+            self._figures.early += len(group)
+            self._figures.held = self._hold.held
 
     def outputs(self) -> list[Output]:
         """The alerts."""
         alerts, self._alerts = self._alerts, []
+        now_ms = round(time() * 1000)
+        for event_ms, arrived_ms in self._delays:
+            self._metrics.delay(event_ms, arrived_ms, now_ms)
+        self._delays = []
         return [
             Output(
                 self._topics.alerts,
@@ -371,17 +408,32 @@ class Triage:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """They are durable."""
+        self._figures.saving(self._store, changes)
         self._desk.saved(changes)
 
-    def _judge(self, group: list[tuple[Signal, list[int]]], *, provisional: bool) -> None:
-        for signal, waiting in group:
-            self._publish(self._desk.judge(signal, provisional=provisional))
+    def _judge(self, group: list[tuple[Signal, tuple[list[int], int | None]]], *, provisional: bool) -> None:
+        for signal, (waiting, arrived_ms) in group:
+            self._publish(self._desk.judge(signal, provisional=provisional), arrived_ms)
             waiting[0] -= 1
 
-    def _publish(self, alerts: list[Alert]) -> None:
+    def _publish(self, alerts: list[Alert], arrived_ms: int | None) -> None:
         for alert in alerts:
             self._metrics.alert(alert)
+            if arrived_ms is not None and alert.activity is not Activity.CLOSE:  # to close takes its time
+                self._delays.append((alert.time_ms, arrived_ms))
         self._alerts += alerts
+
+
+def _arrived(first_ms: int | None) -> tuple[tuple[str, bytes], ...]:
+    # Kafka gives a record that has no time -1.
+    return () if first_ms is None or first_ms < 0 else ((ARRIVAL_HEADER, b"%d" % first_ms),)
+
+
+def _arrival(record: Any) -> int | None:
+    for name, value in record.headers:
+        if name == ARRIVAL_HEADER:
+            return int(value)
+    return None
 
 
 def _position(record: Any) -> str:

@@ -7,7 +7,8 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic, time
 from typing import Any
@@ -27,7 +28,7 @@ from streams.producer import MAX_MESSAGE_BYTES, Producer
 from streams.reference import Reference
 from streams.stage import Stage, Work
 from streams.state import restore
-from streams.watchdog import Pulse, Watchdog, end_process
+from streams.watchdog import Place, Pulse, Watchdog, end_process
 
 __all__ = ["Worker"]
 
@@ -41,6 +42,7 @@ COMMIT_SECONDS = 3.0
 class _App(BatchedApp):
     """The Faust app; it starts and stops what is the worker's own around its own."""
 
+    logger = logging.getLogger("faust.app")  # so that what Faust says is not taken for ours
     worker: Worker
 
     async def on_start(self) -> None:
@@ -48,9 +50,12 @@ class _App(BatchedApp):
         await self.worker.start()
 
     async def on_stop(self) -> None:
-        await self.worker.finish()
-        await super().on_stop()
-        await self.worker.close()
+        try:
+            await self.worker.finish()
+            await super().on_stop()
+            await self.worker.close()
+        except Exception as error:  # noqa: BLE001 - else Faust would wait for what never comes
+            self.worker.fatal("stopping failed", error)
 
 
 class Worker:
@@ -61,14 +66,19 @@ class Worker:
         self.config = config
         self.partitions = partitions
         self.metrics = Metrics(registry)
-        self.pulse = Pulse()
         settings = config.worker
-        self.watchdog = Watchdog(self.pulse, settings.patience_seconds)
+        self.pulse = Pulse(settings.patience_seconds, settings.hold_seconds, settings.session_seconds)
+        self.watchdog = Watchdog(self.pulse)
         self.endpoint = Endpoint(
-            settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
+            settings.metrics_host,
+            settings.metrics_port,
+            registry,
+            live=self.pulse.trouble,
+            ready=self.pulse.unready,
         )
-        self._stopping = False
-        self._assigned = False
+        self._stopping_at: float | None = None
+        self._assigned_at: float | None = None
+        self._restored_keys = 0
         self._finished = False
         self._connection = arguments(settings.bootstrap, config.kafka)
         self.producer = Producer(**self._connection)
@@ -76,7 +86,7 @@ class Worker:
             config.topics,
             on_change=self._refer,
             on_error=self.metrics.dead_letter,
-            fatal=self._fatal,
+            fatal=self.fatal,
             connection=self._connection,
         )
         self.app = self._new_app()
@@ -90,7 +100,8 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 20, 20)
-        worker = faust.Worker(self.app, loglevel="WARN", redirect_stdouts=False, quiet=True)
+        worker = faust.Worker(self.app, override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.spinner = None  # it would move the cursor
         worker.execute_from_commandline()
 
     def _new_app(self) -> Any:
@@ -177,13 +188,16 @@ class Worker:
             work=work,
             restore=self._restore,
             tp=lambda partition: TP(topic, partition),
-            fatal=self._fatal,
+            fatal=self.fatal,
+            metrics=self.metrics,
             changelog=changelog,
             save_seconds=self.config.worker.save_seconds,
         )
 
     async def _restore(self, topic: str, partition: int) -> dict[bytes, bytes]:
-        return await restore(topic, partition, **self._connection)
+        store = await restore(topic, partition, **self._connection)
+        self._restored_keys += len(store)
+        return store
 
     def _connect(self) -> None:
         app = self.app
@@ -192,20 +206,26 @@ class Worker:
             app.agent(channel, name=stage.name, concurrency=1)(self._body(stage))
 
         async def revoked(app: Any, revoked: Any, **_: Any) -> None:
-            self._assigned = False
-            self.pulse.ready = False
-            self.pulse.recovering_since = monotonic()
+            if self._stopping_at is None:
+                self.pulse.not_ready = "partitions are being given out anew"
+            if any(stage.shards for stage in self.stages):
+                log.info("revoked", extra={"partitions": _listed(revoked)})
+            self._assigned_at = None
             for stage in self.stages:
                 stage.drop()
             self.metrics.watch_none()
 
         async def recovered(app: Any, **_: Any) -> None:
-            if self._stopping:
+            if self._stopping_at is not None:
                 return
             assigned = app.consumer.assignment()
+            self.metrics.rebalances += 1
+            log.info("assigned", extra={"partitions": _listed(assigned)})
+            self.pulse.not_ready = "state is being recovered"
+            self._restored_keys = 0
             for stage in self.stages:
                 stage.open(sorted(tp.partition for tp in assigned if tp.topic == stage.topic))
-            self._assigned = True
+            self._assigned_at = monotonic()
 
         self._handlers = (revoked, recovered)  # Faust's signals hold them weakly
         app.on_partitions_revoked.connect(revoked)
@@ -229,12 +249,13 @@ class Worker:
 
     async def finish(self) -> None:
         """Bring what is in hand to a durable end, before the consumer's last commit."""
-        self._stopping = True
+        log.info("stopping")
+        self._stopping_at = monotonic()
+        self.pulse.not_ready = "stopping"
         self.watchdog.stop()
         deadline = threading.Timer(STOP_SECONDS, self._overdue)
         deadline.daemon = True
         deadline.start()
-        self.pulse.ready = False
         for stage in self.stages:
             await stage.finish()
         self._finished = True
@@ -252,6 +273,7 @@ class Worker:
         await self.reference.stop()
         await self.producer.stop()
         self.endpoint.stop()
+        log.info("stopped", extra={"seconds": round(monotonic() - (self._stopping_at or monotonic()), 3)})
 
     def _body(self, stage: Stage) -> Any:
         async def body(stream: Any) -> None:
@@ -262,40 +284,65 @@ class Worker:
 
     async def _beat(self) -> None:
         session = self.config.worker.session_seconds
-        while True:
-            gap = monotonic() - self.pulse.beat_at
-            if not self.pulse.ready and not self._stopping and self._restored():
-                self.pulse.recovering_since = None
-                self.pulse.moved_at = monotonic()
-                self.pulse.ready = True
-            if gap > session and self.pulse.ready:
-                end_process(
-                    f"the process stood still for {gap:.0f} s, longer than its session with the brokers"
-                )
-            committed, lag = self._position()
-            self.metrics.lag = lag
-            if self.pulse.beat(committed, sum(lag.values())):
-                self.metrics.committed_at = time()
-            await asyncio.sleep(0.5)
+        try:
+            while True:
+                gap = monotonic() - self.pulse.beat_at
+                if gap > session and self.pulse.not_ready is None:
+                    end_process(
+                        f"the process stood still for {gap:.0f} s, longer than its session with the brokers"
+                    )
+                self._see_to_recovery()
+                places = self._places() if self.pulse.not_ready is None else {}
+                self.pulse.beat({f"{topic}/{number}": place for (topic, number), place in places.items()})
+                self.metrics.lag = {tp: place.lag for tp, place in places.items() if place.lag is not None}
+                self.metrics.committed_at = time() - (monotonic() - self.pulse.slowest_at)
+                await asyncio.sleep(0.5)
+        except Exception as error:  # noqa: BLE001 - without a pulse nobody would know what goes wrong
+            self.fatal("watching over the partitions failed", error)
 
-    def _restored(self) -> bool:
-        return self._assigned and all(stage.restored for stage in self.stages)
+    def _see_to_recovery(self) -> None:
+        if self.pulse.not_ready is None or self._assigned_at is None or self._stopping_at is not None:
+            return
+        shards = [shard for stage in self.stages for shard in stage.shards.values()]
+        restored = sum(shard.restored for shard in shards)
+        if restored < len(shards):
+            self.pulse.not_ready = f"state is being recovered: {restored} of {len(shards)} partitions are"
+            return
+        self.pulse.not_ready = None
+        seconds = round(monotonic() - self._assigned_at, 3)
+        log.info(
+            "recovered", extra={"partitions": len(shards), "keys": self._restored_keys, "seconds": seconds}
+        )
 
-    def _position(self) -> tuple[int, dict[tuple[str, int], int]]:
-        if not self.pulse.ready:
-            return 0, {}
+    def _places(self) -> dict[tuple[str, int], Place]:
         consumer = self.app.consumer
-        topics = {stage.topic for stage in self.stages}
-        owned = [tp for tp in consumer.assignment() if tp.topic in topics]
-        lag = {(tp.topic, tp.partition): consumer.backlog(tp) or 0 for tp in owned}
-        return sum(consumer.committed(tp) for tp in owned), lag
+        stages = {stage.topic: stage for stage in self.stages}
+        patience = self.config.worker.patience_seconds
+        places = {}
+        for tp in consumer.assignment():
+            if tp.topic not in stages:
+                continue
+            shard = stages[tp.topic].shards.get(tp.partition)
+            committed = consumer.committed(tp)
+            at_work = shard is not None and monotonic() - shard.saved_at < patience
+            places[tp.topic, tp.partition] = Place(
+                committed=committed,
+                lag=consumer.backlog(tp),
+                read=committed if shard is None or shard.next_offset is None else shard.next_offset,
+                held=shard is not None and at_work and bool(shard.unacked),
+                told=consumer.told(tp),
+            )
+        return places
 
-    def _live(self) -> str | None:
-        return self.pulse.trouble(self.config.worker.patience_seconds)
-
-    def _ready(self) -> str | None:
-        return None if self.pulse.ready else "state is being recovered, or no partition is assigned yet"
-
-    def _fatal(self, what: str, error: BaseException) -> None:
+    def fatal(self, what: str, error: BaseException) -> None:
+        """End the process for something that was not expected."""
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
+
+
+def _listed(partitions: Iterable[TP]) -> str:
+    """Partitions in few words: ``crm.access/0,1 crmwatch.events/0``."""
+    numbers = defaultdict(list)
+    for tp in partitions:
+        numbers[tp.topic].append(tp.partition)
+    return " ".join(f"{topic}/{','.join(map(str, sorted(numbers[topic])))}" for topic in sorted(numbers))

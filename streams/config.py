@@ -20,6 +20,7 @@ from detector.adapters.generic import Mapping as SourceMapping
 from detector.adapters.generic import decoder
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.connection import KafkaSettings, fault
+from streams.log import LogFormat
 from streams.topics import TopicNames
 
 __all__ = ["Config", "ConfigError", "SourceSettings", "WorkerSettings", "load"]
@@ -62,6 +63,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     its zone, such as ``2026-03-01T00:00:00Z``, at which the records to begin with had arrived."""
     instance: str | None = None
     """A name that stays over restarts (Kafka's static membership): a restart then moves no partitions."""
+    log_format: LogFormat = LogFormat.AUTO
+    """``json``, ``text``, or ``auto``: text to a terminal and JSON to anything else."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "fault",
     "reach",
     "refusal",
+    "speaks_kafka",
 ]
 
 REACH_SECONDS = 15.0
@@ -170,31 +172,45 @@ def credentials(settings: KafkaSettings) -> Any:
 
 
 def reach(bootstrap: str, settings: KafkaSettings) -> None:
-    """Connect to a server, through TLS if it is so set, and hang up. Raises `ConnectError` if none lets us.
+    """Ask a server for a first word as it is set, and hang up. Raises `ConnectError` if none gives it.
 
     Done before a client is made: a client tries again and again, says no reason, and keeps a thread.
     """
     context = _tls(settings) if settings.protocol.encrypts else None
     reasons = []
     for host, port in _addresses(bootstrap):
+        where, connected = f"{host}:{port}", False
         try:
             with socket.create_connection((host, port or 0), timeout=REACH_SECONDS) as plain:
-                if context is not None:
-                    context.wrap_socket(plain, server_hostname=host).close()
-                return
+                connected = True
+                spoken = plain if context is None else context.wrap_socket(plain, server_hostname=host)
+                if speaks_kafka(spoken):
+                    return
+            reasons.append(f"what answers at {where} is no Kafka that speaks as {_as_set(settings)}")
         except ssl.SSLCertVerificationError as error:
             reasons.append(
-                f"the certificate of {host}:{port} is not trusted: {error.verify_message.rstrip('.')}; "
+                f"the certificate of {where} is not trusted: {error.verify_message.rstrip('.')}; "
                 "kafka.ca_file names the authorities that are"
             )
         except ssl.SSLError as error:
-            reasons.append(
-                f"{host}:{port} does not speak TLS with us, as {_as_set(settings)}: {error.reason}"
-            )
+            alert = (error.reason or "").replace("_", " ").lower()
+            reasons.append(f"{where} does not speak as {_as_set(settings)}: {alert or error}")
         except (OSError, ValueError, OverflowError) as error:
-            if isinstance(error, (ConnectionResetError, TimeoutError)) and context is not None:
-                reasons.append(f"{host}:{port} does not speak TLS with us, as {_as_set(settings)}")
+            if connected:
+                reasons.append(f"{where} does not speak as {_as_set(settings)}: {error}")
     raise ConnectError(reasons[0] if reasons else f"nothing answers at {bootstrap}: is Kafka running there?")
+
+
+def speaks_kafka(connection: socket.socket) -> bool:
+    """Whether what is at the other end answers ApiVersions, which a broker does before it asks who we are.
+
+    Raises `OSError` if the connection breaks.
+    """
+    request = struct.pack(">hhih", 18, 0, 1, -1)  # ApiVersions, version 0, correlation id 1, no client id
+    connection.sendall(struct.pack(">i", len(request)) + request)
+    with connection.makefile("rb") as answer:
+        head = answer.read(10)
+    return len(head) == 10 and struct.unpack(">iih", head)[1:] == (1, 0)  # length, correlation id, error code
 
 
 def refusal(error: Exception, bootstrap: str, settings: KafkaSettings) -> str | None:

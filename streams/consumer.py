@@ -12,11 +12,13 @@ simply one past the last acknowledgement.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import faust
 from aiokafka.structs import ConsumerRecord  # type: ignore[import-untyped] # it ships no types
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
@@ -31,6 +33,7 @@ BATCH_BYTES = 4_000_000
 class BatchedConsumer(Consumer):
     """The aiokafka consumer with the batching described above, and a check that nothing is left out."""
 
+    logger = logging.getLogger("faust.consumer")  # so that what Faust says is not taken for ours
     app: BatchedApp
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -88,6 +91,14 @@ class BatchedConsumer(Consumer):
             )
         return None if end is None else max(0, end - (position or 0))
 
+    def told(self, tp: TP) -> int | None:
+        """When the brokers last said where the partition ends, in ms of this machine's clock; ``None`` before that."""
+        try:
+            told: int | None = self._thread._ensure_consumer().last_poll_timestamp(tp)
+        except (AssertionError, AttributeError, ConsumerNotStarted, KeyError):  # not assigned at this moment
+            return None
+        return told
+
     def committed(self, tp: TP) -> int:
         """The committed offset, 0 if there is none."""
         return self._committed_offset[tp] or 0
@@ -117,6 +128,7 @@ class BatchedTransport(Transport):
 class BatchedApp(faust.App):
     """A Faust app that reads `batched_topics` in batches."""
 
+    logger = logging.getLogger("faust.app")
     batched_topics: frozenset[str] = frozenset()
 
     def _new_transport(self) -> Any:

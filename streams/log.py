@@ -96,7 +96,7 @@ def instance_name() -> str:
 
 def last_words(message: str, logger: str, stack: str = "") -> bytes:
     """A line about the end, made without logging's locks: whoever holds them may be what hangs."""
-    if _lines is None:
+    if _lines is None:  # a process that keeps no log
         return f"crmwatch: {_visible(message)}\n".encode()
     values: dict[str, Any] = {"msg": message, "levelname": "CRITICAL", "name": logger}
     if stack:

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
+from streams.metrics import Metrics
 from streams.producer import Output, Producer
 
 __all__ = ["Stage", "Work"]
@@ -78,7 +79,12 @@ class _Shard:
     async def _run(self) -> None:
         try:
             stage = self.stage
-            store = {} if stage.changelog is None else await stage.restore(stage.changelog, self.partition)
+            store = {}
+            if stage.changelog is not None:
+                began = monotonic()
+                store = await stage.restore(stage.changelog, self.partition)
+                if stage.metrics is not None:
+                    stage.metrics.restored(stage.name, monotonic() - began)
             self.work = stage.new_work(self.partition, store)
             self.restored = True
             while not self.stopping:
@@ -114,7 +120,13 @@ class _Shard:
         if message.generation_id != self.stage.app.consumer_generation_id:
             return  # read before a rebalance; it is read again from where the group has committed
         records = message.value
+        began = monotonic()
         self.work.take(records)
+        metrics = self.stage.metrics
+        if metrics is not None:
+            metrics.batch(self.stage.name, monotonic() - began)
+            size_bytes = sum([len(record.value or b"") for record in records])
+            metrics.read(self.stage.topic, len(records), size_bytes)
         self.taken += 1
         self.unacked.append(event)
         self.next_offset = records[-1].offset + 1
@@ -163,6 +175,7 @@ class Stage:
         restore: Callable[[str, int], Awaitable[dict[bytes, bytes]]],
         tp: Callable[[int], Any],
         fatal: Callable[[str, BaseException], None],
+        metrics: Metrics | None = None,
         changelog: str | None = None,
         save_seconds: float = 1.0,
     ) -> None:
@@ -174,6 +187,7 @@ class Stage:
         self.restore = restore
         self.tp = tp
         self.fatal = fatal
+        self.metrics = metrics
         self.changelog = changelog
         self.save_seconds = save_seconds
         self.shards: dict[int, _Shard] = {}

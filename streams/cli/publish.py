@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from streams.cli.screen import errors, fail, out, settings
-from streams.publish import Published, PublishError, publish_files
+from streams.cli.screen import errors, fail, out, settings, utc
+from streams.publish import Interruption, Published, PublishError, publish_files
 from streams.reader import ReadError
 
 __all__ = ["publish"]
@@ -23,33 +24,89 @@ def publish(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
     bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
     speed: Annotated[str, typer.Option(help="max, or a multiple of real time such as 60x.")] = "max",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what a run that was broken off has published.")
+    ] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
     """Publish a CRM's access logs from files, in the order of event time and keyed by identity.
 
-    Exit code: 0 all is published, 2 unreadable input, bad settings or no Kafka.
+    Ctrl-C ends it with all that was sent in Kafka; the same command with --resume goes on from there.
+
+    Exit code: 0 all is published, 2 unreadable input, bad settings or no Kafka, 130 interrupted.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with (
+        Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress,
+        Interruption() as interruption,
+    ):
         task = progress.add_task("reading …", total=None)
-
-        def show(published: Published) -> None:
-            progress.update(task, description=f"{published.records:,} records published")
-
+        rate = _Rate()
         try:
             published = publish_files(
-                config.worker.bootstrap, config.topics.access, paths, _factor(speed), show
+                config.worker.bootstrap,
+                config.topics.access,
+                paths,
+                _factor(speed),
+                lambda published: progress.update(task, description=_progress(published, rate)),
+                mappings=config.sources.mappings,
+                resume=resume,
+                interruption=interruption,
+                kafka=config.kafka,
             )
         except (PublishError, ReadError) as error:
             fail(str(error))
+        except KeyboardInterrupt:  # before anything was sent, or twice
+            fail("Interrupted. " + _HOW, 130)
     unkeyed = published.records - published.keyed
-    size = f"{published.size_bytes / 1e6:,.1f} MB"
-    sentence = f"{published.records:,} records ({size}) published to {config.topics.access}"
+    sentence = f"{published.records:,} records ({_size(published)}) published to {config.topics.access}"
+    if published.already:
+        sentence += f"; {published.already:,} were there already"
     if unkeyed:
         sentence += f"; {unkeyed:,} cannot be read and will become dead letters"
     out().print(Text(sentence), soft_wrap=True)
+    if published.interrupted:
+        how = _HOW if published.run is not None else "Standard input cannot be resumed."
+        fail(f"Interrupted at {utc(published.time_ms)} of event time. {how}", 130)
+
+
+_HOW = "The same command with --resume goes on from what is in Kafka."
+
+
+class _Rate:
+    """Records a second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._records = 0
+        self._value = 0.0
+
+    def of(self, records: int) -> float:
+        """The rate, now that so many are published."""
+        seconds = time.monotonic() - self._since
+        if seconds >= (2 if self._value else 0.5):
+            self._value = (records - self._records) / seconds
+            self._since += seconds
+            self._records = records
+        return self._value
+
+
+def _progress(published: Published, rate: _Rate) -> str:
+    parts = [
+        f"{published.records:,} records",
+        _size(published),
+        f"{rate.of(published.records):,.0f} a second",
+        f"event time {utc(published.time_ms)}",
+    ]
+    if published.behind_seconds is not None:
+        parts.append(f"{published.behind_seconds:,.1f} s behind the wanted speed")
+    return " · ".join(parts)
+
+
+def _size(published: Published) -> str:
+    return f"{published.size_bytes / 1e6:,.1f} MB"
 
 
 def _factor(speed: str) -> float | None:

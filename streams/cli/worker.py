@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from streams.cli.screen import errors, fail, settings
+from streams.cli.screen import settings
 from streams.connection import arguments
+from streams.log import set_up
 from streams.start import begin_at, parsed
 from streams.topics import TopicsError, partitions
 
 __all__ = ["worker"]
+
+log = logging.getLogger(__name__)
 
 
 def worker(
@@ -34,7 +38,6 @@ def worker(
 
     Exit code: 0 stopped, 2 bad settings or no Kafka, 70 something unexpected: restart it.
     """
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     flags: dict[str, object] = {
         "worker.bootstrap": bootstrap,
         "worker.keyed": keyed,
@@ -42,6 +45,8 @@ def worker(
         "worker.instance": instance,
     }
     config = settings(settings_file, dict(os.environ), flags)
+    set_up(config.worker.log_format, config.worker.instance)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say is in its errors
     try:
         start = parsed(config.worker.start)
         at, kafka = config.worker.bootstrap, config.kafka
@@ -50,7 +55,7 @@ def worker(
             partitions(at, topic, kafka)
         begin_at(start, config.topics.app_id, list(counts), **arguments(at, kafka))
     except (TopicsError, ValueError) as error:
-        fail(str(error))
+        _fail(str(error))
     from prometheus_client import REGISTRY
 
     from streams.app import Worker
@@ -59,11 +64,20 @@ def worker(
         running = Worker(config, counts, REGISTRY)
     except OSError as error:
         where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"
-        fail(f"metrics cannot be served on {where}: {error.strerror or error}")
+        _fail(f"metrics cannot be served on {where}: {error.strerror or error}")
     shown = " and ".join(f"{topic} with {count} partitions" for topic, count in counts.items())
-    errors().print(
-        f"crmwatch worker: {config.worker.bootstrap}, {shown}, "
-        f"metrics on http://{config.worker.metrics_host}:{running.endpoint.port}/metrics",
-        soft_wrap=True,
+    log.info(
+        "started: crmwatch %s reads %s from %s; metrics on http://%s:%d/metrics",
+        version("crmwatch"),
+        shown,
+        at,
+        config.worker.metrics_host,
+        running.endpoint.port,
     )
     running.run()
+
+
+def _fail(sentence: str) -> NoReturn:
+    """Say in the log what is wrong, and exit."""
+    log.critical("%s", sentence)
+    raise typer.Exit(2)

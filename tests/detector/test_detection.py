@@ -14,6 +14,7 @@ from detector.event import AccessEvent, ActorKind, Counting, Operation, Origin
 from detector.fleet.tenant import TICK_MS
 from detector.identity import profile as profile_of
 from detector.identity.profile import ProfileError
+from detector.ledger import OPEN_OPERATIONS
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
@@ -261,15 +262,15 @@ def test_late_events_are_counted_and_still_judged() -> None:
     detection.observe(event(1))
     detection.observe(event(2, time_ms=START_MS + DAY_MS + 60_000))
     detection.observe(event(3, time_ms=START_MS + DAY_MS - 60_000))  # its day still waits
-    assert detection.late == 0
+    assert detection.late == {}
     detection.observe(event(4, time_ms=START_MS + DAY_MS + HOUR_MS))
     for number in (5, 6):
         detection.observe(event(number, time_ms=START_MS + number))
-    assert detection.late == 2
+    assert detection.late == {"test": 2}
     told = detection.observe(event(7, rows=10**6))
     assert {found.kind for found in told} == {SignalKind.CROSSED}
     assert {found.detector for found in told} >= {"volume", "export"}
-    assert detection.late == 3
+    assert detection.late == {"test": 3}
     again = detection.observe(event(8, time_ms=START_MS + 2 * DAY_MS + HOUR_MS))
     assert [found.day for found in again if found.kind is SignalKind.CLOSED] == [START_DAY + 1]
 
@@ -281,7 +282,7 @@ def test_an_outlier_of_time_does_not_stop_the_clock() -> None:
     detection.observe(event(2, rows=20))
     told = detection.observe(event(3, time_ms=START_MS + DAY_MS + HOUR_MS))
     assert {(found.kind, found.day) for found in told} == {(SignalKind.CLOSED, START_DAY)}
-    assert detection.late == 0
+    assert detection.late == {}
 
 
 def test_rows_are_told_by_the_gravest_category() -> None:
@@ -394,3 +395,34 @@ def test_indicators_may_come_later_and_go() -> None:
     later = 2 * 86_400
     assert named(later, "203.0.113.9") == []
     assert named(later + 1, "198.51.100.7") == ["ours"]
+
+
+def test_identities_are_counted_by_kind() -> None:
+    """Those created and, in a shard that is taken over, those restored; events of the same one count it once."""
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    kinds = (ActorKind.HUMAN, ActorKind.INTEGRATION, ActorKind.HUMAN, ActorKind.HUMAN)
+    for number, kind in enumerate(kinds):
+        detection.observe(event(number, actor=f"u{min(number, 2)}", actor_kind=kind))
+    assert detection.profiles == {ActorKind.HUMAN: 2, ActorKind.INTEGRATION: 1}
+    save(detection)
+    successor = Detection(TALKATIVE, store)
+    successor.restore(list(store))
+    successor.observe(event(9, actor="u0"))
+    assert successor.profiles == detection.profiles
+
+
+def test_what_ledgers_forget_is_counted_once() -> None:
+    """Operations beyond a ledger's room count when changes are asked for, and not again by who takes over."""
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    for number in range(OPEN_OPERATIONS + 3):
+        detection.observe(event(number, operation_id=f"j{number}", rows=5, counting=Counting.MAXIMUM))
+    assert detection.forgotten == 0
+    detection.changes()
+    save(detection)
+    assert detection.forgotten == 3
+    successor = Detection(TALKATIVE, store)
+    successor.observe(event(99, operation_id="j99", rows=5, counting=Counting.MAXIMUM))
+    save(successor)
+    assert successor.forgotten == 1

@@ -177,7 +177,7 @@ class Pipeline:
                 self.letters.append(json.loads(output.value))
             else:
                 assert output.partition is not None
-                self.append(output.topic, output.partition, output.value)
+                self.append(output.topic, output.partition, output.value, headers=output.headers)
 
     def stir(self, random: Random, turns: int, crash: float) -> None:
         """Shards take turns at random; some are lost in the middle of one and begin anew."""
@@ -474,12 +474,53 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     triage.tick(None, caught_up=True)
     assert triage.settled() == 0
     assert triage.outputs() == []
+    held = triage._figures.held
+    assert (held > 0, triage._figures.early) == (True, 0)
     clock.now += 121
     triage.tick(None, caught_up=True)
     assert triage.settled() == 1
+    assert (triage._figures.held, triage._figures.early) == (0, held)
     bodies = [json.loads(output.value) for output in triage.outputs()]
     assert bodies
     assert {body["unmapped"]["crmwatch"]["provisional"] for body in bodies} == {True}
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
+def test_an_alert_is_timed_from_when_its_record_came(
+    keyed: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that came at one moment make alerts now: the part of each delay from that moment on is our own."""
+    came_ms = START_MS + 30 * 24 * HOUR_MS
+    monkeypatch.setattr(agents, "time", lambda: came_ms / 1000 + 7)
+    pipeline = Pipeline(clock, keyed=keyed)
+    for record, event in world(0):
+        where = partition_of(event.identity, PARTITIONS)
+        pipeline.append(TOPICS.access, where, record, timestamp=came_ms)
+    pipeline.drain()
+    told = [json.loads(body) for body in pipeline.alerts]
+    timed = [came_ms - body["time"] for body in told if body["activity_id"] != 3]
+    assert len(timed) >= 3
+    delays = {
+        part: pipeline.metrics._histograms["detection_delay_seconds"].labels(part)
+        for part in ("source", "own")
+    }
+    assert delays["own"]._sum.get() == 7 * len(timed)
+    assert delays["source"]._sum.get() == pytest.approx(sum(timed) / 1000)
+
+
+def test_shards_say_what_they_hold_and_what_their_state_takes(clock: Clock) -> None:
+    """In the end nothing is held, and the bytes are those of what is durable; held and early are seen as they are."""
+    pipeline = Pipeline(clock, keyed=False)
+    random = Random(3)
+    pipeline.publish(world(0), random)
+    pipeline.stir(random, 300, crash=0.05)
+    pipeline.drain()
+    figures = pipeline.metrics._figures
+    for shard in pipeline.shards[PARTITIONS:]:
+        found = figures[shard.stage, shard.partition]
+        assert found.state_bytes == sum(len(key) + len(value) for key, value in shard.durable.items())
+        assert (found.held, found.early) == (0, 0)
+    assert sum(one.state_bytes for one in figures.values()) > 10_000
 
 
 def test_alerts_are_keyed_by_finding_and_say_where_the_records_lie(clock: Clock) -> None:
