@@ -123,13 +123,16 @@ class Detection:
             self.duplicates += 1
             return signals
         origin = event.origin.adapter
-        personal = 0
+        tally = self._tally_of(event.tenant, time_ms)
+        what = f"{origin}/{event.operation}"
+        tally.sources[what] = tally.sources.get(what, 0) + 1
         if rows:
             kind = gravest(event.objects)
-            self.rows_left[origin, category(kind)] += rows
+            of = category(kind)
+            self.rows_left[origin, of] += rows
+            tally.categories[of.value] = tally.categories.get(of.value, 0) + rows
             if sensitivity((kind,)) >= PERSONAL_SENSITIVITY:
-                personal = rows
-        self._count(event.tenant, time_ms, personal, f"{origin}/{event.operation}")
+                tally.rows += rows
         day = time_ms // DAY_MS
         if day <= profile.learned_day:
             self.late[origin] += 1
@@ -190,7 +193,8 @@ class Detection:
         """How many profiles have changed since they were saved."""
         return len(self._dirty)
 
-    def _count(self, tenant: str, time_ms: int, rows: int, source: str) -> None:
+    def _tally_of(self, tenant: str, time_ms: int) -> Tally:
+        """What has been counted of a tenant in the tick that an event falls into, or in the first that is not told."""
         start = max(time_ms - time_ms % TICK_MS, self._tallied_ms)
         tallies = self._tallies.get(start)
         if tallies is None:
@@ -198,8 +202,7 @@ class Detection:
         tally = tallies.get(tenant)
         if tally is None:
             tally = tallies[tenant] = Tally()
-        tally.rows += rows
-        tally.sources[source] = tally.sources.get(source, 0) + 1
+        return tally
 
     def _tally(self, tenant: str, start: int, tally: Tally) -> Signal:
         facts = {name: float(events) for name, events in sorted(tally.sources.items())}
@@ -211,6 +214,7 @@ class Detection:
             first_ms=start,
             last_ms=start + TICK_MS - 1,
             rows=tally.rows,
+            objects=dict(sorted(tally.categories.items())),
             facts=facts,
             tenant=tenant,
             actor=f"\x00{self._shard}",

@@ -30,6 +30,8 @@ class Tally(msgspec.Struct, array_like=True):
     """Rows of personal data that left."""
     sources: dict[str, int] = {}
     """Adapter and operation, joined by a slash → events."""
+    categories: dict[str, int] = {}
+    """Data category → rows that left."""
 
     def add(self, rows: int, sources: dict[str, int]) -> None:
         """Add what another shard counted."""

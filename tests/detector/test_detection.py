@@ -300,8 +300,8 @@ def test_rows_are_told_by_the_gravest_category() -> None:
 
 
 def test_a_tick_is_tallied_when_it_is_over() -> None:
-    """Of each tick that is over a tenant's personal rows are told, and events by source, once; by the shard, and with
-    a number that grows with time."""
+    """Of each tick that is over a tenant's personal rows are told, its rows by category and its events by source, once;
+    by the shard, and with a number that grows with time."""
     detection = Detection(TALKATIVE, {}, shard=3)
     detection.observe(event(1, rows=3))
     detection.observe(event(2, rows=9, objects=("User",)))
@@ -310,6 +310,7 @@ def test_a_tick_is_tallied_when_it_is_over() -> None:
     assert detection.advance(START_MS + TICK_MS - 1) == []
     [told] = detection.advance(START_MS + TICK_MS)
     assert (told.kind, told.tenant, told.rows) == (SignalKind.TALLY, "t", 3)
+    assert told.objects == {Category.CUSTOMER_SERVICE: 3, Category.INTERNAL: 9}
     assert told.facts == {"test/login": 1.0, "test/query": 2.0}
     assert (told.first_ms, told.time_ms) == (START_MS, START_MS + TICK_MS)
     [other] = detection.advance(START_MS + 2 * TICK_MS)
