@@ -35,28 +35,37 @@ def topics(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     bootstrap = config.worker.bootstrap
-    wanted = plan(partitions, replication, config.topics)
+    planned = plan(partitions, replication, config.topics)
+    # Other access topics may be somebody else's: they must be there, and are not judged.
+    others = tuple(
+        msgspec.structs.replace(planned[0], name=name)
+        for name in config.access_topics
+        if name != config.topics.access
+    )
     try:
-        found = compare(bootstrap, wanted, config.kafka)
-        if not check:
-            ensure(bootstrap, found.missing, config.kafka)
+        found = compare(bootstrap, planned, config.kafka)
+        missing = found.missing + compare(bootstrap, others, config.kafka).missing
+        differing = found.differing
+        if missing and not check:
+            ensure(bootstrap, missing, config.kafka)
+            differing = compare(bootstrap, planned, config.kafka).differing
     except TopicsError as error:
         fail(str(error))
     out = Console(highlight=False, soft_wrap=True)
     if as_json:
-        names = [topic.name for topic in found.missing]
+        names = [topic.name for topic in missing]
         answer = {
             "bootstrap": bootstrap,
             "created": [] if check else names,
             "missing": names if check else [],
-            "differing": found.differing,
+            "differing": differing,
         }
         typer.echo(msgspec.json.encode(answer))
     else:
-        out.print(_table(wanted, found, check))
-        for sentence in found.differing:
+        out.print(_table(planned + others, Comparison(missing, differing), check))
+        for sentence in differing:
             out.print(sentence, markup=False)
-    if found.differing or (check and found.missing):
+    if differing or (check and missing):
         raise typer.Exit(1)
 
 

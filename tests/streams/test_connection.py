@@ -231,9 +231,8 @@ def _serve(answer: Callable[[socket.socket], None]) -> Iterator[str]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection:
-                    with contextlib.suppress(OSError):
-                        answer(connection)
+                with connection, contextlib.suppress(OSError):
+                    answer(connection)
 
         threading.Thread(target=run, daemon=True).start()
         yield f"127.0.0.1:{server.getsockname()[1]}"

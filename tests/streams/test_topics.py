@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -158,6 +159,30 @@ def test_the_command_checks_without_creating_then_creates(kafka: Broker, planned
     code, out, _ = run(*at, "--check")
     assert code == 0
     assert out.count("as planned") == len(everything)
+
+
+def test_the_command_goes_by_the_settings(kafka: Broker, names: TopicNames, tmp_path: Path) -> None:
+    """Names and brokers are the file's, an option comes before it; other access topics are made but not judged."""
+    table = {"worker": {"bootstrap": "127.0.0.1:1"}, "topics": msgspec.structs.asdict(names)}
+    file = tmp_path / "crmwatch.toml"
+    other, theirs = f"{names.access}.other", f"{names.access}.theirs"
+    file.write_bytes(msgspec.toml.encode(table | {"sources": {"topics": {other: "auto", theirs: "auto"}}}))
+    with KafkaAdminClient(bootstrap_servers=kafka.bootstrap) as admin:
+        admin.create_topics({theirs: {"num_partitions": 3, "replication_factor": 1}}, wait_for_metadata=True)
+    at = ("--settings", str(file), "--bootstrap", kafka.bootstrap, "--partitions", "2")
+    assert run("--settings", str(file))[0::2] == (
+        2,
+        "nothing answers at 127.0.0.1:1: is Kafka running there?\n",
+    )
+    everything = [topic.name for topic in plan(2, 1, names)] + [other]
+    code, out, _ = run(*at, "--check", "--json")
+    assert (code, json.loads(out)["missing"]) == (1, everything)
+    code, out, _ = run(*at, "--json")
+    assert (code, json.loads(out)["created"], json.loads(out)["differing"]) == (0, everything, [])
+    assert compare(kafka.bootstrap, plan(2, 1, names)) == Comparison((), ())
+    assert [module.partitions(kafka.bootstrap, topic) for topic in (other, theirs)] == [2, 3]
+    code, out, _ = run(*at, "--check")
+    assert (code, out.count("as planned")) == (0, len(everything) + 1)
 
 
 def test_the_command_says_what_differs(kafka: Broker, planned: TopicNames) -> None:
