@@ -4,6 +4,9 @@
 
 A simulated company's records are published, keyed by identity (or with `--spread` to partitions drawn at random),
 while workers are killed, stopped and joined by others and the broker is killed and restarted, by turns and at random.
+With `--disk` the broker's data is on a small file system of its own (a tmpfs of 1 GB, say), which is filled to the last
+byte as one of the faults; for a slow network, run it in a network namespace of its own: `unshare -n sh -c 'ip link set
+lo up; tc qdisc add dev lo root netem delay 20ms 10ms; python benchmarks/chaos.py'`.
 A supervisor starts again what has ended. In the end every identity's state, every alert and every dead letter are held
 against those of a sequential replay. Without `--faults` nothing is done to them. Prints the figures; exit code 1 if
 anything differs. With the defaults it takes half an hour.
@@ -51,6 +54,8 @@ def main() -> int:
     options.add_argument("--faults", type=int, default=100)
     options.add_argument("--spread", action="store_true")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--disk", type=Path, help="a small file system, to be filled as one of the faults")
+    options.add_argument("--only", help="kinds of fault, with commas; without it, all")
     options.add_argument("--people", type=int, default=600)
     chosen = options.parse_args()
     world = _world(chosen.events, chosen.people, chosen.seed)
@@ -60,19 +65,19 @@ def main() -> int:
         flush=True,
     )
     draw = random.Random(chosen.seed)  # noqa: S311 - faults, not secrets
-    with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "kafka") as broker:
+    with tempfile.TemporaryDirectory() as name, Broker((chosen.disk or Path(name)) / "kafka") as broker:
         folder = Path(name) / "workers"
         folder.mkdir()
         settings = {"keyed": not chosen.spread, "session_seconds": SESSION_SECONDS}
         with Pipeline(broker.bootstrap, TopicNames(), folder, chosen.partitions, settings) as pipeline:
             began = time.monotonic()
             supervisor = Supervisor(pipeline, chosen.workers)
-            faults = Faults(supervisor, broker, draw, SESSION_SECONDS)
+            faults = Faults(supervisor, broker, draw, SESSION_SECONDS, chosen.disk)
             broken = threading.Event()
             publishing = _publish(pipeline, world, chosen, broken)
             pipeline.wait(lambda: pipeline.committed(pipeline.names.access) > 0, 120)
             while publishing.is_alive() and faults.made.total() < chosen.faults:
-                kind = faults.make_any()
+                kind = faults.make_any(chosen.only.split(",") if chosen.only else None)
                 print(f"{time.monotonic() - began:6.0f} s  {faults.made.total():3d}  {kind}", flush=True)
                 supervisor.rest(draw.uniform(*GAP_SECONDS))
             broken.set()  # what is left is published at once

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from streams.broker import Broker
 from streams.child import Child
@@ -52,15 +54,25 @@ class Supervisor:
 
 
 class Faults:
-    """Faults by name; `session_seconds` is the workers' session time-out."""
+    """Faults by name; `session_seconds` is the workers' session time-out.
+
+    `disk` is a small file system of its own on which the broker keeps its data, and which may be filled to the last
+    byte. (A worker has no files: its state is in Kafka.)
+    """
 
     def __init__(
-        self, supervisor: Supervisor, broker: Broker | None, draw: random.Random, session_seconds: float
+        self,
+        supervisor: Supervisor,
+        broker: Broker | None,
+        draw: random.Random,
+        session_seconds: float,
+        disk: Path | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._broker = broker
         self._draw = draw
         self._session_seconds = session_seconds
+        self._disk = disk
         self.made: Counter[str] = Counter()
         self.kinds: dict[str, Callable[[], None]] = {
             "kill": self._kill,
@@ -73,15 +85,17 @@ class Faults:
         }
         if broker is not None:
             self.kinds |= {"broker killed": self._kill_broker, "broker restarted": self._restart_broker}
+            if disk is not None:
+                self.kinds["disk full"] = self._fill_disk
 
     def make(self, kind: str) -> None:
         """Let one fault happen; the service may still be recovering from it afterwards."""
         self.kinds[kind]()
         self.made[kind] += 1
 
-    def make_any(self) -> str:
-        """Let some fault happen; its name."""
-        kind = self._draw.choice(sorted(self.kinds))
+    def make_any(self, kinds: Sequence[str] | None = None) -> str:
+        """Let some fault happen, of some kinds or of any; its name."""
+        kind = self._draw.choice(kinds or sorted(self.kinds))
         self.make(kind)
         return kind
 
@@ -143,6 +157,23 @@ class Faults:
         assert self._broker is not None
         self._broker.kill()
         time.sleep(self._draw.uniform(0.0, 4.0))
+        self._broker.restart()
+        self._supervisor.look()
+
+    def _fill_disk(self) -> None:
+        """Leave the broker no byte to write for a while, then make room and start it again."""
+        assert self._broker is not None
+        assert self._disk is not None
+        filler = self._disk / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 20))
+        with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"0")
+        self._supervisor.rest(self._draw.uniform(5.0, 15.0))
+        filler.unlink()
+        self._broker.kill()
         self._broker.restart()
         self._supervisor.look()
 
