@@ -17,8 +17,9 @@ from tests.chaos.pipeline import Pipeline
 
 __all__ = ["STOPPED", "Faults", "Supervisor"]
 
-STOPPED = (0, -signal.SIGTERM)
-"""How a worker ends that is told to: the second, if it is told before it has begun."""
+STOPPED = (0, -signal.SIGTERM, 70)
+"""How a worker ends that is told to: with the second if it is told before it has begun, with the third if the brokers
+do not take in time what it has in hand."""
 
 
 class Supervisor:

@@ -84,7 +84,7 @@ class Pipeline:
                 partition=draw.randrange(self.partitions),
                 headers=[(POSITION_HEADER, raw.position.encode())],
             )
-        producer.flush()
+        producer.flush(timeout=300)  # the broker may be away for a while
         producer.close()
 
     def committed(self, topic: str) -> int:
