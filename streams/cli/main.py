@@ -15,6 +15,7 @@ from streams.cli.evaluate import evaluate
 from streams.cli.publish import publish
 from streams.cli.replay import replay
 from streams.cli.simulate import simulate
+from streams.cli.tail import tail
 from streams.cli.topics import topics
 from streams.cli.worker import worker
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (demo, replay, simulate, evaluate, check, worker, publish, topics, broker):
+for command in (demo, replay, simulate, evaluate, check, worker, tail, publish, topics, broker):
     app.command()(command)
 app.command(context_settings=PASS_ON)(bench)
 

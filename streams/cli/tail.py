@@ -1,0 +1,257 @@
+"""``crmwatch tail``: incidents as they grow, in a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped] # it ships no types
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from rich.console import Group
+from rich.live import Live
+from rich.table import Column, Table
+from rich.text import Text
+
+from detector.alert import Activity
+from detector.triage.risk import Severity
+from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, settings, utc
+from streams.config import Config
+from streams.connection import ConnectError, arguments, reach
+from streams.topics import TopicsError, partitions
+
+__all__ = ["Finding", "Incidents", "tail"]
+
+HOUR_MS = 3_600_000
+MAX_INCIDENTS = 10_000
+"""How many incidents are kept; those that were heard of last."""
+GROWN_SECONDS = 10.0
+"""How long one that has just grown stands out."""
+
+
+class _Info(msgspec.Struct, frozen=True):
+    uid: str
+    title: str
+    desc: str
+    first_seen_time: int
+    last_seen_time: int
+
+
+class _Own(msgspec.Struct, frozen=True):
+    identity: str = ""
+    network: str = ""
+    rows_left: int = 0
+
+
+class _Unmapped(msgspec.Struct, frozen=True):
+    crmwatch: _Own
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is shown of an alert."""
+
+    time: int
+    activity_id: Activity
+    severity_id: Severity
+    risk_score: int
+    finding_info: _Info
+    unmapped: _Unmapped
+    status_id: int = 1
+
+    @property
+    def who(self) -> str:
+        """The account or the network that it is about."""
+        own = self.unmapped.crmwatch
+        return own.identity.rpartition("/")[2] or own.network or "the tenant as a whole"
+
+
+_decoder = msgspec.json.Decoder(Finding)
+
+
+class Incidents:
+    """The incidents that are open, by their newest alerts.
+
+    Those of less than a severity, or last heard of before a time, are left out.
+    """
+
+    def __init__(self, severity: Severity = Severity.INFORMATIONAL, since_ms: int = 0) -> None:
+        self._severity = severity
+        self._since_ms = since_ms
+        self._open: dict[str, tuple[Finding, float]] = {}
+        self.newest_ms: int | None = None
+        """Event time of the newest alert."""
+        self.unreadable = 0
+        """How many messages were no alerts."""
+
+    def take(self, body: bytes | None, now: float) -> Finding | None:
+        """Take an alert in that came at `now`; it, if it is one that is shown."""
+        try:
+            finding = _decoder.decode(body or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.unreadable += body is not None
+            return None
+        self.newest_ms = max(finding.time, self.newest_ms or finding.time)
+        uid = finding.finding_info.uid
+        if finding.activity_id is Activity.CLOSE:
+            was_open = self._open.pop(uid, None)
+            return finding if was_open is not None else None
+        if finding.severity_id < self._severity or finding.time < self._since_ms:
+            self._open.pop(uid, None)
+            return None
+        self._open[uid] = finding, now
+        if len(self._open) > MAX_INCIDENTS:
+            del self._open[min(self._open, key=lambda known: self._open[known][0].time)]
+        return finding
+
+    @property
+    def open(self) -> list[Finding]:
+        """The open ones, by risk, the highest first."""
+        found = [finding for finding, _ in self._open.values()]
+        return sorted(found, key=lambda one: (-one.risk_score, -one.time, one.finding_info.uid))
+
+    def has_grown(self, finding: Finding, now: float) -> bool:
+        """Whether it was told of a moment ago."""
+        return now - self._open[finding.finding_info.uid][1] < GROWN_SECONDS
+
+
+def tail(
+    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
+    severity: Annotated[
+        str, typer.Option(help="Nothing below: informational, low, medium, high or critical.")
+    ] = "low",
+    hours: Annotated[float, typer.Option(min=0, help="Nothing older; 0 is everything that is open.")] = 48.0,
+    once: Annotated[bool, typer.Option("--once", help="Show how it stands and end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Each alert as it is, one a line, for programs.")
+    ] = False,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+) -> None:
+    """Show the open incidents, live, as alerts come: a table in a terminal, a line for each alert elsewhere.
+
+    Exit code: 0 ended, 2 bad settings or no Kafka.
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
+    least = Severity.__members__.get(severity.upper())
+    if least is None:
+        fail(f"--severity is informational, low, medium, high or critical, not {severity}")
+    since_ms = time.time_ns() // 1_000_000 - round(hours * HOUR_MS) if hours else 0
+    incidents = Incidents(least, since_ms)
+    try:
+        messages = _messages(config, once=once)
+        if as_json:
+            _print_bodies(incidents, messages)
+        elif sys.stdout.isatty() and not once:
+            _show_live(incidents, messages)
+        else:
+            _print_lines(incidents, messages, once=once)
+    except (ConnectError, TopicsError) as error:
+        fail(str(error))
+    except KafkaError as error:
+        fail(f"reading {config.topics.alerts} at {config.worker.bootstrap} failed: {error}")
+    except KeyboardInterrupt:
+        errors().print("Ended.")
+
+
+def _messages(config: Config, *, once: bool) -> Iterator[list[bytes | None]]:
+    """The topic's messages from its beginning, some at a time, and then as they come; with `once`, up to its end."""
+    reach(config.worker.bootstrap, config.kafka)
+    topic = config.topics.alerts
+    count = partitions(config.worker.bootstrap, topic, config.kafka)
+    consumer: Any = KafkaConsumer(
+        enable_auto_commit=False, group_id=None, **arguments(config.worker.bootstrap, config.kafka)
+    )
+    try:
+        tps = [TopicPartition(topic, number) for number in range(count)]
+        consumer.assign(tps)
+        ends = consumer.end_offsets(tps)
+        consumer.seek_to_beginning()
+        while not once or any(consumer.position(tp) < end for tp, end in ends.items()):
+            found = consumer.poll(timeout_ms=500)
+            batch = [message for messages in found.values() for message in messages]
+            yield [message.value for message in sorted(batch, key=lambda message: message.timestamp)]
+    finally:
+        consumer.close()
+
+
+def _print_bodies(incidents: Incidents, messages: Iterable[list[bytes | None]]) -> None:
+    for batch in messages:
+        for body in batch:
+            if body is not None and incidents.take(body, 0.0) is not None:
+                sys.stdout.buffer.write(body + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _print_lines(incidents: Incidents, messages: Iterable[list[bytes | None]], *, once: bool) -> None:
+    screen = out()
+    for batch in messages:
+        found = [incidents.take(body, 0.0) for body in batch]
+        if not once:
+            for finding in found:
+                if finding is not None:
+                    screen.print(_line(finding), soft_wrap=True)
+    if once:
+        screen.print(table(incidents, time.monotonic()))
+
+
+def _line(finding: Finding) -> Text:
+    line = alert_line(
+        finding.severity_id,
+        finding.activity_id,
+        finding.time,
+        finding.risk_score,
+        finding.finding_info.desc,
+    )
+    line.no_wrap = False
+    return line
+
+
+def _show_live(incidents: Incidents, messages: Iterable[list[bytes | None]]) -> None:
+    heard_at = time.monotonic()
+    with Live(table(incidents, heard_at), console=out(), screen=True, auto_refresh=False) as live:
+        for batch in messages:
+            now = time.monotonic()
+            for body in batch:
+                incidents.take(body, now)
+            live.update(table(incidents, now), refresh=True)
+
+
+def table(incidents: Incidents, now: float) -> Group:
+    """The open incidents; what has just grown stands out."""
+    shown = Table(
+        Column("risk", justify="right", no_wrap=True),
+        Column("", no_wrap=True),
+        Column("rows", justify="right", no_wrap=True),
+        Column("who", no_wrap=True, overflow="ellipsis", max_width=28),
+        Column("since", no_wrap=True),
+        Column("last", no_wrap=True),
+        Column("what", no_wrap=True, overflow="ellipsis", ratio=1),
+        box=None,
+        expand=True,
+    )
+    for finding in incidents.open:
+        info = finding.finding_info
+        mark = Text(finding.severity_id.name.lower(), COLOURS[finding.severity_id])
+        if finding.status_id == 2:
+            mark.append(" breach", "bold red")
+        shown.add_row(
+            str(finding.risk_score),
+            mark,
+            f"{finding.unmapped.crmwatch.rows_left:,}",
+            Text(plain(finding.who)),
+            utc(info.first_seen_time)[5:16],
+            utc(info.last_seen_time)[5:16],
+            Text(plain(info.title)),
+            style="bold" if incidents.has_grown(finding, now) else "",
+        )
+    count = len(incidents.open)
+    foot = "nothing is open" if not count else f"{count} open"
+    if incidents.newest_ms is not None:
+        foot += f" · the newest alert is of {utc(incidents.newest_ms)}"
+    return Group(shown, Text(f"{foot} · Ctrl-C ends", "dim"))
