@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -45,6 +46,7 @@ def worker(
         "worker.instance": instance,
     }
     config = settings(settings_file, dict(os.environ), flags)
+    signal.signal(signal.SIGTERM, _stop)  # until the worker has something to finish
     set_up(config.worker.log_format, config.worker.instance)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say is in its errors
     try:
@@ -75,6 +77,11 @@ def worker(
         running.endpoint.port,
     )
     running.run()
+
+
+def _stop(*_: object) -> NoReturn:
+    log.info("stopped before it had begun")
+    raise SystemExit(0)
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -13,11 +13,13 @@ from kafka import KafkaProducer
 
 from detector.adapters import decode
 from detector.simulation import World, records
+from streams.agents import POSITION_HEADER
 from streams.broker import Broker
 from streams.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, in_order
 
 START_MS = 1_772_409_600_000
+MARKER = "ZQXKV"
 POISON = [
     b"",
     b"\xff\xfe\x00garbage",
@@ -90,6 +92,72 @@ def test_a_worker_without_topics_says_so(kafka: Broker, names: TopicNames, tmp_p
         assert "there is no topic elsewhere" in said
         assert "crmwatch topics" in said
         assert "Traceback" not in said
+
+
+@pytest.mark.timeout(200)
+def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicNames, tmp_path: Path) -> None:
+    """Records with a marker in every field, readable and not, an alert about them, feedback and an indicator: none of
+    it is in the log, which has one line of JSON for each step of the worker's life."""
+    sections = {"triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2}}
+    world = [record for _, record in records(World(seed=2, start_ms=START_MS, hours=72, people=12), None)]
+    marked = [_marked(record) for record in world]
+    with Pipeline(
+        kafka.bootstrap, names, tmp_path, 2, {"keyed": True, "instance": "w1"}, sections
+    ) as pipeline:
+        worker = pipeline.start_worker()
+        producer: Any = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+        for number, record in enumerate(marked):
+            key, header = MARKER.encode(), [(POSITION_HEADER, MARKER.encode())] if number % 3 else []
+            producer.send(names.access, key=key, value=record, headers=header, partition=0)
+        for record in marked[:50]:
+            producer.send(names.access, value=record.replace(b'"', b"'"), partition=1)
+            everywhere = {key: f"{value}\n{MARKER}" for key, value in msgspec.json.decode(record).items()}
+            producer.send(names.access, value=msgspec.json.encode(everywhere), partition=1)
+        said = msgspec.json.encode({"verdict": MARKER, "time_ms": START_MS, "by": MARKER})
+        producer.send(names.feedback, key=MARKER.encode(), value=said)
+        producer.send(names.indicators, key=MARKER.encode(), value=b'{"name": "%s"' % MARKER.encode())
+        producer.flush()
+        producer.close()
+        pipeline.wait(lambda: pipeline.committed(names.access) == len(world) + 100, 90)
+        pipeline.wait(lambda: not any(pipeline.lag().values()), 60)
+        assert any(MARKER.encode() in message.value for message in pipeline.read(names.alerts))
+        assert any(MARKER.encode() in (message.key or b"") for message in pipeline.read(names.feedback))
+        assert len(pipeline.read(names.deadletters)) >= 50
+        pipeline.wait(lambda: worker.log.read_text().count("passed over") == 2, 20)
+        assert worker.stop(10) == 0
+    log = worker.log.read_text(encoding="ascii")
+    for secret in (MARKER, MARKER.lower(), "203.0.113.", "198.51.100.", "0054R", "00D4R"):
+        assert secret not in log
+    lines = [msgspec.json.decode(line) for line in log.splitlines()]
+    assert {line["instance"] for line in lines} == {"w1"}
+    told = [(line["message"].split(":")[0], {*line} - {"time", "level", "logger", "instance", "message"})
+            for line in lines if line["level"] == "info"]  # fmt: skip
+    assert told == [
+        ("started", set()),
+        ("assigned", {"partitions"}),
+        ("recovered", {"partitions", "keys", "seconds"}),
+        ("stopping", set()),
+        ("stopped", {"seconds"}),
+    ]
+
+
+def _marked(record: bytes) -> bytes:
+    """A record that can still be read, with the marker in what is free text, and in its account and organisation."""
+    values = msgspec.json.decode(record)
+    for key, value in values.items():
+        if key in ("USER_ID", "ORGANIZATION_ID"):
+            values[key] = value[:3] + MARKER + value[3 + len(MARKER) :]
+        elif key in (
+            "USER_AGENT",
+            "ENTITY_NAME",
+            "CONNECTED_APP_ID",
+            "REQUEST_ID",
+            "URI",
+            "QUERY",
+            "USER_NAME",
+        ):
+            values[key] = f"{value} {MARKER}"
+    return msgspec.json.encode(values)
 
 
 def _poison(bootstrap: str, topic: str) -> None:
