@@ -6,6 +6,7 @@ into what Faust does. Whatever is wrong is said by the setting's name and withou
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import struct
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 REACH_SECONDS = 15.0
+HANG_UP_SECONDS = 0.1
+"""TLS says goodbye in some turns of the event loop that nobody can wait for."""
 HIDDEN = "(hidden)"
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -174,7 +177,8 @@ def credentials(settings: KafkaSettings) -> Any:
 def reach(bootstrap: str, settings: KafkaSettings) -> None:
     """Ask a server for a first word as it is set, and hang up. Raises `ConnectError` if none gives it.
 
-    Done before a client is made: a client tries again and again, says no reason, and keeps a thread.
+    Done before a client is made: a client tries again and again, loses the reason (kafka-python even that a password
+    is wrong, if the broker hangs up at once), and keeps a thread. Not to be called from an event loop.
     """
     context = _tls(settings) if settings.protocol.encrypts else None
     reasons = []
@@ -183,10 +187,11 @@ def reach(bootstrap: str, settings: KafkaSettings) -> None:
         try:
             with socket.create_connection((host, port or 0), timeout=REACH_SECONDS) as plain:
                 connected = True
-                spoken = plain if context is None else context.wrap_socket(plain, server_hostname=host)
-                if speaks_kafka(spoken):
-                    return
-            reasons.append(f"what answers at {where} is no Kafka that speaks as {_as_set(settings)}")
+                if context is None:
+                    spoken = speaks_kafka(plain)
+                else:
+                    with context.wrap_socket(plain, server_hostname=host) as tls:
+                        spoken = speaks_kafka(tls)
         except ssl.SSLCertVerificationError as error:
             reasons.append(
                 f"the certificate of {where} is not trusted: {error.verify_message.rstrip('.')}; "
@@ -198,7 +203,34 @@ def reach(bootstrap: str, settings: KafkaSettings) -> None:
         except (OSError, ValueError, OverflowError) as error:
             if connected:
                 reasons.append(f"{where} does not speak as {_as_set(settings)}: {error}")
+        else:
+            if spoken and settings.protocol.asks:
+                _log_in(host, port or 0, bootstrap, settings)
+            if spoken:
+                return
+            reasons.append(f"what answers at {where} is no Kafka that speaks as {_as_set(settings)}")
     raise ConnectError(reasons[0] if reasons else f"nothing answers at {bootstrap}: is Kafka running there?")
+
+
+def _log_in(host: str, port: int, bootstrap: str, settings: KafkaSettings) -> None:
+    from aiokafka.conn import create_conn  # type: ignore[import-untyped] # it ships no types
+    from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+    given = arguments(bootstrap, settings)
+    del given["bootstrap_servers"]
+
+    async def log_in() -> None:
+        try:
+            connection = await create_conn(host, port, request_timeout_ms=int(REACH_SECONDS * 1000), **given)
+            connection.close()
+        finally:
+            await asyncio.sleep(HANG_UP_SECONDS)
+
+    try:
+        asyncio.run(log_in())
+    except KafkaError as error:
+        told = refusal(error, bootstrap, settings)
+        raise ConnectError(told or f"{host}:{port} does not let {settings.username} in: {error}") from error
 
 
 def speaks_kafka(connection: socket.socket) -> bool:
@@ -214,15 +246,14 @@ def speaks_kafka(connection: socket.socket) -> bool:
 
 
 def refusal(error: Exception, bootstrap: str, settings: KafkaSettings) -> str | None:
-    """Why a client of kafka-python's was not let in, in a sentence; None if the error is about something else."""
-    kind = type(error).__name__
-    if kind == "SaslAuthenticationFailedError":
-        return (
-            f"the Kafka at {bootstrap} refuses {settings.username}: the name, the password or "
-            f"kafka.sasl_mechanism ({settings.sasl_mechanism}) is not what it knows"
-        )
-    if kind == "KafkaTimeoutError":
-        return f"the Kafka at {bootstrap} does not answer as {_as_set(settings)}: does it listen so on this port?"
+    """Why a client was not let in, in a sentence; None if its error is about something else."""
+    match type(error).__name__:  # aiokafka and kafka-python have their own of each
+        case "SaslAuthenticationFailed" | "SaslAuthenticationFailedError":
+            return f"the Kafka at {bootstrap} refuses {settings.username}: it does not know this name and password"
+        case "UnsupportedSaslMechanismError":
+            return f"the Kafka at {bootstrap} takes no {settings.sasl_mechanism}: set another kafka.sasl_mechanism"
+        case "KafkaTimeoutError":
+            return f"the Kafka at {bootstrap} does not answer as {_as_set(settings)}: does it listen so on this port?"
     return None
 
 

@@ -139,7 +139,11 @@ class Pulse:
         waits = seen.place is not None and seen.place.held and now - seen.read_at <= patience
         if waits and still <= patience + self._hold_seconds:
             return None
-        return f"there are records to process, but none has been committed for {still:.0f} s"
+        known = seen.place is not None and seen.place.lag is not None
+        what = (
+            "there are records to process" if known else "how many records there are to process is not known"
+        )
+        return f"{what}, but none has been committed for {still:.0f} s"
 
 
 def _note(seen: _Seen, place: Place, now: float) -> bool:

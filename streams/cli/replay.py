@@ -18,7 +18,7 @@ from rich.text import Text
 
 from detector.adapters import ADAPTERS, AUTO, choose
 from detector.alert import Alert
-from streams.cli.screen import errors, fail, out, panel_of, plain, settings, utc
+from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, settings, show_line, utc
 from streams.reader import ReadError
 from streams.replay import Letter, Replay, Summary
 from streams.report import DeadLetters, Incidents, write
@@ -26,7 +26,10 @@ from streams.shards import ShardError
 
 __all__ = ["replay"]
 
-SHOWN_ALERTS = 20
+SHOWN_PANELS = 3
+"""So many incidents are shown with all that is said of them, the worst first, …"""
+SHOWN_LINES = 15
+"""… and so many more on a line each: with the summary, about as much as a screen holds."""
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -190,11 +193,19 @@ class _Output:
 def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
     screen = out()
     ranked = sorted(alerts, key=lambda alert: (-alert.severity, alert.time_ms))
-    for alert in ranked[:SHOWN_ALERTS]:
+    shown = SHOWN_PANELS + SHOWN_LINES
+    for place, alert in enumerate(ranked[:shown]):
         points = msgspec.json.decode(alert.body)["risk_score"]
-        screen.print(panel_of(alert, points))
-    if len(ranked) > SHOWN_ALERTS:
-        screen.print(f"… and {len(ranked) - SHOWN_ALERTS} more incidents; --alerts writes all of them.")
+        if place < SHOWN_PANELS:
+            screen.print(panel_of(alert, points))
+        else:
+            show_line(screen, line_of(alert, points))
+    if len(ranked) > shown:
+        screen.print(
+            f"… and {len(ranked) - shown:,} more incidents; --alerts and --report write all of them."
+        )
+    if ranked:
+        screen.print()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("records", f"{summary.records:,}")
     table.add_row("events", f"{summary.events:,} ({summary.duplicates:,} duplicates)")

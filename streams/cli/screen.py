@@ -16,7 +16,21 @@ from detector.alert import Activity, Alert
 from detector.triage.risk import Severity
 from streams.config import Config, ConfigError, load
 
-__all__ = ["COLOURS", "alert_panel", "errors", "fail", "out", "plain", "settings", "utc"]
+__all__ = [
+    "COLOURS",
+    "alert_line",
+    "alert_panel",
+    "errors",
+    "fail",
+    "lead",
+    "line_of",
+    "out",
+    "panel_of",
+    "plain",
+    "settings",
+    "show_line",
+    "utc",
+]
 
 COLOURS = {
     Severity.INFORMATIONAL: "dim",
@@ -82,6 +96,36 @@ def alert_panel(severity: Severity, activity: Activity, time_ms: int, points: in
         title_align="left",
         border_style="red" if severity is Severity.CRITICAL else COLOURS[severity],
     )
+
+
+def alert_line(severity: Severity, activity: Activity, time_ms: int, points: int, sentence: str) -> Text:
+    """An alert on one line, for `show_line`."""
+    return Text.assemble(
+        (f" {severity.name} ", COLOURS[severity]),
+        f" risk {points} · {_VERBS[activity]} · {utc(time_ms)} · {plain(lead(sentence))}",
+    )
+
+
+def show_line(screen: Console, line: Text) -> None:
+    """Print a line, cut where the terminal ends."""
+    screen.print(line, no_wrap=True, overflow="ellipsis")
+
+
+def lead(sentence: str) -> str:
+    """The first of an alert's sentences, which says what happened. What stands in quotes is from a log.
+
+    >>> lead("It took 9 rows with “x. Y”, from 192.0.2.7. About 1 is usual. Next: ask.")
+    'It took 9 rows with “x. Y”, from 192.0.2.7.'
+    """
+    end = 0
+    while (end := sentence.find(". ", end) + 1) and sentence.count("“", 0, end) > sentence.count("”", 0, end):
+        pass
+    return sentence[:end] if end else sentence
+
+
+def line_of(alert: Alert, points: int) -> Text:
+    """An alert of the engine's on one line."""
+    return alert_line(alert.severity, alert.activity, alert.time_ms, points, alert.sentence)
 
 
 def panel_of(alert: Alert, points: int) -> Panel:

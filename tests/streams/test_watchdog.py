@@ -118,6 +118,10 @@ def test_a_lag_that_is_not_known_is_not_none(worker: Partitions) -> None:
     assert worker.beat(2) is None
     assert worker.pulse.unready() == "b: nothing has been heard of it for 12 s"
     assert worker.beat(PATIENCE, a=at(100, 0)) == "b: nothing has been heard of it for 62 s"
+    assert worker.beat(0, b=at(8, None)) is None
+    assert worker.beat(PATIENCE) is None
+    reason = "b: how many records there are to process is not known, but none has been committed for 61 s"
+    assert worker.beat(1) == reason
 
 
 def test_a_lag_of_none_that_is_old_is_not_none(clock: Clock, worker: Partitions) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from detector.alert import Activity
 from detector.triage.risk import Severity
 from streams.cli.main import app
-from streams.cli.screen import COLOURS, alert_panel, fail, plain, utc
+from streams.cli.screen import COLOURS, alert_line, alert_panel, fail, lead, plain, show_line, utc
 
 
 def test_the_version_is_the_packages() -> None:
@@ -82,3 +82,33 @@ def test_an_alert_is_shown_with_its_severity_in_words(severity: Severity) -> Non
     assert f" {severity.name}  risk 61 · grows · 1970-01-01 00:00:00 UTC" in text
     assert "[red]took\N{REPLACEMENT CHARACTER}[2J out[/red]" in text
     assert severity in COLOURS
+
+
+def test_an_alert_fits_on_one_line() -> None:
+    """What happened, cut where the terminal ends, and nothing that a terminal would obey."""
+    console = Console(width=80, color_system=None)
+    sentence = "The user took\x1b[2J out 9 rows. " + "About 1 is usual. " * 20
+    with console.capture() as capture:
+        show_line(console, alert_line(Severity.HIGH, Activity.CREATE, 0, 70, sentence))
+        show_line(console, alert_line(Severity.LOW, Activity.CLOSE, 0, 40, "[b]" + "x" * 200))
+    first, second = capture.get().splitlines()
+    assert first == (
+        " HIGH  risk 70 · new · 1970-01-01 00:00:00 UTC · The user took\N{REPLACEMENT CHARACTER}[2J out 9 rows."
+    )
+    assert second.startswith(" LOW  risk 40 · closed · 1970-01-01 00:00:00 UTC · [b]xxx")
+    assert (len(second), second[-1]) == (80, "…")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "first"),
+    [
+        ("One. Two. Three.", "One."),
+        ("Only one, from 192.0.2.7.", "Only one, from 192.0.2.7."),
+        ("With “a. b” and “c. d. e”. Then.", "With “a. b” and “c. d. e”."),
+        ("It says “never closed. Then. More", "It says “never closed. Then. More"),
+        ("", ""),
+    ],
+)
+def test_the_lead_of_an_alert_is_its_first_sentence(sentence: str, first: str) -> None:
+    """What stands in quotes, which is from a log, does not end it."""
+    assert lead(sentence) == first

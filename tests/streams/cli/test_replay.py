@@ -8,11 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
+from detector.alert import Activity, Alert
 from detector.simulation import Theft, World, records
+from detector.triage.risk import Severity
+from streams.cli import replay as replaying
 from streams.cli.main import app
+from streams.replay import Summary
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
@@ -58,6 +63,35 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert "rows left: contact" in text
     assert f"No adapter knows the format of what lies in: {logs} (1 records)" in text
     assert result.stderr == ""
+
+
+def test_many_incidents_fit_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """The three worst at length, fifteen more on a line each, and how many more there are; some 60 lines in all."""
+    alerts = [
+        Alert(
+            uid=f"crmwatch-{number}",
+            activity=Activity.CREATE,
+            severity=Severity(1 + number % 5),
+            detectors=("volume",),
+            time_ms=number * 1000,
+            sentence=f"The user {number} took out {number} rows. " + "It is unusual for it. " * 18,
+            body=msgspec.json.encode({"risk_score": number % 100}),
+            positions={},
+        )
+        for number in range(1, 1201)
+    ]
+    summary = Summary()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "110")
+        replaying._show(summary, alerts, "auto")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 60
+    panels = [line for line in lines if line.startswith("╭─")]
+    singles = [line for line in lines if line.startswith(" CRITICAL ")]
+    assert [len(panels), len(singles)] == [3, 15]
+    assert all("CRITICAL" in line for line in panels)
+    assert all(len(line) <= 110 for line in lines)
+    assert "… and 1,182 more incidents; --alerts and --report write all of them." in lines
 
 
 def test_json_is_for_programs(logs: Path) -> None:
