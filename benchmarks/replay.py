@@ -5,8 +5,8 @@
 `crmwatch replay` as it is called, from the first byte read to the last alert, by one process and by two; the peers are
 in `user_models.py`.
 Whole processes, start-up included, in alternation on one file of Salesforce ELF records in JSON; medians, and the
-most memory of any run. Processor time and memory of the two are those of all
-their processes and of the largest. The trees get fewer records, being slow. Then the cost of a record at 0.1 and 1 million events
+most memory of any run. Processor time and memory of the two are those of all their processes and of the largest. The
+trees get fewer records, being slow. Then the cost of a record at 0.1 and 1 million events
 (and at 10 with `--ten-million`: some 4 GB of disk and a quarter of an hour) of one company over a longer and longer
 time: it should be flat.
 """
