@@ -1,0 +1,71 @@
+"""What lies in deploy/, read once for all tests."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from streams.metrics import METRICS
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "deploy"
+WAITING = {"crmwatch_notification_deadline_timestamp_seconds"}
+"""Metrics that rules and dashboards name before any worker exports them."""
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
+EXPORTED = {f"crmwatch_{metric.name}{suffix}" for metric in METRICS for suffix in SUFFIXES[metric.type]}
+
+
+def read(path: Path) -> Any:
+    """A YAML file's only document."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def rules() -> tuple[dict[str, Any], ...]:
+    """Every rule of Prometheus's, in the order of files and groups."""
+    return tuple(
+        rule
+        for path in sorted(DEPLOY.glob("prometheus/rules/*.yml"))
+        for group in read(path)["groups"]
+        for rule in group["rules"]
+    )
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """Prometheus's alerts by name."""
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def recorded() -> set[str]:
+    """The series that recording rules make."""
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def unknown(expression: str) -> set[str]:
+    """The metrics of crmwatch that a query names and that neither a worker nor a rule makes."""
+    text = re.sub(r'"[^"]*"', "", expression)
+    return {
+        name
+        for name in re.findall(r"\bcrmwatch[_:][a-zA-Z0-9_:]+", text)
+        if name not in EXPORTED | WAITING | recorded()
+    }
+
+
+def tool(*names: str) -> str:
+    """A program by the first of its names that is on PATH; without any, the test is skipped."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    pytest.skip(f"there is no {names[0]} on this machine")
+
+
+def anchors(page: Path) -> set[str]:
+    """What a page's headings can be linked to by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -1,0 +1,121 @@
+"""Prometheus's rules: what each must have, and its cases, run by Prometheus's own tool."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from streams.metrics import METRICS
+from tests.deploy.deployed import DEPLOY, EXPORTED, ROOT, WAITING, alerts, anchors, read, rules, tool, unknown
+
+PROMETHEUS = DEPLOY / "prometheus"
+CASES = sorted(PROMETHEUS.glob("tests/*.yml"))
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(duration: str) -> int:
+    """Of a duration as Prometheus writes it."""
+    return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([smhd])", duration))
+
+
+def test_prometheus_reads_its_configuration_and_rules() -> None:
+    """The configuration that is shipped names rules that exist, and all of it is valid."""
+    done = subprocess.run(
+        [tool("promtool"), "check", "config", str(PROMETHEUS / "prometheus.yml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(list(PROMETHEUS.glob('rules/*.yml')))} rule files found" in done.stdout
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@pytest.mark.timeout(600)
+def test_rules_do_what_their_cases_say(path: Path) -> None:
+    """Prometheus's own tool finds each alert silent, firing and over when the cases say so, with these very words."""
+    done = subprocess.run(
+        [tool("promtool"), "test", "rules", str(path)], capture_output=True, text=True, timeout=580
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_case_before_it_fires_when_it_does_and_after() -> None:
+    """Each but the dead man's switch is once expected silent, later firing, and later silent again."""
+    seen: dict[str, list[list[bool]]] = defaultdict(list)
+    for path in CASES:
+        for test in read(path)["tests"]:
+            times: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+            for case in test.get("alert_rule_test", []):
+                times[case["alertname"]].append((seconds(case["eval_time"]), bool(case.get("exp_alerts"))))
+            for name, found in times.items():
+                seen[name].append([fires for _, fires in sorted(found)])
+    assert set(seen) == set(alerts())
+    for name, orders in seen.items():
+        wanted = r"1" if name == "CrmwatchWatchdog" else r"01+0"
+        shown = ["".join(str(int(fires)) for fires in order) for order in orders]
+        assert any(re.search(wanted, order) for order in shown), f"{name}: {shown}"
+
+
+def test_every_alert_says_what_to_do_and_how_urgent_it_is() -> None:
+    """A severity and an area, a summary, a description, and a link to its section of the runbook, which is there."""
+    there = anchors(ROOT / "docs" / "runbook.md")
+    for name, alert in alerts().items():
+        assert re.fullmatch(r"Crmwatch[A-Z0-9][A-Za-z0-9]+", name)
+        assert alert["labels"]["severity"] in {"critical", "warning", "info", "none"}, name
+        assert alert["labels"]["area"] in {"data", "source", "pipeline", "watch"}, name
+        assert alert["labels"].get("follows") in {None, "worker", "no-worker", "pipeline"}, name
+        assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}, name
+        assert all(alert["annotations"].values()), name
+        assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
+        assert name.lower() in there, f"the runbook has no section {name}"
+
+
+def test_the_runbook_has_no_section_of_an_alert_that_does_not_exist() -> None:
+    """And each section says what the alert means, what to look at and what to do."""
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    parts = re.split(r"^### (Crmwatch\w+)$", text, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert set(sections) == set(alerts())
+    for name, body in sections.items():
+        for word in ("*Meaning.*", "*Look at.*", "*Do.*"):
+            assert body.count(word) == 1, f"{name}: {word}"
+
+
+def test_rules_name_only_metrics_that_exist() -> None:
+    """What is exported or recorded; what is waited for is not exported yet, and is named nowhere else."""
+    for rule in rules():
+        assert unknown(rule["expr"]) == set(), rule
+    assert WAITING.isdisjoint(EXPORTED), "it is exported now: it is no longer waited for"
+
+
+def test_labels_that_rules_select_exist() -> None:
+    """Each label that a query compares or groups a metric of crmwatch by is one of that metric's."""
+    labels = {metric.name: {*metric.labels, "job", "instance", "le"} for metric in METRICS}
+    for rule in rules():
+        for name, suffix, selected in re.findall(
+            r"\bcrmwatch_(\w+?)(_bucket|_sum|_count)?\{([^}]*)\}", rule["expr"]
+        ):
+            known = labels.get(name) or labels[name + suffix]
+            assert set(re.findall(r"(\w+)\s*[=!]", selected)) <= known, rule["expr"]
+
+
+def test_what_a_rule_selects_by_is_a_word_that_is_used() -> None:
+    """Severities, parts and reasons in the rules are those of the metrics."""
+    text = "\n".join(rule["expr"] for rule in rules())
+    assert set(re.findall(r'severity="(\w+)"', text)) <= {
+        "critical",
+        "high",
+        "medium",
+        "low",
+        "informational",
+    }
+    assert set(re.findall(r'part="(\w+)"', text)) == {"own"}
+    reasons = {word for found in re.findall(r'reason=~?"([\w|]+)"', text) for word in found.split("|")}
+    documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    assert reasons
+    assert reasons <= documented
