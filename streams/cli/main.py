@@ -12,6 +12,7 @@ from streams.cli.broker import broker
 from streams.cli.check import check
 from streams.cli.demo import demo
 from streams.cli.evaluate import evaluate
+from streams.cli.indicators import indicators
 from streams.cli.publish import publish
 from streams.cli.replay import replay
 from streams.cli.simulate import simulate
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (demo, replay, simulate, evaluate, check, worker, tail, publish, topics, broker):
+for command in (demo, replay, simulate, evaluate, check, worker, tail, publish, indicators, topics, broker):
     app.command()(command)
 app.command(context_settings=PASS_ON)(bench)
 

@@ -1,0 +1,113 @@
+"""``crmwatch indicators``: known-bad addresses, networks, agents and apps, told to all workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from kafka import KafkaProducer  # type: ignore[import-untyped] # it ships no types
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from rich.text import Text
+
+from detector.indicators import Found, IndicatorsError, parse
+from detector.settings import Indicator
+from streams.cli.screen import errors, fail, out, plain, settings
+from streams.config import Config
+from streams.connection import ConnectError, arguments, reach
+from streams.topics import TopicsError, partitions
+
+__all__ = ["indicators"]
+
+SHOWN = 10
+"""How many of the entries that were passed over are named."""
+SEND_SECONDS = 60
+
+
+def indicators(
+    paths: Annotated[
+        list[Path], typer.Argument(help="STIX 2.1 bundles, MISP events (JSON) or CSV with a column value.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What those are called that have no name of their own.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take them back instead.")] = False,
+    as_toml: Annotated[
+        bool, typer.Option("--toml", help="Print them as settings, for a replay; send nothing.")
+    ] = False,
+    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
+    settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
+) -> None:
+    """Send indicators to the topic that workers take them from; they count from the next event on.
+
+    Exit code: 0 sent, also if some entries were passed over, 2 an unreadable file, bad settings or no Kafka.
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
+    found: dict[str, Indicator] = {}
+    passed_over: list[str] = []
+    for path in paths:
+        one = _read(path, name)
+        found |= one.indicators
+        passed_over += [f"{path}: {sentence}" for sentence in one.passed_over]
+    for sentence in passed_over[:SHOWN]:
+        errors().print(Text(plain(f"passed over: {sentence}"), "dim"), soft_wrap=True)
+    if len(passed_over) > SHOWN:
+        errors().print(Text(f"passed over: {len(passed_over) - SHOWN:,} more", "dim"))
+    if as_toml:
+        tables = {value: _kept(indicator) for value, indicator in found.items()}
+        sys.stdout.write(msgspec.toml.encode({"detection": {"indicators": tables}}).decode())
+        return
+    _send(config, dict.fromkeys(found) if remove else dict(found))
+    done = "taken back from" if remove else "sent to"
+    out().print(Text(f"{len(found):,} indicators {done} {config.topics.indicators}"), soft_wrap=True)
+
+
+def _read(path: Path, name: str | None) -> Found:
+    try:
+        return parse(path.read_bytes(), name or path.stem)
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}")
+    except IndicatorsError as error:
+        fail(f"{path}: {error}")
+
+
+def _kept(indicator: Indicator) -> dict[str, Any]:
+    """Without what is the default anyway."""
+    plainly = Indicator(name=indicator.name)
+    return {
+        key: value
+        for key, value in msgspec.structs.asdict(indicator).items()
+        if key == "name" or value != getattr(plainly, key)
+    }
+
+
+def _send(config: Config, values: dict[str, Indicator | None]) -> None:
+    where = config.worker.bootstrap
+    failures: list[BaseException] = []
+    try:
+        reach(where, config.kafka)
+        partitions(
+            where, config.topics.indicators, config.kafka
+        )  # which says what to do if there is no topic
+        producer: Any = KafkaProducer(acks="all", linger_ms=20, **arguments(where, config.kafka))
+        try:
+            for value, indicator in values.items():
+                body = None if indicator is None else msgspec.json.encode(_kept(indicator))
+                sent = producer.send(
+                    config.topics.indicators, key=value.encode("utf-8", "replace"), value=body
+                )
+                sent.add_errback(failures.append)
+            producer.flush(timeout=SEND_SECONDS)
+        finally:
+            producer.close(timeout=5)
+    except (ConnectError, TopicsError) as error:
+        fail(str(error))
+    except KafkaError as error:
+        failures.append(error)
+    if failures:
+        fail(f"sending to {config.topics.indicators} at {where} failed: {failures[0]}")

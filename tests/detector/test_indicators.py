@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.indicators import MAX_ENTRIES, IndicatorsError, parse
+from detector.settings import DetectionSettings, Indicator
+
+MARCH_MS = 1_772_323_200_000  # 2026-03-01
+JULY_MS = 1_782_864_000_000  # 2026-07-01
+
+
+def stix(*patterns: str, **fields: Any) -> bytes:
+    """A bundle with an indicator for each pattern, and things that are none."""
+    objects: list[dict[str, Any]] = [{"type": "identity", "id": "identity--1", "name": "a team"}]
+    for number, pattern in enumerate(patterns):
+        objects.append(
+            {"type": "indicator", "id": f"indicator--{number}", "pattern": pattern, "pattern_type": "stix"}
+            | fields
+        )
+    return msgspec.json.encode({"type": "bundle", "id": "bundle--1", "objects": objects})
+
+
+def misp(*attributes: dict[str, Any], wrapped: bool = False) -> bytes:
+    """An event with these attributes, the last of them in an object."""
+    event = {
+        "Event": {
+            "info": "hosts of August",
+            "Attribute": list(attributes[:-1]),
+            "Object": [{"name": "network", "Attribute": list(attributes[-1:])}],
+        }
+    }
+    return msgspec.json.encode({"response": [event]} if wrapped else event)
+
+
+def test_stix_says_what_from_when_until_when_and_how_sure() -> None:
+    """Addresses, networks, agents and software, alone or joined by OR; confidence becomes the score."""
+    data = stix(
+        "[ipv4-addr:value = '198.51.100.7'] OR [ipv6-addr:value = '2001:db8::7']",
+        "[ipv4-addr:value ISSUBSET '192.0.2.0/24']",
+        "[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'it\\'s a bot/1.0']",
+        "[ software:name = 'Data Loader' ]",
+        name="hosts",
+        valid_from="2026-03-01T00:00:00Z",
+        valid_until="2026-07-01T00:00:00.000Z",
+        confidence=50,
+    )
+    found = parse(data)
+    assert found.passed_over == ()
+    assert found.indicators == dict.fromkeys(
+        ["198.51.100.7", "2001:db8::7", "192.0.2.0/24", "it's a bot/1.0", "Data Loader"],
+        Indicator(name="hosts", score=2.5, from_ms=MARCH_MS, until_ms=JULY_MS),
+    )
+    DetectionSettings(indicators=found.indicators)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fields", "why"),
+    [
+        ("[ipv4-addr:value = '192.0.2.7' AND software:name = 'x']", {}, "nothing is looked up"),
+        ("[file:hashes.MD5 = 'abc']", {}, "nothing is looked up"),
+        ("[ipv4-addr:value = '192.0.2.7'] FOLLOWEDBY [software:name = 'x']", {}, "nothing is looked up"),
+        ("[ipv4-addr:value != '192.0.2.7']", {}, "nothing is looked up"),
+        ("", {}, "nothing is looked up"),
+        ("rule x {}", {"pattern_type": "yara"}, "nothing is looked up"),
+        ("[ipv4-addr:value = '192.0.2.7']", {"revoked": True}, "revoked"),
+        ("[ipv4-addr:value = '192.0.2.7']", {"valid_from": "yesterday"}, "is no time"),
+        ("[ipv4-addr:value = '10.0.0.0/8']", {}, "65,536 entries"),
+        (
+            "[ipv4-addr:value = '192.0.2.7']",
+            {"valid_from": "2026-07-01T00:00:00Z", "valid_until": "2026-03-01T00:00:00Z"},
+            "must lie before",
+        ),
+    ],
+)
+def test_what_cannot_be_looked_up_is_named(pattern: str, fields: dict[str, Any], why: str) -> None:
+    """A pattern of several conditions, another language, a bad time or a huge network: passed over, with the reason."""
+    found = parse(stix(pattern, "[ipv4-addr:value = '203.0.113.9']", **fields))
+    assert any(why in sentence and "indicator--0" in sentence for sentence in found.passed_over)
+    assert "192.0.2.7" not in found.indicators
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_misp_attributes_that_are_meant_for_detection(wrapped: bool) -> None:
+    """Addresses with and without a port and agents are taken, from events and their objects; the rest is named."""
+    data = misp(
+        {"type": "ip-src", "value": "198.51.100.7", "to_ids": True, "uuid": "u-1"},
+        {"type": "ip-dst|port", "value": "198.51.100.8|443", "first_seen": "2026-03-01T00:00:00+00:00"},
+        {"type": "ip-src", "value": "198.51.100.9", "to_ids": False, "uuid": "u-2"},
+        {"type": "md5", "value": "abc", "to_ids": True, "uuid": "u-3"},
+        {"type": "user-agent", "value": "bot/1.0", "to_ids": True},
+        wrapped=wrapped,
+    )
+    found = parse(data)
+    name = "hosts of August"
+    assert found.indicators == {
+        "198.51.100.7": Indicator(name=name),
+        "198.51.100.8": Indicator(name=name, from_ms=MARCH_MS),
+        "bot/1.0": Indicator(name=name),
+    }
+    assert [sentence.partition(":")[0] for sentence in found.passed_over] == ["u-2", "u-3"]
+
+
+def test_csv_has_a_column_value_and_what_else_is_known() -> None:
+    """Columns in any order and case, a mark at the beginning, quotes; a bad line is named by its number."""
+    lines = (
+        b"Until,VALUE,score,name",
+        b'2026-07-01,"a, b",4,mine',
+        b",192.0.2.7,,",
+        b",198.51.100.1,much,",
+        b",,1,",
+    )
+    data = b"\xef\xbb\xbf" + b"\r\n".join(lines)
+    found = parse(data, "my list")
+    assert found.indicators == {
+        "a, b": Indicator(name="mine", score=4.0, until_ms=JULY_MS),
+        "192.0.2.7": Indicator(name="my list"),
+    }
+    assert [sentence.partition(":")[0] for sentence in found.passed_over] == ["line 4", "line 5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "first", "count"),
+    [
+        ("192.0.2.77/24", "192.0.2.0/24", 1),
+        ("192.0.0.0/22", "192.0.0.0/24", 4),
+        ("192.0.2.0/29", "192.0.2.0", 8),
+        ("192.0.2.7/32", "192.0.2.7", 1),
+        ("2001:db8::/48", "2001:db8::/48", 1),
+        ("2001:db8:0:1::7/128", "2001:db8:0:1::7", 1),
+        ("2001:db8::/40", "2001:db8::/48", 256),
+    ],
+)
+def test_networks_are_listed_as_events_are_looked_up(value: str, first: str, count: int) -> None:
+    """A wide network becomes its /24s or /48s, a small one its addresses; the settings take all of them."""
+    found = parse(f"value\n{value}\n".encode())
+    assert next(iter(found.indicators)) == first
+    assert len(found.indicators) == count <= MAX_ENTRIES
+    DetectionSettings(indicators=found.indicators)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"{",
+        b"[1, 2]",
+        b'{"type": "indicator"}',
+        b"address\n192.0.2.7\n",
+        b"[" * 100_000,
+        b'a"\nb"',
+    ],
+)
+def test_what_is_no_list_says_so(data: bytes) -> None:
+    """Neither STIX, nor MISP, nor CSV with that column: one sentence, no traceback of a parser."""
+    with pytest.raises(IndicatorsError):
+        parse(data)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | st.sampled_from(["indicator", "bundle", "Event"]),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["type", "objects", "pattern", "Event", "Attribute", "Object", "value", "response", "id"]
+                ),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_any_json_is_read_or_refused(value: Any) -> None:
+    """Whatever stands where in a JSON file, it is parsed or refused with a sentence, and what comes out can be set."""
+    try:
+        found = parse(msgspec.json.encode(value))
+    except IndicatorsError:
+        return
+    for key in found.indicators:
+        assert key
+    DetectionSettings(indicators=found.indicators)
