@@ -37,7 +37,7 @@ line-height: {line_height}px; font-variant-east-asian: full-width}}
 
 def main() -> None:
     """Both pictures."""
-    draw("demo", "crmwatch demo", run(["demo", "--seconds", "60"]))
+    draw("demo", "crmwatch demo", run(["demo", "--seconds", "85"]))
     with tempfile.TemporaryDirectory() as folder:
         logs = Path(folder) / "skyward"
         logs.mkdir()
@@ -50,7 +50,8 @@ def main() -> None:
 
 def run(arguments: list[str], cwd: str | None = None) -> str:
     """What a command prints in a terminal."""
-    environment = os.environ | {"COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "PYTHONPATH": str(HERE.parents[1])}
+    colours = {"COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "TTY_INTERACTIVE": "0"}  # but no spinners
+    environment = os.environ | colours | {"PYTHONPATH": str(HERE.parents[1])}
     command = [sys.executable, "-m", "streams.cli.main", *arguments]
     return subprocess.run(
         command, cwd=cwd, env=environment, check=True, stdout=subprocess.PIPE, encoding="utf-8"
@@ -61,8 +62,7 @@ def draw(name: str, title: str, text: str) -> None:
     """An SVG of a terminal."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere)
-        lines = [line for line in text.split("\n") if not line.rstrip("\x1b[?25lh").endswith("…")]  # spinners
-        console.print(Text.from_ansi("\n".join(lines).strip("\n")))
+        console.print(Text.from_ansi(text.strip("\n")))
     console.save_svg(str(HERE / f"{name}.svg"), title=title, code_format=SVG)
 
 

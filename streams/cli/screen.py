@@ -40,6 +40,8 @@ COLOURS = {
     Severity.CRITICAL: "bold white on red",
 }
 _VERBS = {Activity.CREATE: "new", Activity.UPDATE: "grows", Activity.CLOSE: "closed"}
+_NAME_WIDTH = max(len(severity.name) for severity in Severity)
+_VERB_WIDTH = max(map(len, _VERBS.values()))
 
 
 def out() -> Console:
@@ -99,10 +101,12 @@ def alert_panel(severity: Severity, activity: Activity, time_ms: int, points: in
 
 
 def alert_line(severity: Severity, activity: Activity, time_ms: int, points: int, sentence: str) -> Text:
-    """An alert on one line, for `show_line`."""
+    """An alert on one line, for `show_line`; lines stand well below one another."""
+    name = severity.name
     return Text.assemble(
-        (f" {severity.name} ", COLOURS[severity]),
-        f" risk {points} · {_VERBS[activity]} · {utc(time_ms)} · {plain(lead(sentence))}",
+        (f" {name} ", COLOURS[severity]),
+        " " * (_NAME_WIDTH - len(name)),
+        f"risk {points:>3} · {_VERBS[activity]:<{_VERB_WIDTH}} · {utc(time_ms)} · {plain(lead(sentence))}",
     )
 
 

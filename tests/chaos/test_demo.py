@@ -147,7 +147,7 @@ def test_only_what_changed_is_shown_at_length() -> None:
     assert shown("a", 2, Severity.HIGH, update) == shown("a", 3, Severity.HIGH, close) == ""
     assert is_panel(new := shown("b", 1000, Severity.LOW, create, "T1"))
     assert "It took 9 rows. It is unusual. Next: ask." in new
-    assert shown("b", 1001, Severity.LOW, update, "T1").startswith(" LOW  risk 7 · grows · ")
+    assert shown("b", 1001, Severity.LOW, update, "T1").startswith(" LOW           risk   7 · grows  · ")
     for changed in (
         shown("b", 1002, Severity.HIGH, update, "T1"),
         shown("b", 1003, Severity.HIGH, update, "T1", "T2"),
@@ -155,8 +155,8 @@ def test_only_what_changed_is_shown_at_length() -> None:
         assert is_panel(changed)
         assert "It took 9 rows." in changed
         assert "unusual" not in changed
-    assert shown("b", 1004, Severity.LOW, close, "T1").startswith(" LOW  risk 7 · closed · ")
-    assert shown("c", 1005, Severity.INFORMATIONAL, create).startswith(" INFORMATIONAL  risk 7 · new · ")
+    assert shown("b", 1004, Severity.LOW, close, "T1").startswith(" LOW           risk   7 · closed · ")
+    assert shown("c", 1005, Severity.INFORMATIONAL, create).startswith(" INFORMATIONAL risk   7 · new    · ")
 
 
 def _processes(mark: str) -> list[str]:

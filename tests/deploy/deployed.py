@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,13 @@ def tool(*names: str) -> str:
         if found := shutil.which(name):
             return found
     pytest.skip(f"there is no {names[0]} on this machine")
+
+
+def free_port() -> int:
+    """A port of this machine's that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def anchors(page: Path) -> set[str]:

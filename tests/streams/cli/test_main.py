@@ -86,17 +86,18 @@ def test_an_alert_is_shown_with_its_severity_in_words(severity: Severity) -> Non
 
 def test_an_alert_fits_on_one_line() -> None:
     """What happened, cut where the terminal ends, and nothing that a terminal would obey."""
-    console = Console(width=80, color_system=None)
+    console = Console(width=100, color_system=None)
     sentence = "The user took\x1b[2J out 9 rows. " + "About 1 is usual. " * 20
     with console.capture() as capture:
         show_line(console, alert_line(Severity.HIGH, Activity.CREATE, 0, 70, sentence))
-        show_line(console, alert_line(Severity.LOW, Activity.CLOSE, 0, 40, "[b]" + "x" * 200))
+        show_line(console, alert_line(Severity.INFORMATIONAL, Activity.CLOSE, 0, 100, "[b]" + "x" * 200))
     first, second = capture.get().splitlines()
     assert first == (
-        " HIGH  risk 70 · new · 1970-01-01 00:00:00 UTC · The user took\N{REPLACEMENT CHARACTER}[2J out 9 rows."
+        " HIGH          risk  70 · new    · 1970-01-01 00:00:00 UTC · "
+        "The user took\N{REPLACEMENT CHARACTER}[2J out 9 rows."
     )
-    assert second.startswith(" LOW  risk 40 · closed · 1970-01-01 00:00:00 UTC · [b]xxx")
-    assert (len(second), second[-1]) == (80, "…")
+    assert second.startswith(" INFORMATIONAL risk 100 · closed · 1970-01-01 00:00:00 UTC · [b]xxx")
+    assert (len(second), second[-1]) == (100, "…")
 
 
 @pytest.mark.parametrize(
