@@ -10,6 +10,7 @@ import typer
 from streams.cli.bench import PASS_ON, bench
 from streams.cli.broker import broker
 from streams.cli.check import check
+from streams.cli.console import console
 from streams.cli.demo import demo
 from streams.cli.evaluate import evaluate
 from streams.cli.publish import publish
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (demo, replay, simulate, evaluate, check, worker, tail, publish, topics, broker):
+for command in (demo, replay, simulate, evaluate, check, worker, console, tail, publish, topics, broker):
     app.command()(command)
 app.command(context_settings=PASS_ON)(bench)
 
