@@ -23,7 +23,7 @@ from streams.connection import KafkaSettings, fault
 from streams.log import LogFormat
 from streams.topics import TopicNames
 
-__all__ = ["Config", "ConfigError", "SourceSettings", "WorkerSettings", "load"]
+__all__ = ["Config", "ConfigError", "ConsoleSettings", "SourceSettings", "WorkerSettings", "load"]
 
 PREFIX = "CRMWATCH_"
 
@@ -77,6 +77,35 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How to read each of them: ``[[sources.mappings]]``, with the fields of `detector.adapters.generic.Mapping`."""
 
 
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The web console: where it listens, whom it lets in, and how much it keeps."""
+
+    host: str = "127.0.0.1"
+    """Where it listens. Elsewhere than on this machine it needs `tokens_file` or `proxies`."""
+    port: Port = 8321
+    """Port 0 takes any free one."""
+    names: tuple[str, ...] = ()
+    """The names that browsers reach it by, beside this machine's own; requests for others are refused."""
+    tokens_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """Who may come in: on each line a name, a role and a token."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of the proxies that sign people in and say who they are."""
+    user_header: str = "X-Forwarded-User"
+    role_header: str = "X-Forwarded-Role"
+    """The headers in which these proxies say it."""
+    cert_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    key_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """The console's own certificate and key (PEM)."""
+    allow_unencrypted: bool = False
+    """Whether tokens may come from other machines without TLS and without a proxy that has it."""
+    audit_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """Where it is written down who did what; without it, to standard error."""
+    days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
+    """How long incidents and decisions are kept, behind the newest event."""
+    incidents: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000
+    """At most so many incidents are kept; those that ended longest ago go first."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting there is."""
 
@@ -86,6 +115,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kafka: KafkaSettings = KafkaSettings()
     sources: SourceSettings = SourceSettings()
     topics: TopicNames = TopicNames()
+    console: ConsoleSettings = ConsoleSettings()
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:

@@ -10,6 +10,7 @@ import typer
 from streams.cli.bench import PASS_ON, bench
 from streams.cli.broker import broker
 from streams.cli.check import check
+from streams.cli.console import console
 from streams.cli.demo import demo
 from streams.cli.evaluate import evaluate
 from streams.cli.indicators import indicators
@@ -29,7 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (demo, replay, simulate, evaluate, check, worker, tail, publish, indicators, topics, broker):
+for command in (
+    demo,
+    replay,
+    simulate,
+    evaluate,
+    check,
+    worker,
+    console,
+    tail,
+    publish,
+    indicators,
+    topics,
+    broker,
+):
     app.command()(command)
 app.command(context_settings=PASS_ON)(bench)
 

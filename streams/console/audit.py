@@ -1,0 +1,38 @@
+"""Who did what, when and from where: one JSON object a line."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+__all__ = ["Audit"]
+
+SHOWN = 300
+
+
+class Audit:
+    """The audit log; each line is written before what it tells of is answered."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._file: IO[bytes] = sys.stderr.buffer if path is None else path.open("ab", buffering=0)
+        self.newest: deque[dict[str, Any]] = deque(maxlen=SHOWN)
+        """The newest lines of this process, the oldest first."""
+
+    def write(self, what: str, **more: Any) -> None:
+        """Write that something was done; `None` is left out."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "audit": what,
+            **{name: value for name, value in more.items() if value not in (None, "")},
+        }
+        with self._lock:
+            self.newest.append(line)
+            self._file.write(msgspec.json.encode(line) + b"\n")
+            self._file.flush()

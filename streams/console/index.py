@@ -1,0 +1,494 @@
+"""The index: what the topics say, in SQLite, with how far each has been read, in the same transaction.
+
+One thread writes, any number read (WAL). Whatever stands in it follows from the topics' records alone, so it may be
+deleted at any time. It is bounded: by days behind the newest event time, and by a number of incidents.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detector.alert import Activity
+from detector.feedback import Feedback, Verdict
+from detector.identity import profile as profiles
+from detector.identity.novelty import network
+from detector.signal import Signal, SignalKind
+from streams import wire
+from streams.config import ConsoleSettings
+from streams.console.schema import SCHEMA, SCHEMA_VERSION
+from streams.report.incident import Incident, read
+from streams.topics import TopicNames
+
+__all__ = ["PERSONAL", "POSITIONS_HEADER", "Index", "IndexError_"]
+
+POSITIONS_HEADER = "crmwatch-positions"
+"""The header in which an alert's Kafka record says where the quoted records lie."""
+PERSONAL = "personal"
+"""The category of a tick whose rows are not told by category: all personal data."""
+DAY_MS = 86_400_000
+MOST_TICK_DAYS = 35
+"""Ticks are compared with those of four weeks before; older ones are dropped."""
+MOST_UNREADABLE = 1_000
+PRUNE_EVERY_MS = 3_600_000
+_SOURCE = "source"
+
+_UNREADABLE = (
+    msgspec.MsgspecError, wire.WireError, profiles.ProfileError, ValueError, TypeError, OverflowError, RecursionError,
+    sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
+_feedback = msgspec.json.Decoder(Feedback)
+
+
+class IndexError_(Exception):  # noqa: N801, N818 - Python has an IndexError of its own
+    """Why the index cannot be used; one sentence for a person."""
+
+
+class Index:
+    """The index in a file."""
+
+    def __init__(self, path: Path, topics: TopicNames, settings: ConsoleSettings) -> None:
+        self._path = path
+        self._topics = topics
+        self._settings = settings
+        self._readers = threading.local()
+        self._handlers = {
+            topics.alerts: self._alert,
+            topics.feedback: self._decision,
+            topics.signals: self._signals,
+            topics.profiles_changelog: self._profile,
+        }
+        self._newest_ms = 0
+        self._pruned_ms = 0
+        self._said: set[str] = set()
+        self._writer = self._open()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it is made of."""
+        return tuple(self._handlers)
+
+    @property
+    def newest_ms(self) -> int:
+        """The newest event time that was heard of; 0 before anything was."""
+        return self._newest_ms
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """Topic and partition → the first offset that has not been read."""
+        rows = self._writer.execute("SELECT topic, part, next FROM offsets")
+        return {(topic, part): following for topic, part, following in rows}
+
+    def apply(self, records: Iterable[Any]) -> frozenset[str]:
+        """Enter Kafka records, with how far that is, all or nothing; the topics of which something was new.
+
+        What cannot be read is noted by its position, and passed over.
+        """
+        self._said = set()
+        following: dict[tuple[str, int], int] = {}
+        with self._transaction():
+            newest: dict[bytes | None, Any] = {}  # of a profile told of several times only the last matters
+            for record in records:
+                following[record.topic, record.partition] = record.offset + 1
+                if record.topic == self._topics.profiles_changelog:
+                    newest[record.key] = record
+                else:
+                    self._enter(record)
+            for record in newest.values():
+                self._enter(record)
+            self._writer.executemany(
+                "INSERT OR REPLACE INTO offsets VALUES (?, ?, ?)",
+                [(topic, part, offset) for (topic, part), offset in following.items()],
+            )
+            self._writer.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('newest_ms', ?)", (str(self._newest_ms),)
+            )
+            if self._newest_ms - self._pruned_ms >= PRUNE_EVERY_MS:
+                self._pruned_ms = self._newest_ms
+                self._prune()
+        return frozenset(self._said)
+
+    def clear(self) -> None:
+        """Forget everything, to be built anew."""
+        with self._transaction():
+            tables = self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (name,) in tables:
+                self._writer.execute(f'DELETE FROM "{name}"')  # noqa: S608 - our own tables' names
+            self._writer.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+        self._newest_ms = self._pruned_ms = 0
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection to read by."""
+        found: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if found is None:
+            found = sqlite3.connect(
+                f"{self._path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None
+            )
+            found.row_factory = sqlite3.Row
+            self._readers.connection = found
+        return found
+
+    def close(self) -> None:
+        """Put the file down."""
+        self._writer.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            known = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        except sqlite3.DatabaseError:
+            known = None
+        if known != (SCHEMA_VERSION,):
+            connection.close()
+            self._may_be_deleted()
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            connection = self._connect()
+            connection.executescript(SCHEMA)
+            connection.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+        newest = connection.execute("SELECT value FROM meta WHERE name = 'newest_ms'").fetchone()
+        self._newest_ms = int(newest[0]) if newest else 0
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            with contextlib.suppress(sqlite3.DatabaseError):  # not a database: it is seen when it is read
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = OFF")  # what is lost is read again
+        except sqlite3.OperationalError as error:
+            raise IndexError_(f"the index {self._path} cannot be opened: {error}") from error
+        return connection
+
+    def _may_be_deleted(self) -> None:
+        """Whatever is no index of ours is somebody else's file."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
+            head = file.read(16)
+            if head and head != b"SQLite format 3\x00":
+                raise IndexError_(f"{self._path} is there and is no index: name another file with --index")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+        self._writer.execute("COMMIT")
+
+    def _enter(self, record: Any) -> None:
+        self._writer.execute("SAVEPOINT record")
+        try:
+            self._handlers[record.topic](record)
+        except _UNREADABLE as error:
+            self._writer.execute("ROLLBACK TO record")
+            self._note(record, error)
+        self._writer.execute("RELEASE record")
+
+    def _note(self, record: Any, error: Exception) -> None:
+        self._writer.execute(
+            "INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)",
+            (record.topic, record.partition, record.offset, f"{type(error).__name__}: {error}"[:500]),
+        )
+        self._writer.execute(
+            "DELETE FROM unreadable WHERE topic = ? AND part = ? AND position <= ?",
+            (record.topic, record.partition, record.offset - MOST_UNREADABLE),
+        )
+
+    # --- alerts
+
+    def _alert(self, record: Any) -> None:
+        value = record.value
+        if value is None:  # the topic has been told to forget it
+            uid = (record.key or b"").decode("utf-8", "replace")
+            self._forget([uid])
+            return
+        body = msgspec.json.decode(value)
+        if not isinstance(body, dict):
+            raise TypeError("an alert is a JSON object")
+        positions = _positions(record.headers)
+        incident = read(body, positions, ())
+        if not incident.uid:
+            raise ValueError("an alert without finding_info.uid")
+        activity = body.get("activity_id")
+        activity = activity if activity in [*Activity] else int(Activity.UPDATE)
+        time_ms = _whole(body.get("time"), incident.end_ms)
+        added = self._writer.execute(
+            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                incident.uid,
+                blake2b(value, digest_size=16).digest(),
+                record.partition,
+                record.offset,
+                record.timestamp,
+                time_ms,
+                activity,
+                incident.severity,
+                incident.risk or 0,
+                incident.rows,
+                incident.sentence,
+            ),
+        ).rowcount
+        if not added:  # delivered twice
+            return
+        self._newest_ms = max(self._newest_ms, time_ms)
+        own = _part(_part(body, "unmapped"), "crmwatch")
+        tenant = str(_part(body, "metadata").get("tenant_uid") or "")
+        identity, where = str(own.get("identity") or ""), str(own.get("network") or "")
+        self._writer.execute(
+            """
+            INSERT INTO incidents (uid, tenant, identity, network, source, title, detectors, actor, severity, risk,
+                rows, start_ms, end_ms, time_ms, closed, open, body, positions)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+            ON CONFLICT (uid) DO UPDATE SET tenant = excluded.tenant, identity = excluded.identity,
+                network = excluded.network, source = excluded.source, title = excluded.title,
+                detectors = excluded.detectors, actor = excluded.actor, severity = excluded.severity,
+                risk = excluded.risk, rows = excluded.rows, start_ms = excluded.start_ms, end_ms = excluded.end_ms,
+                time_ms = excluded.time_ms, closed = excluded.closed, body = excluded.body,
+                positions = excluded.positions
+            """,
+            (
+                incident.uid,
+                tenant,
+                identity,
+                where,
+                _source(body),
+                incident.title,
+                " ".join(incident.detectors),
+                incident.actor,
+                incident.severity,
+                incident.risk or 0,
+                incident.rows,
+                incident.start_ms,
+                incident.end_ms,
+                time_ms,
+                activity == Activity.CLOSE,
+                value,
+                msgspec.json.encode(positions),
+            ),
+        )
+        self._quote(incident, tenant)
+        self._find_by(incident, body, tenant, identity, where)
+        self._decide(incident.uid)
+        self._said.add(self._topics.alerts)
+
+    def _quote(self, incident: Incident, tenant: str) -> None:
+        self._writer.executemany(
+            "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    incident.uid,
+                    event.event_id,
+                    event.time_ms,
+                    event.operation,
+                    event.rows,
+                    msgspec.json.encode(event.objects).decode(),
+                    f"{tenant}/{event.actor}" if event.actor else "",
+                    event.ip,
+                    network(event.ip) if event.ip else "",
+                    event.user_agent,
+                    event.app,
+                    event.position,
+                )
+                for event in incident.quoted
+            ],
+        )
+
+    def _find_by(
+        self, incident: Incident, body: Mapping[str, Any], tenant: str, identity: str, where: str
+    ) -> None:
+        found = {("user", name) for name in (*incident.identities, identity, incident.actor)}
+        found |= {("address", address) for address in (*incident.addresses, where)}
+        found |= {("app", text) for event in incident.quoted for text in (event.app, event.user_agent)}
+        found |= {
+            ("user", f"{tenant}/{actor}")
+            for actor in _part(_part(body, "unmapped"), "crmwatch").get("actors") or ()
+        }
+        self._writer.executemany(
+            "INSERT OR IGNORE INTO terms VALUES (?, ?, ?)",
+            [(kind, value, incident.uid) for kind, value in sorted(found) if value],
+        )
+
+    # --- decisions
+
+    def _decision(self, record: Any) -> None:
+        word = _feedback.decode(record.value or b"")
+        self._writer.execute(
+            "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.partition,
+                record.offset,
+                word.verdict.value,
+                word.time_ms,
+                word.incident,
+                word.identity,
+                word.until_ms,
+                word.by,
+                word.reason,
+                word.assignee,
+            ),
+        )
+        self._said.add(self._topics.feedback)
+        if word.incident:
+            self._decide(word.incident)
+        if word.identity:
+            about = self._writer.execute("SELECT uid FROM incidents WHERE identity = ?", (word.identity,))
+            for (uid,) in about.fetchall():
+                self._decide(uid)
+
+    def _decide(self, uid: str) -> None:
+        """Work out anew what has been decided about an incident, in the order in which it was."""
+        state: dict[str, Any] = {
+            "acknowledged_ms": None,
+            "acknowledged_by": "",
+            "assignee": "",
+            "confirmed_ms": None,
+            "muted_until_ms": None,
+            "ended_ms": None,
+            "ended_as": "",
+        }
+        words = self._writer.execute(
+            """
+            SELECT verdict, time_ms, incident, until_ms, by, assignee FROM feedback WHERE incident = :uid
+            UNION
+            SELECT verdict, time_ms, incident, until_ms, by, assignee FROM feedback
+            WHERE incident = '' AND identity = (SELECT identity FROM incidents WHERE uid = :uid)
+            ORDER BY time_ms, verdict, by
+            """,
+            {"uid": uid},
+        )
+        for verdict, time_ms, incident, until_ms, by, assignee in words.fetchall():
+            if verdict == Verdict.MUTED:
+                state["muted_until_ms"] = until_ms
+            elif incident != uid:
+                continue
+            elif verdict == Verdict.ACKNOWLEDGED and state["acknowledged_ms"] is None:
+                state |= {"acknowledged_ms": time_ms, "acknowledged_by": by}
+            elif verdict == Verdict.ASSIGNED:
+                state["assignee"] = assignee
+                if state["acknowledged_ms"] is None:
+                    state |= {"acknowledged_ms": time_ms, "acknowledged_by": by}
+            elif verdict == Verdict.CONFIRMED and state["confirmed_ms"] is None:
+                state["confirmed_ms"] = time_ms
+            elif verdict in (Verdict.CLOSED, Verdict.EXPECTED) and state["ended_ms"] is None:
+                state |= {"ended_ms": time_ms, "ended_as": verdict}
+        self._writer.execute(
+            f"UPDATE incidents SET {', '.join(f'{name} = :{name}' for name in state)},"  # noqa: S608 - our own names
+            " open = (closed = 0 AND :ended_ms IS NULL) WHERE uid = :uid",
+            state | {"uid": uid},
+        )
+
+    # --- ticks and profiles
+
+    def _signals(self, record: Any) -> None:
+        _, signals = wire.decode_signals(record.value or b"")
+        for signal in signals:
+            if signal.kind is SignalKind.TALLY:
+                self._tick(signal)
+
+    def _tick(self, signal: Signal) -> None:
+        self._newest_ms = max(self._newest_ms, signal.time_ms)
+        self._said.add(self._topics.signals)
+        by_category = signal.objects or ({PERSONAL: signal.rows} if signal.rows else {})
+        key = (signal.tenant, signal.first_ms, signal.actor)
+        self._writer.execute("DELETE FROM ticks WHERE tenant = ? AND start_ms = ? AND shard = ?", key)
+        self._writer.executemany(
+            "INSERT INTO ticks VALUES (?, ?, ?, ?, ?)",
+            [(*key, category, rows) for category, rows in (by_category or {PERSONAL: 0}).items()],
+        )
+        self._writer.executemany(
+            "INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?)",
+            [
+                (signal.tenant, source, signal.first_ms, signal.actor, int(events))
+                for source, events in signal.facts.items()
+            ],
+        )
+
+    def _profile(self, record: Any) -> None:
+        key = record.key or b""
+        if key.startswith(b"\x00"):  # a shard's own affairs
+            return
+        name = key.decode("utf-8", "replace")
+        if record.value is None:
+            self._writer.execute("DELETE FROM profiles WHERE identity = ?", (name,))
+            return
+        self._said.add(self._topics.profiles_changelog)
+        profile = profiles.decode(record.value)
+        self._writer.execute(
+            "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                name,
+                profile.tenant,
+                profile.actor,
+                profile.actor_name or "",
+                profile.actor_kind.value,
+                profile.clock_ms,
+                record.value,
+            ),
+        )
+
+    # --- bounds
+
+    def _prune(self) -> None:
+        """Drop what is too old, and of too many incidents those that ended longest ago."""
+        oldest_ms = self._newest_ms - self._settings.days * DAY_MS
+        old = self._writer.execute(
+            "SELECT uid FROM incidents WHERE time_ms < ? AND (open = 0 OR confirmed_ms IS NULL)", (oldest_ms,)
+        ).fetchall()
+        self._forget([uid for (uid,) in old])
+        (count,) = self._writer.execute("SELECT count(*) FROM incidents").fetchone()
+        if count > self._settings.incidents:
+            surplus = self._writer.execute(
+                "SELECT uid FROM incidents ORDER BY open, time_ms, risk LIMIT ?",
+                (count - self._settings.incidents,),
+            ).fetchall()
+            self._forget([uid for (uid,) in surplus])
+        self._writer.execute(
+            "DELETE FROM feedback WHERE time_ms < ? AND coalesce(until_ms, 0) < ?"
+            " AND incident NOT IN (SELECT uid FROM incidents)",
+            (oldest_ms, self._newest_ms),
+        )
+        tick_ms = self._newest_ms - min(self._settings.days, MOST_TICK_DAYS) * DAY_MS
+        self._writer.execute("DELETE FROM ticks WHERE start_ms < ?", (tick_ms,))
+        self._writer.execute("DELETE FROM arrivals WHERE start_ms < ?", (tick_ms,))
+        self._writer.execute("DELETE FROM profiles WHERE clock_ms < ?", (oldest_ms,))
+
+    def _forget(self, uids: list[str]) -> None:
+        for table in ("incidents", "versions", "evidence", "terms"):
+            self._writer.executemany(f"DELETE FROM {table} WHERE uid = ?", [(uid,) for uid in uids])  # noqa: S608
+
+
+def _positions(headers: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
+    for name, value in headers or ():
+        if name == POSITIONS_HEADER and value:
+            found = msgspec.json.decode(value)
+            if isinstance(found, dict):
+                return {str(event): str(where) for event, where in found.items()}
+    return {}
+
+
+def _source(body: Mapping[str, Any]) -> str:
+    """``tenant/adapter/operation`` of an incident that is about a source."""
+    analyses = body.get("anomaly_analyses")
+    for analysis in analyses if isinstance(analyses, list) else ():
+        targets = analysis.get("analysis_targets") if isinstance(analysis, dict) else None
+        for target in targets if isinstance(targets, list) else ():
+            if isinstance(target, dict) and target.get("type") == _SOURCE:
+                return str(target.get("name") or "")
+    return ""
+
+
+def _part(value: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(value: Any, otherwise: int) -> int:
+    return value if isinstance(value, int) and abs(value) < 1 << 62 else otherwise

@@ -1,0 +1,43 @@
+"""At most so often in a minute: token buckets by name, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+__all__ = ["Rate"]
+
+MOST_NAMES = 10_000
+
+
+class Rate:
+    """So many a minute for each name, and as many at once.
+
+    >>> now = [0.0]
+    >>> rate = Rate(2, clock=lambda: now[0])
+    >>> [rate.allows("a"), rate.allows("a"), rate.allows("a"), rate.allows("b")]
+    [True, True, False, True]
+    >>> now[0] = 31.0
+    >>> [rate.allows("a"), rate.allows("a")]
+    [True, False]
+    """
+
+    def __init__(self, a_minute: int, clock: Callable[[], float] = monotonic) -> None:
+        self._most = float(a_minute)
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, at what time
+        self._lock = threading.Lock()
+
+    def allows(self, name: str) -> bool:
+        """Whether once more is allowed; if so it is counted."""
+        now = self._clock()
+        with self._lock:
+            left, at = self._buckets.pop(name, (self._most, now))
+            left = min(self._most, left + (now - at) * self._most / 60)
+            allowed = left >= 1
+            self._buckets[name] = (left - 1 if allowed else left), now
+            if len(self._buckets) > MOST_NAMES:
+                self._buckets.popitem(last=False)
+        return allowed

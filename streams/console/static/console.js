@@ -1,0 +1,240 @@
+// Refreshes what is marked data-live when the server says that something has changed, says when that feed is lost,
+// and handles the keyboard. Without it, pages work and are as old as they were loaded.
+
+const body = document.body;
+const feed = document.getElementById("feed");
+const SILENT_MS = 12_000; // the server says something every five seconds
+const SLOWLY_MS = 30_000;
+
+// --- the feed
+
+let heard = Date.now();
+let generation = Number(body.dataset.generation);
+let lost = null;
+let ended = false;
+let pending = false;
+let again = false;
+
+const clock = (time) => new Date(time).toISOString().slice(11, 19) + " UTC";
+
+function say(text) {
+  const said = feed.querySelector(".said");
+  if (said.textContent !== text) said.textContent = text;
+}
+
+function lose() {
+  if (lost === null) {
+    lost = heard;
+    feed.dataset.lost = "yes";
+    body.dataset.stale = "yes";
+    say(body.dataset.lost.replace("{time}", clock(lost)));
+  }
+}
+
+function found() {
+  heard = Date.now();
+  if (lost !== null) {
+    lost = null;
+    delete feed.dataset.lost;
+    delete body.dataset.stale;
+    say(body.dataset.back);
+    refresh();
+  }
+}
+
+function over() {
+  ended = true;
+  source.close();
+  feed.dataset.lost = "yes";
+  body.dataset.stale = "yes";
+  say(body.dataset.out);
+}
+
+const source = new EventSource("/events");
+source.addEventListener("feed", (event) => {
+  found();
+  const told = JSON.parse(event.data);
+  if (told.generation !== generation) {
+    generation = told.generation;
+    refresh();
+  }
+});
+source.addEventListener("error", () => {
+  lose();
+  if (source.readyState === EventSource.CLOSED && !ended) check();
+});
+
+async function check() {
+  // The browser gives up when the answer is no stream: signed out, or a server that is starting.
+  try {
+    const answer = await fetch("/events", { method: "GET", headers: { accept: "text/event-stream" }, signal: AbortSignal.timeout(2_000) });
+    if (answer.status === 401) return over();
+    answer.body?.cancel();
+    location.reload();
+  } catch {
+    setTimeout(check, 3_000);
+  }
+}
+
+setInterval(() => {
+  if (!ended && Date.now() - heard > SILENT_MS) lose();
+  count();
+}, 1_000);
+setInterval(() => { if (!ended && lost === null) refresh(); }, SLOWLY_MS);
+
+// --- refreshing
+
+async function refresh() {
+  if (pending) {
+    again = true;
+    return;
+  }
+  pending = true;
+  try {
+    await new Promise((done) => setTimeout(done, Math.random() * 250)); // not all browsers at once
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (answer.redirected && new URL(answer.url).pathname === "/sign-in") return over();
+    if (answer.ok) renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    lose();
+  } finally {
+    pending = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }
+}
+
+function renew(page) {
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(old.id);
+    if (fresh === null || busy(old)) continue;
+    if (old.innerHTML === fresh.innerHTML && old.className === fresh.className) continue;
+    const place = where(old);
+    const opened = [...old.querySelectorAll("details[open]")].map((one) => trail(one, old));
+    morph(old, fresh);
+    for (const path of opened) follow(path, old)?.setAttribute("open", "");
+    place?.();
+  }
+  if (page.title) document.title = page.title;
+  const now = page.getElementById("feed");
+  if (now !== null && lost === null) {
+    feed.dataset.lostMs = now.dataset.lostMs;
+    say(now.querySelector(".said").textContent);
+  }
+}
+
+// Children that are the same stay: a screen reader is told of what has changed, and of nothing else.
+function morph(old, fresh) {
+  old.className = fresh.className;
+  const theirs = [...fresh.children];
+  const ours = [...old.children];
+  if (ours.length !== theirs.length || ours.some((one, index) => one.localName !== theirs[index].localName)) {
+    old.replaceChildren(...[...fresh.childNodes].map((one) => document.adoptNode(one)));
+    return;
+  }
+  ours.forEach((one, index) => {
+    const other = theirs[index];
+    if (one.isEqualNode(other)) return;
+    if (one.children.length && other.children.length && !one.matches("svg, ol, ul, table")) {
+      for (const { name } of [...one.attributes]) if (!other.hasAttribute(name)) one.removeAttribute(name);
+      for (const { name, value } of [...other.attributes]) one.setAttribute(name, value);
+      morph(one, other);
+    } else {
+      one.replaceWith(document.adoptNode(other));
+    }
+  });
+}
+
+// Whether somebody is filling a form in.
+function busy(part) {
+  return [...part.querySelectorAll("details[open] form")].length > 0 && part.matches(".actions");
+}
+
+function trail(one, root) {
+  const path = [];
+  for (let at = one; at !== root; at = at.parentElement) path.unshift([...at.parentElement.children].indexOf(at));
+  return path;
+}
+
+function follow(path, root) {
+  return path.reduce((at, index) => at?.children[index], root);
+}
+
+// Puts the focus back to where it was.
+function where(part) {
+  const focused = document.activeElement;
+  if (!part.contains(focused)) return null;
+  const href = focused.getAttribute("href");
+  const path = trail(focused, part);
+  return () => {
+    if (document.contains(focused)) return;
+    const same = href && [...part.querySelectorAll("a")].find((one) => one.getAttribute("href") === href);
+    (same || follow(path, part) || document.getElementById("main"))?.focus({ preventScroll: true });
+  };
+}
+
+// --- clocks
+
+function span(ms) {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 48 * 60) return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
+  return `${Math.floor(minutes / 1440)} ${body.dataset.day}`;
+}
+
+function count() {
+  for (const one of document.querySelectorAll("[data-deadline]")) {
+    const left = Number(one.dataset.deadline) - Date.now();
+    const text = (left < 0 ? body.dataset.over : body.dataset.left).replace("{time}", span(Math.abs(left)));
+    if (one.textContent !== text) one.textContent = text;
+  }
+}
+
+// --- keys
+
+const help = document.getElementById("help");
+const on = document.getElementById("keys-on");
+const KEYS = "crmwatch-keys";
+on.checked = localStorage.getItem(KEYS) !== "off";
+on.addEventListener("change", () => localStorage.setItem(KEYS, on.checked ? "on" : "off"));
+const button = document.getElementById("help-button");
+button.hidden = false;
+button.addEventListener("click", () => help.showModal());
+
+function jump(step) {
+  const links = [...document.querySelectorAll("a.jump, table.incidents tbody a[href^='/incidents/']")];
+  if (!links.length) return;
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(links.length - 1, Math.max(0, at < 0 ? 0 : at + step))].focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+  if (event.target.matches("input, select, textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "?") {
+    help.showModal();
+  } else if (!on.checked) {
+    return;
+  } else if (event.key === "j") {
+    jump(1);
+  } else if (event.key === "k") {
+    jump(-1);
+  } else if (event.key === "b") {
+    location.assign("/");
+  } else if (event.key === "s") {
+    location.assign("/sources");
+  } else if (event.key === "/") {
+    document.getElementById("quick").focus();
+  } else if (event.key === "a") {
+    document.querySelector("#actions button, #actions summary")?.focus();
+    document.getElementById("actions")?.scrollIntoView();
+  } else {
+    return;
+  }
+  event.preventDefault();
+});

@@ -1,0 +1,245 @@
+"""Records of the topics, an index of them, and a console that serves it: for the console's tests."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import re
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import msgspec
+import uvicorn
+from kafka.consumer.fetcher import ConsumerRecord  # type: ignore[import-untyped]
+
+from detector.feedback import Feedback, Verdict
+from detector.identity import profile as profiles
+from detector.settings import DetectionSettings
+from detector.signal import Signal, SignalKind
+from streams import wire
+from streams.config import Config, ConsoleSettings
+from streams.console.access import Gate
+from streams.console.audit import Audit
+from streams.console.follower import Follower
+from streams.console.index import POSITIONS_HEADER, Index
+from streams.console.pulse import Pulse
+from streams.console.server import Console
+from streams.topics import TopicNames
+from streams.wire import SignalsMessage
+from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
+from tests.streams.report.make import body
+
+TICK_MS = 600_000
+NAMES = TopicNames()
+
+
+def record(
+    topic: str,
+    value: bytes | None,
+    offset: int = 0,
+    key: bytes | None = None,
+    headers: Sequence[tuple[str, bytes]] = (),
+    partition: int = 0,
+) -> Any:
+    """A record as kafka-python gives it."""
+    fields = {
+        "topic": topic,
+        "partition": partition,
+        "leader_epoch": 0,
+        "offset": offset,
+        "timestamp": START_MS + offset,
+        "timestamp_type": 0,
+        "key": key,
+        "value": value,
+        "headers": list(headers),
+    }
+    return ConsumerRecord(**{name: fields.get(name) for name in ConsumerRecord._fields})
+
+
+def alert(offset: int = 0, uid: str = "crmwatch-1", **changes: Any) -> Any:
+    """An alert's record: `changes` to the top level of its body."""
+    made = body(**changes)
+    made["finding_info"] = made["finding_info"] | {"uid": uid}
+    positions = msgspec.json.encode({"e-1": "salesforce_elf crm.access/0/7"})
+    return record(
+        NAMES.alerts, msgspec.json.encode(made), offset, uid.encode(), [(POSITIONS_HEADER, positions)]
+    )
+
+
+def said(offset: int, verdict: Verdict, **fields: Any) -> Any:
+    """A decision's record, by default about the first incident and at that offset's minute."""
+    given = {"incident": "crmwatch-1", "time_ms": START_MS + 60_000 * offset, "by": "ana"}
+    word = Feedback(verdict=verdict, **(given | fields))
+    return record(NAMES.feedback, msgspec.json.encode(word), offset, word.incident.encode())
+
+
+def tally(start_ms: int, rows: Mapping[str, int], events: Mapping[str, int], shard: int = 0) -> Signal:
+    """What a shard counted in a tick: rows by category, events by source."""
+    return Signal(
+        kind=SignalKind.TALLY,
+        detector="",
+        time_ms=start_ms + TICK_MS,
+        day=start_ms // DAY_MS,
+        first_ms=start_ms,
+        last_ms=start_ms + TICK_MS - 1,
+        rows=sum(rows.values()),
+        objects=dict(rows),
+        facts={name: float(count) for name, count in events.items()},
+        tenant="t",
+        actor=f"\x00{shard}",
+    )
+
+
+def signals(offset: int, *said: Signal) -> Any:
+    """A message with these signals."""
+    raw = [msgspec.Raw(wire.encode_signal(one)) for one in said]
+    message = SignalsMessage(shard=0, shards=1, watermark_ms=0, signals=raw)
+    return record(NAMES.signals, wire.encode(message), offset)
+
+
+def ticks(
+    days: int, rows: Mapping[str, int], events: Mapping[str, int], until_ms: int = START_MS + 9 * DAY_MS
+) -> list[Any]:
+    """The same in each tick of so many days up to a time, a message for each day."""
+    made = []
+    for day in range(days):
+        first = until_ms - (days - day) * DAY_MS
+        made.append(signals(day, *(tally(first + n * TICK_MS, rows, events) for n in range(144))))
+    return made
+
+
+def profile(offset: int, actor: str = "u", days: int = 6, **fields: Any) -> Any:
+    """A profile's record: active on so many days from nine to twelve."""
+    settings = DetectionSettings()
+    made = None
+    for day in range(days):
+        for hour in (9, 10, 11):
+            at = START_MS + day * DAY_MS + hour * HOUR_MS
+            one = event(day * 10 + hour, time_ms=at, actor=actor, rows=50, ip="198.51.100.10", **fields)
+            made = made or profiles.new(one)
+            profiles.close(made, at, settings)
+            profiles.observe(made, one, settings)
+    assert made is not None
+    return record(NAMES.profiles_changelog, profiles.encode(made), offset, f"t/{actor}".encode())
+
+
+def index(path: Path, *records: Any, **settings: Any) -> Index:
+    """An index of these records."""
+    made = Index(path, NAMES, ConsoleSettings(**settings))
+    made.apply(records)
+    return made
+
+
+def content(made: Index, *without: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that an index holds."""
+    db = made.reader()
+    tables = [
+        name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    ]
+    return {
+        name: sorted((tuple(row) for row in db.execute(f"SELECT * FROM {name}")), key=repr)  # noqa: S608
+        for name in tables
+        if name not in without
+    }
+
+
+class Site:
+    """A console that serves an index, without Kafka behind it; `audit` is its log."""
+
+    def __init__(self, folder: Path, *records: Any, config: Config | None = None, **settings: Any) -> None:
+        self.config = config or Config(console=ConsoleSettings(**settings))
+        self.audit_file = folder / "audit.jsonl"
+        self.pulse = Pulse()
+        self.index = Index(folder / "index.sqlite", self.config.topics, self.config.console)
+        self.index.apply(records)
+        self.pulse.heard(0)
+        follower = Follower(self.index, self.pulse, self.config)
+        self.gate = Gate(self.config.console)
+        self.console = Console(
+            self.config, self.index, self.pulse, follower, self.gate, Audit(self.audit_file)
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(self.console.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        )
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._server.serve(sockets=[self._socket])), daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.console.stop()
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
+        self.index.close()
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def learn(self, *records: Any) -> None:
+        """What the follower would do with these."""
+        self.index.apply(records)
+        self.pulse.read({(one.topic, one.partition): one.offset + 1 for one in records}, shown=True)
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The audit log's lines."""
+        return [msgspec.json.decode(line) for line in self.audit_file.read_bytes().splitlines()]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a server said."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+class Client:
+    """Speaks HTTP to a site and keeps its cookies, as a browser does."""
+
+    def __init__(self, site: Site, **headers: str) -> None:
+        self._site = site
+        self.headers = headers
+        self.cookies: dict[str, str] = {}
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """Ask for a page."""
+        return self._ask("GET", path, None, headers)
+
+    def post(self, path: str, **form: str) -> Answer:
+        """Send a form, with what shows that it is the site's own."""
+        if "csrf" not in form:
+            found = re.search(r'name="csrf" value="([^"]+)"', self.get("/incidents/crmwatch-1").text)
+            form["csrf"] = found[1] if found else ""
+        return self._ask("POST", path, urlencode(form), {})
+
+    def _ask(self, method: str, path: str, form: str | None, headers: Mapping[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self._site.port, timeout=20)
+        sent = {name.replace("_", "-"): value for name, value in (self.headers | dict(headers)).items()}
+        if self.cookies:
+            sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if form is not None:
+            sent["content-type"] = "application/x-www-form-urlencoded"
+        try:
+            connection.request(method, path, form, sent)
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8")
+        finally:
+            connection.close()
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                for cookie in SimpleCookie(value).values():
+                    self.cookies[cookie.key] = cookie.value
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
