@@ -1,4 +1,4 @@
-# The worker. Build: docker build -t crmwatch .
+# All of crmwatch's commands. Build: docker build -t crmwatch:0.1.0 .
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /src
 COPY requirements.lock pyproject.toml README.md LICENSE ./
@@ -9,11 +9,14 @@ RUN python -m venv /opt/crmwatch \
     && /opt/crmwatch/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11.14-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home crmwatch
+# What the console keeps its index in; a volume mounted there takes over who owns it.
+RUN groupadd --system --gid 10001 crmwatch \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin crmwatch \
+    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/crmwatch
 COPY --from=build /opt/crmwatch /opt/crmwatch
-USER 10001
+USER 10001:10001
 WORKDIR /tmp
-ENV PATH=/opt/crmwatch/bin:$PATH PYTHONUNBUFFERED=1 CRMWATCH_WORKER_METRICS_HOST=0.0.0.0
-EXPOSE 9464
+ENV PATH=/opt/crmwatch/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CRMWATCH_WORKER_METRICS_HOST=0.0.0.0
+EXPOSE 9464 8321
 ENTRYPOINT ["crmwatch"]
 CMD ["worker"]

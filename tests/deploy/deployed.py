@@ -6,14 +6,20 @@ import functools
 import re
 import shutil
 import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import typer
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
+from streams.cli.main import app
+from streams.config import Config, ConfigError, load
 from streams.metrics import METRICS
 
+UsageError: Any = typer.BadParameter.__base__  # typer does not name it
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
 WAITING = {"crmwatch_notification_deadline_timestamp_seconds"}
@@ -77,3 +83,40 @@ def anchors(page: Path) -> set[str]:
     """What a page's headings can be linked to by."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def variables() -> set[str]:
+    """The environment variables that are settings."""
+    return {
+        f"CRMWATCH_{section.name}_{field.name}".upper()
+        for section in msgspec.structs.fields(Config)
+        for field in msgspec.structs.fields(section.type)
+    }
+
+
+def refused(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Why a command of ours with these arguments and this environment would not start, or ``None``."""
+    command: Any = typer.main.get_command(app)
+    name, *rest = arguments
+    if name not in command.commands:
+        return f"there is no command {name}"
+    try:
+        command.commands[name].make_context(name, list(rest))
+        load(None, {key: str(value) for key, value in environment.items() if key.startswith("CRMWATCH_")})
+    except (UsageError, ConfigError) as error:
+        return str(error)
+    return None
+
+
+def served() -> dict[str, set[str]]:
+    """The paths that each command answers to by HTTP."""
+    return {
+        "worker": set(
+            re.findall(r'"(/\w+)"', (ROOT / "streams" / "endpoint.py").read_text(encoding="utf-8"))
+        ),
+        "console": set(
+            re.findall(
+                r'Route\("(/\w+)"', (ROOT / "streams" / "console" / "server.py").read_text(encoding="utf-8")
+            )
+        ),
+    }

@@ -173,7 +173,7 @@ def test_no_secret_is_in_the_files() -> None:
 def test_a_critical_alert_arrives_by_mail_slack_and_webhook_and_what_follows_from_it_does_not(
     alertmanager: str, received: Received, tmp_path: Path
 ) -> None:
-    """All say what, how bad and what to do; a lost worker silences what follows; the heartbeat beats; info is silent."""
+    """All say what, how bad and what to do; a lost worker silences what follows; the heartbeat beats; info is quiet."""
     log = tmp_path / "alertmanager.log"
     _send(alertmanager, ["CrmwatchNoWorker"])
     _wait(lambda: any(_names(body) == {"CrmwatchNoWorker"} for body in received.to("/crmwatch")), log)

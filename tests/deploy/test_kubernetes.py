@@ -1,0 +1,197 @@
+"""What is applied to a cluster: against Kubernetes's schemas, and what it names against what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from tests.deploy.deployed import DEPLOY, ROOT, read, refused, rules, served, unknown, variables
+
+FOLDER = DEPLOY / "kubernetes"
+SCHEMA = "1.34"
+CUSTOM = {"Kustomization", "ServiceMonitor", "PrometheusRule"}
+"""Kinds that Kubernetes itself does not know."""
+
+
+def resources() -> Iterator[tuple[Path, Any]]:
+    """Each resource and its file."""
+    for path in sorted(FOLDER.glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if "kind" in document:
+                yield path, document
+
+
+def of_kind(kind: str) -> list[Any]:
+    """All resources of a kind."""
+    return [document for _, document in resources() if document["kind"] == kind]
+
+
+def pods() -> list[tuple[str, Any]]:
+    """Each template of pods, with what makes them."""
+    kinds = ("Job", "StatefulSet", "Deployment")
+    return [(one["kind"], one["spec"]["template"]) for kind in kinds for one in of_kind(kind)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [document for _, document in resources() if document["kind"] not in CUSTOM],
+    ids=lambda document: f"{document['kind']}-{document['metadata']['name']}",
+)
+def test_a_resource_is_what_kubernetes_asks_for(document: Any) -> None:
+    """Each fits the schema of its kind, strictly: a key that is not known is a fault."""
+    kubernetes_validate.validate(document, SCHEMA, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(document | {"specs": {}}, SCHEMA, strict=True)
+
+
+def test_the_list_holds_all_that_every_cluster_can_take() -> None:
+    """The kustomization names files that exist, and only those of other kinds or with other needs are left out."""
+    named = set(read(FOLDER / "kustomization.yaml")["resources"])
+    there = {path.name for path in FOLDER.glob("*.yaml")}
+    assert there - named == {
+        "kustomization.yaml",
+        "monitoring.yaml",
+        "rules.yaml",
+        "scaling.yaml",
+        "adapter.yaml",
+    }
+    assert named <= there
+
+
+def test_pods_run_without_root_and_write_on_nothing() -> None:
+    """No root, no capabilities, a read-only root file system, no token of the cluster, bounded memory."""
+    assert len(pods()) == 3
+    for _, template in pods():
+        spec = template["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert "memory" in container["resources"]["limits"]
+            assert container["resources"]["requests"]
+            mounted = {mount["name"] for mount in container["volumeMounts"]}
+            assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_services_of_the_cluster_are_not_taken_for_settings() -> None:
+    """A Service's name becomes variables that begin as our settings do, and a worker would refuse them."""
+    assert refused(["worker"], {"CRMWATCH_SERVICE_HOST": "10.0.0.1"}) is not None
+    for _, template in pods():
+        assert template["spec"]["enableServiceLinks"] is False
+
+
+def test_commands_settings_and_probes_exist() -> None:
+    """Each container starts a command of ours with settings that there are; probes ask paths that it answers to."""
+    [shared] = of_kind("ConfigMap")
+    for _, template in pods():
+        [container] = template["spec"]["containers"]
+        own = {one["name"]: one.get("value", "name") for one in container.get("env", [])}
+        environment = shared["data"] | own
+        assert set(environment) <= variables()
+        files = {key for key in environment if key.endswith("_FILE")}
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+        for key in files:
+            assert any(environment[key].startswith(f"{mount}/") for mount in mounts), key
+        arguments = container["args"]
+        assert (
+            refused(arguments, {key: environment[key] for key in set(environment) - files - _secrets()})
+            is None
+        )
+        ports = {port["name"] for port in container.get("ports", [])}
+        for probe in ("livenessProbe", "readinessProbe"):
+            if probe in container:
+                assert container[probe]["httpGet"]["path"] in served()[arguments[0]]
+                assert container[probe]["httpGet"]["port"] in ports
+
+
+def test_a_worker_keeps_its_name() -> None:
+    """Static membership goes by the pod's name, which a StatefulSet gives and a replacement keeps."""
+    [workers] = of_kind("StatefulSet")
+    [container] = workers["spec"]["template"]["spec"]["containers"]
+    instance = next(one for one in container["env"] if one["name"] == "CRMWATCH_WORKER_INSTANCE")
+    assert instance["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    assert workers["spec"]["serviceName"] in {one["metadata"]["name"] for one in of_kind("Service")}
+
+
+def test_selectors_find_what_they_are_for() -> None:
+    """Services, budgets, policies and the monitor each select pods or a Service; ports that are named exist."""
+    labels = [template["metadata"]["labels"] for _, template in pods()]
+    ports = {
+        port["name"]
+        for _, template in pods()
+        for container in template["spec"]["containers"]
+        for port in container.get("ports", [])
+    }
+    for service in of_kind("Service"):
+        assert any(service["spec"]["selector"].items() <= one.items() for one in labels)
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+        for one in of_kind(kind):
+            assert any(one["spec"][key]["matchLabels"].items() <= label.items() for label in labels)
+    [monitor] = of_kind("ServiceMonitor")
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    [watched] = [one for one in of_kind("Service") if wanted <= one["metadata"]["labels"].items()]
+    assert watched["metadata"]["name"] == "crmwatch", "the rules' job is called after it"
+    assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in watched["spec"]["ports"]}
+
+
+def test_workers_are_scaled_by_what_waits_and_never_beyond_the_partitions() -> None:
+    """The scaler's metric is the adapter's, the adapter's is a worker's, the most is what the topics have."""
+    [scaler] = of_kind("HorizontalPodAutoscaler")
+    [rule] = read(FOLDER / "adapter.yaml")["rules"]["external"]
+    assert scaler["spec"]["metrics"][0]["external"]["metric"]["name"] == rule["name"]["as"]
+    assert unknown(re.sub(r"<<.*?>>", "", rule["metricsQuery"]) + rule["seriesQuery"]) == set()
+    [job] = of_kind("Job")
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert scaler["spec"]["maxReplicas"] == int(arguments[arguments.index("--partitions") + 1])
+    [workers] = of_kind("StatefulSet")
+    target = scaler["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == (workers["kind"], workers["metadata"]["name"])
+
+
+def test_the_operators_rules_are_the_rules() -> None:
+    """The Prometheus operator's resource holds the same groups; ``CRMWATCH_ACCEPT_SAMPLES=1`` writes it."""
+    groups = [
+        group for path in sorted(DEPLOY.glob("prometheus/rules/*.yml")) for group in read(path)["groups"]
+    ]
+    wanted = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "crmwatch", "labels": {"app.kubernetes.io/name": "crmwatch"}},
+        "spec": {"groups": groups},
+    }
+    path = FOLDER / "rules.yaml"
+    if os.environ.get("CRMWATCH_ACCEPT_SAMPLES"):
+        head = "# Written from deploy/prometheus/rules by a test (CRMWATCH_ACCEPT_SAMPLES=1).\n"
+        path.write_text(head + yaml.safe_dump(wanted, sort_keys=False, width=118), encoding="utf-8")
+        pytest.skip("the resource has been written anew")
+    assert read(path) == wanted
+    assert sum(len(group["rules"]) for group in groups) == len(rules())
+
+
+def test_every_secret_that_is_mounted_is_told_of() -> None:
+    """The page on installing says how each Secret is made."""
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    for _, template in pods():
+        for volume in template["spec"]["volumes"]:
+            if "secret" in volume:
+                assert f"secret generic {volume['secret']['secretName']} " in text or (
+                    f"secret tls {volume['secret']['secretName']} " in text
+                )
+
+
+def _secrets() -> set[str]:
+    """Settings whose values only make sense together with files that the cluster mounts."""
+    return {"CRMWATCH_KAFKA_PROTOCOL", "CRMWATCH_KAFKA_USERNAME", "CRMWATCH_KAFKA_SASL_MECHANISM"}
