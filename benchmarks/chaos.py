@@ -88,7 +88,11 @@ def main() -> int:
             )
             seconds = time.monotonic() - began
             supervisor.wanted = 0
-            codes = [worker.stop() for worker in supervisor.running]
+            running = supervisor.running
+            codes = [worker.stop() for worker in running]
+            for worker, code in zip(running, codes, strict=True):
+                if code:
+                    print(worker.log.read_text(errors="replace")[-3000:])
     print(
         f"{seconds:,.0f} s; faults: {dict(sorted(faults.made.items()))}; workers ended with {dict(supervisor.endings)}"
     )

@@ -256,8 +256,7 @@ class Worker:
         deadline = threading.Timer(STOP_SECONDS, self._overdue)
         deadline.daemon = True
         deadline.start()
-        for stage in self.stages:
-            await stage.finish()
+        await asyncio.gather(*(stage.finish() for stage in self.stages))
         self._finished = True
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.app.consumer.commit(), COMMIT_SECONDS)

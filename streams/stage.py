@@ -226,6 +226,5 @@ class Stage:
 
     async def finish(self) -> None:
         """Bring all shards to a durable end, for a clean stop."""
-        for shard in list(self.shards.values()):
-            await shard.finish()
+        await asyncio.gather(*(shard.finish() for shard in self.shards.values()))
         self.shards = {}
