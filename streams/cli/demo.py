@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -41,6 +41,8 @@ SPEED = 60.0
 THEFT_AFTER_SECONDS = 60
 """Of real time, from the first live record on."""
 HOUR_MS = 3_600_000
+START_SECONDS = 60.0
+_METRICS = re.compile(r"http://[\w.]+:\d+/metrics")
 
 
 def demo(
@@ -76,12 +78,14 @@ def _run(screen: Console, folder: Path, seconds: float | None, seed: int) -> Non
         screen.print(f"Kafka      {broker.bootstrap}, {PARTITIONS} partitions")
         workers: list[Child] = []
         running.callback(_stop, workers)
-        for number in range(1, WORKERS + 1):
-            port = _free_port()
-            arguments = ["worker", "--bootstrap", broker.bootstrap, "--keyed", "--metrics-port", str(port)]
-            workers.append(Child(arguments, folder / f"worker-{number}.log"))
+        # Any free port, which only the worker itself can be sure of.
+        arguments = ["worker", "--bootstrap", broker.bootstrap, "--keyed", "--metrics-port", "0"]
+        workers.extend(Child(arguments, folder / f"worker-{n}.log") for n in range(1, WORKERS + 1))
+        with screen.status(f"Starting {WORKERS} workers …"):
+            addresses = [_metrics(number, worker) for number, worker in enumerate(workers, 1)]
+        for number, (address, worker) in enumerate(zip(addresses, workers, strict=True), 1):
             told = " (and /live, /ready)" if number == 1 else ""
-            screen.print(f"Worker {number}   http://127.0.0.1:{port}/metrics{told}, log {workers[-1].log}")
+            screen.print(f"Worker {number}   {address}{told}, log {worker.log}")
         traffic = _Traffic(seed, lambda time_ms: screen.print(f"Theft      begins now, at {utc(time_ms)}\n"))
         with screen.status("Two weeks of history …"):
             published = publish(broker.bootstrap, names.access, traffic.history())
@@ -100,6 +104,24 @@ def _run(screen: Console, folder: Path, seconds: float | None, seed: int) -> Non
         running.callback(traffic.stop)
         end = None if seconds is None else time.monotonic() + seconds
         _show_alerts(_Board(screen, traffic.live_ms), broker.bootstrap, names.alerts, workers, end)
+
+
+def _metrics(number: int, worker: Child) -> str:
+    """Where a worker is scraped, as it says itself once it runs."""
+    end = time.monotonic() + START_SECONDS
+    while (found := _METRICS.search(worker.log.read_text(encoding="utf-8", errors="replace"))) is None:
+        _check(number, worker)
+        if time.monotonic() > end:
+            fail(f"worker {number} has not started in {START_SECONDS:.0f} seconds", 1)
+        time.sleep(0.1)
+    return found[0]
+
+
+def _check(number: int, worker: Child) -> None:
+    """End the demo if a worker has ended."""
+    if worker.exit_code is not None:
+        lines = worker.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        fail(f"worker {number} ended with {worker.exit_code}: {lines[-1] if lines else 'no word'}", 1)
 
 
 def _stop(workers: list[Child]) -> None:
@@ -123,10 +145,7 @@ def _show_alerts(board: _Board, bootstrap: str, topic: str, workers: list[Child]
                 for message in messages:
                     board.show(message.value)
             for number, worker in enumerate(workers, 1):
-                if worker.exit_code is not None:
-                    lines = worker.log.read_text(encoding="utf-8", errors="replace").splitlines()
-                    last = lines[-1] if lines else "no word"
-                    fail(f"worker {number} ended with {worker.exit_code}: {last}", 1)
+                _check(number, worker)
     finally:
         consumer.close()
 
@@ -221,9 +240,3 @@ class _Traffic:
         event = decode(record, position)
         self._seen.add(event.identity)
         return Raw(record, position, "demo"), event
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
