@@ -201,7 +201,7 @@ def test_what_is_there_in_each_partition_is_told_from_its_newest_record(
     mark = fingerprint([str(logs)], ())
     assert mark is not None
     publish(kafka.bootstrap, access, every, mark=mark)
-    publish(kafka.bootstrap, access, every[:8], mark=mark)  # the broken ones, which go by turns
+    publish(kafka.bootstrap, access, every[:3], mark=mark)  # broken ones, which go by turns
     others: Any = KafkaProducer(bootstrap_servers=kafka.bootstrap, linger_ms=20)
     for number in range(3_000):
         headers = [(RUN_HEADER, b"somebody else's"), (SEQUENCE_HEADER, b"9")] if number % 2 else []
@@ -210,9 +210,9 @@ def test_what_is_there_in_each_partition_is_told_from_its_newest_record(
     found = published_before(kafka.bootstrap, access, mark)
     assert found is not None
     run, last = found
-    assert (run.fingerprint, run.partitions, last) == (mark, PARTITIONS, {0: 4, 1: 5, 2: 6, 3: 7})
+    assert (run.fingerprint, run.partitions, last) == (mark, PARTITIONS, {0: 0, 1: 1, 2: 2})
     done = publish(kafka.bootstrap, access, every, mark=mark, resume=True)
-    assert (done.already, done.records) == (8, 392)
+    assert (done.already, done.records) == (3, 397)
     again = published_before(kafka.bootstrap, access, mark)
     assert again is not None
     assert again[0] == run
