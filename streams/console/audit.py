@@ -36,3 +36,9 @@ class Audit:
             self.newest.append(line)
             self._file.write(msgspec.json.encode(line) + b"\n")
             self._file.flush()
+
+    def close(self) -> None:
+        """Put the file down."""
+        with self._lock:
+            if self._file is not sys.stderr.buffer:
+                self._file.close()

@@ -59,6 +59,7 @@ class Index:
         self._topics = topics
         self._settings = settings
         self._readers = threading.local()
+        self._opened: list[sqlite3.Connection] = []
         self._handlers = {
             topics.alerts: self._alert,
             topics.feedback: self._decision,
@@ -128,15 +129,20 @@ class Index:
         found: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if found is None:
             found = sqlite3.connect(
-                f"{self._path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None
+                f"{self._path.resolve().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
             )
             found.row_factory = sqlite3.Row
             self._readers.connection = found
+            self._opened.append(found)
         return found
 
     def close(self) -> None:
         """Put the file down."""
-        self._writer.close()
+        for connection in (*self._opened, self._writer):
+            connection.close()
 
     def _open(self) -> sqlite3.Connection:
         connection = self._connect()

@@ -81,6 +81,11 @@ class Pulse:
                 )
             )
 
+    def wake(self) -> None:
+        """Let all who wait go on, though nothing has changed."""
+        with self._lock:
+            self._say(self._feed)
+
     def wait_for(self, topic: str, partition: int, offset: int, seconds: float) -> bool:
         """Wait until a record is in the index; whether it is."""
         with self._lock:

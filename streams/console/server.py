@@ -79,7 +79,7 @@ class Console:
         self._gate = gate
         self._audit = audit
         self._sender = Sender(config)
-        self._stopping = asyncio.Event()
+        self._stopping = False
         self._streams = 0
         self._looks = Rate(600)
         self._acts = Rate(60)
@@ -91,7 +91,8 @@ class Console:
 
     def stop(self) -> None:
         """Let feeds end, so that the server can."""
-        self._stopping.set()
+        self._stopping = True
+        self._pulse.wake()
         self._sender.close()
 
     def _routes(self) -> list[BaseRoute]:
@@ -124,16 +125,15 @@ class Console:
             return _refused(421, "This is not the name of this console.")
         address = request.client.host if request.client else ""
         session = self._gate.session(request.cookies.get(SESSION))
-        begun = False
+        if session is not None and not self._still(session, request, address):
+            self._gate.end(session.key)
+            session = None
+        begun = session is None
         if session is None:
             person = self._who(request, address)
             if person is None:
                 return self._to_sign_in(request)
             session = self._gate.begin(person, address)
-            begun = True
-        elif not self._still(session, request, address):
-            self._gate.end(session.key)
-            return self._to_sign_in(request)
         visit = self._visit(request, session, address, await _form(request))
         response = await run_in_threadpool(self._answer, answer, role, visit, begun)
         self._dress(response, visit, begun)
@@ -440,7 +440,7 @@ class Console:
         try:
             yield b"retry: 2000\n\n"
             generation = -1
-            while not self._stopping.is_set() and self._gate.session(session.key) is not None:
+            while not self._stopping and self._gate.session(session.key) is not None:
                 feed = await self._pulse.wait(generation, BEAT_SECONDS)
                 generation = feed.generation
                 body = {

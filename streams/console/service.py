@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import signal
 import socket
-from collections.abc import Awaitable
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -32,7 +35,9 @@ class Service:
     def __init__(self, config: Config, path: Path) -> None:
         self._config = config
         gate = Gate(config.console)
-        audit = Audit(None if config.console.audit_file is None else Path(config.console.audit_file))
+        self._audit = audit = Audit(
+            None if config.console.audit_file is None else Path(config.console.audit_file)
+        )
         self.pulse = Pulse()
         self.index = Index(path, config.topics, config.console)
         self.follower = Follower(self.index, self.pulse, config)
@@ -65,6 +70,7 @@ class Service:
             self.console.stop()
             self.follower.stop()
             self.index.close()
+            self._audit.close()
 
     def stop(self) -> None:
         """End it, from any thread."""
@@ -72,12 +78,27 @@ class Service:
 
 
 class _Server(uvicorn.Server):
-    """Lets the feeds end before it waits for them."""
+    """Lets the feeds end before it waits for them, and ends well when it is told to."""
 
     def __init__(self, config: uvicorn.Config, console: Console) -> None:
         super().__init__(config)
         self._console = console
 
-    def shutdown(self, sockets: list[socket.socket] | None = None) -> Awaitable[Any]:  # type: ignore[override]
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._console.stop()
-        return super().shutdown(sockets)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on SIGTERM and Ctrl-C; a second one ends what hangs."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, self.handle_exit, one, None)
+        try:
+            yield
+        finally:
+            for one in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(one)

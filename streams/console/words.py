@@ -66,14 +66,14 @@ class Words(msgspec.Struct, frozen=True):
     def duration(self, span_ms: int) -> str:
         """How long, in one or two units.
 
-        >>> Words().duration(5_400_000), Words(Language.FRENCH).duration(3 * DAY_MS)
-        ('1 h 30 min', '3 j')
+        >>> Words().duration(5_400_000), Words(Language.FRENCH).duration(7 * DAY_MS)
+        ('1 h 30 min', '7 j')
         """
         minutes = max(0, span_ms) // 60_000
         day = self("d")
         if minutes < 60:
             return f"{minutes} min"
-        if minutes < 48 * 60:
+        if minutes <= 72 * 60:
             return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
         return f"{minutes // 1440} {day}"
 

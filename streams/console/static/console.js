@@ -68,8 +68,11 @@ async function check() {
   // The browser gives up when the answer is no stream: signed out, or a server that is starting.
   try {
     const answer = await fetch("/events", { method: "GET", headers: { accept: "text/event-stream" }, signal: AbortSignal.timeout(2_000) });
-    if (answer.status === 401) return over();
     answer.body?.cancel();
+    if (answer.status === 401) {
+      const page = await fetch(location.href); // a console that was started anew may let us in without a question
+      if (!page.ok || new URL(page.url).pathname === "/sign-in") return over();
+    }
     location.reload();
   } catch {
     setTimeout(check, 3_000);
@@ -180,7 +183,7 @@ function where(part) {
 function span(ms) {
   const minutes = Math.floor(Math.max(0, ms) / 60_000);
   if (minutes < 60) return `${minutes} min`;
-  if (minutes < 48 * 60) return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
+  if (minutes <= 72 * 60) return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
   return `${Math.floor(minutes / 1440)} ${body.dataset.day}`;
 }
 

@@ -151,7 +151,9 @@ def content(made: Index, *without: str) -> dict[str, list[tuple[Any, ...]]]:
 class Site:
     """A console that serves an index, without Kafka behind it; `audit` is its log."""
 
-    def __init__(self, folder: Path, *records: Any, config: Config | None = None, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, *records: Any, config: Config | None = None, port: int = 0, **settings: Any
+    ) -> None:
         self.config = config or Config(console=ConsoleSettings(**settings))
         self.audit_file = folder / "audit.jsonl"
         self.pulse = Pulse()
@@ -160,13 +162,12 @@ class Site:
         self.pulse.heard(0)
         follower = Follower(self.index, self.pulse, self.config)
         self.gate = Gate(self.config.console)
-        self.console = Console(
-            self.config, self.index, self.pulse, follower, self.gate, Audit(self.audit_file)
-        )
+        self._audit = Audit(self.audit_file)
+        self.console = Console(self.config, self.index, self.pulse, follower, self.gate, self._audit)
         self._server = uvicorn.Server(
             uvicorn.Config(self.console.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
         )
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._server.serve(sockets=[self._socket])), daemon=True
@@ -182,6 +183,7 @@ class Site:
         self._thread.join(10)
         self._socket.close()
         self.index.close()
+        self._audit.close()
 
     @property
     def address(self) -> str:
