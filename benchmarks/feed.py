@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -13,15 +14,19 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # it ships
 from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
 
 from detector.adapters import decode
-from detector.simulation import World, records
+from detector.simulation import Theft, World, records
 
-__all__ = ["Keyed", "fill", "steadily", "world"]
+__all__ = ["THIEVES_NETWORK", "Keyed", "fill", "steadily", "traffic", "world"]
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
+HOUR_MS = 3_600_000
 HOURS = 24 * 366 * 10
 BATCH_BYTES = 1_000_000
 SLICE_SECONDS = 0.01
 IN_FLIGHT = 64
+
+THIEVES_NETWORK = b"192.0.2."
+"""Where all thieves of `traffic` sit, and nobody else."""
 
 Keyed = tuple[bytes, bytes]
 """An identity, and a record of it."""
@@ -29,9 +34,52 @@ Keyed = tuple[bytes, bytes]
 
 def world(events: int, people: int, seed: int = 7) -> list[Keyed]:
     """So many records of a simulated company, in the order of their time, each with its identity for a key."""
-    integrations = max(6, people // 20)
-    made = World(seed=seed, start_ms=START_MS, hours=HOURS, people=people, integrations=integrations)
+    made = World(
+        seed=seed, start_ms=START_MS, hours=HOURS, people=people, integrations=integrations_of(people)
+    )
     return [(key_of(record), record) for _, record in islice(records(made), events)]
+
+
+def traffic(days: int, live: int, thefts: int, people: int, seed: int = 7) -> tuple[list[Keyed], list[Keyed]]:
+    """So many days of a company, and so many records of what comes after, with so many thefts in them, evenly spread.
+
+    Each theft is of another integration's token, by another thief, so that each has reason for an alert of its own.
+    """
+    made = World(
+        seed=seed,
+        start_ms=START_MS,
+        hours=HOURS,
+        people=people,
+        integrations=max(thefts, integrations_of(people)),
+    )
+    past: list[Keyed] = []
+    present: list[tuple[int, bytes]] = []
+    for time_ms, record in records(made):
+        if time_ms < START_MS + days * 24 * HOUR_MS:
+            past.append((key_of(record), record))
+        elif len(present) < live:
+            present.append((time_ms, record))
+        else:
+            break
+    begin_ms, span_ms = present[0][0], present[-1][0] - present[0][0]
+    stolen = [_theft(number, begin_ms + int(span_ms * number / thefts)) for number in range(thefts)]
+    return past, [(key_of(record), record) for _, record in heapq.merge(present, *stolen)]
+
+
+def integrations_of(people: int) -> int:
+    """How many integrations a company of so many people has here."""
+    return max(6, people // 20)
+
+
+def _theft(number: int, start_ms: int) -> list[tuple[int, bytes]]:
+    nobody = World(
+        seed=1_000 + number, start_ms=start_ms // HOUR_MS * HOUR_MS, hours=2, people=0, integrations=0
+    )
+    address, job = THIEVES_NETWORK + b"%d" % (1 + number % 250), b"st%04d" % number
+    return [
+        (time_ms, record.replace(b"192.0.2.77", address).replace(b"stolen", job))
+        for time_ms, record in records(nobody, Theft(start_ms=start_ms, integration=number))
+    ]
 
 
 def key_of(record: bytes) -> bytes:

@@ -18,11 +18,11 @@ processor time a million records, of the process alone. The whole takes under te
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -76,6 +76,7 @@ def main() -> None:
     options.add_argument("--people", type=int, default=1_000)
     options.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
     chosen = options.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it retries on topics that have just been made
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "kafka", heap_mb=1024) as broker:
         folder = Path(name)
@@ -149,7 +150,7 @@ def scale(bootstrap: str, folder: Path, keyed: Sequence[Keyed], runs: int) -> di
     found: dict[str, list[Speed]] = {"one worker": [], "two workers": []}
     for run in range(runs):
         for workers, (name, speeds) in enumerate(found.items(), 1):
-            names = _names(f"scale-{run}-{workers}", access)
+            names = names_of(f"scale-{run}-{workers}", access)
             (folder / names.app_id).mkdir()
             with Pipeline(bootstrap, names, folder / names.app_id, 2, {"keyed": True}) as pipeline:
                 speeds.append(_workers(pipeline, workers, len(keyed)))
@@ -215,7 +216,8 @@ def make(bootstrap: str, names: Sequence[str], partitions: int, **config: str) -
     ensure(bootstrap, [Topic(name, partitions, 1, config) for name in names])
 
 
-def _names(prefix: str, access: str) -> TopicNames:
+def names_of(prefix: str, access: str) -> TopicNames:
+    """Names of a pipeline of its own that reads this access topic."""
     names = {
         key: f"{prefix}.{name}"
         for key, name in msgspec.structs.asdict(TopicNames()).items()
@@ -225,7 +227,7 @@ def _names(prefix: str, access: str) -> TopicNames:
 
 
 def _worker(bootstrap: str, folder: Path, run: int, events: int, keyed: bool) -> Speed:
-    names = _names(f"{'keyed' if keyed else 'unkeyed'}-{run}", ACCESS)
+    names = names_of(f"{'keyed' if keyed else 'unkeyed'}-{run}", ACCESS)
     (folder / names.app_id).mkdir()
     with Pipeline(bootstrap, names, folder / names.app_id, PARTITIONS, {"keyed": keyed}) as pipeline:
         return _workers(pipeline, 1, events)
@@ -237,7 +239,7 @@ def _workers(pipeline: Pipeline, count: int, events: int) -> Speed:
     began, first, cpu_began = time.monotonic(), 0, 0.0
     workers = [pipeline.start_worker() for _ in range(count)]
     if count > 1:  # what the first has done before it shares does not count
-        pipeline.wait(lambda: all(map(_ready, workers)), LIMIT_SECONDS)
+        pipeline.wait(lambda: all(map(is_ready, workers)), LIMIT_SECONDS)
     pipeline.wait(lambda: pipeline.committed(names.access) > 0, LIMIT_SECONDS)
     committed = pipeline.committed(names.access)
     if committed < events:  # else they are so few that there is nothing but the start to time
@@ -255,13 +257,17 @@ def _workers(pipeline: Pipeline, count: int, events: int) -> Speed:
     return Speed(done / seconds, cpu_seconds / done * 1e6, max(one.peak_mb for one in used))
 
 
-def _ready(worker: Child) -> bool:
+def address_of(worker: Child) -> str:
+    """Where it serves its metrics; empty as long as it has not said so."""
+    return worker.log.read_text().partition("metrics on ")[2].partition("/metrics")[0]
+
+
+def is_ready(worker: Child) -> bool:
     """Whether it has partitions, and its state of them."""
-    address = worker.log.read_text().partition("metrics on ")[2].partition("/metrics")[0]
     try:
-        with urllib.request.urlopen(address + "/ready", timeout=5):  # noqa: S310 - a loopback address of our own
+        with urllib.request.urlopen(address_of(worker) + "/ready", timeout=5):  # noqa: S310 - a loopback address of our own
             return True
-    except (ValueError, urllib.error.URLError):
+    except (ValueError, OSError):
         return False
 
 

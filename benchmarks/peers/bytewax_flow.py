@@ -1,10 +1,11 @@
 """Bytewax as its documentation shows it: a stateful map, with its recovery store in files.
 
-It snapshots the levels every ten seconds by default; a kill rolls levels and positions back together.
+It snapshots the levels every ten seconds; a kill rolls levels and positions back together.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 from benchmarks.peers.job import Course, Level, task, value_of
+
+SNAPSHOTS = timedelta(seconds=10)
 
 given = task()
 course = Course(given)
@@ -49,7 +52,7 @@ def main() -> None:
     alerts = op.filter_map("far", op.key_rm("rows", scored), lambda message: message)
     op.output("alert", alerts, KafkaSink([given.bootstrap], given.alerts))
     recovery = RecoveryConfig(str(store))  # type: ignore[no-untyped-call]
-    cli_main(flow, recovery_config=recovery)  # type: ignore[no-untyped-call]
+    cli_main(flow, epoch_interval=SNAPSHOTS, recovery_config=recovery)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class Benchmark(StrEnum):
     ADBENCH = "adbench"
     REPLAY = "replay"
     STREAM = "stream"
+    LATENCY = "latency"
+    RECOVERY = "recovery"
     WORLDS = "worlds"
 
 
