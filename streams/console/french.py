@@ -177,6 +177,7 @@ FRENCH: dict[str, str] = {
     "The vendor's own finding": "Constat de l’éditeur lui-même",
     "There is no such event.": "Cet événement n’existe pas.",
     "There is no such incident.": "Cet incident n’existe pas.",
+    "There is no such page.": "Cette page n’existe pas.",
     "There is no such table.": "Cette table n’existe pas.",
     "This also stops the clock: say when the authority was notified, or why it need not be.": "Cela arrête aussi le délai\u202f: dites quand l’autorité a été notifiée, ou pourquoi ce n’est pas nécessaire.",
     "This incident is over; what follows is another one.": "Cet incident est fini\u202f; la suite en sera un autre.",

@@ -115,6 +115,7 @@ class Console:
             Route("/events", self._events),
             Route("/live", self._live),
             Mount("/static", _Static(directory=static)),
+            page("/{rest:path}", self._nothing),
         ]
 
     # --- who, and whether
@@ -252,6 +253,9 @@ class Console:
         if visit.query.get("as"):
             return PlainTextResponse(visit.words(message), status)
         return self._page(visit, "sorry", status, message=message)
+
+    def _nothing(self, visit: Visit) -> Response:
+        raise NotThere("There is no such page.")
 
     def _board(self, visit: Visit) -> Response:
         if visit.query.get("as"):
