@@ -50,7 +50,7 @@ class Received:
                         received.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))
                     self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
 
-        self._servers = [
+        self._servers: list[socketserver.ThreadingTCPServer | ThreadingHTTPServer] = [
             ThreadingHTTPServer(("127.0.0.1", 0), Http),
             socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp),
         ]

@@ -101,7 +101,7 @@ def misfits(value: Any, hint: Any, where: str) -> Iterator[str]:
         if value is not None:
             yield f"{where}: {value!r} is not empty"
     elif type(value).__module__.startswith("grafana_foundation_sdk"):
-        for name, kind in _hints(type(value)).items():
+        for name, kind in _hints(value.__class__).items():
             if hasattr(value, name):
                 yield from misfits(getattr(value, name), kind, f"{where}.{name}")
 
