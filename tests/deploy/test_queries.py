@@ -76,6 +76,7 @@ class Prometheus:
                     f"--config.file={folder / 'prometheus.yml'}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}",
+                    "--rules.alert.resend-delay=2s",  # what it has to say before it has found Alertmanager
                 ],
                 stdout=log,
                 stderr=log,
@@ -157,12 +158,8 @@ def test_every_query_of_every_panel_and_rule_has_data_and_none_errs(
     assert [(rule["name"], rule.get("lastError")) for rule in evaluated if rule["health"] != "ok"] == []
     [watchdog] = [rule for rule in evaluated if rule["name"] == "CrmwatchWatchdog"]
     assert watchdog["state"] == "firing"
-    heard = {
-        alert["labels"]["alertname"]
-        for path, body in received.posts
-        if path == "/heartbeat"
-        for alert in body["alerts"]
-    }
+    wait_for(lambda: received.to("/heartbeat"), running.log)
+    heard = {alert["labels"]["alertname"] for body in received.to("/heartbeat") for alert in body["alerts"]}
     assert heard == {"CrmwatchWatchdog"}
 
     for path in DASHBOARDS:
