@@ -35,6 +35,7 @@ class Pipeline:
         partitions: int,
         settings: Mapping[str, Any],
         sections: Mapping[str, Any] | None = None,
+        replication: int = 1,
     ) -> None:
         self.bootstrap = bootstrap
         self.names = names
@@ -45,8 +46,7 @@ class Pipeline:
         self._sections = {"worker": worker, "topics": msgspec.structs.asdict(names), **(sections or {})}
         self._settings.write_bytes(msgspec.toml.encode(self._sections))
         self.workers: list[Child] = []
-        assert ensure(bootstrap, plan(partitions, 1, names)) == []
-        self._admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap)
+        assert ensure(bootstrap, plan(partitions, replication, names)) == []
 
     def __enter__(self) -> Self:
         return self
@@ -55,17 +55,16 @@ class Pipeline:
         for worker in self.workers:
             if worker.exit_code is None:
                 worker.kill()
-        self._admin.close()
 
     def set(self, section: str, key: str, value: Any) -> None:
         """Set something for the workers that are started from now on."""
         self._sections[section][key] = value
         self._settings.write_bytes(msgspec.toml.encode(self._sections))
 
-    def start_worker(self) -> Child:
+    def start_worker(self, *flags: str) -> Child:
         """One more worker."""
         log = self._folder / f"worker-{len(self.workers)}.log"
-        worker = Child(["worker", "--settings", str(self._settings)], log)
+        worker = Child(["worker", "--settings", str(self._settings), *flags], log)
         self.workers.append(worker)
         return worker
 
@@ -90,7 +89,8 @@ class Pipeline:
     def committed(self, topic: str) -> int:
         """The sum of the group's committed offsets."""
         try:
-            offsets = self._admin.list_group_offsets(self.names.app_id)[self.names.app_id]
+            with self._client() as admin:
+                offsets = admin.list_group_offsets(self.names.app_id)[self.names.app_id]
         except (
             CoordinatorLoadInProgressError,
             CoordinatorNotAvailableError,
@@ -101,7 +101,8 @@ class Pipeline:
 
     def assignments(self) -> dict[str, int]:
         """Member of the group → how many partitions it has."""
-        group = self._admin.describe_groups([self.names.app_id])[self.names.app_id]
+        with self._client() as admin:
+            group = admin.describe_groups([self.names.app_id])[self.names.app_id]
         return {
             member["member_id"]: sum(
                 len(one["partitions"])
@@ -109,6 +110,10 @@ class Pipeline:
             )
             for member in group["members"]
         }
+
+    def _client(self) -> Any:
+        # A new one each time: a client asks the coordinator that it once found, also after the group has another.
+        return KafkaAdminClient(bootstrap_servers=self.bootstrap)
 
     def end(self, topic: str) -> int:
         """The sum of a topic's end offsets."""
