@@ -1,8 +1,9 @@
 """What each peer of `stream.py` loses or counts twice when it is killed half-way and started again.
 
-Records of known users arrive at a steady rate. Every peer, in a group of its own, dies of SIGKILL with half of them
-taken, and is started again at once, with its defaults for committing and saving. In the end each user's count in its
-state is held against the log: fewer are lost, more are counted twice. What is lost and doubled of one user cancels out.
+Records of known users arrive at a steady rate, from when every peer has had its first. Each, in a group of its own,
+dies of SIGKILL with half of them taken, and is started again at once, with its defaults for committing and saving. In
+the end each user's count in its state is held against the log: fewer are lost, more are counted twice. What is lost
+and doubled of one user cancels out.
 All peers run side by side, so that the log is the same and a peer's long wait costs no other one time.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.feed import Keyed, steadily
+from benchmarks.feed import Keyed, fill, steadily
 from benchmarks.peers.job import Task
 from benchmarks.peers.process import Peer, Running
 
@@ -53,12 +54,22 @@ def damage(
     """
     keyed = known_users(records)
     stopped = threading.Event()
-    with ThreadPoolExecutor(len(peers) + 1) as pool:
+    begun = [threading.Event() for _ in peers]
+    fill(task.bootstrap, task.topic, task.partitions, keyed[:USERS])
+    with ThreadPoolExecutor(len(peers)) as pool:
         runs = {
-            peer.name: pool.submit(_killed_once, peer, _own(task, number), records, limit_seconds)
+            peer.name: pool.submit(
+                _killed_once, peer, _own(task, number), records, limit_seconds, begun[number]
+            )
             for number, peer in enumerate(peers)
         }
-        fed = pool.submit(steadily, task.bootstrap, task.topic, task.partitions, keyed, rate, stopped.is_set)
+        for one in begun:
+            one.wait()
+        feeding = threading.Thread(
+            target=steadily,
+            args=(task.bootstrap, task.topic, task.partitions, keyed[USERS:], rate, stopped.is_set),
+        )
+        feeding.start()
         found: dict[str, Damage | str] = {}
         for name, run in runs.items():
             try:
@@ -66,7 +77,7 @@ def damage(
             except RuntimeError as error:
                 found[name] = str(error)
         stopped.set()
-        fed.result()
+        feeding.join()
     return found
 
 
@@ -76,8 +87,14 @@ def _own(task: Task, number: int) -> Task:
     )
 
 
-def _killed_once(peer: Peer, task: Task, records: int, limit_seconds: float) -> Damage:
+def _killed_once(
+    peer: Peer, task: Task, records: int, limit_seconds: float, begun: threading.Event
+) -> Damage:
     with Running(peer, msgspec.structs.replace(task, kill_at=records // 2)) as first:
+        try:
+            first.begin(limit_seconds)
+        finally:
+            begun.set()
         first.killed(limit_seconds)
     killed_at = time.time()
     with Running(peer, task) as second:

@@ -19,9 +19,11 @@ from pathlib import Path
 import msgspec
 from river.stats import EWMean
 
-__all__ = ["Course", "Level", "Report", "Task", "Usage", "task", "usage", "value_of"]
+__all__ = ["BEGUN", "Course", "Level", "Report", "Task", "Usage", "task", "usage", "value_of"]
 
 PREFIX = "BENCH_"
+BEGUN = "begun"
+"""What a peer that is to die says when it has taken its first record."""
 FADING = 0.05
 LEAST = 10
 """So many records of a user before one can be far out."""
@@ -152,6 +154,8 @@ class Course:
         if not self._first_at:
             self._began, self._cpu_began = time.perf_counter(), time.process_time()
             self._first_at = time.time()
+            if self._kill_at is not None:
+                _say(BEGUN)
         self._records += 1
         self._alerts += alerted
         if self._counts is not None:
@@ -173,17 +177,19 @@ class Course:
             first_at=self._first_at,
             counts=self._counts or {},
         )
-        out = sys.__stdout__  # frameworks put something else in the place of `sys.stdout`
-        assert out is not None
-        out.write(
-            f"\n{msgspec.json.encode(report).decode()}\n"
-        )  # a line of its own, whatever they have begun
-        out.flush()
+        _say(msgspec.json.encode(report).decode())
 
     def _watch(self, idle_seconds: float) -> None:
         while not self._records or time.perf_counter() - self._last < idle_seconds:
             time.sleep(0.1)
         self._report(self._last)
+
+
+def _say(what: str) -> None:
+    out = sys.__stdout__  # frameworks put something else in the place of `sys.stdout`
+    assert out is not None
+    out.write(f"\n{what}\n")  # a line of its own, whatever they have begun
+    out.flush()
 
 
 def usage(pid: int | str = "self") -> Usage:

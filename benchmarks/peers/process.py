@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.peers.job import Report, Task
+from benchmarks.peers.job import BEGUN, Report, Task
 
 __all__ = ["PEERS", "Peer", "Running"]
 
@@ -88,15 +88,11 @@ class Running:
 
     def report(self, seconds: float) -> Report:
         """What it says in the end. Raises `RuntimeError` if it ends without a report or takes too long."""
-        late = threading.Timer(seconds, self._process.kill)
-        late.start()
-        try:
-            for line in self._process.stdout or ():
-                if line.startswith(b'{"records"'):
-                    return msgspec.json.decode(line, type=Report)
-        finally:
-            late.cancel()
-        raise RuntimeError(f"{self.peer.name}: no report within {seconds:.0f} s; {self._last_words()}")
+        return msgspec.json.decode(self._line(b'{"records"', seconds), type=Report)
+
+    def begin(self, seconds: float) -> None:
+        """Wait for the first record of one that is to die. Raises `RuntimeError` as `report` does."""
+        self._line(BEGUN.encode(), seconds)
 
     def killed(self, seconds: float) -> None:
         """Wait until it has killed itself, as its task says. Raises `RuntimeError` if it ends otherwise."""
@@ -108,6 +104,17 @@ class Running:
             ) from None
         if code != -9:
             raise RuntimeError(f"{self.peer.name}: ended with {code}; {self._last_words()}")
+
+    def _line(self, beginning: bytes, seconds: float) -> bytes:
+        late = threading.Timer(seconds, self._process.kill)
+        late.start()
+        try:
+            for line in self._process.stdout or ():
+                if line.startswith(beginning):
+                    return line
+        finally:
+            late.cancel()
+        raise RuntimeError(f"{self.peer.name}: not a word within {seconds:.0f} s; {self._last_words()}")
 
     def _last_words(self) -> str:
         return f"its log ends with: {self._log.read_text(errors='replace')[-1500:]}"

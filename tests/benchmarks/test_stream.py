@@ -73,7 +73,7 @@ def test_all_are_compared_in_one_run(
     found = compare(kafka.bootstrap, tmp_path, world(600, 20), 1, ("whole", "simple"), [OURS])
     assert list(found) == ["crmwatch worker, keyed", "crmwatch worker, unkeyed", OURS.name]
     assert all(len(each) == 1 and each[0].rate > 0 and each[0].peak_mb > 10 for each in found.values())
-    damage = kill(kafka.bootstrap, tmp_path, [OURS], 600, 200)[OURS.name]
+    damage = kill(kafka.bootstrap, tmp_path, [OURS], 1_600, 250)[OURS.name]
     assert isinstance(damage, Damage)
     assert (damage.lost, damage.doubled) == (0, 0)
     assert damage.away_seconds > 0
