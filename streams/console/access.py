@@ -165,6 +165,7 @@ class Gate:
                 del self._sessions[found.key]
                 return None
             found.seen = now
+            self._sessions.move_to_end(found.key)  # of too many, the one unused the longest goes
             return found
 
     def end(self, key: str) -> bool:

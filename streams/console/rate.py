@@ -30,14 +30,23 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, at what time
         self._lock = threading.Lock()
 
+    def would_allow(self, name: str) -> bool:
+        """Whether once more is allowed; nothing is counted."""
+        with self._lock:
+            return self._left(name, self._clock()) >= 1
+
     def allows(self, name: str) -> bool:
         """Whether once more is allowed; if so it is counted."""
         now = self._clock()
         with self._lock:
-            left, at = self._buckets.pop(name, (self._most, now))
-            left = min(self._most, left + (now - at) * self._most / 60)
+            left = self._left(name, now)
             allowed = left >= 1
+            self._buckets.pop(name, None)
             self._buckets[name] = (left - 1 if allowed else left), now
             if len(self._buckets) > MOST_NAMES:
                 self._buckets.popitem(last=False)
         return allowed
+
+    def _left(self, name: str, now: float) -> float:
+        left, at = self._buckets.get(name, (self._most, now))
+        return min(self._most, left + (now - at) * self._most / 60)

@@ -84,7 +84,7 @@ class Console:
         self._looks = Rate(600)
         self._acts = Rate(60)
         self._reads = Rate(30)
-        self._sign_ins = Rate(10)
+        self._guesses = Rate(10)
         self._part_lock = threading.Lock()
         self._part: tuple[Any, Markup] | None = None
         self.app = Starlette(routes=self._routes())
@@ -172,10 +172,19 @@ class Console:
             return Person(local_name(), Role.ADMIN)
         if self._gate.by_token:
             kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() == "bearer" and request.method == "GET" and self._sign_ins.allows(address):
-                return self._gate.of_token(token.strip())
+            if kind.lower() == "bearer" and request.method == "GET":
+                return self._of_token(token, address)
             return None
         return self._gate.of_proxy(address, request.headers)
+
+    def _of_token(self, token: str, address: str) -> Person | None:
+        """Whose token it is; who has guessed too often has to wait, even with the right one."""
+        if not self._guesses.would_allow(address):
+            return None
+        person = self._gate.of_token(token.strip())
+        if person is None:
+            self._guesses.allows(address)
+        return person
 
     def _still(self, session: Session, request: Request, address: str) -> bool:
         """Whether a session is still of whom the proxy says it is."""
@@ -396,10 +405,10 @@ class Console:
         if request.method == "POST":
             if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
                 return _refused(403, "This form was not ours.")
-            if not self._sign_ins.allows(address):
+            if not self._guesses.would_allow(address):
                 message, status = "Too much at once. Wait a minute.", 429
             else:
-                person = self._gate.of_token(form.get("token", "").strip())
+                person = self._of_token(form.get("token", ""), address)
                 if person is not None:
                     session = self._gate.begin(person, address)
                     self._audit.write("sign_in", who=person.name, role=person.role.word, address=address)
