@@ -53,18 +53,19 @@ def damage(
     `task` says where and with which topic; its group and folder are the beginning of each peer's own.
     """
     keyed = known_users(records)
-    stopped = threading.Event()
+    fed, stopped = threading.Event(), threading.Event()
     begun = [threading.Event() for _ in peers]
     fill(task.bootstrap, task.topic, task.partitions, keyed[:USERS])
     with ThreadPoolExecutor(len(peers)) as pool:
         runs = {
             peer.name: pool.submit(
-                _killed_once, peer, _own(task, number), records, limit_seconds, begun[number]
+                _killed_once, peer, _own(task, number), records, limit_seconds, begun[number], fed
             )
             for number, peer in enumerate(peers)
         }
         for one in begun:
             one.wait()
+        fed.set()
         feeding = threading.Thread(
             target=steadily,
             args=(task.bootstrap, task.topic, task.partitions, keyed[USERS:], rate, stopped.is_set),
@@ -88,13 +89,14 @@ def _own(task: Task, number: int) -> Task:
 
 
 def _killed_once(
-    peer: Peer, task: Task, records: int, limit_seconds: float, begun: threading.Event
+    peer: Peer, task: Task, records: int, limit_seconds: float, begun: threading.Event, fed: threading.Event
 ) -> Damage:
     with Running(peer, msgspec.structs.replace(task, kill_at=records // 2)) as first:
         try:
             first.begin(limit_seconds)
         finally:
             begun.set()
+        fed.wait()
         first.killed(limit_seconds)
     killed_at = time.time()
     with Running(peer, task) as second:
