@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ with warnings.catch_warnings():
 
 from streams.broker import Broker
 from streams.topics import TopicNames
+
+# What is started in the background has been told to ignore Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow; that says nothing of what is tested.
 hypothesis.settings.register_profile(

@@ -33,7 +33,8 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def installed(self) -> bool:
         """Whether it can be run here."""
-        return find_spec(self.package) is not None
+        # Faust, once imported, puts something without a spec in its own place.
+        return self.package in sys.modules or find_spec(self.package) is not None
 
 
 PEERS = (
