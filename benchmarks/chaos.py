@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -134,11 +135,8 @@ def _publish(
                 at_once.wait(max(0.0, began + number / rate - time.monotonic()))
             yield one
 
-    if chosen.spread:
-        target = lambda: pipeline.publish_spread(paced(), seed=chosen.seed)  # noqa: E731
-    else:
-        target = lambda: pipeline.publish_keyed(paced())  # noqa: E731
-    thread = threading.Thread(target=target, name="publish", daemon=True)
+    publish = partial(pipeline.publish_spread, seed=chosen.seed) if chosen.spread else pipeline.publish_keyed
+    thread = threading.Thread(target=publish, args=(paced(),), name="publish", daemon=True)
     thread.start()
     return thread
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
 from typing import Any
 
 import msgspec
@@ -25,10 +26,10 @@ log = logging.getLogger(__name__)
 
 MAX_FEEDBACK = 20_000
 """How many decisions are kept; the oldest go first."""
-MAX_INDICATORS = 500_000
+MAX_INDICATORS = 200_000
 """How many indicators are kept; more are not taken in."""
-MAX_BYTES = 16_384
-"""Nothing larger is a decision or an indicator."""
+MAX_BYTES = 4_096
+"""Nothing larger, its key included, is a decision or an indicator. So all of them take less than 1 GB."""
 
 _feedback = msgspec.json.Decoder(Feedback)
 _indicator = msgspec.json.Decoder(Indicator)
@@ -54,6 +55,8 @@ class Reference:
         self._consumer: Any = None
         self._task: asyncio.Task[None] | None = None
         self._feedback: dict[Feedback, None] = {}
+        self._by_age: list[tuple[int, int, Feedback]] = []  # a heap: when, which, what
+        self._taken = 0
         self.indicators: dict[str, Indicator] = {}
         """Address, network, agent or app → what is known of it."""
 
@@ -109,10 +112,13 @@ class Reference:
 
     def _take_feedback(self, record: Any) -> None:
         word = _read(_feedback, "feedback", record)
-        self._feedback.pop(word, None)
+        if word in self._feedback:  # sent twice
+            return
         self._feedback[word] = None
+        self._taken += 1
+        heappush(self._by_age, (word.time_ms, self._taken, word))
         if len(self._feedback) > MAX_FEEDBACK:
-            del self._feedback[min(self._feedback, key=lambda known: known.time_ms)]
+            del self._feedback[heappop(self._by_age)[2]]
 
     def _take_indicator(self, record: Any) -> None:
         value = (record.key or b"").decode("utf-8", "replace")
@@ -127,7 +133,7 @@ class Reference:
 
 
 def _read(decoder: msgspec.json.Decoder[Any], adapter: str, record: Any) -> Any:
-    if len(record.value or b"") > MAX_BYTES:
+    if len(record.value or b"") + len(record.key or b"") > MAX_BYTES:
         raise RecordError(adapter, _position(record), "too_large", f"more than {MAX_BYTES:,} bytes")
     try:
         return decoder.decode(record.value or b"")

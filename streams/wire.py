@@ -7,7 +7,7 @@ partition is known: that is how a watermark travels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -16,10 +16,15 @@ from detector.event import AccessEvent
 from detector.signal import Signal
 
 __all__ = [
+    "ARRIVAL_HEADER",
+    "HEARTBEAT_SECONDS",
     "NOTHING_KNOWN",
+    "REPEAT_SECONDS",
     "EventsMessage",
     "SignalsMessage",
     "WireError",
+    "arrival",
+    "arrived",
     "decode_events",
     "decode_signals",
     "encode",
@@ -36,6 +41,12 @@ PACKED_BYTES = 900_000
 """A packed message is closed when it has grown to this size."""
 NOTHING_KNOWN = -(1 << 62)
 """The watermark of a partition that nothing has come from."""
+HEARTBEAT_SECONDS = 1.0
+"""How often a shard is told how far a partition is when that has changed; a desk four times as often."""
+REPEAT_SECONDS = 5.0
+"""How often it is told when nothing has changed, for one that has just been taken over."""
+ARRIVAL_HEADER = "crmwatch-arrived"
+"""The header that says when the first of the records behind a message came to Kafka."""
 
 
 class WireError(ValueError):
@@ -76,6 +87,20 @@ encode = _encoder.encode
 """A message as bytes."""
 encode_event = _encoder.encode
 encode_signal = _encoder.encode
+
+
+def arrived(first_ms: int | None) -> tuple[tuple[str, bytes], ...]:
+    """The header for records the first of which came at that time, in milliseconds since 1970 UTC."""
+    # Kafka gives a record that has no time -1.
+    return () if first_ms is None or first_ms < 0 else ((ARRIVAL_HEADER, b"%d" % first_ms),)
+
+
+def arrival(record: Any) -> int | None:
+    """When the first of the records behind a message came to Kafka, if it says so."""
+    for name, value in record.headers:
+        if name == ARRIVAL_HEADER:
+            return int(value)
+    return None
 
 
 def decode_events(data: bytes) -> tuple[EventsMessage, list[tuple[int, AccessEvent]]]:

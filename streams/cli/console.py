@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from streams.cli.screen import errors, fail, settings
+from streams.cli.screen import errors, fail, plain, settings
 from streams.config import Config
+from streams.connection import ConnectError, reach
 
 __all__ = ["console"]
 
@@ -46,13 +48,13 @@ def console(
 
 def _run(config: Config, path: Path) -> None:
     from streams.console.access import AccessError
-    from streams.console.index import IndexError_
+    from streams.console.index import IndexFault
     from streams.console.service import Service
 
     listening = _listen(config.console.host, config.console.port)
     try:
         service = Service(config, path)
-    except (AccessError, IndexError_, OSError) as error:
+    except (AccessError, IndexFault, OSError) as error:
         fail(str(error))
     scheme = "http" if config.console.cert_file is None else "https"
     where = f"[{config.console.host}]" if ":" in config.console.host else config.console.host
@@ -60,6 +62,10 @@ def _run(config: Config, path: Path) -> None:
         f"crmwatch console: {config.worker.bootstrap}, {scheme}://{where}:{listening.getsockname()[1]}/",
         soft_wrap=True,
     )
+    try:
+        reach(config.worker.bootstrap, config.kafka)
+    except ConnectError as error:
+        errors().print(Text(f"{plain(str(error))} The console waits for it."), soft_wrap=True)
     asyncio.run(service.serve(listening))
 
 

@@ -221,6 +221,8 @@ def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
         table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")
     table.add_row("alerts", f"{summary.alerts:,} on {len(ranked):,} incidents")
     screen.print(table)
+    if not summary.records:
+        screen.print("There was no record in it: is this the right path?")
     if summary.unknown:
         screen.print("No adapter knows the format of what lies in:")
         for folder, count in summary.unknown.items():

@@ -26,7 +26,7 @@ from streams.config import Config
 from streams.connection import ConnectError, arguments, reach
 from streams.topics import TopicsError, partitions
 
-__all__ = ["Finding", "Incidents", "tail"]
+__all__ = ["Incidents", "ShownAlert", "tail"]
 
 HOUR_MS = 3_600_000
 MAX_INCIDENTS = 10_000
@@ -53,7 +53,7 @@ class _Unmapped(msgspec.Struct, frozen=True):
     crmwatch: _Own
 
 
-class Finding(msgspec.Struct, frozen=True):
+class ShownAlert(msgspec.Struct, frozen=True):
     """What is shown of an alert."""
 
     time: int
@@ -71,7 +71,7 @@ class Finding(msgspec.Struct, frozen=True):
         return own.identity.rpartition("/")[2] or own.network or "the tenant as a whole"
 
 
-_decoder = msgspec.json.Decoder(Finding)
+_decoder = msgspec.json.Decoder(ShownAlert)
 
 
 class Incidents:
@@ -83,13 +83,13 @@ class Incidents:
     def __init__(self, severity: Severity = Severity.INFORMATIONAL, since_ms: int = 0) -> None:
         self._severity = severity
         self._since_ms = since_ms
-        self._open: dict[str, tuple[Finding, float]] = {}
+        self._open: dict[str, tuple[ShownAlert, float]] = {}
         self.newest_ms: int | None = None
         """Event time of the newest alert."""
         self.unreadable = 0
         """How many messages were no alerts."""
 
-    def take(self, body: bytes | None, now: float) -> Finding | None:
+    def take(self, body: bytes | None, now: float) -> ShownAlert | None:
         """Take an alert in that came at `now`; it, if it is one that is shown."""
         try:
             finding = _decoder.decode(body or b"")
@@ -110,12 +110,12 @@ class Incidents:
         return finding
 
     @property
-    def open(self) -> list[Finding]:
+    def open(self) -> list[ShownAlert]:
         """The open ones, by risk, the highest first."""
         found = [finding for finding, _ in self._open.values()]
         return sorted(found, key=lambda one: (-one.risk_score, -one.time, one.finding_info.uid))
 
-    def has_grown(self, finding: Finding, now: float) -> bool:
+    def has_grown(self, finding: ShownAlert, now: float) -> bool:
         """Whether it was told of a moment ago."""
         return now - self._open[finding.finding_info.uid][1] < GROWN_SECONDS
 
@@ -200,7 +200,7 @@ def _print_lines(incidents: Incidents, messages: Iterable[list[bytes | None]], *
         screen.print(table(incidents, time.monotonic()))
 
 
-def _line(finding: Finding) -> Text:
+def _line(finding: ShownAlert) -> Text:
     line = alert_line(
         finding.severity_id,
         finding.activity_id,

@@ -69,6 +69,8 @@ class Session(msgspec.Struct):
     person: Person
     address: str
     csrf: str
+    name: str
+    """What an administrator ends it by; nobody gets in with it."""
     began: float
     seen: float
 
@@ -147,7 +149,8 @@ class Gate:
     def begin(self, person: Person, address: str) -> Session:
         """A new session."""
         now = monotonic()
-        session = Session(secrets.token_urlsafe(32), person, address, secrets.token_urlsafe(32), now, now)
+        key, csrf, name = secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_hex(6)
+        session = Session(key, person, address, csrf, name, now, now)
         with self._lock:
             self._sessions[session.key] = session
             if len(self._sessions) > MOST_SESSIONS:

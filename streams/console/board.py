@@ -8,9 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from streams.console import health, incidents
+from streams.console.freshness import Feed
 from streams.console.incidents import Listed
 from streams.console.leaving import Leaving, leaving
-from streams.console.pulse import Feed
 from streams.console.tables import Column, Kind, Table
 
 __all__ = ["Board", "Reason", "State", "board", "judged", "leaving_table"]

@@ -13,8 +13,8 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streams.config import Config
 from streams.connection import ConnectError, arguments, reach
+from streams.console.freshness import Freshness
 from streams.console.index import Index
-from streams.console.pulse import Pulse
 
 __all__ = ["Follower"]
 
@@ -33,9 +33,9 @@ PARTITION_BYTES = 8 * 1024 * 1024
 class Follower:
     """A thread that is the index's only writer."""
 
-    def __init__(self, index: Index, pulse: Pulse, config: Config) -> None:
+    def __init__(self, index: Index, freshness: Freshness, config: Config) -> None:
         self._index = index
-        self._pulse = pulse
+        self._freshness = freshness
         self._at = config.worker.bootstrap
         self._kafka = config.kafka
         self._topics = config.topics
@@ -68,12 +68,12 @@ class Follower:
             try:
                 self._follow()
             except (KafkaError, ConnectError) as error:
-                self._pulse.lost(str(error) or type(error).__name__)
+                self._freshness.lost(str(error) or type(error).__name__)
                 self._stopping.wait(RETRY_SECONDS)
             except BaseException as error:  # a page that stands still must say so
                 log.exception("the index can no longer be written")
                 self.fatal = error
-                self._pulse.lost(f"the index can no longer be written: {error}")
+                self._freshness.lost(f"the index can no longer be written: {error}")
                 return
 
     def _follow(self) -> None:
@@ -114,8 +114,8 @@ class Follower:
                     positions = {
                         (tp.topic, tp.partition): records[-1].offset + 1 for tp, records in fetched.items()
                     }
-                    self._pulse.read(positions, shown=bool(said - {self._topics.profiles_changelog}))
-                    if not self._pulse.feed.caught_up:
+                    self._freshness.read(positions, shown=bool(said - {self._topics.profiles_changelog}))
+                    if not self._freshness.feed.caught_up:
                         asked = 0.0
         finally:
             consumer.close()
@@ -144,8 +144,8 @@ class Follower:
 
     def _ask(self, consumer: Any, assigned: list[Any]) -> None:
         if not assigned:
-            self._pulse.lost("the topics are not there yet: run crmwatch topics")
+            self._freshness.lost("the topics are not there yet: run crmwatch topics")
             return
         ends = consumer.end_offsets(assigned, timeout_ms=ANSWER_MS)
         behind = sum(max(0, end - consumer.position(tp, timeout_ms=ANSWER_MS)) for tp, end in ends.items())
-        self._pulse.heard(behind)
+        self._freshness.heard(behind)

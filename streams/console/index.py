@@ -9,28 +9,23 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from detector.alert import Activity
-from detector.feedback import Feedback, Verdict
 from detector.identity import profile as profiles
-from detector.identity.novelty import network
 from detector.signal import Signal, SignalKind
 from streams import wire
 from streams.config import ConsoleSettings
+from streams.console.decided import enter_feedback
 from streams.console.schema import SCHEMA, SCHEMA_VERSION
-from streams.report.incident import Incident, read
+from streams.console.told import enter_alert
 from streams.topics import TopicNames
 
-__all__ = ["PERSONAL", "POSITIONS_HEADER", "Index", "IndexError_"]
+__all__ = ["PERSONAL", "Index", "IndexFault"]
 
-POSITIONS_HEADER = "crmwatch-positions"
-"""The header in which an alert's Kafka record says where the quoted records lie."""
 PERSONAL = "personal"
 """The category of a tick whose rows are not told by category: all personal data."""
 DAY_MS = 86_400_000
@@ -38,16 +33,14 @@ MOST_TICK_DAYS = 35
 """Ticks are compared with those of four weeks before; older ones are dropped."""
 MOST_UNREADABLE = 1_000
 PRUNE_EVERY_MS = 3_600_000
-_SOURCE = "source"
 
 _UNREADABLE = (
     msgspec.MsgspecError, wire.WireError, profiles.ProfileError, ValueError, TypeError, OverflowError, RecursionError,
     sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
 )  # fmt: skip
-_feedback = msgspec.json.Decoder(Feedback)
 
 
-class IndexError_(Exception):  # noqa: N801, N818 - Python has an IndexError of its own
+class IndexFault(Exception):  # noqa: N818 - Python has an IndexError of its own
     """Why the index cannot be used; one sentence for a person."""
 
 
@@ -169,7 +162,7 @@ class Index:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = OFF")  # what is lost is read again
         except sqlite3.OperationalError as error:
-            raise IndexError_(f"the index {self._path} cannot be opened: {error}") from error
+            raise IndexFault(f"the index {self._path} cannot be opened: {error}") from error
         return connection
 
     def _may_be_deleted(self) -> None:
@@ -177,7 +170,7 @@ class Index:
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
             head = file.read(16)
             if head and head != b"SQLite format 3\x00":
-                raise IndexError_(f"{self._path} is there and is no index: name another file with --index")
+                raise IndexFault(f"{self._path} is there and is no index: name another file with --index")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -208,190 +201,20 @@ class Index:
             (record.topic, record.partition, record.offset - MOST_UNREADABLE),
         )
 
-    # --- alerts
+    # --- what each topic's records mean
 
     def _alert(self, record: Any) -> None:
-        value = record.value
-        if value is None:  # the topic has been told to forget it
-            uid = (record.key or b"").decode("utf-8", "replace")
-            self._forget([uid])
+        if record.value is None:  # the topic has been told to forget it
+            self._forget([(record.key or b"").decode("utf-8", "replace")])
             return
-        body = msgspec.json.decode(value)
-        if not isinstance(body, dict):
-            raise TypeError("an alert is a JSON object")
-        positions = _positions(record.headers)
-        incident = read(body, positions, ())
-        if not incident.uid:
-            raise ValueError("an alert without finding_info.uid")
-        activity = body.get("activity_id")
-        activity = activity if activity in [*Activity] else int(Activity.UPDATE)
-        time_ms = _whole(body.get("time"), incident.end_ms)
-        added = self._writer.execute(
-            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                incident.uid,
-                blake2b(value, digest_size=16).digest(),
-                record.partition,
-                record.offset,
-                record.timestamp,
-                time_ms,
-                activity,
-                incident.severity,
-                incident.risk or 0,
-                incident.rows,
-                incident.sentence,
-            ),
-        ).rowcount
-        if not added:  # delivered twice
-            return
-        self._newest_ms = max(self._newest_ms, time_ms)
-        own = _part(_part(body, "unmapped"), "crmwatch")
-        tenant = str(_part(body, "metadata").get("tenant_uid") or "")
-        identity, where = str(own.get("identity") or ""), str(own.get("network") or "")
-        self._writer.execute(
-            """
-            INSERT INTO incidents (uid, tenant, identity, network, source, title, detectors, actor, severity, risk,
-                rows, start_ms, end_ms, time_ms, closed, open, body, positions)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
-            ON CONFLICT (uid) DO UPDATE SET tenant = excluded.tenant, identity = excluded.identity,
-                network = excluded.network, source = excluded.source, title = excluded.title,
-                detectors = excluded.detectors, actor = excluded.actor, severity = excluded.severity,
-                risk = excluded.risk, rows = excluded.rows, start_ms = excluded.start_ms, end_ms = excluded.end_ms,
-                time_ms = excluded.time_ms, closed = excluded.closed, body = excluded.body,
-                positions = excluded.positions
-            """,
-            (
-                incident.uid,
-                tenant,
-                identity,
-                where,
-                _source(body),
-                incident.title,
-                " ".join(incident.detectors),
-                incident.actor,
-                incident.severity,
-                incident.risk or 0,
-                incident.rows,
-                incident.start_ms,
-                incident.end_ms,
-                time_ms,
-                activity == Activity.CLOSE,
-                value,
-                msgspec.json.encode(positions),
-            ),
-        )
-        self._quote(incident, tenant)
-        self._find_by(incident, body, tenant, identity, where)
-        self._decide(incident.uid)
-        self._said.add(self._topics.alerts)
-
-    def _quote(self, incident: Incident, tenant: str) -> None:
-        self._writer.executemany(
-            "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    incident.uid,
-                    event.event_id,
-                    event.time_ms,
-                    event.operation,
-                    event.rows,
-                    msgspec.json.encode(event.objects).decode(),
-                    f"{tenant}/{event.actor}" if event.actor else "",
-                    event.ip,
-                    network(event.ip) if event.ip else "",
-                    event.user_agent,
-                    event.app,
-                    event.position,
-                )
-                for event in incident.quoted
-            ],
-        )
-
-    def _find_by(
-        self, incident: Incident, body: Mapping[str, Any], tenant: str, identity: str, where: str
-    ) -> None:
-        found = {("user", name) for name in (*incident.identities, identity, incident.actor)}
-        found |= {("address", address) for address in (*incident.addresses, where)}
-        found |= {("app", text) for event in incident.quoted for text in (event.app, event.user_agent)}
-        found |= {
-            ("user", f"{tenant}/{actor}")
-            for actor in _part(_part(body, "unmapped"), "crmwatch").get("actors") or ()
-        }
-        self._writer.executemany(
-            "INSERT OR IGNORE INTO terms VALUES (?, ?, ?)",
-            [(kind, value, incident.uid) for kind, value in sorted(found) if value],
-        )
-
-    # --- decisions
+        time_ms = enter_alert(self._writer, record)
+        if time_ms is not None:
+            self._newest_ms = max(self._newest_ms, time_ms)
+            self._said.add(self._topics.alerts)
 
     def _decision(self, record: Any) -> None:
-        word = _feedback.decode(record.value or b"")
-        self._writer.execute(
-            "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                record.partition,
-                record.offset,
-                word.verdict.value,
-                word.time_ms,
-                word.incident,
-                word.identity,
-                word.until_ms,
-                word.by,
-                word.reason,
-                word.assignee,
-            ),
-        )
+        enter_feedback(self._writer, record)
         self._said.add(self._topics.feedback)
-        if word.incident:
-            self._decide(word.incident)
-        if word.identity:
-            about = self._writer.execute("SELECT uid FROM incidents WHERE identity = ?", (word.identity,))
-            for (uid,) in about.fetchall():
-                self._decide(uid)
-
-    def _decide(self, uid: str) -> None:
-        """Work out anew what has been decided about an incident, in the order in which it was."""
-        state: dict[str, Any] = {
-            "acknowledged_ms": None,
-            "acknowledged_by": "",
-            "assignee": "",
-            "confirmed_ms": None,
-            "muted_until_ms": None,
-            "ended_ms": None,
-            "ended_as": "",
-        }
-        words = self._writer.execute(
-            """
-            SELECT verdict, time_ms, incident, until_ms, by, assignee FROM feedback WHERE incident = :uid
-            UNION
-            SELECT verdict, time_ms, incident, until_ms, by, assignee FROM feedback
-            WHERE incident = '' AND identity = (SELECT identity FROM incidents WHERE uid = :uid)
-            ORDER BY time_ms, verdict, by
-            """,
-            {"uid": uid},
-        )
-        for verdict, time_ms, incident, until_ms, by, assignee in words.fetchall():
-            if verdict == Verdict.MUTED:
-                state["muted_until_ms"] = until_ms
-            elif incident != uid:
-                continue
-            elif verdict == Verdict.ACKNOWLEDGED and state["acknowledged_ms"] is None:
-                state |= {"acknowledged_ms": time_ms, "acknowledged_by": by}
-            elif verdict == Verdict.ASSIGNED:
-                state["assignee"] = assignee
-                if state["acknowledged_ms"] is None:
-                    state |= {"acknowledged_ms": time_ms, "acknowledged_by": by}
-            elif verdict == Verdict.CONFIRMED and state["confirmed_ms"] is None:
-                state["confirmed_ms"] = time_ms
-            elif verdict in (Verdict.CLOSED, Verdict.EXPECTED) and state["ended_ms"] is None:
-                state |= {"ended_ms": time_ms, "ended_as": verdict}
-        self._writer.execute(
-            f"UPDATE incidents SET {', '.join(f'{name} = :{name}' for name in state)},"  # noqa: S608 - our own names
-            " open = (closed = 0 AND :ended_ms IS NULL) WHERE uid = :uid",
-            state | {"uid": uid},
-        )
-
-    # --- ticks and profiles
 
     def _signals(self, record: Any) -> None:
         _, signals = wire.decode_signals(record.value or b"")
@@ -469,32 +292,3 @@ class Index:
     def _forget(self, uids: list[str]) -> None:
         for table in ("incidents", "versions", "evidence", "terms"):
             self._writer.executemany(f"DELETE FROM {table} WHERE uid = ?", [(uid,) for uid in uids])  # noqa: S608
-
-
-def _positions(headers: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
-    for name, value in headers or ():
-        if name == POSITIONS_HEADER and value:
-            found = msgspec.json.decode(value)
-            if isinstance(found, dict):
-                return {str(event): str(where) for event, where in found.items()}
-    return {}
-
-
-def _source(body: Mapping[str, Any]) -> str:
-    """``tenant/adapter/operation`` of an incident that is about a source."""
-    analyses = body.get("anomaly_analyses")
-    for analysis in analyses if isinstance(analyses, list) else ():
-        targets = analysis.get("analysis_targets") if isinstance(analysis, dict) else None
-        for target in targets if isinstance(targets, list) else ():
-            if isinstance(target, dict) and target.get("type") == _SOURCE:
-                return str(target.get("name") or "")
-    return ""
-
-
-def _part(value: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _whole(value: Any, otherwise: int) -> int:
-    return value if isinstance(value, int) and abs(value) < 1 << 62 else otherwise

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from markupsafe import Markup
@@ -23,13 +23,14 @@ from starlette.staticfiles import StaticFiles
 
 from streams.config import Config
 from streams.console import pages, views
-from streams.console.access import Gate, Person, Role, Session, local_name
+from streams.console.access import Gate, Role, Session
 from streams.console.actions import ActionError, Sender, decision
 from streams.console.audit import Audit
+from streams.console.entrance import HEADERS, LANGUAGE, SESSION, Entrance, form_of, refused
 from streams.console.follower import Follower
+from streams.console.freshness import Freshness
 from streams.console.incidents import one
 from streams.console.index import Index
-from streams.console.pulse import Pulse
 from streams.console.rate import Rate
 from streams.console.raw import RawError, read_raw
 from streams.console.tables import as_csv, as_json
@@ -38,31 +39,15 @@ from streams.console.words import Language, Words, accepted
 
 __all__ = ["Console"]
 
-SESSION, LANGUAGE, THEME = "crmwatch_session", "crmwatch_language", "crmwatch_theme"
+THEME = "crmwatch_theme"
 THEMES = ("auto", "light", "dark")
 YEAR_SECONDS = 365 * 86_400
-MOST_FORM_BYTES = 16_384
 MOST_STREAMS = 300
 READ_BACK_SECONDS = 3.0
 """How long a page waits for a decision to come back from Kafka before it is shown."""
 BEAT_SECONDS = 5.0
 REST_SECONDS = 0.4
 """Between two events of a feed."""
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-_HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
 Answer = Callable[[Visit], Response]
 
 
@@ -70,21 +55,21 @@ class Console:
     """The application; `app` is what a server runs."""
 
     def __init__(
-        self, config: Config, index: Index, pulse: Pulse, follower: Follower, gate: Gate, audit: Audit
+        self, config: Config, index: Index, freshness: Freshness, follower: Follower, gate: Gate, audit: Audit
     ) -> None:
         self._config = config
         self._index = index
-        self._pulse = pulse
+        self._freshness = freshness
         self._follower = follower
         self._gate = gate
         self._audit = audit
+        self._entrance = Entrance(gate, config.console, audit)
         self._sender = Sender(config)
         self._stopping = False
         self._streams = 0
         self._looks = Rate(600)
         self._acts = Rate(60)
         self._reads = Rate(30)
-        self._guesses = Rate(10)
         self._part_lock = threading.Lock()
         self._part: tuple[Any, Markup] | None = None
         self.app = Starlette(routes=self._routes())
@@ -92,7 +77,7 @@ class Console:
     def stop(self) -> None:
         """Let feeds end, so that the server can."""
         self._stopping = True
-        self._pulse.wake()
+        self._freshness.wake()
         self._sender.close()
 
     def _routes(self) -> list[BaseRoute]:
@@ -111,7 +96,7 @@ class Console:
             page("/admin", self._admin, Role.ADMIN),
             page("/admin", self._administer, Role.ADMIN, "POST"),
             page("/sign-out", self._sign_out, Role.VIEWER, "POST"),
-            Route("/sign-in", self._sign_in, methods=["GET", "POST"]),
+            Route("/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
             Route("/events", self._events),
             Route("/live", self._live),
             Mount("/static", _Static(directory=static)),
@@ -122,20 +107,20 @@ class Console:
 
     async def _serve(self, answer: Answer, role: Role, request: Request) -> Response:
         """Let somebody in, look whether they may, and answer."""
-        if not self._is_asked_for(request):
-            return _refused(421, "This is not the name of this console.")
+        if not self._entrance.is_asked_for(request):
+            return refused(421, "This is not the name of this console.")
         address = request.client.host if request.client else ""
         session = self._gate.session(request.cookies.get(SESSION))
-        if session is not None and not self._still(session, request, address):
+        if session is not None and not self._entrance.still(session, request, address):
             self._gate.end(session.key)
             session = None
         begun = session is None
         if session is None:
-            person = self._who(request, address)
+            person = self._entrance.who(request, address)
             if person is None:
-                return self._to_sign_in(request)
+                return self._entrance.to_sign_in(request)
             session = self._gate.begin(person, address)
-        visit = self._visit(request, session, address, await _form(request))
+        visit = self._visit(request, session, address, await form_of(request))
         response = await run_in_threadpool(self._answer, answer, role, visit, begun)
         self._dress(response, visit, begun)
         return response
@@ -167,40 +152,6 @@ class Console:
         except (ActionError, RawError) as error:
             return self._sorry(visit, 400, str(error))
 
-    def _who(self, request: Request, address: str) -> Person | None:
-        if self._gate.open:
-            return Person(local_name(), Role.ADMIN)
-        if self._gate.by_token:
-            kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() == "bearer" and request.method == "GET":
-                return self._of_token(token, address)
-            return None
-        return self._gate.of_proxy(address, request.headers)
-
-    def _of_token(self, token: str, address: str) -> Person | None:
-        """Whose token it is; who has guessed too often has to wait, even with the right one."""
-        if not self._guesses.would_allow(address):
-            return None
-        person = self._gate.of_token(token.strip())
-        if person is None:
-            self._guesses.allows(address)
-        return person
-
-    def _still(self, session: Session, request: Request, address: str) -> bool:
-        """Whether a session is still of whom the proxy says it is."""
-        if self._gate.open or self._gate.by_token:
-            return True
-        return self._gate.of_proxy(address, request.headers) == session.person
-
-    def _is_asked_for(self, request: Request) -> bool:
-        """Whether the name in the address is ours: another site's may have been made to lead here."""
-        settings = self._config.console
-        if not self._gate.open and not settings.names:
-            return True
-        host = urlsplit(f"//{request.headers.get('host', '')}").netloc.rsplit("@", 1)[-1]
-        name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
-        return name.lower() in {*_HERE, *(known.lower() for known in settings.names)}
-
     def _visit(self, request: Request, session: Session, address: str, form: Mapping[str, str]) -> Visit:
         query = (
             dict(parse_qsl(request.url.query, keep_blank_values=False, max_num_fields=30))
@@ -226,7 +177,7 @@ class Console:
             theme=theme if theme in THEMES else "auto",
             chosen=tuple((name, query[name]) for name in ("lang", "theme") if name in query),
             db=self._index.reader,
-            feed=self._pulse.feed,
+            feed=self._freshness.feed,
             newest_ms=self._index.newest_ms,
             now_ms=round(time() * 1000),
             secure=self._gate.secure,
@@ -240,17 +191,12 @@ class Console:
         if self._gate.secure:
             response.headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
         if begun:
-            self._cookie(response, SESSION, visit.session.key, None)
+            self._entrance.cookie(response, SESSION, visit.session.key, None)
         for name, value in visit.chosen:
             if name == "lang" and value in set(Language):
-                self._cookie(response, LANGUAGE, value, YEAR_SECONDS)
+                self._entrance.cookie(response, LANGUAGE, value, YEAR_SECONDS)
             elif name == "theme" and value in THEMES:
-                self._cookie(response, THEME, value, YEAR_SECONDS)
-
-    def _cookie(self, response: Response, name: str, value: str, seconds: int | None) -> None:
-        response.set_cookie(
-            name, value, max_age=seconds, httponly=True, samesite="strict", secure=self._gate.secure
-        )
+                self._entrance.cookie(response, THEME, value, YEAR_SECONDS)
 
     # --- pages
 
@@ -349,7 +295,7 @@ class Console:
         self._audit.write(
             "decision", **_by(visit), **told, record=f"{sent.topic}/{sent.partition}/{sent.offset}"
         )
-        known = self._pulse.wait_for(sent.topic, sent.partition, sent.offset, READ_BACK_SECONDS)
+        known = self._freshness.wait_for(sent.topic, sent.partition, sent.offset, READ_BACK_SECONDS)
         said = visit.form.get("action", "") if known else "sent"
         return RedirectResponse(f"/incidents/{quote(uid, safe='')}?said={quote(said)}", 303)
 
@@ -365,7 +311,7 @@ class Console:
         elif action == "end":
             name = visit.form.get("session", "")
             for session in self._gate.sessions():
-                if session.csrf[:12] == name:
+                if session.name == name:
                     self._gate.end(session.key)
         else:
             raise ActionError("This is not an action.")
@@ -373,55 +319,6 @@ class Console:
         return RedirectResponse("/admin", 303)
 
     # --- coming and going
-
-    def _to_sign_in(self, request: Request) -> Response:
-        if not self._gate.by_token:
-            return _refused(403, "Nobody has said who you are.")
-        if request.method != "GET" or request.headers.get("accept", "").startswith("text/event-stream"):
-            return _refused(401, "You are signed out.")
-        if request.headers.get("authorization") or request.query_params.get("as"):
-            return _refused(401, "This token is not known.")
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if request.headers.get("sec-fetch-site") == "cross-site" and "from" not in request.query_params:
-            # A strict cookie does not come with a link from elsewhere; it does when our own page leads here.
-            mark = "&" if "?" in back else "?"
-            response = Response(pages.render("bounce", to=f"{back}{mark}from=link"), media_type="text/html")
-            response.headers.update(HEADERS | {"Cache-Control": "no-store"})
-            return response
-        return RedirectResponse(f"/sign-in?{urlencode({'to': back})}", 303)
-
-    async def _sign_in(self, request: Request) -> Response:
-        if not self._is_asked_for(request) or not self._gate.by_token:
-            return _refused(404, "There is nothing here.")
-        address = request.client.host if request.client else ""
-        words = Words(
-            Language(request.cookies[LANGUAGE])
-            if request.cookies.get(LANGUAGE) in set(Language)
-            else accepted(request.headers.get("accept-language", ""))
-        )
-        message, status = "", 200
-        form = await _form(request)
-        to = form.get("to") or request.query_params.get("to", "/")
-        if request.method == "POST":
-            if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-                return _refused(403, "This form was not ours.")
-            if not self._guesses.would_allow(address):
-                message, status = "Too much at once. Wait a minute.", 429
-            else:
-                person = self._of_token(form.get("token", ""), address)
-                if person is not None:
-                    session = self._gate.begin(person, address)
-                    self._audit.write("sign_in", who=person.name, role=person.role.word, address=address)
-                    response: Response = RedirectResponse(to if _is_ours(to) else "/", 303)
-                    response.headers.update(HEADERS)
-                    self._cookie(response, SESSION, session.key, None)
-                    return response
-                self._audit.write("sign_in_refused", address=address)
-                message, status = "This token is not known.", 401
-        html = pages.render("sign_in", t=words, message=message, to=to if _is_ours(to) else "/")
-        answer = Response(html, status, media_type="text/html")
-        answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
-        return answer
 
     def _sign_out(self, visit: Visit) -> Response:
         self._gate.end(visit.session.key)
@@ -434,14 +331,14 @@ class Console:
 
     async def _events(self, request: Request) -> Response:
         """Server-sent events: one whenever something has changed, and one now and then to show that it lives."""
-        if not self._is_asked_for(request):
-            return _refused(421, "This is not the name of this console.")
+        if not self._entrance.is_asked_for(request):
+            return refused(421, "This is not the name of this console.")
         session = self._gate.session(request.cookies.get(SESSION))
         address = request.client.host if request.client else ""
-        if session is None or not self._still(session, request, address):
-            return _refused(401, "You are signed out.")
+        if session is None or not self._entrance.still(session, request, address):
+            return refused(401, "You are signed out.")
         if self._streams >= MOST_STREAMS:
-            return _refused(503, "Too many browsers look already.")
+            return refused(503, "Too many browsers look already.")
         return StreamingResponse(
             self._stream(session),
             media_type="text/event-stream",
@@ -454,7 +351,7 @@ class Console:
             yield b"retry: 2000\n\n"
             generation = -1
             while not self._stopping and self._gate.session(session.key) is not None:
-                feed = await self._pulse.wait(generation, BEAT_SECONDS)
+                feed = await self._freshness.wait(generation, BEAT_SECONDS)
                 generation = feed.generation
                 body = {
                     "generation": feed.generation,
@@ -485,28 +382,5 @@ class _Static(StaticFiles):
         return response
 
 
-async def _form(request: Request) -> dict[str, str]:
-    if request.method != "POST":
-        return {}
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_FORM_BYTES:
-            return {}
-    try:
-        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=40))
-    except ValueError:
-        return {}
-
-
 def _by(visit: Visit) -> dict[str, str]:
     return {"who": visit.person.name, "role": visit.person.role.word, "address": visit.address}
-
-
-def _is_ours(path: str) -> bool:
-    """Whether it leads to a page of this console, and not elsewhere."""
-    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-
-
-def _refused(status: int, message: str) -> Response:
-    return PlainTextResponse(f"{message}\n", status, headers=HEADERS | {"Cache-Control": "no-store"})

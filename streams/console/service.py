@@ -17,8 +17,8 @@ from streams.config import Config
 from streams.console.access import Gate
 from streams.console.audit import Audit
 from streams.console.follower import Follower
+from streams.console.freshness import Freshness
 from streams.console.index import Index
-from streams.console.pulse import Pulse
 from streams.console.server import Console
 
 __all__ = ["Service"]
@@ -29,7 +29,7 @@ STOP_SECONDS = 3
 class Service:
     """Everything that runs.
 
-    Raises `AccessError`, `IndexError_` or `OSError` if it cannot.
+    Raises `AccessError`, `IndexFault` or `OSError` if it cannot.
     """
 
     def __init__(self, config: Config, path: Path) -> None:
@@ -38,10 +38,10 @@ class Service:
         self._audit = audit = Audit(
             None if config.console.audit_file is None else Path(config.console.audit_file)
         )
-        self.pulse = Pulse()
+        self.freshness = Freshness()
         self.index = Index(path, config.topics, config.console)
-        self.follower = Follower(self.index, self.pulse, config)
-        self.console = Console(config, self.index, self.pulse, self.follower, gate, audit)
+        self.follower = Follower(self.index, self.freshness, config)
+        self.console = Console(config, self.index, self.freshness, self.follower, gate, audit)
         self._server = _Server(
             uvicorn.Config(
                 self.console.app,

@@ -13,9 +13,9 @@ import msgspec
 from streams.console import health, incidents
 from streams.console.access import Person, Session
 from streams.console.board import board, leaving_table
+from streams.console.freshness import Feed
 from streams.console.identity import identities, identity
 from streams.console.incidents import found_by, listed
-from streams.console.pulse import Feed
 from streams.console.story import story
 from streams.console.tables import Column, Kind, Table
 from streams.console.words import Words

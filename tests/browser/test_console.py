@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from detector.feedback import Verdict
 from streams.broker import Broker
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.topics import TopicNames, ensure, plan
-from tests.browser.test_report import ATTACKS, CONTRAST, NAMES, OUTSIDE
+from tests.browser.probes import ATTACKS, CONTRAST, OUTSIDE
 from tests.streams.console.make import Site, alert, profile, said, ticks
 from tests.streams.console.test_live import Running, produce, until
 from tests.streams.console.test_server import GIVEN, records
@@ -30,26 +29,6 @@ BEYOND = OUTSIDE.replace(".skip'", ".skip, .unseen'").replace(
     "box.width &&", "box.width && found.checkVisibility() &&"
 )
 SERIOUS = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def installed() -> Iterator[Browser]:
-    """The machine's own Chromium, without a window."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def chromium(installed: Browser) -> Iterator[Browser]:
-    """It, with no window left open from one test to the next."""
-    yield installed
-    for context in installed.contexts:
-        context.close()
 
 
 def everything() -> list[Any]:
@@ -81,7 +60,7 @@ def live(kafka: Broker, names: TopicNames, tmp_path: Path) -> Iterator[Running]:
     console = ConsoleSettings(audit_file=str(tmp_path / "audit.jsonl"))
     config = Config(worker=WorkerSettings(bootstrap=kafka.bootstrap), topics=names, console=console)
     running = Running(config, tmp_path / "index.sqlite")
-    until(lambda: running.service.pulse.feed.caught_up)
+    until(lambda: running.service.freshness.feed.caught_up)
     yield running
     running.stop()
 
@@ -196,13 +175,13 @@ def test_it_says_when_the_feed_is_lost_and_when_it_is_back(chromium: Browser, tm
 def test_it_says_when_kafka_is_lost(chromium: Browser, site: Site) -> None:
     """The board is blind unless there is something to act on, and every page has it above."""
     page = opened(chromium, site)
-    site.pulse.lost("gone")
+    site.freshness.lost("gone")
     expect(page.locator("#feed")).to_contain_text("Kafka has not answered since", timeout=5 * SECONDS)
     expect(page.locator(".reasons")).to_contain_text("Kafka does not answer")
     expect(page.locator("#state-h")).to_have_text("Act")
     site.learn(said(0, Verdict.CLOSED, reason="x"))
     expect(page.locator("#state-h")).to_have_text("Blind", timeout=5 * SECONDS)
-    site.pulse.heard(0)
+    site.freshness.heard(0)
     expect(page.locator("#state-h")).to_have_text("Look", timeout=5 * SECONDS)
 
 
@@ -364,7 +343,7 @@ def test_an_ended_session_is_said(chromium: Browser, tmp_path: Path) -> None:
         expect(page.locator("#state-h")).to_have_text("Calm")
         for session in site.gate.sessions():
             site.gate.end(session.key)
-        site.pulse.read({}, shown=True)
+        site.freshness.read({}, shown=True)
         expect(page.locator("#feed")).to_have_text(
             "You are signed out: load the page anew", timeout=20 * SECONDS
         )

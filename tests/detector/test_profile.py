@@ -74,11 +74,12 @@ def test_garbage_is_refused(data: bytes) -> None:
 
 @given(st.binary(max_size=200) | st.binary(max_size=40).map(lambda tail: VERSION_1[:60] + tail))
 def test_any_bytes_are_a_profile_or_refused(data: bytes) -> None:
-    """No bytes raise anything but `ProfileError`, a broken profile of version 1 neither."""
+    """No bytes raise anything but `ProfileError`, of version 1 neither; what can be read can be written."""
     try:
-        profiles.decode(data)
+        found = profiles.decode(data)
     except ProfileError:
         return
+    assert profiles.decode(profiles.encode(found)) == found
 
 
 def test_a_broken_name_is_refused() -> None:

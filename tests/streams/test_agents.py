@@ -20,8 +20,12 @@ from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from streams import agents, wire
+from streams import wire
 from streams.agents import POSITION_HEADER, Detect, Ingest, Triage
+from streams.agents import detect as detecting
+from streams.agents import ingest as ingesting
+from streams.agents import triage as judging
+from streams.agents.ingest import UNTOLD_BATCHES
 from streams.metrics import Metrics
 from streams.producer import Output
 from streams.topics import TopicNames
@@ -56,7 +60,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The agents' clock."""
     clock = Clock()
-    monkeypatch.setattr(agents, "monotonic", clock)
+    for module in (ingesting, detecting, judging):
+        monkeypatch.setattr(module, "monotonic", clock)
     return clock
 
 
@@ -376,12 +381,12 @@ def test_a_shard_is_told_early_when_many_batches_wait_for_it(clock: Clock) -> No
     """However fast records come, not more than some batches wait for a heartbeat to be acknowledged."""
     ingest = new_ingest()
     ingest.outputs()
-    for batch in range(agents.UNTOLD_BATCHES):
+    for batch in range(UNTOLD_BATCHES):
         assert ingest.settled() == 0
         ingest.take([fake(world(0)[batch][0], offset=batch)])
         told = [output.partition for output in ingest.outputs()]
     assert sorted(set(told)) == list(range(PARTITIONS))
-    assert ingest.settled() == agents.UNTOLD_BATCHES
+    assert ingest.settled() == UNTOLD_BATCHES
 
 
 def test_in_the_end_the_watermark_is_the_newest_event(clock: Clock) -> None:
@@ -455,7 +460,7 @@ def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -
     assert True not in said(caught_up=False)
     assert said(caught_up=True) == [True] * PARTITIONS
     assert said(caught_up=True) == []
-    clock.now += agents.REPEAT_SECONDS
+    clock.now += wire.REPEAT_SECONDS
     assert said(caught_up=True) == [True] * PARTITIONS
     ingest.take([fake(world(0)[1][0], offset=1)])
     assert said(caught_up=True) == [False] * PARTITIONS
@@ -491,7 +496,7 @@ def test_an_alert_is_timed_from_when_its_record_came(
 ) -> None:
     """Records that came at one moment make alerts now: the part of each delay from that moment on is our own."""
     came_ms = START_MS + 30 * 24 * HOUR_MS
-    monkeypatch.setattr(agents, "time", lambda: came_ms / 1000 + 7)
+    monkeypatch.setattr(judging, "time", lambda: came_ms / 1000 + 7)
     pipeline = Pipeline(clock, keyed=keyed)
     for record, event in world(0):
         where = partition_of(event.identity, PARTITIONS)

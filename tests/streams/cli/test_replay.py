@@ -295,3 +295,11 @@ def test_a_format_that_there_is_not_is_said_in_a_sentence(logs: Path) -> None:
     result = invoke(logs, "--format", "salesforce_elv")
     assert result.exit_code == 2
     assert result.stderr == "there is no format salesforce_elv; did you mean salesforce_elf?\n"
+
+
+def test_a_log_without_records_says_so(tmp_path: Path) -> None:
+    """An empty file is no error, and the summary asks whether it is the right one."""
+    (tmp_path / "empty.csv").touch()
+    result = invoke(tmp_path / "empty.csv")
+    assert result.exit_code == 0
+    assert "There was no record in it: is this the right path?" in result.stdout

@@ -26,9 +26,10 @@ from streams.config import Config, ConsoleSettings
 from streams.console.access import Gate
 from streams.console.audit import Audit
 from streams.console.follower import Follower
-from streams.console.index import POSITIONS_HEADER, Index
-from streams.console.pulse import Pulse
+from streams.console.freshness import Freshness
+from streams.console.index import Index
 from streams.console.server import Console
+from streams.console.told import POSITIONS_HEADER
 from streams.topics import TopicNames
 from streams.wire import SignalsMessage
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
@@ -156,14 +157,14 @@ class Site:
     ) -> None:
         self.config = config or Config(console=ConsoleSettings(**settings))
         self.audit_file = folder / "audit.jsonl"
-        self.pulse = Pulse()
+        self.freshness = Freshness()
         self.index = Index(folder / "index.sqlite", self.config.topics, self.config.console)
         self.index.apply(records)
-        self.pulse.heard(0)
-        follower = Follower(self.index, self.pulse, self.config)
+        self.freshness.heard(0)
+        follower = Follower(self.index, self.freshness, self.config)
         self.gate = Gate(self.config.console)
         self._audit = Audit(self.audit_file)
-        self.console = Console(self.config, self.index, self.pulse, follower, self.gate, self._audit)
+        self.console = Console(self.config, self.index, self.freshness, follower, self.gate, self._audit)
         self._server = uvicorn.Server(
             uvicorn.Config(self.console.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
         )
@@ -193,7 +194,7 @@ class Site:
     def learn(self, *records: Any) -> None:
         """What the follower would do with these."""
         self.index.apply(records)
-        self.pulse.read({(one.topic, one.partition): one.offset + 1 for one in records}, shown=True)
+        self.freshness.read({(one.topic, one.partition): one.offset + 1 for one in records}, shown=True)
 
     def audit(self) -> list[dict[str, Any]]:
         """The audit log's lines."""

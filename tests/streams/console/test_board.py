@@ -5,9 +5,9 @@ from typing import Any
 
 from detector.feedback import Verdict
 from streams.console.board import State, board
+from streams.console.freshness import Feed
 from streams.console.health import State as SourceState
 from streams.console.leaving import leaving
-from streams.console.pulse import Feed
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS
 from tests.streams.console.make import TICK_MS, alert, index, said, signals, tally, ticks
 

@@ -9,7 +9,7 @@ import pytest
 from detector.alert import Activity
 from detector.feedback import Verdict
 from streams.console import incidents
-from streams.console.index import Index, IndexError_
+from streams.console.index import Index, IndexFault
 from tests.detector.make import DAY_MS, START_MS
 from tests.streams.console.make import (
     NAMES,
@@ -202,7 +202,7 @@ def test_a_file_that_is_no_index_is_not_touched(tmp_path: Path) -> None:
     """It is refused by its name; an index of another version is built anew."""
     notes = tmp_path / "notes.txt"
     notes.write_text("my notes, and more than sixteen bytes of them", encoding="utf-8")
-    with pytest.raises(IndexError_, match=r"notes\.txt is there and is no index"):
+    with pytest.raises(IndexFault, match=r"notes\.txt is there and is no index"):
         index(notes)
     assert notes.read_text(encoding="utf-8").startswith("my notes")
     made = index(tmp_path / "a", alert(0))

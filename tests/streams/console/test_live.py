@@ -24,8 +24,8 @@ from streams.child import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console import incidents
 from streams.console.follower import Follower
+from streams.console.freshness import Freshness
 from streams.console.index import Index
-from streams.console.pulse import Pulse
 from streams.console.raw import RawError, read_raw
 from streams.console.service import Service
 from streams.reference import Reference
@@ -61,14 +61,14 @@ class Following:
 
     def __init__(self, broker: Broker, names: TopicNames, path: Path) -> None:
         self.config = Config(worker=WorkerSettings(bootstrap=broker.bootstrap), topics=names)
-        self.pulse = Pulse()
+        self.freshness = Freshness()
         self.index = Index(path, names, ConsoleSettings())
-        self.follower = Follower(self.index, self.pulse, self.config)
+        self.follower = Follower(self.index, self.freshness, self.config)
         self.follower.start()
 
     def caught_up(self) -> bool:
         """Whether everything has been read."""
-        return self.pulse.feed.caught_up and self.pulse.feed.behind == 0
+        return self.freshness.feed.caught_up and self.freshness.feed.behind == 0
 
     def stop(self) -> None:
         """End it."""
@@ -127,12 +127,12 @@ def test_topics_that_are_not_there_yet_are_waited_for(
 ) -> None:
     """It says what is missing, and follows them once they are there."""
     following = Following(kafka, names, tmp_path / "a")
-    until(lambda: "run crmwatch topics" in following.pulse.feed.problem)
+    until(lambda: "run crmwatch topics" in following.freshness.feed.problem)
     assert ensure(kafka.bootstrap, plan(PARTITIONS, 1, names)) == []
     produce(kafka, names, alert(0))
     until(lambda: incidents.open_incidents(following.index.reader(), 9))
     until(following.caught_up)
-    assert following.pulse.feed.lost_ms is None
+    assert following.freshness.feed.lost_ms is None
     following.stop()
 
 

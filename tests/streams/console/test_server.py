@@ -14,7 +14,7 @@ import pytest
 
 from detector.feedback import Verdict
 from streams.config import Config, ConsoleSettings, WorkerSettings
-from streams.console.server import HEADERS
+from streams.console.entrance import HEADERS
 from tests.detector.make import START_MS
 from tests.streams.console.make import Client, Site, alert, profile, said, ticks
 from tests.streams.report.make import body
@@ -159,7 +159,14 @@ def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(site: Sit
 
 def test_only_its_own_name_is_answered_to(site: Site) -> None:
     """A name that somebody else's page has been made to lead here by is refused, for pages and the feed."""
-    for host in ("evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", ""):
+    for host in (
+        "evil.example",
+        "evil.example:80",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "[::1",
+        "",
+    ):
         for path in ("/", "/events"):
             assert Client(site).get(path, host=host).status in (400, 421), host
     for host in ("localhost", "127.0.0.1:9", "[::1]:80", "LOCALHOST:1"):
@@ -364,6 +371,15 @@ def test_a_link_from_elsewhere_finds_the_session(guarded: Site) -> None:
     assert again.status == 303
 
 
+@pytest.mark.parametrize("path", ["//evil.example/x", "//evil.example"])
+def test_a_link_from_elsewhere_leads_nowhere_else(guarded: Site, path: str) -> None:
+    """Who comes with a path that is somebody else's address is led to the board."""
+    answer = Client(guarded, sec_fetch_site="cross-site").get(path)
+    assert 'content="0; url=/?from=link"' in answer.text
+    assert "evil" not in answer.text
+    assert "evil" not in Client(guarded).get(path).headers["location"]
+
+
 def test_a_proxy_says_who_somebody_is(tmp_path: Path) -> None:
     """Its headers are believed, a session ends when they say somebody else, and without them nobody comes in."""
     with Site(tmp_path, *records(), proxies=("127.0.0.1",)) as running:
@@ -443,10 +459,10 @@ def test_the_feed_says_when_something_has_changed(site: Site) -> None:
     assert (first["lost"], first["caught_up"]) == (None, True)
     site.learn(alert(5, "crmwatch-5"))
     assert told()["generation"] == first["generation"] + 1
-    site.pulse.lost("gone")
+    site.freshness.lost("gone")
     assert told()["lost"] is not None
     site.gate.end(client.cookies["crmwatch_session"])
-    site.pulse.heard(0)
+    site.freshness.heard(0)
     while told():
         pass
     connection.close()

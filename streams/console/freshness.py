@@ -9,7 +9,7 @@ from time import time
 
 import msgspec
 
-__all__ = ["Feed", "Pulse"]
+__all__ = ["Feed", "Freshness"]
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Feed(msgspec.Struct, frozen=True):
     """Why it does not answer, in a sentence."""
 
 
-class Pulse:
+class Freshness:
     """One writer, the follower's thread; any number of readers, in any thread or loop."""
 
     def __init__(self, now_ms: Callable[[], int] = lambda: round(time() * 1000)) -> None:
