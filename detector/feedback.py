@@ -11,11 +11,13 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["HONOURED_AFTER_MS", "Decisions", "Feedback", "Verdict"]
+__all__ = ["HONOURED_AFTER_MS", "NOTIFICATION_MS", "Decisions", "Feedback", "Verdict"]
 
 HONOURED_AFTER_MS = 60_000
 EXPECTED_MS = 24 * 3_600_000
 """How long an identity's volume is expected if it was not said until when."""
+NOTIFICATION_MS = 72 * 3_600_000
+"""How long there is to notify the authority of a breach (GDPR, article 33): from when it is known, here confirmed."""
 _ENDING = ("closed", "expected")
 
 
@@ -32,7 +34,10 @@ class Verdict(StrEnum):
     MUTED = "muted"
     """It is known: nothing is published about it until then, while all is still counted and learned."""
     CONFIRMED = "confirmed"
-    """It is a breach: the incident stays open, however quiet it is, until it is closed."""
+    """It is a breach: the incident stays open, however quiet it is, until it is closed, and the time to notify the
+    authority runs, until it is said to be notified."""
+    NOTIFIED = "notified"
+    """The authority has been told of the breach, or need not be, which the reason says; the detector goes on."""
     CLOSED = "closed"
     """It is over; what follows is another incident."""
 
@@ -64,7 +69,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("feedback names an incident, an identity, or both")
         if self.verdict is Verdict.MUTED and self.until_ms is None:
             raise ValueError("what is muted needs an end: until_ms")
-        if self.verdict in (Verdict.CONFIRMED, Verdict.CLOSED) and not self.incident:
+        if self.verdict in (Verdict.CONFIRMED, Verdict.NOTIFIED, Verdict.CLOSED) and not self.incident:
             raise ValueError(f"what is {self.verdict} is an incident")
         if self.until_ms is not None and self.until_ms <= self.time_ms:
             raise ValueError(f"until_ms must lie after time_ms, {self.until_ms} is not after {self.time_ms}")
@@ -102,6 +107,16 @@ class Decisions:
         """The first decision that an incident is a breach."""
         words = self._words.get(incident, ())
         return next((word for word in words if word.verdict is Verdict.CONFIRMED), None)
+
+    def deadlines_ms(self) -> dict[str, int]:
+        """Incident → by when the authority must be notified, of each breach of which it has not been, soonest first."""
+        running = {}
+        for incident, words in self._words.items():
+            own = [word for word in words if word.incident == incident]
+            confirmed = next((word for word in own if word.verdict is Verdict.CONFIRMED), None)
+            if confirmed is not None and all(word.verdict is not Verdict.NOTIFIED for word in own):
+                running[incident] = confirmed.time_ms + NOTIFICATION_MS
+        return dict(sorted(running.items(), key=lambda item: (item[1], item[0])))
 
     def muted(self, about: str, time_ms: int) -> bool:
         """Whether nothing is to be published about an incident or an identity at an event time."""

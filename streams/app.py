@@ -18,6 +18,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from detector.adapters import Adapter
+from detector.feedback import Decisions
 from streams.agents import Detect, Ingest, Triage
 from streams.config import Config
 from streams.connection import arguments, credentials
@@ -76,6 +77,7 @@ class Worker:
             live=self.pulse.trouble,
             ready=self.pulse.unready,
         )
+        self._beating: asyncio.Task[None] | None = None
         self._stopping_at: float | None = None
         self._assigned_at: float | None = None
         self._restored_keys = 0
@@ -233,6 +235,7 @@ class Worker:
 
     def _refer(self) -> None:
         """Decide from now on with what operators have said and what is known to be bad."""
+        self._count_down()
         for stage in self.stages:
             for work in stage.works:
                 if isinstance(work, Detect):
@@ -240,10 +243,16 @@ class Worker:
                 elif isinstance(work, Triage):
                     work.honour(self.reference.feedback)
 
+    def _count_down(self) -> None:
+        """Export by when authorities must be notified."""
+        said = (*self.config.triage.feedback, *self.reference.feedback)
+        self.metrics.deadlines_ms = Decisions(said).deadlines_ms()
+
     async def start(self) -> None:
         """Begin, before anything is consumed."""
         await self.producer.start()
         await self.reference.start()
+        self._count_down()
         self.watchdog.start()
         self._beating = asyncio.create_task(self._beat(), name="pulse")
 
@@ -268,7 +277,8 @@ class Worker:
 
     async def close(self) -> None:
         """Disconnect."""
-        self._beating.cancel()
+        if self._beating is not None:  # None if it was not begun
+            self._beating.cancel()
         await self.reference.stop()
         await self.producer.stop()
         self.endpoint.stop()

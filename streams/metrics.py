@@ -5,6 +5,7 @@ Counting is done once a batch, and is an addition to plain numbers; families are
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,6 +95,12 @@ METRICS = (
         "incidents_open", "gauge", ("severity",), "Published incidents that are open here, by severity."
     ),
     Definition("risk_max", "gauge", (), "The highest risk of an incident that is open here, 0 to 100."),
+    Definition(
+        "notification_deadline_timestamp_seconds",
+        "gauge",
+        ("incident",),
+        "By when the authority must be notified of a confirmed breach; absent once it has been.",
+    ),
     Definition("profiles", "gauge", ("kind",), "Identities known here, by kind of actor."),
     Definition("state_bytes", "gauge", ("stage",), "Saved state held here, keys and values."),
     Definition("held_events", "gauge", (), "Events held back until every partition is as far."),
@@ -129,6 +136,8 @@ METRICS = (
 )
 """Every metric there is; documentation and dashboards are tested against it."""
 
+MOST_DEADLINES = 100
+_UID = re.compile(r"crmwatch-[0-9a-f]{1,64}")
 _BUCKETS = {
     "detection_delay_seconds": (0.5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400),
     "batch_seconds": (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
@@ -192,6 +201,8 @@ class Metrics:
         """Topic and partition → records not yet committed; none for a partition of which it is not known."""
         self.committed_at = time()
         """When the slowest partition last moved or had nothing to do, in seconds since 1970."""
+        self.deadlines_ms: Mapping[str, int] = {}
+        """Incident → by when the authority must be notified, in ms since 1970, the soonest first."""
         self._lock = threading.Lock()  # a shard's counts move to what is gone while nobody looks
         registry.register(self)
 
@@ -359,6 +370,11 @@ class Metrics:
             counts[risk.severity(points).name.lower(),] += 1
         return counts
 
+    def _deadlines(self) -> list[tuple[tuple[str, ...], float]]:
+        """The soonest, of what is an incident's name: whoever may decide could make up others."""
+        named = [item for item in self.deadlines_ms.items() if _UID.fullmatch(item[0])]
+        return [((incident,), time_ms / 1000) for incident, time_ms in named[:MOST_DEADLINES]]
+
     def _sum(self, what: str, read: Callable[[Detection], int]) -> float:
         with self._lock:
             return float(self._gone[what] + sum(read(detection) for detection in self._detections.values()))
@@ -380,6 +396,7 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "alerts_total": lambda m: list(m._alerts.items()),
     "incidents_open": lambda m: m._by_severity().items(),
     "risk_max": lambda m: [((), float(max(m._risks(), default=0)))],
+    "notification_deadline_timestamp_seconds": lambda m: m._deadlines(),
     "profiles": lambda m: m._profiles().items(),
     "state_bytes": lambda m: m._state_bytes().items(),
     "held_events": lambda m: [((), m._held("detect"))],

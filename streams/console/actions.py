@@ -39,6 +39,8 @@ class Action(StrEnum):
     EXPECTED = "expected"
     MUTE = "mute"
     CONFIRM = "confirm"
+    NOTIFIED = "notified"
+    """The authority has been told of the breach, or need not be."""
     CLOSE = "close"
     DONE = "done"
     """A step of the checklist has been taken."""
@@ -51,11 +53,12 @@ _VERDICTS = {
     Action.EXPECTED: Verdict.EXPECTED,
     Action.MUTE: Verdict.MUTED,
     Action.CONFIRM: Verdict.CONFIRMED,
+    Action.NOTIFIED: Verdict.NOTIFIED,
     Action.CLOSE: Verdict.CLOSED,
     Action.DONE: Verdict.ACKNOWLEDGED,
     Action.UNDONE: Verdict.ACKNOWLEDGED,
 }
-_REASONED = (Action.EXPECTED, Action.CLOSE)
+_REASONED = (Action.EXPECTED, Action.NOTIFIED, Action.CLOSE)
 
 
 def decision(form: Mapping[str, str], incident: str, identity: str, by: str, now_ms: int) -> Feedback:
@@ -78,7 +81,7 @@ def decision(form: Mapping[str, str], incident: str, identity: str, by: str, now
             raise ActionError("Which step?")
         reason = f"{DONE if action is Action.DONE else UNDONE}{step}"
     elif action in _REASONED and not reason:
-        raise ActionError("Please say why: it is quoted in the alert.")
+        raise ActionError("Please say why: it is kept with the incident.")
     assignee = _text(form, "assignee", MOST_ASSIGNEE)
     if action is Action.ASSIGN and not assignee:
         raise ActionError("Please say to whom.")

@@ -105,7 +105,13 @@ def judged(
     ]
     grave = sum(count for severity, count in unseen.items() if severity >= ACT_SEVERITY)
     act = [
-        Reason("{n} breach is open", "{n} breaches are open", breaches) if breaches else None,
+        Reason(
+            "{n} breach is not yet notified to the authority",
+            "{n} breaches are not yet notified to the authority",
+            breaches,
+        )
+        if breaches
+        else None,
         Reason(
             "{n} grave incident that nobody has taken on",
             "{n} grave incidents that nobody has taken on",

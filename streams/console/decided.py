@@ -47,6 +47,7 @@ def decide(db: sqlite3.Connection, uid: str) -> None:
         "acknowledged_by": "",
         "assignee": "",
         "confirmed_ms": None,
+        "notified_ms": None,
         "muted_until_ms": None,
         "ended_ms": None,
         "ended_as": "",
@@ -74,6 +75,8 @@ def decide(db: sqlite3.Connection, uid: str) -> None:
                 state |= {"acknowledged_ms": time_ms, "acknowledged_by": by}
         elif verdict == Verdict.CONFIRMED and state["confirmed_ms"] is None:
             state["confirmed_ms"] = time_ms
+        elif verdict == Verdict.NOTIFIED and state["notified_ms"] is None:
+            state["notified_ms"] = time_ms
         elif verdict in (Verdict.CLOSED, Verdict.EXPECTED) and state["ended_ms"] is None:
             state |= {"ended_ms": time_ms, "ended_as": verdict}
     db.execute(

@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
+from detector.feedback import NOTIFICATION_MS
 from streams.console.tables import Column, Kind, Table
 
-__all__ = ["CLOCK_MS", "Listed", "about", "by_severity", "clocks", "found_by", "listed", "open_incidents"]
+__all__ = ["Listed", "about", "by_severity", "clocks", "found_by", "listed", "open_incidents"]
 
-CLOCK_MS = 72 * 3_600_000
-"""How long there is to notify the authority of a breach (GDPR, article 33): from when it is known, here confirmed."""
 _COLUMNS = (
     "uid, tenant, identity, network, source, title, detectors, actor, severity, risk, rows, start_ms, end_ms, time_ms,"
-    " closed, acknowledged_ms, acknowledged_by, assignee, confirmed_ms, muted_until_ms, ended_ms, ended_as, open"
+    " closed, acknowledged_ms, acknowledged_by, assignee, confirmed_ms, notified_ms, muted_until_ms, ended_ms,"
+    " ended_as, open"
 )
 _BY_RISK = "ORDER BY risk DESC, severity DESC, time_ms DESC, uid"
 
@@ -44,6 +44,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str
     assignee: str
     confirmed_ms: int | None
+    notified_ms: int | None
+    """When somebody said that the authority had been told of it, or need not be."""
     muted_until_ms: int | None
     ended_ms: int | None
     """When an operator ended it, which the detector follows."""
@@ -52,8 +54,13 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def deadline_ms(self) -> int | None:
-        """By when the authority must be notified, if it is a breach."""
-        return None if self.confirmed_ms is None else self.confirmed_ms + CLOCK_MS
+        """By when the authority must be notified, or had to be, if it is a breach."""
+        return None if self.confirmed_ms is None else self.confirmed_ms + NOTIFICATION_MS
+
+    @property
+    def due(self) -> bool:
+        """Whether the authority is still to be notified, however the incident itself has ended."""
+        return self.confirmed_ms is not None and self.notified_ms is None
 
     def muted(self, now_ms: int) -> bool:
         """Whether nothing is published about it at present."""
@@ -66,8 +73,10 @@ def open_incidents(db: sqlite3.Connection, most: int) -> list[Listed]:
 
 
 def clocks(db: sqlite3.Connection) -> list[Listed]:
-    """Open breaches, the one whose time ends first."""
-    return _select(db, "WHERE open AND confirmed_ms IS NOT NULL ORDER BY confirmed_ms, uid LIMIT 50", ())
+    """Breaches of which the authority is still to be notified, the one whose time ends first."""
+    return _select(
+        db, "WHERE confirmed_ms IS NOT NULL AND notified_ms IS NULL ORDER BY confirmed_ms, uid LIMIT 50", ()
+    )
 
 
 def by_severity(db: sqlite3.Connection) -> dict[int, int]:
@@ -150,6 +159,7 @@ def listed(name: str, caption: str, incidents: Iterable[Listed], more: int = 0) 
             Column("assignee", "Assigned to", hidden=True),
             Column("confirmed", "Confirmed, UTC", Kind.TIME, hidden=True),
             Column("deadline", "Notify by, UTC", Kind.TIME, hidden=True),
+            Column("notified", "Notified, UTC", Kind.TIME, hidden=True),
         ),
         tuple(
             (
@@ -165,6 +175,7 @@ def listed(name: str, caption: str, incidents: Iterable[Listed], more: int = 0) 
                 found.assignee,
                 found.confirmed_ms,
                 found.deadline_ms,
+                found.notified_ms,
             )
             for found in incidents
         ),
@@ -175,6 +186,8 @@ def listed(name: str, caption: str, incidents: Iterable[Listed], more: int = 0) 
 def state(found: Listed) -> str:
     """How it stands, in one of our words."""
     if not found.open:
+        if found.due:
+            return "due"
         return "expected" if found.ended_as == "expected" else "closed"
     if found.confirmed_ms is not None:
         return "breach"

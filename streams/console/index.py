@@ -20,6 +20,7 @@ from detector.signal import Signal, SignalKind
 from streams import wire
 from streams.config import ConsoleSettings
 from streams.console.decided import enter_feedback
+from streams.console.others import marks
 from streams.console.schema import SCHEMA, SCHEMA_VERSION
 from streams.console.told import enter_alert
 from streams.topics import TopicNames
@@ -34,6 +35,8 @@ MOST_TICK_DAYS = 35
 MOST_UNREADABLE = 1_000
 PRUNE_EVERY_MS = 3_600_000
 
+_DUE = "(confirmed_ms IS NOT NULL AND notified_ms IS NULL)"
+"""A breach of which the authority is still to be notified stays, however it has ended."""
 _UNREADABLE = (
     msgspec.MsgspecError, wire.WireError, profiles.ProfileError, ValueError, TypeError, OverflowError, RecursionError,
     sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
@@ -247,6 +250,7 @@ class Index:
         name = key.decode("utf-8", "replace")
         if record.value is None:
             self._writer.execute("DELETE FROM profiles WHERE identity = ?", (name,))
+            self._writer.execute("DELETE FROM uses WHERE identity = ?", (name,))
             return
         self._said.add(self._topics.profiles_changelog)
         profile = profiles.decode(record.value)
@@ -262,6 +266,14 @@ class Index:
                 record.value,
             ),
         )
+        told = marks(profile)
+        known = {
+            mark for (mark,) in self._writer.execute("SELECT mark FROM uses WHERE identity = ?", (name,))
+        }
+        if told != known:  # which is seldom
+            gone, new = ([(mark, name) for mark in found] for found in (known - told, told - known))
+            self._writer.executemany("DELETE FROM uses WHERE mark = ? AND identity = ?", gone)
+            self._writer.executemany("INSERT INTO uses VALUES (?, ?)", new)
 
     # --- bounds
 
@@ -269,13 +281,14 @@ class Index:
         """Drop what is too old, and of too many incidents those that ended longest ago."""
         oldest_ms = self._newest_ms - self._settings.days * DAY_MS
         old = self._writer.execute(
-            "SELECT uid FROM incidents WHERE time_ms < ? AND (open = 0 OR confirmed_ms IS NULL)", (oldest_ms,)
+            f"SELECT uid FROM incidents WHERE time_ms < ? AND NOT ({_DUE} OR open AND confirmed_ms IS NOT NULL)",  # noqa: S608
+            (oldest_ms,),
         ).fetchall()
         self._forget([uid for (uid,) in old])
         (count,) = self._writer.execute("SELECT count(*) FROM incidents").fetchone()
         if count > self._settings.incidents:
             surplus = self._writer.execute(
-                "SELECT uid FROM incidents ORDER BY open, time_ms, risk LIMIT ?",
+                f"SELECT uid FROM incidents ORDER BY {_DUE} OR open, time_ms, risk LIMIT ?",  # noqa: S608
                 (count - self._settings.incidents,),
             ).fetchall()
             self._forget([uid for (uid,) in surplus])
@@ -287,6 +300,10 @@ class Index:
         tick_ms = self._newest_ms - min(self._settings.days, MOST_TICK_DAYS) * DAY_MS
         self._writer.execute("DELETE FROM ticks WHERE start_ms < ?", (tick_ms,))
         self._writer.execute("DELETE FROM arrivals WHERE start_ms < ?", (tick_ms,))
+        self._writer.execute(
+            "DELETE FROM uses WHERE identity IN (SELECT identity FROM profiles WHERE clock_ms < ?)",
+            (oldest_ms,),
+        )
         self._writer.execute("DELETE FROM profiles WHERE clock_ms < ?", (oldest_ms,))
 
     def _forget(self, uids: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """An index of another version is deleted and built anew."""
 
 SCHEMA = """
@@ -22,7 +22,8 @@ CREATE TABLE incidents (
     start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, time_ms INTEGER NOT NULL,
     closed INTEGER NOT NULL,
     acknowledged_ms INTEGER, acknowledged_by TEXT NOT NULL DEFAULT '', assignee TEXT NOT NULL DEFAULT '',
-    confirmed_ms INTEGER, muted_until_ms INTEGER, ended_ms INTEGER, ended_as TEXT NOT NULL DEFAULT '',
+    confirmed_ms INTEGER, notified_ms INTEGER, muted_until_ms INTEGER,
+    ended_ms INTEGER, ended_as TEXT NOT NULL DEFAULT '',
     open INTEGER NOT NULL,
     body BLOB NOT NULL, positions BLOB NOT NULL
 );
@@ -81,4 +82,8 @@ CREATE TABLE profiles (
     clock_ms INTEGER NOT NULL, profile BLOB NOT NULL
 );
 CREATE INDEX profiles_actor ON profiles (actor);
+
+-- Which identities know a network, a program or an app, by the checksum that their profiles keep of it.
+CREATE TABLE uses (mark INTEGER, identity TEXT, PRIMARY KEY (mark, identity)) WITHOUT ROWID;
+CREATE INDEX uses_identity ON uses (identity);
 """

@@ -15,6 +15,7 @@ from detector.event import Operation
 from streams.console import incidents
 from streams.console.actions import DONE, UNDONE
 from streams.console.incidents import Listed
+from streams.console.others import others
 from streams.console.tables import Column, Kind, Table
 from streams.report.account import Account, Mark, Stage
 from streams.report.chart import Curve, curve, shown_marks
@@ -24,7 +25,6 @@ __all__ = ["Share", "Step", "Story", "story"]
 
 MOST_VERSIONS = 500
 MOST_ROWS = 200
-MOST_OTHERS = 20
 SAMPLE_ROWS = 200
 BULK_SHARE = 0.5
 BULK_ROWS = 100
@@ -52,16 +52,6 @@ class Step(msgspec.Struct, frozen=True):
     by: str
     """Who said so last; empty if nobody did."""
     time_ms: int | None
-
-
-class Other(msgspec.Struct, frozen=True):
-    """Another incident from one of this one's origins."""
-
-    kind: str
-    value: str
-    uid: str
-    identity: str
-    title: str
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +115,7 @@ def story(db: sqlite3.Connection, uid: str) -> Story | None:
         bound_rows=None if incident.bound is None else round(incident.bound.rows),
         steps=_steps(incident, words),
         origins=_origins(evidence),
-        others=_others(db, uid),
+        others=others(db, uid, evidence),
         evidence=_evidence(evidence),
         left=_left(shares),
         history=_history(versions, words, uid),
@@ -299,34 +289,6 @@ def _origins(evidence: Sequence[Any]) -> Table:
             Column("last", "Last seen, UTC", Kind.TIME),
         ),
         tuple((*key, rows, events, first, last) for key, (first, last, rows, events) in ordered),
-    )
-
-
-def _others(db: sqlite3.Connection, uid: str) -> Table:
-    """Who else was seen at the same addresses, networks, agents and apps in other incidents."""
-    found: list[tuple[Any, ...]] = []
-    for column in ("address", "network", "agent", "app"):
-        found += db.execute(
-            f"""
-            SELECT DISTINCT '{column}' AS what, theirs.{column}, theirs.identity, incidents.title, incidents.uid
-            FROM evidence AS ours JOIN evidence AS theirs ON theirs.{column} = ours.{column}
-            JOIN incidents ON incidents.uid = theirs.uid
-            WHERE ours.uid = ? AND theirs.uid != ours.uid AND ours.{column} != '' AND theirs.identity != ours.identity
-            ORDER BY incidents.time_ms DESC LIMIT ?
-            """,  # noqa: S608 - our own columns
-            (uid, MOST_OTHERS),
-        ).fetchall()
-    return Table(
-        "others",
-        "Who else was seen there, in other incidents",
-        (
-            Column("what", "What", Kind.WORD),
-            Column("value", "Where", Kind.CODE),
-            Column("identity", "Identity", Kind.CODE, page="identity"),
-            Column("title", "Incident", page="incident", by="uid"),
-            Column("uid", "Name", Kind.CODE, hidden=True),
-        ),
-        tuple(tuple(row) for row in found),
     )
 
 

@@ -96,7 +96,7 @@ def test_the_board_turns_without_a_reload(chromium: Browser, tmp_path: Path) -> 
 
 
 def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, tmp_path: Path) -> None:
-    """Board, incident, acknowledge, assign, confirm, clock, steps, close: each is shown, and kept with who and why."""
+    """Acknowledge, assign, confirm, clock, steps, close, notify: each is shown, and kept with who and why."""
     page = opened(chromium, live)
     expect(page.locator("#state-h")).to_have_text("Act")
     page.locator("a.jump").first.click()
@@ -119,12 +119,22 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
     step.click()
     expect(page.get_by_role("button", name="Revoke its tokens.")).to_have_attribute("aria-pressed", "true")
     page.locator("#actions summary", has_text="Close the incident").click()
-    page.locator("#actions details[open]").get_by_label("Why").fill("told the authority at 14:20")
+    page.locator("#actions details[open]").get_by_label("Why").fill("tokens are revoked")
     page.get_by_role("button", name="Close the incident").click()
     expect(page.locator("#actions")).to_contain_text("This incident is over")
+    page.goto("/")
+    expect(page.locator("#state-h")).to_have_text("Act")
+    expect(page.locator(".reasons")).to_have_text("1 breach is not yet notified to the authority")
+    page.locator(".clocks a").click()
+    page.locator("#actions summary", has_text="Authority notified").click()
+    page.get_by_label("How").fill("told the authority at 14:20")
+    page.get_by_role("button", name="Authority notified").click()
+    expect(page.locator("#headline .over")).to_contain_text("authority notified")
+    expect(page.locator("#headline .clock")).to_have_count(0)
     history = page.locator("table.history")
     for words in (
         "told the authority at 14:20",
+        "tokens are revoked",
         "confirmed as a breach",
         "→ bo",
         "step taken",
@@ -135,7 +145,7 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
     expect(page.locator(".clocks")).to_have_count(0)
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert [line["verdict"] for line in lines if line["audit"] == "decision"] == [
-        "acknowledged", "assigned", "confirmed", "acknowledged", "closed",
+        "acknowledged", "assigned", "confirmed", "acknowledged", "closed", "notified",
     ]  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from detector.simulation import Theft, World, records
 from streams.broker import Broker
 from streams.topics import Topic, TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline, Records, in_order
+from tests.deploy.deployed import free_port
+from tests.deploy.receivers import answers, wait_for
 
 HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
@@ -35,6 +40,14 @@ def replayed(events: Records, settings: Settings) -> list[bytes]:
     engine = Engine(settings)
     alerts = [alert.body for _, event in events for alert in engine.observe(event)]
     return sorted(alerts + [alert.body for alert in engine.finish(events[-1][1].time_ms)])
+
+
+def deadlines(port: int) -> dict[str, float]:
+    """Incident → by when the authority must be notified, as a worker exports it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    pattern = r'crmwatch_notification_deadline_timestamp_seconds{incident="([^"]+)"} (\S+)'
+    return {incident: float(value) for incident, value in re.findall(pattern, text)}
 
 
 def send(bootstrap: str, topic: str, key: str, value: Any) -> None:
@@ -151,3 +164,25 @@ def test_several_topics_from_where_it_was_said(
         assert [(letter["adapter"], letter["position"].rpartition("/")[0]) for letter in letters] == [
             ("salesforce_elf", f"{other}/2")
         ]
+
+
+@pytest.mark.timeout(120)
+def test_a_breachs_deadline_is_exported_until_the_authority_is_notified(
+    kafka: Broker, names: TopicNames, tmp_path: Path
+) -> None:
+    """Seventy-two hours after it was confirmed, from a worker's start on and later; closing does not end it."""
+    word = partial(Feedback, time_ms=START_MS, incident="crmwatch-0a")
+    port = free_port()
+    with Pipeline(kafka.bootstrap, names, tmp_path, 1, {"keyed": True}) as pipeline:
+        pipeline.set("worker", "metrics_port", port)
+        send(kafka.bootstrap, names.feedback, "a", word(verdict=Verdict.CONFIRMED))
+        send(kafka.bootstrap, names.feedback, "a", word(verdict=Verdict.CLOSED, reason="over"))
+        worker = pipeline.start_worker()
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/ready"), worker.log)
+        due = START_MS / 1000 + 72 * 3600
+        assert deadlines(port) == {"crmwatch-0a": due}
+        later = Feedback(verdict=Verdict.CONFIRMED, time_ms=START_MS + 60_000, incident="crmwatch-0b")
+        send(kafka.bootstrap, names.feedback, "b", later)
+        pipeline.wait(lambda: deadlines(port) == {"crmwatch-0a": due, "crmwatch-0b": due + 60}, 20)
+        send(kafka.bootstrap, names.feedback, "a", word(verdict=Verdict.NOTIFIED, reason="by mail"))
+        pipeline.wait(lambda: deadlines(port) == {"crmwatch-0b": due + 60}, 20)

@@ -22,8 +22,6 @@ from streams.metrics import METRICS
 UsageError: Any = typer.BadParameter.__base__  # typer does not name it
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
-WAITING = {"crmwatch_notification_deadline_timestamp_seconds"}
-"""Metrics that rules and dashboards name before any worker exports them."""
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 EXPORTED = {f"crmwatch_{metric.name}{suffix}" for metric in METRICS for suffix in SUFFIXES[metric.type]}
 
@@ -60,7 +58,7 @@ def unknown(expression: str) -> set[str]:
     return {
         name
         for name in re.findall(r"\bcrmwatch[_:][a-zA-Z0-9_:]+", text)
-        if name not in EXPORTED | WAITING | recorded()
+        if name not in EXPORTED | recorded()
     }
 
 

@@ -66,6 +66,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
         detection.observe(decode(row(time, f"r{number}"), "x"))
     metrics.watch_detection(1, detection)
     metrics.lag = {("crm.access", 0): 7, ("crm.access", 1): 0}
+    metrics.deadlines_ms = {"crmwatch-0a": START_MS + 500, "eve@example.com": START_MS}
     metrics.read("crm.access", 3, 700)
     metrics.batch("detect", 0.003)
     metrics.restored("detect", 4.0)
@@ -112,6 +113,8 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert found["crmwatch_source_lag_seconds"] == {(("source", "salesforce_elf"),): 90.0}
     assert found["crmwatch_records_read_total"] == {(("topic", "crm.access"),): 3.0}
     assert found["crmwatch_bytes_read_total"] == {(("topic", "crm.access"),): 700.0}
+    deadlines = found["crmwatch_notification_deadline_timestamp_seconds"]
+    assert deadlines == {(("incident", "crmwatch-0a"),): START_MS / 1000 + 0.5}
     lag = found["crmwatch_consumer_lag"]
     assert lag == {
         (("partition", "0"), ("topic", "crm.access")): 7,
@@ -154,6 +157,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
             "crm.access",
             "0",
             "1",
+            "crmwatch-0a",  # an incident's name, of a breach alone
         }
         | {operation.value for operation in Operation}
         | {category.value for category in Category}

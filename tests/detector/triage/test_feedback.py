@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from detector.alert import Alert
-from detector.feedback import EXPECTED_MS, HONOURED_AFTER_MS, Decisions, Feedback, Verdict
+from detector.feedback import EXPECTED_MS, HONOURED_AFTER_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
 from detector.settings import Settings, TriageSettings
 from detector.triage.desk import Desk
 from tests.detector.make import DAY_MS, HOUR_MS
@@ -195,3 +195,24 @@ def test_the_words_are_short() -> None:
     """However long a reason is, an alert repeats 400 characters of it at most."""
     word = said(Verdict.CLOSED, incident="x", reason="a" * 1_000_000)
     assert len(word.words) == 400
+
+
+def test_a_breachs_deadline_stands_until_the_authority_is_notified() -> None:
+    """By incident, the soonest first, 72 hours after the first confirmation; nothing else ends it."""
+    words = [
+        said(Verdict.CONFIRMED, 2, incident="a"),
+        said(Verdict.CONFIRMED, 5, incident="a"),
+        said(Verdict.CLOSED, 6, incident="a"),
+        said(Verdict.CONFIRMED, 1, incident="b", identity="t/u"),
+        said(Verdict.CONFIRMED, 1, incident="c"),
+        said(Verdict.NOTIFIED, 3, incident="c"),
+        said(Verdict.NOTIFIED, 3, incident="d"),
+        said(Verdict.ACKNOWLEDGED, 3, incident="e"),
+    ]
+    first = said(Verdict.CONFIRMED, 1, incident="b").time_ms
+    assert list(Decisions(words).deadlines_ms().items()) == [
+        ("b", first + NOTIFICATION_MS),
+        ("a", first + HOUR_MS + NOTIFICATION_MS),
+    ]
+    with pytest.raises(ValueError, match="what is notified is an incident"):
+        said(Verdict.NOTIFIED, identity="t/u")

@@ -121,7 +121,10 @@ def profile(offset: int, actor: str = "u", days: int = 6, **fields: Any) -> Any:
     for day in range(days):
         for hour in (9, 10, 11):
             at = START_MS + day * DAY_MS + hour * HOUR_MS
-            one = event(day * 10 + hour, time_ms=at, actor=actor, rows=50, ip="198.51.100.10", **fields)
+            one = event(
+                day * 10 + hour,
+                **({"time_ms": at, "actor": actor, "rows": 50, "ip": "198.51.100.10"} | fields),
+            )
             made = made or profiles.new(one)
             profiles.close(made, at, settings)
             profiles.observe(made, one, settings)

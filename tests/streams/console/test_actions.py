@@ -19,6 +19,7 @@ HOUR_MS = 3_600_000
             {"verdict": Verdict.CONFIRMED, "reason": "it is them"},
         ),
         ({"action": "close", "reason": "over"}, {"verdict": Verdict.CLOSED, "reason": "over"}),
+        ({"action": "notified", "reason": "by mail"}, {"verdict": Verdict.NOTIFIED, "reason": "by mail"}),
         ({"action": "done", "step": "Call."}, {"verdict": Verdict.ACKNOWLEDGED, "reason": "done: Call."}),
         (
             {"action": "undone", "step": "Call."},
@@ -59,6 +60,7 @@ def test_a_form_becomes_a_decision(form: dict[str, str], expected: dict[str, obj
         ({"action": "close"}, "say why"),
         ({"action": "close", "reason": " \n "}, "say why"),
         ({"action": "expected", "hours": "1"}, "say why"),
+        ({"action": "notified"}, "say why"),
         ({"action": "assign"}, "to whom"),
         ({"action": "done"}, "Which step"),
         ({"action": "mute"}, "how long"),

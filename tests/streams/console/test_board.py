@@ -32,7 +32,7 @@ def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
 
 
 def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
-    """A grave incident until somebody has taken it on, and a breach until it is closed, even when Kafka is lost."""
+    """A grave incident until somebody has taken it on, a breach until the authority is told, even without Kafka."""
     assert state(tmp_path / "a", alert()) == (State.ACT, ["{n} grave incident that nobody has taken on"])
     two = alert(1, "crmwatch-2", severity_id=5, risk_score=1)
     assert state(tmp_path / "b", alert(), two) == (
@@ -42,14 +42,23 @@ def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
     known = said(0, Verdict.ACKNOWLEDGED)
     assert state(tmp_path / "c", alert(), known) == (State.LOOK, ["{n} grave incident is being worked on"])
     breach = said(1, Verdict.CONFIRMED)
-    assert state(tmp_path / "d", alert(), known, breach) == (State.ACT, ["{n} breach is open"])
+    assert state(tmp_path / "d", alert(), known, breach) == (
+        State.ACT,
+        ["{n} breach is not yet notified to the authority"],
+    )
     lost = Feed(caught_up=True, lost_ms=1)
     assert state(tmp_path / "e", alert(), breach, feed=lost) == (
         State.ACT,
-        ["{n} breach is open", "Kafka does not answer: this is what was known before"],
+        [
+            "{n} breach is not yet notified to the authority",
+            "Kafka does not answer: this is what was known before",
+        ],
     )
-    over = said(2, Verdict.CLOSED, reason="told")
-    assert state(tmp_path / "f", alert(), breach, over)[0] is State.CALM
+    over = said(2, Verdict.CLOSED, reason="over")
+    assert state(tmp_path / "f", alert(), breach, over)[0] is State.ACT
+    notified = said(3, Verdict.NOTIFIED, reason="by mail")
+    assert state(tmp_path / "g", alert(), breach, notified)[0] is State.LOOK
+    assert state(tmp_path / "h", alert(), breach, over, notified)[0] is State.CALM
 
 
 def test_it_says_that_it_is_blind(tmp_path: Path) -> None:

@@ -122,11 +122,28 @@ def test_decisions_say_how_an_incident_stands(tmp_path: Path) -> None:
     assert found.muted(START_MS)
     assert not found.muted(START_MS + 2 * DAY_MS)
     assert found.open
-    made.apply([said(8, Verdict.CLOSED, reason="told them")])
+    made.apply([said(8, Verdict.CLOSED, reason="it is over")])
     ended = incidents.one(made.reader(), "crmwatch-1")
     assert ended is not None
     assert (ended.open, ended.closed, ended.ended_as) == (False, False, "closed")
+
+
+def test_a_breachs_clock_runs_until_the_authority_is_notified(tmp_path: Path) -> None:
+    """Closing the incident does not stop it; the first that was said about it does, before or after."""
+    made = index(tmp_path / "a", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.CLOSED, reason="over"))
+    [due] = incidents.clocks(made.reader())
+    assert (due.open, due.due, incidents.state(due)) == (False, True, "due")
+    made.apply([said(2, Verdict.NOTIFIED, reason="by mail"), said(3, Verdict.NOTIFIED, reason="again")])
     assert incidents.clocks(made.reader()) == []
+    told = incidents.one(made.reader(), "crmwatch-1")
+    assert told is not None
+    assert (told.due, told.notified_ms, incidents.state(told)) == (False, START_MS + 2 * 60_000, "closed")
+    still_open = index(
+        tmp_path / "b", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.NOTIFIED, reason="x")
+    )
+    found = incidents.one(still_open.reader(), "crmwatch-1")
+    assert found is not None
+    assert (found.open, found.due, incidents.state(found)) == (True, False, "breach")
 
 
 def test_an_incident_closed_by_the_detector_is_closed(tmp_path: Path) -> None:

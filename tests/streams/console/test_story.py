@@ -7,10 +7,11 @@ from detector.catalogue import Category
 from detector.feedback import Verdict
 from streams.console.identity import identities, identity
 from streams.console.incidents import about
+from streams.console.others import MOST_NAMED
 from streams.console.story import Story, story
 from streams.report.account import Stage
 from tests.detector.make import DAY_MS, START_MS
-from tests.streams.console.make import alert, index, profile, said
+from tests.streams.console.make import NAMES, alert, index, profile, record, said
 from tests.streams.report.make import AWAY, HOME, MINUTE_MS, THEFT_MS, body
 
 
@@ -123,12 +124,54 @@ def test_who_else_was_seen_there_is_named(tmp_path: Path) -> None:
         alert(1, "crmwatch-2", evidences=[other]),
         alert(2, "crmwatch-3", evidences=[same]),
     )
-    assert {(row[0], row[1], row[2], row[4]) for row in found.others.rows} == {
-        ("address", AWAY, "t/v", "crmwatch-2"),
-        ("network", "192.0.2.0/24", "t/v", "crmwatch-2"),
-        ("agent", "python-requests/2.32.4", "t/v", "crmwatch-2"),
-        ("app", "0H4", "t/v", "crmwatch-2"),
-    }
+    title = "Unusually many rows by bulk export: sync"
+    assert found.others.rows == tuple(
+        (what, value, None, "t/v", None, title, "crmwatch-2")
+        for what, value in (
+            ("address", AWAY),
+            ("network", "192.0.2.0/24"),
+            ("agent", "python-requests/2.32.4"),
+            ("app", "0H4"),
+        )
+    )
+
+
+def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
+    """By network, program and app, with the day it was last used; many are counted, and one forgotten is gone."""
+    quote = quoted("e-1", 1, "query", 5, "198.51.100.99")
+    agent = "python-requests/2.31.0"  # of the family that the alert quotes
+    records = [
+        alert(0, evidences=[quote]),
+        alert(1, "crmwatch-2", evidences=[quoted("x-1", 60, "query", 5, "198.51.100.99", actor="v")]),
+        profile(0, "u", user_agent=agent),
+        profile(1, "v", user_agent="Outlook/16.0"),
+        profile(2, "w", user_agent=agent),
+    ]
+    last_ms = START_MS // DAY_MS * DAY_MS + 5 * DAY_MS
+    title = "Unusually many rows by bulk export: sync"
+    by_what: dict[str, list[Any]] = {}
+    for row in told(tmp_path / "a", *records).others.rows:
+        by_what.setdefault(row[0], []).append(row[1:])
+    assert by_what["network"] == [
+        ("198.51.100.0/24", None, "t/v", last_ms, title, "crmwatch-2"),
+        ("198.51.100.0/24", None, "t/w", last_ms, "", ""),
+    ]
+    assert by_what["agent"] == [
+        ("python-requests/2.32.4", None, "t/v", None, title, "crmwatch-2"),
+        ("python-requests/2.32.4", None, "t/w", last_ms, "", ""),
+    ]
+    crowd = [profile(10 + n, f"w{n}") for n in range(MOST_NAMED)]
+    many = told(tmp_path / "b", *records, *crowd).others.rows
+    assert [row[1:] for row in many if row[0] == "network"] == [
+        ("198.51.100.0/24", MOST_NAMED + 2, "", None, "", ""),
+        ("198.51.100.0/24", None, "t/v", None, title, "crmwatch-2"),
+    ]
+    gone = [record(NAMES.profiles_changelog, None, 90, b"t/w")]
+    assert "t/w" not in [row[3] for row in told(tmp_path / "c", *records, *gone).others.rows]
+    moved = profile(91, "w", user_agent=agent, ip="203.0.113.9")
+    assert [row[0] for row in told(tmp_path / "d", *records, moved).others.rows if row[3] == "t/w"] == [
+        "agent"
+    ]
 
 
 def test_steps_are_ticked_off_by_what_was_said_last(tmp_path: Path) -> None:
