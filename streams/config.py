@@ -21,7 +21,7 @@ from detector.adapters.generic import decoder
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.connection import KafkaSettings, fault
 from streams.log import LogFormat
-from streams.topics import TopicNames
+from streams.topics import Retention, TopicNames
 
 __all__ = ["Config", "ConfigError", "ConsoleSettings", "SourceSettings", "WorkerSettings", "load"]
 
@@ -115,6 +115,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kafka: KafkaSettings = KafkaSettings()
     sources: SourceSettings = SourceSettings()
     topics: TopicNames = TopicNames()
+    retention: Retention = Retention()
     console: ConsoleSettings = ConsoleSettings()
 
     @property

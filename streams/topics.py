@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from kafka.admin import ConfigResource, KafkaAdminClient  # type: ignore[import-untyped] # it ships no types
@@ -17,7 +17,17 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from streams.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
-__all__ = ["Comparison", "Topic", "TopicNames", "TopicsError", "compare", "ensure", "partitions", "plan"]
+__all__ = [
+    "Comparison",
+    "Retention",
+    "Topic",
+    "TopicNames",
+    "TopicsError",
+    "compare",
+    "ensure",
+    "partitions",
+    "plan",
+]
 
 DAY_MS = 24 * 3600 * 1000
 PACKED_BYTES = 8 * 1024 * 1024
@@ -55,6 +65,24 @@ class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.app_id}-incidents-changelog"
 
 
+Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many days each topic keeps what it holds: all of them hold personal data.
+
+    What is internal must outlast the longest stop of all workers, and what is decided the incidents that it is about.
+    """
+
+    access_days: Days = 7
+    """The vendors' records."""
+    internal_days: Days = 7
+    """Events and signals on their way."""
+    alerts_days: Days = 365
+    feedback_days: Days = 730
+    deadletters_days: Days = 30
+
+
 class Topic(msgspec.Struct, frozen=True):
     """A topic as it should be; ``config`` holds Kafka's own names and values."""
 
@@ -71,7 +99,9 @@ class Comparison(msgspec.Struct, frozen=True):
     differing: tuple[str, ...]
 
 
-def plan(partitions: int, replication: int, names: TopicNames | None = None) -> tuple[Topic, ...]:
+def plan(
+    partitions: int, replication: int, names: TopicNames | None = None, retention: Retention | None = None
+) -> tuple[Topic, ...]:
     """All topics for a pipeline of up to ``partitions`` workers, each kept on ``replication`` brokers.
 
     From three replicas on a write needs two of them, so that one broker may be lost without losing data or
@@ -83,6 +113,7 @@ def plan(partitions: int, replication: int, names: TopicNames | None = None) -> 
     if partitions < 1 or replication < 1:
         raise ValueError("a topic needs at least one partition and one replica")
     names = names or TopicNames()
+    kept = retention or Retention()
 
     def topic(name: str, policy: str, days: int | None = None, **more: str) -> Topic:
         config = {"cleanup.policy": policy, "max.message.bytes": str(PACKED_BYTES)}
@@ -98,13 +129,13 @@ def plan(partitions: int, replication: int, names: TopicNames | None = None) -> 
         return topic(name, "compact", min_cleanable_dirty_ratio="0.2", segment_bytes=str(64 * 1024 * 1024))
 
     return (
-        topic(names.access, "delete", days=7),
-        topic(names.events, "delete", days=7),
-        topic(names.signals, "delete", days=7),
-        topic(names.alerts, "compact,delete", days=365),
-        topic(names.feedback, "delete", days=730),
+        topic(names.access, "delete", days=kept.access_days),
+        topic(names.events, "delete", days=kept.internal_days),
+        topic(names.signals, "delete", days=kept.internal_days),
+        topic(names.alerts, "compact,delete", days=kept.alerts_days),
+        topic(names.feedback, "delete", days=kept.feedback_days),
         topic(names.indicators, "compact"),
-        topic(names.deadletters, "delete", days=30),
+        topic(names.deadletters, "delete", days=kept.deadletters_days),
         changelog(names.profiles_changelog),
         changelog(names.incidents_changelog),
     )

@@ -25,11 +25,13 @@ from detector.settings import Announced, DetectionSettings, Indicator, Settings,
 from detector.simulation import Theft, World, records
 from streams.cli.main import app
 from streams.config import Config, load
-from streams.metrics import METRICS
+from streams.console.metrics import METRICS as CONSOLE
+from streams.metrics import METRICS as WORKER
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SECTIONS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Config)}
+METRICS = (*WORKER, *CONSOLE)
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 HOUR_MS = 3_600_000
 
@@ -80,7 +82,7 @@ def test_every_setting_is_described_with_its_default() -> None:
             assert all(row[index] for index in (1, 3)), row
     assert found == {name: _plain(field) for name, field in _settings()}
     assert [title.strip("[]") for title in sections(page("settings.md"))] == [
-        "worker", "kafka", "detection", "triage", "sources", "topics", "console",
+        "worker", "kafka", "detection", "triage", "sources", "topics", "retention", "console",
     ]  # fmt: skip
 
 

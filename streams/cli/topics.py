@@ -35,7 +35,7 @@ def topics(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     bootstrap = config.worker.bootstrap
-    planned = plan(partitions, replication, config.topics)
+    planned = plan(partitions, replication, config.topics, config.retention)
     # Other access topics may be somebody else's: they must be there, and are not judged.
     others = tuple(
         msgspec.structs.replace(planned[0], name=name)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import streams.cli.topics as command
 from streams import topics as module
 from streams.broker import Broker
-from streams.topics import Comparison, TopicNames, TopicsError, compare, ensure, plan
+from streams.topics import Comparison, Retention, TopicNames, TopicsError, compare, ensure, plan
 
 DAY_MS = "86400000"
 
@@ -183,6 +183,28 @@ def test_the_command_goes_by_the_settings(kafka: Broker, names: TopicNames, tmp_
     assert [module.partitions(kafka.bootstrap, topic) for topic in (other, theirs)] == [2, 3]
     code, out, _ = run(*at, "--check")
     assert (code, out.count("as planned")) == (0, len(everything) + 1)
+
+
+def test_how_long_topics_keep_what_they_hold_is_a_setting(
+    kafka: Broker, planned: TopicNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each topic has its own days from the settings; another setting later is said, and changes nothing."""
+    days = {"access": 3, "internal": 4, "alerts": 90, "feedback": 400, "deadletters": 14}
+    for name, value in days.items():
+        monkeypatch.setenv(f"CRMWATCH_RETENTION_{name.upper()}_DAYS", str(value))
+    at = ("--bootstrap", kafka.bootstrap, "--partitions", "1")
+    assert run(*at)[0] == 0
+    kept = Retention(**{f"{name}_days": value for name, value in days.items()})
+    wanted = plan(1, 1, planned, kept)
+    assert compare(kafka.bootstrap, wanted) == Comparison((), ())
+    found = {topic.name: int(topic.config.get("retention.ms", 0)) // 86_400_000 for topic in wanted}
+    assert [found[name] for name in (planned.access, planned.events, planned.signals)] == [3, 4, 4]
+    assert [found[name] for name in (planned.alerts, planned.feedback, planned.deadletters)] == [90, 400, 14]
+    monkeypatch.setenv("CRMWATCH_RETENTION_ACCESS_DAYS", "2")
+    code, out, _ = run(*at)
+    assert code == 1
+    assert f"{planned.access}: retention.ms is 259200000 instead of 172800000" in out
+    assert compare(kafka.bootstrap, wanted) == Comparison((), ())
 
 
 def test_the_command_says_what_differs(kafka: Broker, planned: TopicNames) -> None:
