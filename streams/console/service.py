@@ -19,6 +19,7 @@ from streams.console.audit import Audit
 from streams.console.follower import Follower
 from streams.console.freshness import Freshness
 from streams.console.index import Index
+from streams.console.metrics import Watched
 from streams.console.server import Console
 
 __all__ = ["Service"]
@@ -44,7 +45,7 @@ class Service:
         self.console = Console(config, self.index, self.freshness, self.follower, gate, audit)
         self._server = _Server(
             uvicorn.Config(
-                self.console.app,
+                Watched(self.console.app, self.freshness, gate),
                 access_log=False,
                 log_level=logging.WARNING,
                 lifespan="off",

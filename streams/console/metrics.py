@@ -1,0 +1,94 @@
+"""What Prometheus sees of the console: whether it follows Kafka, and how much it is used; never who uses it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, ProcessCollector, make_asgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streams.console.access import Gate
+from streams.console.freshness import Freshness
+from streams.metrics import Definition
+
+__all__ = ["METRICS", "PATH", "Watched"]
+
+METRICS = (
+    Definition("console_feed_lost", "gauge", (), "1 while Kafka does not answer the console, else 0."),
+    Definition(
+        "console_behind_records",
+        "gauge",
+        (),
+        "Records that are not in the index; absent while it is not known.",
+    ),
+    Definition("console_feeds", "gauge", (), "Browsers that are told of changes."),
+    Definition("console_sessions", "gauge", (), "Sessions that have begun and not ended."),
+    Definition(
+        "console_refused_total", "counter", ("status",), "Requests refused or failed, by HTTP status."
+    ),
+)
+"""Every metric of the console's; documentation, rules and dashboards are tested against it."""
+
+PATH, FEED = "/metrics", "/events"
+REFUSED = 400
+
+
+class Watched:
+    """An application that is counted, with ``/metrics`` beside it for whoever asks: it says nothing of anybody."""
+
+    def __init__(self, app: ASGIApp, freshness: Freshness, gate: Gate) -> None:
+        self._app = app
+        self._freshness = freshness
+        self._gate = gate
+        self._feeds = 0
+        self._refused: Counter[int] = Counter()
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(self)
+        self._exposition = make_asgi_app(registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or have it answered and note how."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["path"] == PATH:
+            await self._exposition(scope, receive, send)
+        else:
+            await self._count(scope, receive, send)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
+        following = False
+
+        async def noting(message: Message) -> None:
+            nonlocal following
+            if message["type"] == "http.response.start":
+                if message["status"] >= REFUSED:
+                    self._refused[message["status"]] += 1
+                elif scope["path"] == FEED:
+                    following = True
+                    self._feeds += 1
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            self._feeds -= following
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape is told."""
+        feed = self._freshness.feed
+        values: dict[str, list[tuple[tuple[str, ...], float]]] = {
+            "console_feed_lost": [((), float(feed.lost_ms is not None))],
+            "console_behind_records": [] if feed.behind is None else [((), feed.behind)],
+            "console_feeds": [((), self._feeds)],
+            "console_sessions": [((), len(self._gate.sessions()))],
+            "console_refused_total": [((str(code),), count) for code, count in sorted(self._refused.items())],
+        }
+        kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+        for metric in METRICS:
+            family = kinds[metric.type](f"crmwatch_{metric.name}", metric.meaning, labels=metric.labels)
+            for labels, value in values[metric.name]:
+                family.add_metric(labels, value)
+            yield family
