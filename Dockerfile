@@ -1,12 +1,16 @@
 # All of crmwatch's commands. Build: docker build -t crmwatch:0.1.0 .
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock deploy/build.lock ./
+# Nothing is installed whose hash is not known, and nothing is compiled: there is no compiler, and a source package runs code.
+RUN python -m venv /opt/build && python -m venv /opt/crmwatch \
+    && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r build.lock \
+    && /opt/crmwatch/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY detector detector
 COPY streams streams
-RUN python -m venv /opt/crmwatch \
-    && /opt/crmwatch/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
-    && /opt/crmwatch/bin/pip install --no-cache-dir --no-deps .
+RUN /opt/build/bin/python -m hatchling build -t wheel -d /dist \
+    && /opt/crmwatch/bin/pip install --no-cache-dir --no-index --no-deps /dist/*.whl
 
 FROM python:3.11.14-slim-bookworm
 # What the console keeps its index in; a volume mounted there takes over who owns it.

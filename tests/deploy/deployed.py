@@ -17,11 +17,15 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from streams.cli.main import app
 from streams.config import Config, ConfigError, load
-from streams.metrics import METRICS
+from streams.console.metrics import METRICS as CONSOLE
+from streams.console.metrics import PATH
+from streams.metrics import METRICS as WORKER
 
 UsageError: Any = typer.BadParameter.__base__  # typer does not name it
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
+METRICS = (*WORKER, *CONSOLE)
+"""Every metric, of workers and of the console."""
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 EXPORTED = {f"crmwatch_{metric.name}{suffix}" for metric in METRICS for suffix in SUFFIXES[metric.type]}
 
@@ -112,9 +116,10 @@ def served() -> dict[str, set[str]]:
         "worker": set(
             re.findall(r'"(/\w+)"', (ROOT / "streams" / "endpoint.py").read_text(encoding="utf-8"))
         ),
-        "console": set(
-            re.findall(
+        "console": {
+            PATH,
+            *re.findall(
                 r'Route\("(/\w+)"', (ROOT / "streams" / "console" / "server.py").read_text(encoding="utf-8")
-            )
-        ),
+            ),
+        },
     }

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 import urllib.request
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,76 @@ RECEIVERS = {
     "CrmwatchCriticalIncidentOpen": "soc-on-call",
     "CrmwatchRowsLeavingHigh": "soc",
     "CrmwatchNoWorker": "operations-on-call",
-    "CrmwatchSourceSilent": "operations",
+    "CrmwatchSourceLate": "operations",
     "CrmwatchDeadLetters": "nobody",
 }
+DISTINCT = ("instance", "category", "incident", "source", "topic")
+"""The labels that tell two alerts of one name apart."""
+Told = tuple[str, dict[str, str]]
+INHIBITED: dict[str, tuple[Told, list[Told], list[Told]]] = {
+    "no worker": (
+        ("CrmwatchNoWorker", {}),
+        [
+            ("CrmwatchWorkerDown", {"instance": "a"}),
+            ("CrmwatchWorkerRestarting", {"instance": "a"}),
+            ("CrmwatchLagGrowing", {"topic": "crm.access"}),
+            ("CrmwatchCommitsStopped", {"instance": "a"}),
+            ("CrmwatchRecoveryStuck", {"instance": "a"}),
+            ("CrmwatchDetectionSlow", {}),
+            ("CrmwatchBudgetBurnsFast", {}),
+            ("CrmwatchBudgetBurnsSlowly", {}),
+            ("CrmwatchSourceSilent", {"source": "zendesk"}),
+            ("CrmwatchSourceSilentLong", {"source": "zendesk"}),
+        ],
+        [("CrmwatchSourceLate", {"source": "zendesk"}), ("CrmwatchCriticalIncidentOpen", {})],
+    ),
+    "one worker of two": (
+        ("CrmwatchWorkerDown", {"instance": "a"}),
+        [
+            ("CrmwatchLagGrowing", {"topic": "crm.access"}),
+            ("CrmwatchDetectionSlow", {}),
+            ("CrmwatchBudgetBurnsSlowly", {}),
+            ("CrmwatchRecoveryStuck", {"instance": "a"}),
+        ],
+        [
+            ("CrmwatchCommitsStopped", {"instance": "b"}),
+            ("CrmwatchRecoveryStuck", {"instance": "b"}),
+            ("CrmwatchWorkerRestarting", {"instance": "b"}),
+            ("CrmwatchBudgetBurnsFast", {}),
+            ("CrmwatchSourceSilent", {"source": "zendesk"}),
+            ("CrmwatchCriticalIncidentOpen", {}),
+        ],
+    ),
+    "far more rows than more rows": (
+        ("CrmwatchRowsLeavingVeryHigh", {"category": "contact"}),
+        [("CrmwatchRowsLeavingHigh", {"category": "contact"})],
+        [("CrmwatchRowsLeavingHigh", {"category": "payment"})],
+    ),
+    "a deadline that has passed": (
+        ("CrmwatchBreachClockExpired", {"incident": "1"}),
+        [
+            ("CrmwatchBreachClockBelow24h", {"incident": "1"}),
+            ("CrmwatchBreachClockBelow6h", {"incident": "1"}),
+        ],
+        [("CrmwatchBreachClockBelow24h", {"incident": "2"})],
+    ),
+    "the nearer deadline": (
+        ("CrmwatchBreachClockBelow6h", {"incident": "1"}),
+        [("CrmwatchBreachClockBelow24h", {"incident": "1"})],
+        [("CrmwatchBreachClockBelow24h", {"incident": "2"})],
+    ),
+    "a changed schema": (
+        ("CrmwatchSourceSchemaChanged", {"source": "zendesk"}),
+        [("CrmwatchDeadLetters", {"source": "zendesk"})],
+        [("CrmwatchDeadLetters", {"source": "hubspot"})],
+    ),
+    "the faster burn": (
+        ("CrmwatchBudgetBurnsFast", {}),
+        [("CrmwatchBudgetBurnsSlowly", {})],
+        [("CrmwatchLagGrowing", {"topic": "crm.access"})],
+    ),
+}
+"""By what it is about: the cause, what is silent while it fires, and what is not."""
 
 
 def test_the_configuration_is_valid_and_its_templates_are_found() -> None:
@@ -50,19 +118,25 @@ def test_an_alert_reaches_whom_it_concerns(name: str) -> None:
 
 
 def test_inhibition_names_alerts_that_exist() -> None:
-    """Both sides of each rule match some alert, and what follows from a worker is silenced by a lost one."""
+    """Both sides of each rule match some alert, and no critical alert is silenced by a lost worker of several."""
     for rule in read(CONFIG)["inhibit_rules"]:
         for side in ("source_matchers", "target_matchers"):
             assert any(_matches(alert, rule[side]) for alert in _labelled()), rule
-    followers = {alert["alertname"] for alert in _labelled() if alert.get("follows") == "worker"}
-    assert followers == {
-        "CrmwatchLagGrowing",
-        "CrmwatchCommitsStopped",
-        "CrmwatchRecoveryStuck",
-        "CrmwatchDetectionSlow",
-        "CrmwatchBudgetBurnsFast",
-        "CrmwatchBudgetBurnsSlowly",
+    followers = {
+        follows: {alert["alertname"] for alert in _labelled() if alert.get("follows") == follows}
+        for follows in ("worker", "no-worker", "pipeline")
     }
+    assert followers == {
+        "worker": {"CrmwatchLagGrowing", "CrmwatchDetectionSlow", "CrmwatchBudgetBurnsSlowly"},
+        "no-worker": {
+            "CrmwatchWorkerRestarting",
+            "CrmwatchCommitsStopped",
+            "CrmwatchRecoveryStuck",
+            "CrmwatchBudgetBurnsFast",
+        },
+        "pipeline": {"CrmwatchSourceSilent", "CrmwatchSourceSilentLong"},
+    }
+    assert {alerts()[name]["labels"]["severity"] for name in followers["worker"]} == {"warning"}
 
 
 def test_no_secret_is_in_the_files() -> None:
@@ -76,75 +150,180 @@ def test_no_secret_is_in_the_files() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_critical_alert_arrives_by_mail_slack_and_webhook_and_what_follows_from_it_does_not(
+def test_every_receiver_is_told_by_all_its_ways_and_nobody_else_is(
     alertmanager: str, received: Received, tmp_path: Path
 ) -> None:
-    """All say what, how bad and what to do; a lost worker silences what follows; the heartbeat beats; info is quiet."""
+    """Mail, Slack and webhook say what, how bad, since when, what to do, and later that it is over; info is quiet."""
     log = tmp_path / "alertmanager.log"
-    _send(alertmanager, ["CrmwatchNoWorker"])
-    wait_for(lambda: any(_names(body) == {"CrmwatchNoWorker"} for body in received.to("/crmwatch")), log)
-    names = [
-        "CrmwatchCriticalIncidentOpen", "CrmwatchLagGrowing", "CrmwatchWorkerDown", "CrmwatchSourceSilent",
-        "CrmwatchDeadLetters", "CrmwatchWatchdog",
-    ]  # fmt: skip
-    _send(alertmanager, names)
-    wait_for(
-        lambda: (
-            received.to("/slack")
-            and len(received.to("/crmwatch")) >= 2
-            and len(received.mails) >= 2
-            and received.to("/heartbeat")
-        ),
-        log,
-    )
+    _send(alertmanager, [firing(name) for name in RECEIVERS])
+    wait_for(lambda: len(received.mails) >= 4 and len(received.to("/slack")) >= 2, log)
+    wait_for(lambda: len(received.to("/crmwatch")) >= 2 and received.to("/heartbeat"), log)
     time.sleep(3)  # longer than every group waits here: nothing else is to come
-    incident = alerts()["CrmwatchCriticalIncidentOpen"]["annotations"]
-    told = {name for body in received.to("/crmwatch") for name in _names(body)}
-    assert told == {"CrmwatchNoWorker", "CrmwatchCriticalIncidentOpen"}
+    said = {name: alerts()[name]["annotations"]["summary"] for name in RECEIVERS}
+    assert sorted((mail["To"], mail["Subject"]) for mail in received.mails) == [
+        ("operations@example.org", f"[CRITICAL] {said['CrmwatchNoWorker']}"),
+        ("operations@example.org", f"[WARNING] {said['CrmwatchSourceLate']}"),
+        ("soc@example.org", f"[CRITICAL] {said['CrmwatchCriticalIncidentOpen']}"),
+        ("soc@example.org", f"[WARNING] {said['CrmwatchRowsLeavingHigh']}"),
+    ]
+    shown = {body["attachments"][0]["title"]: body["attachments"][0] for body in received.to("/slack")}
+    assert set(shown) == {
+        f"[CRITICAL] {said['CrmwatchCriticalIncidentOpen']}",
+        f"[WARNING] {said['CrmwatchRowsLeavingHigh']}",
+    }
+    on_call = sorted(_names(body) for body in received.to("/crmwatch"))
+    assert on_call == [["CrmwatchCriticalIncidentOpen"], ["CrmwatchNoWorker"]]
     assert {name for body in received.to("/heartbeat") for name in _names(body)} == {"CrmwatchWatchdog"}
 
-    [slack] = received.to("/slack")
-    [attachment] = slack["attachments"]
+    incident = firing("CrmwatchCriticalIncidentOpen")
+    description, link = incident["annotations"]["description"], incident["annotations"]["runbook_url"]
+    attachment = shown[f"[CRITICAL] {said['CrmwatchCriticalIncidentOpen']}"]
     assert attachment["color"] == "danger"
-    assert attachment["title"] == f"[CRITICAL] {incident['summary']}"
-    assert incident["description"] in attachment["text"]
-    assert incident["runbook_url"] in attachment["text"]
-
-    subjects = sorted(mail["Subject"] for mail in received.mails)
-    assert subjects == [
-        f"[CRITICAL] {incident['summary']}",
-        f"[CRITICAL] {alerts()['CrmwatchNoWorker']['annotations']['summary']}",
-    ]
-    [mail] = [mail for mail in received.mails if mail["Subject"] == subjects[0]]
-    assert mail["To"] == "soc@example.org"
+    assert description in attachment["text"]
+    assert link in attachment["text"]
+    [mail] = [mail for mail in received.mails if "A critical incident" in mail["Subject"]]
     for kind in ("plain", "html"):
         body = mail.get_body((kind,)).get_content()
-        assert incident["description"] in body
-        assert incident["runbook_url"] in body
+        assert description in body
         assert "2026-03-02 03:00 UTC" in body
         assert "<no value>" not in body
+        assert (link if kind == "plain" else f'<a href="{link}">') in body
+
+    _send(alertmanager, [incident | {"endsAt": "2026-03-02T04:00:00Z"}])
+    wait_for(lambda: len(received.mails) == 5 and len(received.to("/slack")) == 3, log)
+    wait_for(lambda: len(received.to("/crmwatch")) == 3, log)
+    over = f"[RESOLVED] {said['CrmwatchCriticalIncidentOpen']}"
+    assert received.mails[-1]["Subject"] == over
+    assert "Over since 2026-03-02 04:00 UTC" in received.mails[-1].get_body(("html",)).get_content()
+    [attachment] = received.to("/slack")[-1]["attachments"]
+    assert (attachment["title"], attachment["color"]) == (over, "good")
+    assert received.to("/crmwatch")[-1]["status"] == "resolved"
 
 
-def _send(address: str, names: list[str]) -> None:
-    """As Prometheus does, with the labels and annotations of the rules; they fire since the night."""
-    body = [
-        {
-            "labels": {"alertname": name, **alerts()[name]["labels"]},
-            "annotations": alerts()[name]["annotations"],
-            "startsAt": "2026-03-02T03:00:00Z",
-            "generatorURL": "http://prometheus.example/graph",
-        }
-        for name in names
-    ]
+@pytest.mark.parametrize("case", INHIBITED)
+@pytest.mark.timeout(120)
+def test_what_follows_from_something_is_not_told(
+    case: str, alertmanager: str, received: Received, tmp_path: Path
+) -> None:
+    """While the cause fires, exactly what follows from it is silent, for the same source, incident or worker only."""
+    cause, silent, heard = INHIBITED[case]
+    _send(alertmanager, [firing(name, **labels) for name, labels in [cause, *silent, *heard]])
+    wait_for(lambda: len(_state(alertmanager)) == 1 + len(silent) + len(heard), tmp_path / "alertmanager.log")
+    assert _state(alertmanager) == {
+        **{_key(*one): "active" for one in [cause, *heard]},
+        **{_key(*one): "suppressed" for one in silent},
+    }
+    critical = {
+        _key(name, labels)
+        for name, labels in [cause, *heard]
+        if alerts()[name]["labels"]["severity"] == "critical"
+    }
+    told = lambda: {  # noqa: E731 - asked again and again
+        _key(alert["labels"]["alertname"], {key: alert["labels"].get(key, "") for key in DISTINCT})
+        for body in received.to("/crmwatch")
+        for alert in body["alerts"]
+    }
+    wait_for(lambda: critical <= told(), tmp_path / "alertmanager.log")
+    time.sleep(2)
+    assert told() == critical
+
+
+@pytest.mark.timeout(120)
+def test_hostile_words_stay_words(alertmanager: str, received: Received, tmp_path: Path) -> None:
+    """What labels and annotations hold makes no element, link or header of a mail, and calls nobody in Slack."""
+    script = "<script>alert(1)</script>"
+    evil = f'</title></p>{script}<img src=x onerror="alert(2)">" <!channel> <https://evil.example|here> &'
+    hostile = {
+        "labels": {
+            "alertname": evil,
+            "severity": "critical",
+            "area": "data",
+            "category": evil,
+            "incident": evil,
+        },
+        "annotations": {
+            "summary": f"{evil}\r\nBcc: evil@example.org\r\n\r\nbody",
+            "description": evil + "{{ .ExternalURL }}",
+            "runbook_url": "javascript:alert(3)",
+        },
+        "startsAt": "2026-03-02T03:00:00Z",
+        "generatorURL": "javascript:alert(4)",
+    }
+    _send(alertmanager, [hostile])
+    log = tmp_path / "alertmanager.log"
+    wait_for(lambda: received.mails and received.to("/slack") and received.to("/crmwatch"), log)
+    [mail] = received.mails
+    assert mail["Bcc"] is None
+    assert mail["To"] == "soc@example.org"
+    page = Elements()
+    page.feed(mail.get_body(("html",)).get_content())
+    assert page.names == {
+        "html", "head", "meta", "title", "body", "h1", "p", "table", "tr", "th", "td", "a",
+    }  # fmt: skip
+    assert page.attributes == {"lang", "charset", "style", "scope", "href"}
+    assert all(link.startswith(("http://", "#")) for link in page.links), page.links
+    assert page.text.count(script) == 3  # in the title, the heading and the description
+    [attachment] = received.to("/slack")[0]["attachments"]
+    for words in (attachment["title"], attachment["text"], attachment["fallback"]):
+        assert "<" not in words
+        assert "&lt;!channel&gt;" in words
+    [alert] = received.to("/crmwatch")[0]["alerts"]
+    assert alert["labels"]["category"] == evil  # JSON needs nothing more
+
+
+class Elements(HTMLParser):
+    """Which elements, attributes and links a page has, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        """Note text."""
+        self.text += data
+
+
+def firing(name: str, **labels: str) -> dict[str, Any]:
+    """As Prometheus tells of it, with the labels and annotations of the rule; since the night."""
+    link = {"runbook_url": f"https://runbook.example.org/#{name.lower()}"}
+    return {
+        "labels": {"alertname": name, **alerts()[name]["labels"], **labels},
+        "annotations": alerts()[name]["annotations"] | link,
+        "startsAt": "2026-03-02T03:00:00Z",
+        "generatorURL": "http://prometheus.example/graph",
+    }
+
+
+def _send(address: str, told: list[dict[str, Any]]) -> None:
     request = urllib.request.Request(  # noqa: S310 - a loopback address of our own
-        f"{address}/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{address}/api/v2/alerts", json.dumps(told).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         assert answer.status == 200
 
 
-def _names(body: Any) -> set[str]:
-    return {alert["labels"]["alertname"] for alert in body["alerts"]}
+def _state(address: str) -> dict[tuple[str, ...], str]:
+    """Of each alert that Alertmanager knows, whether it is active or suppressed."""
+    with urllib.request.urlopen(f"{address}/api/v2/alerts", timeout=10) as answer:  # noqa: S310
+        found = json.loads(answer.read())
+    return {_key(one["labels"]["alertname"], one["labels"]): one["status"]["state"] for one in found}
+
+
+def _key(name: str, labels: dict[str, str]) -> tuple[str, ...]:
+    return (name, *(labels.get(key, "") for key in DISTINCT))
+
+
+def _names(body: Any) -> list[str]:
+    return sorted(alert["labels"]["alertname"] for alert in body["alerts"])
 
 
 def _labelled() -> list[dict[str, str]]:

@@ -140,11 +140,50 @@ def test_selectors_find_what_they_are_for() -> None:
     for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
         for one in of_kind(kind):
             assert any(one["spec"][key]["matchLabels"].items() <= label.items() for label in labels)
-    [monitor] = of_kind("ServiceMonitor")
-    wanted = monitor["spec"]["selector"]["matchLabels"].items()
-    [watched] = [one for one in of_kind("Service") if wanted <= one["metadata"]["labels"].items()]
-    assert watched["metadata"]["name"] == "crmwatch", "the rules' job is called after it"
-    assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in watched["spec"]["ports"]}
+    jobs = {job["job_name"] for job in read(DEPLOY / "prometheus" / "prometheus.yml")["scrape_configs"]}
+    for monitor in of_kind("ServiceMonitor"):
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        [watched] = [one for one in of_kind("Service") if wanted <= one["metadata"]["labels"].items()]
+        name = watched["metadata"]["name"]
+        assert name in jobs, "the rules' job is called after the Service"
+        assert name == monitor["metadata"]["name"]
+        [endpoint] = monitor["spec"]["endpoints"]
+        assert endpoint["port"] in {port["name"] for port in watched["spec"]["ports"]}
+        command = "worker" if name == "crmwatch" else "console"
+        assert endpoint["path"] in served()[command]
+        assert endpoint.get("scheme", "http") == ("https" if endpoint["port"] == "https" else "http")
+    assert len(of_kind("ServiceMonitor")) == 2
+
+
+def test_the_network_lets_through_what_is_needed() -> None:
+    """Names, the brokers of the settings, and Prometheus and people to the ports that pods listen on; nothing else."""
+    policies = {one["metadata"]["name"]: one["spec"] for one in of_kind("NetworkPolicy")}
+    [names, brokers] = policies["crmwatch"]["egress"]
+    assert {(port["protocol"], port["port"]) for port in names["ports"]} == {("UDP", 53), ("TCP", 53)}
+    host, _, port = of_kind("ConfigMap")[0]["data"]["CRMWATCH_WORKER_BOOTSTRAP"].partition(":")
+    assert [one["port"] for one in brokers["ports"]] == [int(port)]
+    assert _namespaces(brokers["to"]) == [host.split(".")[1]]
+    assert set(policies["crmwatch"]["policyTypes"]) == {"Ingress", "Egress"}
+    assert "ingress" not in policies["crmwatch"]
+    for _, template in pods():
+        assert (
+            policies["crmwatch"]["podSelector"]["matchLabels"].items()
+            <= template["metadata"]["labels"].items()
+        )
+        component = template["metadata"]["labels"]["app.kubernetes.io/component"]
+        [container] = template["spec"]["containers"]
+        open_ports = [port["containerPort"] for port in container.get("ports", [])]
+        policy = policies.get(f"crmwatch-{component}")
+        assert (policy is not None) is bool(open_ports)
+        if policy is not None:
+            assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
+            [rule] = policy["ingress"]
+            assert [port["port"] for port in rule["ports"]] == open_ports
+            assert "monitoring" in _namespaces(rule["from"]), "Prometheus scrapes it"
+
+
+def _namespaces(peers: list[Any]) -> list[str]:
+    return [peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in peers]
 
 
 def test_workers_are_scaled_by_what_waits_and_never_beyond_the_partitions() -> None:
