@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from detector.adapters import decode
 from detector.feedback import Feedback, Verdict
 from detector.simulation import Theft, World, records
 from streams.broker import Broker
+from streams.child import Child
 from streams.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, in_order
 from tests.chaos.test_operators import send
@@ -29,6 +32,7 @@ from tests.deploy.receivers import Received, answers, wait_for
 from tests.deploy.test_grafana import DASHBOARDS, dashboard, grafana_rules, queries
 
 HOUR_MS = 3_600_000
+RUNBOOK = "https://wiki.example.org/crmwatch/runbook"
 DAY = "it needs a day of metrics"
 WITHOUT = {
     "crmwatch:rows_left:normal1h": DAY,
@@ -47,16 +51,17 @@ SENSITIVE = {
 class Prometheus:
     """A real one, with the shipped configuration but our addresses, and a second where it has half a minute."""
 
-    def __init__(self, workers: list[int], alertmanager: str, folder: Path) -> None:
+    def __init__(self, workers: list[int], console: int, alertmanager: str, folder: Path) -> None:
         program = tool("prometheus")
         self.port = free_port()
         addresses = {
             "crmwatch": [f"127.0.0.1:{port}" for port in workers],
+            "crmwatch-console": [f"127.0.0.1:{console}"],
             "prometheus": [f"127.0.0.1:{self.port}"],
             "alertmanager": [alertmanager.removeprefix("http://")],
         }
         config = read(DEPLOY / "prometheus" / "prometheus.yml")
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
+        config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
         for job in config["scrape_configs"]:
             job["static_configs"] = [{"targets": addresses[job["job_name"]]}]
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": addresses["alertmanager"]}]}]
@@ -76,7 +81,9 @@ class Prometheus:
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}",
                     "--rules.alert.resend-delay=2s",  # what it has to say before it has found Alertmanager
+                    "--enable-feature=expand-external-labels",  # from Prometheus 3 on it always does
                 ],
+                env={**os.environ, "RUNBOOK_URL": RUNBOOK},
                 stdout=log,
                 stderr=log,
             )
@@ -109,7 +116,7 @@ def prometheus(
     """One that has seen two workers read nine days of a company's logs, a theft, which was confirmed as a breach, and
     records that cannot be read."""
     tool("prometheus")
-    ports = [free_port(), free_port()]
+    ports = [free_port(), free_port(), free_port()]
     start_ms = (time.time_ns() // 1_000_000 // HOUR_MS - 9 * 24) * HOUR_MS
     world = World(seed=1, start_ms=start_ms, hours=9 * 24, people=20, integrations=3)
     found = in_order(records(world, Theft(start_ms=start_ms + (7 * 24 + 3) * HOUR_MS)), decode)
@@ -121,9 +128,14 @@ def prometheus(
     with Pipeline(kafka.bootstrap, names, tmp_path, 2, {"keyed": True}, SENSITIVE) as pipeline:
         pipeline.set("worker", "metrics_port", ports[0])
         first = pipeline.start_worker()
-        running = Prometheus(ports, alertmanager, tmp_path / "prometheus")
+        arguments = ["console", "--settings", str(tmp_path / "crmwatch.toml"), "--port", str(ports[2])]
+        console = Child(arguments, tmp_path / "console.log")
+        running = Prometheus(ports[:2], ports[2], alertmanager, tmp_path / "prometheus")
         try:
             wait_for(lambda: answers(f"http://127.0.0.1:{ports[0]}/ready"), first.log)
+            wait_for(lambda: answers(f"http://127.0.0.1:{ports[2]}/live"), console.log)
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"http://127.0.0.1:{ports[2]}/nothing", timeout=10)
             half = len(found) * 3 // 4
             pipeline.publish_keyed(found[:half])
             pipeline.wait(lambda: pipeline.committed(names.access) == half, 90)
@@ -143,6 +155,7 @@ def prometheus(
             yield running, since
         finally:
             running.stop()
+            console.kill()
 
 
 @pytest.mark.timeout(480)
@@ -165,6 +178,9 @@ def test_every_query_of_every_panel_and_rule_has_data_and_none_errs(
     wait_for(lambda: received.to("/heartbeat"), running.log)
     heard = {alert["labels"]["alertname"] for body in received.to("/heartbeat") for alert in body["alerts"]}
     assert heard == {"CrmwatchWatchdog"}
+    for alert in (alert for body in received.to("/heartbeat") for alert in body["alerts"]):
+        assert alert["annotations"]["runbook_url"] == f"{RUNBOOK}#crmwatchwatchdog"
+        assert "runbook" not in alert["labels"]
 
     for path in DASHBOARDS:
         for variable in dashboard(path)["templating"]["list"]:
