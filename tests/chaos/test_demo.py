@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from rich.console import Console
 
 from detector.alert import Activity
 from detector.triage.risk import Severity
-from streams.cli.demo import _Board
+from streams.child import Child
+from streams.cli.demo import CONSOLE_PORTS, _start_console
+from streams.cli.demo_ticker import Ticker
 
 WIDTH = 200
 
@@ -85,15 +89,18 @@ def demo(*arguments: str) -> Iterator[Running]:
 
 @pytest.mark.timeout(400)
 def test_the_demo_shows_the_theft_and_ctrl_c_leaves_nothing_behind() -> None:
-    """Two workers are scraped; the theft's alert comes with reason and next step; SIGINT ends all of it."""
+    """Two workers are scraped; the theft's alert comes with reason and next step; the console's board says to act, and
+    names the thief; SIGINT ends all of it."""
     with demo() as running:
         addresses = re.findall(r"Worker \d +(http://127\.0\.0\.1:\d+)/metrics", running.wait_for(
             r"Worker 2 +http://\S+/metrics, log \S+", 150).string)  # fmt: skip
         assert len(set(addresses)) == 2
-        running.wait_for(r"History +[\d,]+ records of two weeks, 44 identities", 120)
+        console = running.wait_for(r"Console +(http://127\.0\.0\.1:\d+/) +open it in a browser", 60)[1]
+        assert "<title>" in fetched(console)
+        running.wait_for(r"History +[\d,]+ records of three weeks, 27 identities", 120)
         running.wait_for(r"Theft +begins now, at \d{4}-", 120)
         alert = running.wait_for(
-            r"(HIGH|CRITICAL) +risk \d+ · \w+ · [-\d]+ [:\d]+ UTC .{1,60}?integration 0054R9000000000QAA took out "
+            r"(HIGH|CRITICAL) +risk \d+ · \w+ · [-\d]+ [:\d]+ UTC .{1,60}?integration 0054R9000000001QAA took out "
             r"[\d,]+ rows [^╭]*?by bulk export[^╭]*? from 192\.0\.2\.77",
             90,
         )
@@ -101,10 +108,11 @@ def test_the_demo_shows_the_theft_and_ctrl_c_leaves_nothing_behind() -> None:
         assert "New for it after" in running.said
         assert running.said.index("Theft ") < alert.start()
         for address in addresses:
-            with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:  # noqa: S310 - our own
-                assert "crmwatch_build_info" in answer.read().decode()
-        # Kafka, two workers and the demo itself; the tests of others are not marked.
-        assert len(_processes(running.mark)) >= 4
+            assert "crmwatch_build_info" in fetched(f"{address}/metrics")
+        until(lambda: 'class="state act"' in fetched(console), 60)
+        assert "0054R9000000001QAA" in fetched(console)
+        # Kafka, two workers, the console and the demo itself; the tests of others are not marked.
+        assert len(_processes(running.mark)) >= 5
         folder = Path(re.findall(r"log (\S+)/worker-1\.log", running.said)[0])
         assert folder.is_dir()
         os.kill(running.process.pid, signal.SIGINT)
@@ -113,6 +121,8 @@ def test_the_demo_shows_the_theft_and_ctrl_c_leaves_nothing_behind() -> None:
         assert "Traceback" not in running.said
         assert len(running.said.split(" risk ")) <= 30
         assert _processes(running.mark) == []
+        with pytest.raises(OSError, match="refused"):
+            fetched(console)
         assert not folder.exists()
 
 
@@ -126,17 +136,48 @@ def test_the_demo_ends_by_itself_when_told_to() -> None:
         assert _processes(running.mark) == []
 
 
+def test_the_console_goes_elsewhere_if_its_port_is_taken(tmp_path: Path) -> None:
+    """On any free port, which is said, and where it answers."""
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # somebody else has it already
+            other.bind(("127.0.0.1", CONSOLE_PORTS[0]))
+            other.listen()
+        children: dict[str, Child] = {}
+        try:
+            where = _start_console("127.0.0.1:1", tmp_path, children)
+            address, _, told = where.partition("  ")
+            assert f":{CONSOLE_PORTS[0]}/" not in address
+            assert told == "open it in a browser"
+            until(lambda: "<title>" in fetched(address), 20)
+        finally:
+            assert [child.stop() for child in children.values()] == [0]
+
+
+def test_the_demo_goes_on_without_a_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the console does not start, as without its extra, it says so itself, and nothing of it runs."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *rest: None if name == 'uvicorn' else found(name, *rest)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    children: dict[str, Child] = {}
+    said = _start_console("127.0.0.1:1", tmp_path, children)
+    assert said == "none: the console needs its extra: pip install 'crmwatch[console]'"
+    assert children == {}
+
+
 def test_only_what_changed_is_shown_at_length() -> None:
     """A panel for what is new or has another severity or technique; a line for the rest; of history what is new."""
     console = Console(width=100, color_system=None)
-    board = _Board(console, live_ms=1000)
+    ticker = Ticker(console, live_ms=1000)
 
     def shown(uid: str, time_ms: int, severity: Severity, activity: Activity, *techniques: str) -> str:
         told = {"uid": uid, "desc": "It took 9 rows. It is unusual. Next: ask.", "attacks": [
             {"technique": {"uid": name}} for name in techniques]}  # fmt: skip
         finding = {"severity_id": severity, "activity_id": activity, "time": time_ms, "risk_score": 7}
         with console.capture() as capture:
-            board.show(msgspec.json.encode(finding | {"finding_info": told}))
+            ticker.show(msgspec.json.encode(finding | {"finding_info": told}))
         return capture.get()
 
     def is_panel(text: str) -> bool:
@@ -157,6 +198,23 @@ def test_only_what_changed_is_shown_at_length() -> None:
         assert "unusual" not in changed
     assert shown("b", 1004, Severity.LOW, close, "T1").startswith(" LOW           risk   7 · closed · ")
     assert shown("c", 1005, Severity.INFORMATIONAL, create).startswith(" INFORMATIONAL risk   7 · new    · ")
+
+
+def fetched(address: str) -> str:
+    """What a page of ours says."""
+    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own
+        return str(answer.read().decode())
+
+
+def until(what: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to be true; before that it may not even be there."""
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            if what():
+                return
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def _processes(mark: str) -> list[str]:
