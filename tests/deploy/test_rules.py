@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.deployed import DEPLOY, METRICS, ROOT, alerts, anchors, read, rules, tool, unknown
+from tests.deploy.deployed import DEPLOY, METRICS, ROOT, alerts, anchors, read, recorded, rules, tool, unknown
 
 PROMETHEUS = DEPLOY / "prometheus"
 CASES = sorted(PROMETHEUS.glob("tests/*.yml"))
 LINK = '{{ or $externalLabels.runbook "docs/runbook.md" }}'
 """How each link to the runbook begins: the address is set once, in Prometheus's configuration."""
+CLOSE_SECONDS = 180
+"""How near to one another lie a case in which an alert is silent and one in which it fires: else its wait is free."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -46,20 +49,47 @@ def test_rules_do_what_their_cases_say(path: Path) -> None:
 
 
 def test_every_alert_has_a_case_before_it_fires_when_it_does_and_after() -> None:
-    """Each but the dead man's switch is once expected silent, later firing, and later silent again."""
-    seen: dict[str, list[list[bool]]] = defaultdict(list)
+    """Each but the dead man's switch is once expected silent, within three minutes firing, and later silent again."""
+    seen: dict[str, list[list[tuple[int, bool]]]] = defaultdict(list)
     for path in CASES:
         for test in read(path)["tests"]:
-            times: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+            times: dict[str, set[tuple[int, bool]]] = defaultdict(set)
             for case in test.get("alert_rule_test", []):
-                times[case["alertname"]].append((seconds(case["eval_time"]), bool(case.get("exp_alerts"))))
+                times[case["alertname"]].add((seconds(case["eval_time"]), bool(case.get("exp_alerts"))))
+            for case in test.get("promql_expr_test", []):
+                for name in re.findall(
+                    r'^count\(ALERTS{alertname="(\w+)", alertstate="firing"}\)$', case["expr"]
+                ):
+                    times[name].add((seconds(case["eval_time"]), bool(case.get("exp_samples"))))
             for name, found in times.items():
-                seen[name].append([fires for _, fires in sorted(found)])
+                seen[name].append(sorted(found))
     assert set(seen) == set(alerts())
     for name, orders in seen.items():
+        shown = ["".join(str(int(fires)) for _, fires in order) for order in orders]
         wanted = r"1" if name == "CrmwatchWatchdog" else r"01+0"
-        shown = ["".join(str(int(fires)) for fires in order) for order in orders]
         assert any(re.search(wanted, order) for order in shown), f"{name}: {shown}"
+        waits = [
+            then - before
+            for order in orders
+            for (before, silent), (then, fires) in pairwise(order)
+            if not silent and fires
+        ]
+        assert name == "CrmwatchWatchdog" or min(waits) <= CLOSE_SECONDS, f"{name}: {waits}"
+
+
+def test_every_alert_is_shown_whole_where_it_fires() -> None:
+    """Some case holds each alert's labels, and its words with everything filled in."""
+    shown = {
+        case["alertname"]: one["exp_annotations"]
+        for path in CASES
+        for test in read(path)["tests"]
+        for case in test.get("alert_rule_test", [])
+        for one in case.get("exp_alerts", [])
+    }
+    assert set(shown) == set(alerts())
+    for name, words in shown.items():
+        assert set(words) == {"summary", "description", "runbook_url"}
+        assert not any("{{" in text for text in words.values()), name
 
 
 def test_every_alert_says_what_to_do_and_how_urgent_it_is() -> None:
@@ -91,6 +121,14 @@ def test_rules_name_only_metrics_that_exist() -> None:
     """What is exported or recorded, and nothing else."""
     for rule in rules():
         assert unknown(rule["expr"]) == set(), rule
+
+
+def test_every_recorded_series_is_described() -> None:
+    """And none that no rule makes."""
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## Recorded series")[1]
+    described = re.findall(r"^\| `(crmwatch:[\w:]+)` \| .*\| \S.* \|$", text, re.MULTILINE)
+    assert len(described) == len(set(described))
+    assert set(described) == recorded()
 
 
 def test_labels_that_rules_select_exist() -> None:
