@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, MutableMapping
 from heapq import heappop, heappush
-from math import inf
 
 import msgspec
 
@@ -20,7 +19,8 @@ from detector.fleet.tenant import TICK_MS, Tally
 from detector.identity import profile as profiles
 from detector.identity.level import DAY_MS
 from detector.identity.profile import Profile
-from detector.settings import Indicator, Settings
+from detector.roster import Roster
+from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 
 __all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
@@ -32,20 +32,31 @@ LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
 
 
+EVICTED_SHARE = 0.01
+"""So large a share of those who may be known goes at once when there are too many."""
+
+
 class _Live:
     __slots__ = ("due", "forgotten", "profile")
 
-    def __init__(self, profile: Profile, due: float) -> None:
+    def __init__(self, profile: Profile, settings: DetectionSettings) -> None:
         self.profile = profile
         self.forgotten = profile.ledger.forgotten  # as it was when last looked at
-        self.due = due  # event time in ms at which a window may close
+        self.due = due_ms(profile, settings)
+
+
+def due_ms(profile: Profile, settings: DetectionSettings) -> int:
+    """The event time at which a day of an identity closes, or at which it is forgotten."""
+    due = profiles.next_close_ms(profile, settings)
+    return profiles.forget_ms(profile, settings) if due is None else due
 
 
 class Detection:
     """Profiles and their detectors, applied to events in their order.
 
     What it says depends on each identity's own events alone, in their order: neither on how identities
-    interleave nor on when `advance` is called.
+    interleave nor on when `advance` is called. Only when there are more identities than may be known does it depend
+    on the others who has to go.
     """
 
     def __init__(
@@ -65,6 +76,9 @@ class Detection:
         self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
         if TALLIES_KEY in store:
             self._tallies = msgspec.msgpack.decode(store[TALLIES_KEY], type=dict[int, dict[str, Tally]])
+        self._roster = Roster()
+        self._gone: set[str] = set()
+        self._looked_day = -(1 << 62)
         self._tallied_ms = -(1 << 62)  # up to here ticks have been told
         self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
         self._dues: list[int] = []  # the schedule's times, as a heap
@@ -78,6 +92,8 @@ class Detection:
         """Rows that left, by adapter and data category."""
         self.profiles: Counter[ActorKind] = Counter()
         """Identities known, whether decoded or not: those restored and those created since."""
+        self.evicted = 0
+        """Identities forgotten because there were too many."""
         self.forgotten = 0
         """Operations that full ledgers had forgotten by when changes were last asked for."""
 
@@ -91,7 +107,7 @@ class Detection:
                 continue
             name = key.decode()
             profile = profiles.decode(self._store[key])
-            self.profiles[profile.actor_kind] += 1
+            self._enter(name, profile)
             due = profiles.next_close_ms(profile, self._settings)
             if due is not None:
                 self._plan(due, name)
@@ -104,9 +120,12 @@ class Detection:
     def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
         """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""
         name = event.identity
-        live = self._live.get(name)
+        signals: list[Signal] = []
+        live = self._live.get(name) or self._load(name)
         if live is None:
-            live = self._load(name) or self._create(name, event)
+            if len(self._roster) >= self._settings.most_identities:
+                signals = self._make_room(event.time_ms)
+            live = self._create(name, profiles.new(event))
         profile = live.profile
         if offset is not None:
             applied = profile.applied
@@ -114,9 +133,13 @@ class Detection:
                 self.skipped += 1
                 return []
             applied[source] = offset
-        self._dirty[name] = None
         time_ms = event.time_ms
-        signals = self._close(name, live, time_ms) if time_ms >= live.due else []
+        if time_ms >= live.due:
+            signals += self._close(name, live, time_ms)
+            if name in self._gone:  # not heard of for so long that it is somebody new
+                profile = msgspec.structs.replace(profiles.new(event), applied=profile.applied)
+                live = self._create(name, profile)
+        self._dirty[name] = None
         rows, said = profiles.observe(profile, event, self._settings)
         signals += said
         if rows is None:
@@ -154,8 +177,11 @@ class Detection:
                     continue
                 if live.due <= due:
                     signals += self._close(name, live, due)
-                elif live.due < inf:  # planned before it was known when; put away and taken up since
-                    self._plan(int(live.due), name)
+                elif live.profile.open_days:  # planned before it was known when; put away and taken up since
+                    self._plan(live.due, name)
+        forgotten = self._forget_idle(watermark_ms)
+        if forgotten:
+            signals = sorted([*signals, *forgotten], key=lambda signal: signal.time_ms)
         if watermark_ms - self._tallied_ms >= TICK_MS:
             self._tallied_ms = watermark_ms - watermark_ms % TICK_MS
             for start in sorted(start for start in self._tallies if start + TICK_MS <= watermark_ms):
@@ -163,9 +189,9 @@ class Detection:
                 signals += [self._tally(name, start, tallies[name]) for name in sorted(tallies)]
         return signals
 
-    def changes(self) -> dict[bytes, bytes]:
-        """The profiles changed since `saved`, encoded."""
-        changes = {}
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The profiles changed since `saved`, encoded; ``None`` for one that is gone."""
+        changes: dict[bytes, bytes | None] = {name.encode(): None for name in sorted(self._gone)}
         for name in self._dirty:
             live = self._live[name]
             forgotten = live.profile.ledger.forgotten
@@ -176,10 +202,15 @@ class Detection:
             changes[TALLIES_KEY] = msgspec.msgpack.encode(self._tallies)
         return changes
 
-    def saved(self, changes: dict[bytes, bytes]) -> None:
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Note that `changes` are durable; nothing may have been applied since they were asked for."""
-        self._store.update(changes)
+        for key, value in changes.items():
+            if value is None:
+                self._store.pop(key, None)
+            else:
+                self._store[key] = value
         self._dirty.clear()
+        self._gone.clear()
         if len(self._live) > self._limit:
             self._live.clear()
 
@@ -191,7 +222,7 @@ class Detection:
     @property
     def dirty(self) -> int:
         """How many profiles have changed since they were saved."""
-        return len(self._dirty)
+        return len(self._dirty) + len(self._gone)
 
     def _tally_of(self, tenant: str, time_ms: int) -> Tally:
         """What has been counted of a tenant in the tick that an event falls into, or in the first that is not told."""
@@ -222,27 +253,79 @@ class Detection:
         )
 
     def _load(self, name: str) -> _Live | None:
-        data = self._store.get(name.encode())
+        data = None if name in self._gone else self._store.get(name.encode())
         if data is None:
             return None
-        profile = profiles.decode(data)
-        due = profiles.next_close_ms(profile, self._settings)
-        live = self._live[name] = _Live(profile, inf if due is None else due)
+        live = self._live[name] = _Live(profiles.decode(data), self._settings)
         return live
 
-    def _create(self, name: str, event: AccessEvent) -> _Live:
-        live = self._live[name] = _Live(profiles.new(event), inf)
-        self.profiles[event.actor_kind] += 1
+    def _create(self, name: str, profile: Profile) -> _Live:
+        live = self._live[name] = _Live(profile, self._settings)
+        self._gone.discard(name)
+        self._enter(name, profile)
         return live
+
+    def _enter(self, name: str, profile: Profile) -> None:
+        self.profiles[profile.actor_kind] += 1
+        newcomer = profile.known_days < self._settings.cold_days
+        self._roster.enter(name, profile.clock_ms // DAY_MS, newcomer=newcomer)
 
     def _close(self, name: str, live: _Live, until_ms: int) -> list[Signal]:
-        signals = profiles.close(live.profile, until_ms, self._settings)
-        due = profiles.next_close_ms(live.profile, self._settings)
-        live.due = inf if due is None else due
-        if due is not None:
-            self._plan(due, name)
+        """Close and learn what is over, and forget the identity if even that was long ago."""
+        profile = live.profile
+        signals = profiles.close(profile, until_ms, self._settings)
+        live.due = due_ms(profile, self._settings)
+        if profile.open_days:
+            self._plan(live.due, name)
+        elif live.due <= until_ms:
+            return signals + self._forget(name, live, live.due)
         self._dirty[name] = None
         return signals
+
+    def _forget_idle(self, watermark_ms: int) -> list[Signal]:
+        """Forget those of whom nothing has been heard for long, once a day."""
+        late_ms = self._late_ms
+        day = (watermark_ms - late_ms) // DAY_MS - self._settings.forget_days - 1
+        if day <= self._looked_day:
+            return []
+        self._looked_day = day
+        signals: list[Signal] = []
+        for name in self._roster.idle_since(day):
+            live = self._live.get(name) or self._load(name)
+            if live is None:
+                self._roster.leave(name)
+            elif live.due <= watermark_ms and not live.profile.open_days:
+                signals += self._forget(name, live, live.due)
+            else:
+                self._roster.enter(name, max(day + 1, live.profile.clock_ms // DAY_MS), newcomer=False)
+        return signals
+
+    def _make_room(self, time_ms: int) -> list[Signal]:
+        """Forget the most expendable of too many."""
+        most = self._settings.most_identities
+        signals: list[Signal] = []
+        while len(self._roster) > most - max(1, round(EVICTED_SHARE * most)):
+            name, idle_day = self._roster.most_expendable()
+            live = self._live.get(name) or self._load(name)
+            if live is None:
+                self._roster.leave(name)
+                continue
+            day = live.profile.clock_ms // DAY_MS
+            learned = live.profile.known_days >= self._settings.cold_days
+            if learned if idle_day is None else day > idle_day:  # since it was last looked at
+                self._roster.enter(name, day, newcomer=False)
+            else:
+                signals += self._forget(name, live, time_ms)
+                self.evicted += 1
+        return signals
+
+    def _forget(self, name: str, live: _Live, time_ms: int) -> list[Signal]:
+        self._roster.leave(name)
+        self.profiles[live.profile.actor_kind] -= 1
+        del self._live[name]
+        self._dirty.pop(name, None)
+        self._gone.add(name)
+        return profiles.forget(live.profile, time_ms, self._settings)
 
     def _plan(self, due: int, name: str) -> None:
         names = self._schedule.get(due)

@@ -20,6 +20,7 @@ __all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSet
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Identities = Annotated[int, msgspec.Meta(ge=100, le=10_000_000)]
 Rows = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Surprise = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -101,6 +102,10 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """How many active days of its own an identity needs before its own level is called warm."""
     cold_days: Count = 4
     """How many active days an identity needs before anything about it is called new."""
+    forget_days: Count = 400
+    """After how many days without an event an identity is known no longer, and is new should it return."""
+    most_identities: Identities = 100_000
+    """How many identities a worker knows in each partition; beyond them newcomers go first, then the longest idle."""
     prior_weight: Weight = 3.0
     """How many days of its own the prior counts for."""
     prior_rows_hour: Rows = 40.0

@@ -22,6 +22,8 @@ class SignalKind(StrEnum):
     """Something goes beyond what the identity itself usually does, or has grown further beyond it."""
     CLOSED = "closed"
     """A day of the identity has ended and been learned: what triage learns the population from."""
+    FORGOTTEN = "forgotten"
+    """Nothing has been heard of the identity for so long, or there are so many others, that it is known no longer."""
     TALLY = "tally"
     """A tick has ended: what a shard counted of a tenant in it, as `facts`."""
 

@@ -71,6 +71,12 @@ METRICS = (
         "Operations a full ledger has forgotten; what they report again is counted again.",
     ),
     Definition(
+        "evicted_identities_total",
+        "counter",
+        (),
+        "Identities forgotten because a partition had too many; each is new should it return.",
+    ),
+    Definition(
         "signals_total", "counter", ("detector",), "Signals raised by identities going over their own bound."
     ),
     Definition(
@@ -313,6 +319,7 @@ class Metrics:
         self._gone["duplicates"] += detection.duplicates
         self._gone["skipped"] += detection.skipped
         self._gone["forgotten"] += detection.forgotten
+        self._gone["evicted"] += detection.evicted
         self._late_gone.update(detection.late)
         for (adapter, category), rows in detection.rows_left.items():
             self._rows_gone[adapter, category.value] += rows
@@ -391,6 +398,7 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "repeated_events_total": lambda m: [((), m._sum("skipped", lambda shard: shard.skipped))],
     "unordered_events_total": lambda m: [((), m._early("detect"))],
     "forgotten_operations_total": lambda m: [((), m._sum("forgotten", lambda shard: shard.forgotten))],
+    "evicted_identities_total": lambda m: [((), m._sum("evicted", lambda shard: shard.evicted))],
     "signals_total": lambda m: [((detector,), count) for detector, count in list(m._signals.items())],
     "provisional_signals_total": lambda m: [((), m._early("triage"))],
     "alerts_total": lambda m: list(m._alerts.items()),

@@ -24,6 +24,8 @@ __all__ = [
     "close",
     "decode",
     "encode",
+    "forget",
+    "forget_ms",
     "new",
     "next_close_ms",
     "observe",
@@ -43,6 +45,8 @@ ROOMY_BYTES = 3_500
 ENTRY_BYTES = 64
 LARGE_ROWS = 1 << 16
 """Rows that make the numbers themselves grow."""
+SIGNALS_A_DAY = 1 << 20
+"""More than any identity sends."""
 MAX_OPEN_DAYS = 3
 """How many days are open at once; times all over the calendar close the first of them early."""
 
@@ -90,7 +94,8 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     open_days: list[int] = []
     """Days with events that are not over yet, earliest first."""
     sequence: int = 0
-    """How many signals have been sent."""
+    """The number of the last signal sent. It begins with the first day, so that whoever comes back after having been
+    forgotten goes on above what was sent then."""
     duplicates: int = 0
     applied: dict[int, int] = {}
     """Source partition → offset of the last record applied. What lies at or before it is skipped, which makes
@@ -186,6 +191,7 @@ def new(event: AccessEvent) -> Profile:
         actor_name=None if event.actor_name is None else cut(event.actor_name, MAX_NAME),
         first_ms=event.time_ms,
         clock_ms=event.time_ms,
+        sequence=event.time_ms // DAY_MS * SIGNALS_A_DAY,
     )
 
 
@@ -247,6 +253,20 @@ def close(profile: Profile, until_ms: int, settings: DetectionSettings) -> list[
     while profile.open_days and (end_ms := (profile.open_days[0] + 1) * DAY_MS + late_ms) <= until_ms:
         signals += _close_first(profile, end_ms, settings)
     return signals
+
+
+def forget(profile: Profile, time_ms: int, settings: DetectionSettings) -> list[Signal]:
+    """Say that the identity is known no longer."""
+    day = time_ms // DAY_MS
+    last = Signal(
+        kind=SignalKind.FORGOTTEN, detector="", time_ms=time_ms, day=day, first_ms=time_ms, last_ms=time_ms
+    )
+    return _signed(profile, [last], settings)
+
+
+def forget_ms(profile: Profile, settings: DetectionSettings) -> int:
+    """The event time from which it is known no longer, if nothing more comes: a day's end, lateness allowed for."""
+    return (profile.clock_ms // DAY_MS + settings.forget_days + 1) * DAY_MS + settings.late_seconds * 1000
 
 
 def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:

@@ -141,6 +141,9 @@ class Desk:
             self._know_better()
         self._hasty = self._hasty or provisional
         alerts = self._settle(name, standing, signal.time_ms)
+        if signal.kind is SignalKind.FORGOTTEN:
+            self._forget(name, standing)
+            return alerts
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
         weighed = not over and not (announced and signal.detector in _AMOUNTS)
@@ -241,10 +244,20 @@ class Desk:
         standings = (self._standing(name) for name in sorted(self._open))
         return [standing.incident for standing in standings if standing.incident is not None]
 
+    def _forget(self, name: str, standing: Standing) -> None:
+        """Know no more of an identity than its open incident; should it return, its signals count from anew."""
+        if standing.incident is not None:
+            standing.sequence = 0
+            return
+        del self._standings[name]
+        self._dirty.discard(name)
+        self._gone.add(_STANDING + name.encode())
+
     def _standing(self, name: str) -> Standing:
         standing = self._standings.get(name)
         if standing is None:
-            data = self._store.get(_STANDING + name.encode())
+            key = _STANDING + name.encode()
+            data = None if key in self._gone else self._store.get(key)
             standing = Standing() if data is None else standings.decode(name, data)
             self._standings[name] = standing
         return standing
@@ -367,8 +380,8 @@ class Desk:
         if incident is None or self._course.due_ms(incident) > now_ms:
             return []
         self._dirty.add(name)
-        ends_ms, word = self._course.ends(incident)
-        alerts = self._confirm(incident, min(now_ms, ends_ms))
+        alerts = self._confirm(incident, min(now_ms, self._course.ends(incident)[0]))
+        ends_ms, word = self._course.ends(incident)  # as it is now that it may be confirmed
         if ends_ms > now_ms:
             return alerts
         standing.incident = None

@@ -141,7 +141,7 @@ class Detect:
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The profiles changed, and how far each input partition is."""
-        changes: dict[bytes, bytes | None] = dict(self._detection.changes())
+        changes = self._detection.changes()
         watermarks = self._watermarks.encode()
         if watermarks != self._store.get(_WATERMARKS_KEY):
             changes[_WATERMARKS_KEY] = watermarks
@@ -150,7 +150,7 @@ class Detect:
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """They are durable."""
         self._figures.saving(self._store, changes)
-        self._detection.saved({key: value for key, value in changes.items() if value is not None})
+        self._detection.saved(changes)
 
     def _release(self, watermark_ms: int) -> None:
         if self._merge.held:

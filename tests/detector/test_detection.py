@@ -29,6 +29,9 @@ TALKATIVE = Settings(
         indicators={"192.0.2.0/24": Indicator(name="a list")},
     )
 )
+FORGETFUL = msgspec.structs.replace(
+    TALKATIVE, detection=msgspec.structs.replace(TALKATIVE.detection, forget_days=2)
+)
 LATE = (0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)
 OPERATIONS = (
     Operation.QUERY,
@@ -42,12 +45,14 @@ Store = dict[bytes, bytes]
 
 
 @st.composite
-def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,)) -> list[AccessEvent]:
+def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,), most_days: int = 1) -> list[AccessEvent]:
     """Some days of three identities with jobs, pauses and different kinds of access, each `late` by one of these."""
     time_ms = START_MS
     events = []
     for number in range(draw(st.integers(1, 25))):
-        time_ms += draw(st.sampled_from([0, 1, 60_000, HOUR_MS // 2, HOUR_MS, 5 * HOUR_MS, DAY_MS]))
+        time_ms += draw(
+            st.sampled_from([0, 1, 60_000, HOUR_MS // 2, HOUR_MS, 5 * HOUR_MS, most_days * DAY_MS])
+        )
         events.append(
             event(
                 number,
@@ -106,10 +111,10 @@ def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(profile_of, "ROOMY_BYTES", 900)
 
 
-def run(events: Sequence[AccessEvent]) -> tuple[dict[str, list[bytes]], Store]:
+def run(events: Sequence[AccessEvent], given: Settings = TALKATIVE) -> tuple[dict[str, list[bytes]], Store]:
     """What is said of events when nothing happens in between, all days closed at the end; and the profiles."""
     store: Store = {}
-    detection = Detection(TALKATIVE, store)
+    detection = Detection(given, store)
     signals = [found for n, each in enumerate(events) for found in detection.observe(each, 0, n)]
     signals += detection.advance(end_of(events))
     save(detection)
@@ -365,7 +370,7 @@ def test_a_profile_that_cannot_be_read_is_an_error() -> None:
 
 
 def test_times_all_over_the_years_are_scheduled() -> None:
-    """Thousands of different days to close are closed in order, each once."""
+    """Thousands of different days to close are closed in order, each once, and so are the identities forgotten."""
     detection = Detection(TALKATIVE, {})
     days = 3000
     for number in range(days):
@@ -374,9 +379,15 @@ def test_times_all_over_the_years_are_scheduled() -> None:
     told = [found for found in detection.advance(START_MS + (days + 5) * DAY_MS) if found.actor[0] == "u"]
     times = [found.time_ms for found in told]
     assert times == sorted(times)
-    assert {found.kind for found in told} == {SignalKind.CLOSED}
-    assert len({(found.actor, found.day) for found in told}) == len(told) > 1500
-    assert [f for f in detection.advance(START_MS + 2 * days * DAY_MS) if f.actor[0] == "u"] == []
+    closed = [found for found in told if found.kind is SignalKind.CLOSED]
+    gone = [found.actor for found in told if found.kind is SignalKind.FORGOTTEN]
+    assert len({(found.actor, found.day) for found in closed}) == len(closed) > 1500
+    assert len(set(gone)) == len(gone) == len(told) - len(closed)
+    assert sum(detection.profiles.values()) == 1500 - len(gone) > 0
+    rest = [found for found in detection.advance(START_MS + 2 * days * DAY_MS) if found.actor[0] == "u"]
+    assert {found.kind for found in rest} == {SignalKind.FORGOTTEN}
+    assert len({found.actor for found in rest} | set(gone)) == 1500
+    assert sum(detection.profiles.values()) == 0
 
 
 def test_indicators_may_come_later_and_go() -> None:
@@ -396,6 +407,100 @@ def test_indicators_may_come_later_and_go() -> None:
     later = 2 * 86_400
     assert named(later, "203.0.113.9") == []
     assert named(later + 1, "198.51.100.7") == ["ours"]
+
+
+@given(streams(most_days=4), st.data())
+@settings(max_examples=80, deadline=None)
+def test_when_somebody_is_forgotten_is_no_matter_of_when_that_is_seen(
+    events: list[AccessEvent], data: st.DataObject
+) -> None:
+    """After days without an event, whether it is seen when they are over or when the identity returns, in one process
+    or in several, the same is said, and the same is left."""
+    expected, profiles = run(events, FORGETFUL)
+    store: Store = {}
+    detection = Detection(FORGETFUL, store, live_profiles=data.draw(st.integers(0, 2)))
+    signals = []
+    for number, each in enumerate(events):
+        if data.draw(st.booleans()):
+            signals += detection.advance(each.time_ms - data.draw(st.integers(0, 5 * DAY_MS)))
+        signals += detection.observe(each, 0, number)
+        if data.draw(st.booleans()):
+            save(detection)
+            detection = Detection(FORGETFUL, store)
+            detection.restore(list(store))
+    signals += detection.advance(end_of(events))
+    save(detection)
+    assert by_identity(signals) == expected
+    assert {key: without_offsets(value) for key, value in profiles_of(store).items()} == {
+        key: without_offsets(value) for key, value in profiles.items()
+    }
+    assert sum(detection.profiles.values()) == len(profiles)
+
+
+def test_who_has_been_forgotten_is_new() -> None:
+    """The day after the last of the days, an hour for late events later: its profile is gone, what is said of it
+    begins anew above all that was said before, and its offsets stay."""
+    store: Store = {}
+    detection = Detection(FORGETFUL, store)
+    detection.observe(event(1, rows=5000), 0, 7)
+    before = detection.advance(START_MS + 2 * DAY_MS)
+    over_ms = START_DAY * DAY_MS + 3 * DAY_MS + HOUR_MS
+    assert detection.advance(over_ms - 1)[len(before) :] == []
+    save(detection)
+    assert b"t/u" in store
+    [gone] = [found for found in detection.advance(over_ms) if found.kind is SignalKind.FORGOTTEN]
+    assert (gone.identity, gone.time_ms) == ("t/u", over_ms)
+    changes = detection.changes()
+    assert changes[b"t/u"] is None
+    detection.saved(changes)
+    assert profiles_of(store) == {}
+    assert detection.profiles[ActorKind.HUMAN] == 0
+    back = detection.observe(event(2, time_ms=over_ms + 9 * DAY_MS, rows=5000), 0, 8)
+    assert back
+    assert all(found.sequence > gone.sequence and not found.known_days for found in back)
+    again = Detection(FORGETFUL, {})
+    again.observe(event(1), 0, 7)
+    again.observe(event(2, time_ms=over_ms), 0, 9)
+    assert again.observe(event(1), 0, 7) == []
+    assert again.skipped == 1
+
+
+def test_of_too_many_those_go_who_are_missed_the_least() -> None:
+    """Newcomers in the order in which they came, then whoever has been idle the longest; who is known is kept from a
+    crowd of made-up names, and who had to go is counted."""
+    few = msgspec.structs.replace(TALKATIVE.detection, most_identities=100, cold_days=2)
+    store: Store = {}
+    detection = Detection(Settings(detection=few), store)
+    number = 0
+    for day in range(3):
+        for known in range(40):
+            number += 1
+            detection.observe(event(number, actor=f"known{known:02}", time_ms=START_MS + day * DAY_MS))
+    detection.advance(START_MS + 3 * DAY_MS)
+    save(detection)
+    said: list[Signal] = []
+    for made_up in range(1000):
+        number += 1
+        said += detection.observe(event(number, actor=f"x{made_up}", time_ms=START_MS + 3 * DAY_MS))
+        assert sum(detection.profiles.values()) <= 100
+        if not made_up % 100:
+            save(detection)
+    save(detection)
+    gone = [found.actor for found in said if found.kind is SignalKind.FORGOTTEN]
+    assert gone == [f"x{made_up}" for made_up in range(len(gone))]
+    assert detection.evicted == len(gone) > 900
+    assert len(store) - 1 == sum(detection.profiles.values())
+    assert {f"t/known{known:02}".encode() for known in range(40)} <= set(store)
+
+    idle = Detection(Settings(detection=few), {})
+    for day in range(6):
+        for known in range(100):
+            if day < 4 or known not in (7, 9):
+                number += 1
+                idle.observe(event(number, actor=f"known{known:02}", time_ms=START_MS + day * DAY_MS))
+    said = idle.observe(event(0, actor="one more", time_ms=START_MS + 6 * DAY_MS))
+    assert [found.actor for found in said if found.kind is SignalKind.FORGOTTEN] == ["known07"]
+    assert idle.evicted == 1
 
 
 def test_identities_are_counted_by_kind() -> None:

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from detector.alert import Activity
+from detector.feedback import Feedback, Verdict
 from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
-from detector.signal import Span
+from detector.signal import Signal, SignalKind, Span
 from detector.triage.desk import DESK_VERSION, Desk, DeskError, settled_at
 from detector.triage.risk import Severity
 from tests.detector.make import (
@@ -21,6 +22,50 @@ from tests.detector.make import (
 from tests.detector.triage.desks import NOON_MS, SETTINGS, Store, anew, body, crossed, found, save, tell, told
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
+
+
+# --- who is forgotten
+
+
+def forgotten(sequence: int, days: float) -> Signal:
+    """Nothing has been heard of the identity for so many days after noon."""
+    return signal(
+        sequence, kind=SignalKind.FORGOTTEN, time_ms=NOON_MS + round(days * DAY_MS), detector="", measures=[]
+    )
+
+
+def test_of_who_is_forgotten_nothing_is_left() -> None:
+    """Its incident closes, its standing goes from the store, and when it returns its signals count from anew."""
+    store: Store = {}
+    desk = Desk(SETTINGS, store)
+    assert told(tell(desk, crossed(7, 5_000))) == [("CREATE", 5_000)]
+    save(desk)
+    key = b"st/u"
+    assert key in store
+    assert told(tell(desk, forgotten(8, 400))) == [("CLOSE", 5_000)]
+    changes = desk.changes()
+    assert changes[key] is None
+    again = crossed(1, 9_000, 24 * 401)
+    assert told(tell(desk, again)) == [("CREATE", 9_000)]  # before it is saved, and after
+    save(desk)
+    assert key in store
+    desk = anew(desk, store)
+    tell(desk, forgotten(2, 900))
+    save(desk)
+    assert key not in store
+    assert told(tell(desk, crossed(1, 9_000, 24 * 901))) == [("CREATE", 9_000)]
+
+
+def test_an_open_incident_outlives_its_identity() -> None:
+    """A confirmed breach stays open when its identity is forgotten, and what comes after is part of it."""
+    desk = Desk(SETTINGS, {})
+    (first,) = tell(desk, crossed(7, 5_000))
+    word = Feedback(verdict=Verdict.CONFIRMED, time_ms=NOON_MS + HOUR_MS, incident=first.uid)
+    desk.honour([word])
+    tell(desk, forgotten(8, 400))
+    assert [incident.confirmed for incident in desk.open_incidents] == [True]
+    (more,) = tell(desk, crossed(1, 50_000, 24 * 401))
+    assert more.uid == first.uid
 
 
 # --- one story

@@ -80,6 +80,17 @@ def test_what_is_confirmed_stays_open_until_it_is_closed() -> None:
     assert over.time_ms == closed.honoured_ms
 
 
+def test_a_confirmation_in_a_silence_of_all_keeps_it_open() -> None:
+    """When nothing is heard of anybody until long after the quiet time, as over a weekend, the breach stays open."""
+    desk, first = begun()
+    desk.honour([said(Verdict.CONFIRMED, incident=first.uid)])
+    assert told(desk.advance(NOON_MS + 4 * DAY_MS)) == [("UPDATE", 5_000)]
+    assert [incident.confirmed for incident in desk.open_incidents] == [True]
+    late, _ = begun()
+    late.honour([said(Verdict.CONFIRMED, QUIET_MS / HOUR_MS + 1, incident=first.uid)])
+    assert told(late.advance(NOON_MS + 4 * DAY_MS)) == [("CLOSE", 5_000)]
+
+
 def test_what_is_muted_is_counted_and_not_told() -> None:
     """Nothing is published about a muted identity until then; the next word after it holds all that left meanwhile."""
     desk, first = begun()
