@@ -14,7 +14,7 @@ from detector.event import AccessEvent
 from detector.settings import Settings
 from streams.coverage import Coverage
 from streams.replay import Summary
-from streams.report.account import Accounts
+from streams.report.accounts import Accounts
 from streams.report.incident import Incident, Incidents
 from streams.report.letters import DeadLetters
 from streams.report.page import SHOWN_INCIDENTS, Report, Setting, Told, render

@@ -14,7 +14,8 @@ from detector.triage.risk import Severity
 from streams.coverage import Coverage
 from streams.replay import Letter, Summary
 from streams.report import DeadLetters, Incidents
-from streams.report.account import Account, Accounts
+from streams.report.account import Account
+from streams.report.accounts import Accounts
 from streams.report.incident import Incident
 from streams.report.page import Report, Told
 from streams.report.report import settings_used, tell

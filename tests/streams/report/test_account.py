@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 from detector.alert import Activity
 from detector.catalogue import Category
 from detector.event import AccessEvent, Counting, Operation
-from streams.report.account import (
-    CURVE_POINTS,
-    FURTHER,
-    MOST_OBJECTS,
-    MOST_ORIGINS,
-    MOST_WINDOWS,
-    UNNAMED,
-    Account,
-    Accounts,
-    Stage,
-    Way,
-)
+from streams.report.account import UNNAMED, Account, Stage, Way
+from streams.report.accounts import Accounts
+from streams.report.draft import CURVE_POINTS, FURTHER, MOST_OBJECTS, MOST_ORIGINS, MOST_WINDOWS
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import (
     AGENT,
