@@ -11,25 +11,23 @@ this (`surprise`). All is counted by identity and day, as an alert budget is.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import accumulate
-from math import expm1, log, log1p, log10, sqrt
+from math import expm1, log1p, sqrt
 
 import msgspec
 
+from detector.fleet.cell import Cell, encode, key_of, name_of, parts_of
+from detector.fleet.tail import MAX_SURPRISE, bin_of, residual_of, score_surprise, surprise_of, tail_of
 from detector.identity.level import DAY_MS, FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
-from detector.signal import Familiarity, Measure, Signal
+from detector.signal import Measure, Signal
 
 __all__ = [
     "BOUND_SURPRISE",
     "SETTLE_MS",
     "TICK_MS",
-    "Cell",
     "Expectation",
     "Population",
     "day_known_at",
-    "encode",
 ]
 
 TICK_MS = 10 * 60 * 1000
@@ -37,14 +35,10 @@ SETTLE_MS = 2 * TICK_MS
 """What is known of others is used from this long after, when every source has normally finished with it."""
 
 MILLI = 1000
-BIN = 0.2
-"""Width of a residual's or score's histogram bin."""
-LOWEST_BIN, HIGHEST_BIN = -25, 200
 PRIOR_WINDOWS = 15.0
 """How many days the built-in expectation counts for, until the population has shown its own."""
 PRIOR_WITHIN = 0.4
 """The variance of one identity's own days, in squared logarithms, until the population has shown it."""
-PRIOR_RESIDUALS = 60.0
 VARIANCE_WEIGHT = 4.0
 """How many days of its own the population's within-variance counts for."""
 LEAST_OWN_DAYS = 3
@@ -57,10 +51,6 @@ DAILY_FADING = 0.96
 MAX_SUMMARIES = 4_000
 BOUND_SURPRISE = 2.0
 """What one day in a hundred exceeds is the most to be expected; alerts take more evidence than that."""
-MAX_SURPRISE = 5.0
-"""Nothing is believed to be rarer than one in a hundred thousand on statistics alone."""
-DECADE = log(10)
-MOST_DECADE = 4
 MAX_VALUES = 20_000
 """How many different networks, agents or apps of a day are counted."""
 
@@ -68,28 +58,6 @@ MAX_VALUES = 20_000
 def day_known_at(time_ms: int) -> int:
     """The last day (days since 1970) whose figures a decision about `time_ms` may use."""
     return (time_ms - SETTLE_MS) // DAY_MS - 1
-
-
-class Cell(msgspec.Struct, array_like=True):
-    """One day of one cell of the population, in whole numbers."""
-
-    windows: int = 0
-    """How many identities' days were counted."""
-    level_milli: int = 0
-    """The sum of ``log1p(value)`` in thousandths."""
-    level_milli_squares: int = 0
-    within: int = 0
-    """How many of them were of identities with a level of their own."""
-    within_milli_squares: int = 0
-    """Their squared distances from that level."""
-    counts: dict[int, int] = {}
-    """Histogram: bin (of width `BIN`) → days; or value's checksum → identities."""
-
-
-def encode(cell: Cell) -> bytes:
-    """The cell as bytes: the same for the same figures, in whatever order they came."""
-    ordered = dict(sorted(cell.counts.items()))
-    return msgspec.msgpack.encode(msgspec.structs.replace(cell, counts=ordered))
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -140,7 +108,7 @@ class Population:
 
     def restore(self, key: str, data: bytes) -> None:
         """Put a saved cell back. Raises `ValueError` or msgspec's `DecodeError` for what is none."""
-        day, tenant, name = _parts(key)
+        day, tenant, name = parts_of(key)
         cell = msgspec.msgpack.decode(data, type=Cell)
         self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
         self._cache.clear()
@@ -148,7 +116,7 @@ class Population:
     def changes(self) -> dict[str, bytes]:
         """The cells changed since `saved`, encoded, by key."""
         return {
-            _key(day, tenant, name): encode(self._days[tenant][day][name])
+            key_of(day, tenant, name): encode(self._days[tenant][day][name])
             for day, tenant, name in sorted(self._dirty)
         }
 
@@ -185,7 +153,7 @@ class Population:
         cell = self._cell(tenant, day, name)
         cell.windows += 1
         if value is not None:
-            index = _bin(value)
+            index = bin_of(value)
             cell.counts[index] = cell.counts.get(index, 0) + 1
 
     def count_at(self, tenant: str, day: int, name: str, index: int, more: int = 1) -> None:
@@ -211,7 +179,7 @@ class Population:
         one that is well known.
         """
         summary = self._summary(
-            signal.tenant, _name(signal.peers, measure), day_known_at(signal.time_ms), measure
+            signal.tenant, name_of(signal.peers, measure), day_known_at(signal.time_ms), measure
         )
         mean, deviation = self._level(summary, measure)
         residual = (log1p(measure.value) - mean) / deviation
@@ -221,7 +189,7 @@ class Population:
             typical=expm1(mean),
             bound=expm1(mean + summary.most * deviation),
             residual=residual,
-            surprise=min(most, _surprise(summary.tail, summary.windows, _bin(residual), residual)),
+            surprise=min(most, surprise_of(summary.tail, summary.windows, bin_of(residual), residual)),
             own_days=measure.days,
             population_days=round(summary.windows),
         )
@@ -233,9 +201,7 @@ class Population:
         known = day_known_at(signal.time_ms)
         histogram = self._histogram(signal.tenant, f"score|{signal.peers}|{detector}", known)
         days = self.windows(signal.tenant, f"active|{signal.peers}", known)
-        tail = histogram.tail[_bin(score) - LOWEST_BIN]
-        probability = (tail + PRIOR_RESIDUALS * _prior_score_tail(score)) / (days + PRIOR_RESIDUALS)
-        return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
+        return score_surprise(histogram.tail, days, score)
 
     def windows(self, tenant: str, name: str, known: int) -> float:
         """How much has been counted in a cell up to a day, newer days weighing more."""
@@ -288,7 +254,7 @@ class Population:
             for day in [day for day in days if day < before_day]:
                 for name in days.pop(day):
                     self._dirty.discard((day, tenant, name))
-                    gone.append(_key(day, tenant, name))
+                    gone.append(key_of(day, tenant, name))
             if not days:
                 del self._days[tenant]
         self._cache.clear()
@@ -323,7 +289,7 @@ class Population:
         return mean, sqrt(spread + 1 / precision + FLOOR_VARIANCE)
 
     def _learn_measure(self, signal: Signal, measure: Measure, known: int, day: int) -> None:
-        name = _name(signal.peers, measure)
+        name = name_of(signal.peers, measure)
         mean, deviation = self._level(self._summary(signal.tenant, name, known, measure), measure)
         logarithm = log1p(measure.value)
         cell = self._cell(signal.tenant, day, name)
@@ -335,7 +301,7 @@ class Population:
             away = milli - round(measure.mean * MILLI)
             cell.within += 1
             cell.within_milli_squares += away * away
-        index = _bin((logarithm - mean) / deviation)
+        index = bin_of((logarithm - mean) / deviation)
         cell.counts[index] = cell.counts.get(index, 0) + 1
 
     def _known_days(self, tenant: str, known: int) -> list[int]:
@@ -363,7 +329,7 @@ class Population:
             windows += weight * cell.windows
             for index in sorted(cell.counts):
                 bins[index] = bins.get(index, 0.0) + weight * cell.counts[index]
-        histogram = self._cache[key] = _Histogram(windows, _tail(bins))
+        histogram = self._cache[key] = _Histogram(windows, tail_of(bins))
         return histogram
 
     def _summary(self, tenant: str, name: str, known: int, measure: Measure) -> _Summary:
@@ -394,75 +360,7 @@ class Population:
         mean = level / windows
         inner = within / within_windows
         between = max(FLOOR_VARIANCE, square / windows - mean * mean - inner)
-        summary = _Summary(windows - PRIOR_WINDOWS, mean, inner, between, _tail(bins))
-        summary.most = _residual_of(summary, BOUND_SURPRISE)
+        summary = _Summary(windows - PRIOR_WINDOWS, mean, inner, between, tail_of(bins))
+        summary.most = residual_of(summary.tail, summary.windows, BOUND_SURPRISE)
         self._cache[key] = summary
         return summary
-
-
-def _key(day: int, tenant: str, name: str) -> str:
-    """A cell's key. Tenants and groups of peers may be called anything, so the tenant's length goes before it."""
-    return f"{day}|{len(tenant)}|{tenant}|{name}"
-
-
-def _parts(key: str) -> tuple[int, str, str]:
-    """The day, the tenant and the name of a cell. Raises `ValueError` for what is no key of one."""
-    day, length, rest = key.split("|", 2)
-    end = int(length)
-    if rest[end : end + 1] != "|":
-        raise ValueError(f"not the key of a cell: {key!r}")
-    return int(day), rest[:end], rest[end + 1 :]
-
-
-@lru_cache(maxsize=16_384)
-def _cell_name(peers: str, detector: str, channel: str, span: str, familiarity: str, decade: int) -> str:
-    return f"{peers}|{detector}|{channel}|{span}|{familiarity}{decade or ''}"
-
-
-def _name(peers: str, measure: Measure) -> str:
-    """The cell of a measure: who usually takes thousands is compared with others who do."""
-    decade = 0
-    if measure.familiarity is Familiarity.REGULARLY:
-        decade = 1 + min(MOST_DECADE, int(measure.mean / DECADE))
-    return _cell_name(peers, measure.detector, measure.channel, measure.span, measure.familiarity, decade)
-
-
-def _bin(residual: float) -> int:
-    return max(LOWEST_BIN, min(HIGHEST_BIN, int(residual // BIN)))
-
-
-def _tail(bins: dict[int, float]) -> list[float]:
-    tail = list(accumulate(bins.get(index, 0.0) for index in range(HIGHEST_BIN, LOWEST_BIN - 1, -1)))
-    tail.reverse()
-    return tail
-
-
-def _prior_tail(residual: float) -> float:
-    """The built-in probability of a residual at least so large: half at 0, then falling by e every 0.7."""
-    return 1.0 if residual <= -1.0 else min(1.0, 0.5 * 10 ** (-0.62 * residual))
-
-
-def _prior_score_tail(score: float) -> float:
-    """The built-in probability of a score at least so high."""
-    return 0.3 * 10 ** (-0.8 * max(0.0, score))
-
-
-def _surprise(tail: list[float], windows: float, index: int, residual: float) -> float:
-    above = tail[index - LOWEST_BIN]
-    probability = (above + PRIOR_RESIDUALS * _prior_tail(residual)) / (windows + PRIOR_RESIDUALS)
-    return max(0.0, min(MAX_SURPRISE, -log10(min(1.0, probability))))
-
-
-def _residual_of(summary: _Summary, surprise: float) -> float:
-    """The lower edge of the first bin in which surprise is at least the given one.
-
-    The bin is asked for by its index: ``5 * BIN`` as a float lies in bin 4.
-    """
-    low, high = 0, HIGHEST_BIN
-    while low < high:
-        middle = (low + high) // 2
-        if _surprise(summary.tail, summary.windows, middle, middle * BIN) >= surprise:
-            high = middle
-        else:
-            low = middle + 1
-    return low * BIN

@@ -16,10 +16,11 @@ from detector import alert
 from detector.alert import Activity, Alert
 from detector.event import ActorKind
 from detector.feedback import Decisions, Feedback
-from detector.fleet import burst, population
+from detector.fleet import burst
 from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import Origin
-from detector.fleet.population import SETTLE_MS, TICK_MS, Population
+from detector.fleet.population import SETTLE_MS, TICK_MS, Population, day_known_at
+from detector.fleet.tail import MAX_SURPRISE
 from detector.fleet.tenant import Notice
 from detector.identity.level import DAY_MS
 from detector.settings import Settings
@@ -367,7 +368,7 @@ class Desk:
         )
 
     def _threshold(self, tenant: str, time_ms: int) -> int:
-        key = tenant, population.day_known_at(time_ms)
+        key = tenant, day_known_at(time_ms)
         threshold = self._thresholds.get(key)
         if threshold is None:
             threshold = budget.threshold(self._population, tenant, time_ms, self._triage)
@@ -474,7 +475,7 @@ class Desk:
             incident.network = network
             self._opened(standing_name, incident)
         finding = Finding(
-            "origin", "", "", now_ms, signal.first_ms, signal.last_ms, min(score, 2 * population.MAX_SURPRISE),
+            "origin", "", "", now_ms, signal.first_ms, signal.last_ms, min(score, 2 * MAX_SURPRISE),
             facts={"identities": float(len(found.newcomers))}, rows=signal.rows,
             news=[New("network", network, 0.0, 0.0, 0.0, signal.rows)],
         )  # fmt: skip

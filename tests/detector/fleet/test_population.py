@@ -12,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.event import ActorKind
+from detector.fleet.cell import Cell, encode
 from detector.fleet.population import (
     BOUND_SURPRISE,
     FULL_KNOWLEDGE,
-    MAX_SURPRISE,
     OWN_KNOWLEDGE,
     SETTLE_MS,
-    Cell,
     Expectation,
     Population,
     day_known_at,
-    encode,
 )
+from detector.fleet.tail import MAX_SURPRISE
 from detector.settings import Settings, TriageSettings
 from detector.signal import Familiarity, Measure, Signal, Span
 from tests.detector.make import (
