@@ -81,6 +81,7 @@ def test_pods_run_without_root_and_write_on_nothing() -> None:
             }
             assert "memory" in container["resources"]["limits"]
             assert container["resources"]["requests"]
+            assert all("sizeLimit" in one["emptyDir"] for one in spec["volumes"] if "emptyDir" in one)
             mounted = {mount["name"] for mount in container["volumeMounts"]}
             assert mounted == {volume["name"] for volume in spec["volumes"]}
 
