@@ -11,7 +11,11 @@ from detector.fleet.forest import Forest, unit
 from detector.fleet.population import day_known_at
 from detector.signal import Signal, Span
 
-__all__ = ["Mixtures", "features"]
+__all__ = ["FOREST", "VECTOR", "Mixtures", "features"]
+
+FOREST = b"f"
+VECTOR = b"v"
+"""What the keys of stored values begin with."""
 
 FEATURES = ("rows", "hour", "operation", "week", "channels", "internal", "drip")
 MOST_ROWS, MOST_FEW = 1_000_000.0, 20.0
@@ -56,18 +60,14 @@ def features(signal: Signal) -> tuple[float, ...]:
 
 
 class Mixtures:
-    """A forest for each tenant and group of peers, and the days that none has learned yet.
-
-    `forests` and `waiting` are all its state, by name; what has changed since they were saved is in the sets.
-    """
+    """A forest for each tenant and group of peers, and the days that none has learned yet."""
 
     def __init__(self) -> None:
-        self.forests: dict[str, Forest] = {}
-        self.waiting: dict[tuple[int, str], dict[str, _Vector]] = {}
-        self.changed_forests: set[str] = set()
-        self.changed: set[tuple[int, str, str]] = set()
-        self.learned: list[tuple[int, str, str]] = []
-        """Vectors that were learned since they were saved, and need to be kept no longer."""
+        self._forests: dict[str, Forest] = {}
+        self._waiting: dict[tuple[int, str], dict[str, _Vector]] = {}
+        self._dirty_forests: set[str] = set()
+        self._dirty: set[tuple[int, str, str]] = set()
+        self._gone: list[tuple[int, str, str]] = []  # learned since they were saved
 
     def learn(self, signal: Signal) -> None:
         """Learn its peers' days that are closed by now."""
@@ -75,34 +75,58 @@ class Mixtures:
 
     def surprise(self, signal: Signal) -> float:
         """How odd a day that is over is among the days that `learn` has learned, in -log10 of their share."""
-        forest = self.forests.get(f"{signal.tenant}|{signal.peers}")
+        forest = self._forests.get(f"{signal.tenant}|{signal.peers}")
         return 0.0 if forest is None else forest.score(features(signal)).surprise
 
     def add(self, signal: Signal, day: int, *, alarmed: bool) -> None:
         """Keep a day until the day on which it became known is closed."""
         name = f"{signal.tenant}|{signal.peers}"
-        self.waiting.setdefault((day, name), {})[signal.actor] = _Vector(list(features(signal)), alarmed)
-        self.changed.add((day, name, signal.actor))
+        self._waiting.setdefault((day, name), {})[signal.actor] = _Vector(list(features(signal)), alarmed)
+        self._dirty.add((day, name, signal.actor))
 
-    def restore(self, name: str, data: bytes) -> None:
-        """Put a saved forest back. Raises `ForestError`."""
-        self.forests[name] = Forest.decode(data)
+    def restore(self, key: bytes, data: bytes) -> None:
+        """Take up a stored value. Raises `ForestError`, msgspec's `DecodeError`, or `ValueError` for a bad key."""
+        name = key[1:].decode("utf-8", "replace")
+        if key[:1] == FOREST:
+            self._forests[name] = Forest.decode(data)
+        else:
+            day, _, about = name.partition("|")
+            group, _, actor = about.partition("\x1f")
+            vector = msgspec.msgpack.decode(data, type=_Vector)
+            self._waiting.setdefault((int(day), group), {})[actor] = vector
 
-    def restore_waiting(self, day: int, name: str, actor: str, data: bytes) -> None:
-        """Put a saved day back. Raises `msgspec.DecodeError`."""
-        self.waiting.setdefault((day, name), {})[actor] = msgspec.msgpack.decode(data, type=_Vector)
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The values changed since `saved`, encoded; ``None`` for one that is gone."""
+        changed: dict[bytes, bytes | None] = {_vector_key(*gone): None for gone in self._gone}
+        for day, group, actor in sorted(self._dirty):
+            vector = self._waiting[day, group][actor]
+            changed[_vector_key(day, group, actor)] = msgspec.msgpack.encode(vector)
+        for name in sorted(self._dirty_forests):
+            changed[FOREST + name.encode()] = self._forests[name].encode()
+        return changed
 
-    def encoded(self, day: int, name: str, actor: str) -> bytes:
-        """A day that waits, as bytes."""
-        return msgspec.msgpack.encode(self.waiting[day, name][actor])
+    def saved(self) -> None:
+        """What `changes` gave is durable."""
+        self._gone.clear()
+        self._dirty.clear()
+        self._dirty_forests.clear()
+
+    @property
+    def dirty(self) -> int:
+        """How many values have changed since they were saved."""
+        return len(self._gone) + len(self._dirty) + len(self._dirty_forests)
 
     def _learn(self, name: str, known: int) -> None:
-        for day, group in sorted(key for key in self.waiting if key[1] == name and key[0] <= known):
-            forest = self.forests.get(name)
+        for day, group in sorted(key for key in self._waiting if key[1] == name and key[0] <= known):
+            forest = self._forests.get(name)
             if forest is None:
-                forest = self.forests[name] = Forest(len(FEATURES), seed=1)
-            for actor, vector in sorted(self.waiting.pop((day, group)).items()):
+                forest = self._forests[name] = Forest(len(FEATURES), seed=1)
+            for actor, vector in sorted(self._waiting.pop((day, group)).items()):
                 forest.learn(vector.features, alarmed=vector.alarmed)
-                self.changed.discard((day, group, actor))
-                self.learned.append((day, group, actor))
-            self.changed_forests.add(name)
+                self._dirty.discard((day, group, actor))
+                self._gone.append((day, group, actor))
+            self._dirty_forests.add(name)
+
+
+def _vector_key(day: int, group: str, actor: str) -> bytes:
+    return VECTOR + f"{day}|{group}\x1f{actor}".encode()

@@ -17,7 +17,7 @@ from detector.alert import Activity, Alert
 from detector.event import ActorKind
 from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
-from detector.fleet.mixture import Mixtures
+from detector.fleet.mixture import FOREST, VECTOR, Mixtures
 from detector.fleet.origin import Origin
 from detector.fleet.population import SETTLE_MS, TICK_MS, Population, day_known_at
 from detector.fleet.tail import MAX_SURPRISE
@@ -27,11 +27,11 @@ from detector.settings import Settings
 from detector.signal import New, Signal, SignalKind
 from detector.triage import budget, risk
 from detector.triage import incident as incidents
-from detector.triage import standing as standings
 from detector.triage.course import Course
 from detector.triage.incident import Finding, Incident
 from detector.triage.networks import ORIGIN, PENDING, Networks, signal_of
-from detector.triage.standing import DESK_VERSION, DeskError, Standing
+from detector.triage.standing import DESK_VERSION, DeskError, Standing, note
+from detector.triage.standings import Standings
 from detector.triage.surprise import CERTAIN, judged
 from detector.triage.tenants import TALLY, TENANT, Tenants
 
@@ -43,9 +43,6 @@ STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 _CELL = b"d"
 _FORMER_CELL = b"c"
-_STANDING = b"s"
-_FOREST = b"f"
-_VECTOR = b"v"
 _AMOUNTS = ("volume", "export", "drip")
 _ALONE = (*CERTAIN, "drip")
 """What these say is not worth less for being said of many on one day."""
@@ -67,12 +64,11 @@ class Desk:
         )
         self._store = store
         self._population = Population(settings)
-        self._standings: dict[str, Standing] = {}
+        self._standings = Standings(store)
         self._networks = Networks(self._population, settings.triage)
         self._tenants = Tenants()
         self._mixtures = Mixtures()
-        self._open: set[str] = set()
-        self._dirty: set[str] = set()
+        self._parts = self._standings, self._networks, self._tenants, self._mixtures
         self._gone: set[bytes] = set()
         self._quiet_from: float = (
             inf  # event time before which no open incident can have been quiet for long enough
@@ -99,19 +95,12 @@ class Desk:
                     self._networks.restore(key, self._store[key])
                 elif key[:1] in (TENANT, TALLY):
                     self._tenants.restore(key, self._store[key])
-                elif key[:1] == _FOREST:
-                    self._mixtures.restore(name, self._store[key])
-                elif key[:1] == _VECTOR:
-                    end, _, about = name.partition("|")
-                    group, _, actor = about.partition("\x1f")
-                    self._mixtures.restore_waiting(int(end), group, actor, self._store[key])
+                elif key[:1] in (FOREST, VECTOR):
+                    self._mixtures.restore(key, self._store[key])
                 else:
-                    standing = standings.decode(name, self._store[key])
+                    name, standing = self._standings.restore(key, self._store[key])
                     if standing.incident is not None:
-                        self._standings[name] = standing
                         self._opened(name, standing.incident)
-                        if msgspec.msgpack.encode(standing) != self._store[key]:  # of an earlier version
-                            self._dirty.add(name)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
                 if isinstance(error, DeskError):
                     raise
@@ -129,12 +118,12 @@ class Desk:
         With `provisional`, what it rests on was not complete yet, and the incident will say so.
         """
         name = signal.identity
-        standing = self._standing(name)
+        standing = self._standings[name]
         if signal.sequence <= standing.sequence:
             self.skipped += 1
             return []
         standing.sequence = signal.sequence
-        self._dirty.add(name)
+        self._standings.change(name)
         if signal.kind is SignalKind.TALLY:
             self._tenants.count(signal, self.watermark_ms)
             return []
@@ -174,8 +163,7 @@ class Desk:
         self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
             self._quiet_from = inf
-            for name in sorted(self._open):
-                standing = self._standing(name)
+            for name, standing in list(self._standings.opened()):
                 alerts += self._settle(name, standing, watermark_ms)
                 if standing.incident is not None:
                     self._quiet_from = min(self._quiet_from, self._course.due_ms(standing.incident))
@@ -191,19 +179,10 @@ class Desk:
     def changes(self) -> dict[bytes, bytes | None]:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""
         changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
-        for name in sorted(self._dirty):
-            changed[_STANDING + name.encode()] = msgspec.msgpack.encode(self._standings[name])
         for key, cell in self._population.changes().items():
             changed[_CELL + key.encode()] = cell
-        changed |= self._networks.changes()
-        changed |= self._tenants.changes()
-        mixtures = self._mixtures
-        for gone in mixtures.learned:
-            changed[_vector_key(*gone)] = None
-        for vector in sorted(mixtures.changed):
-            changed[_vector_key(*vector)] = mixtures.encoded(*vector)
-        for group in sorted(mixtures.changed_forests):
-            changed[_FOREST + group.encode()] = mixtures.forests[group].encode()
+        for part in self._parts:
+            changed |= part.changes()
         return changed
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -215,20 +194,13 @@ class Desk:
                 self._store[key] = value
         self._gone.clear()
         self._population.saved()
-        self._standings = {name: self._standings[name] for name in self._open}  # the store has the others
-        self._dirty.clear()
-        self._networks.saved()
-        self._tenants.saved()
-        self._mixtures.learned.clear()
-        self._mixtures.changed.clear()
-        self._mixtures.changed_forests.clear()
+        for part in self._parts:
+            part.saved()
 
     @property
     def dirty(self) -> int:
         """How many values have changed since they were saved."""
-        mixtures = self._mixtures
-        own = len(self._dirty) + len(self._gone) + len(mixtures.changed) + len(mixtures.changed_forests)
-        return own + self._population.dirty + self._networks.dirty + self._tenants.dirty
+        return len(self._gone) + self._population.dirty + sum(part.dirty for part in self._parts)
 
     @property
     def open_risks(self) -> list[int]:
@@ -242,26 +214,16 @@ class Desk:
     @property
     def open_incidents(self) -> list[Incident]:
         """The incidents that are open, by identity."""
-        standings = (self._standing(name) for name in sorted(self._open))
-        return [standing.incident for standing in standings if standing.incident is not None]
+        return [
+            standing.incident for _, standing in self._standings.opened() if standing.incident is not None
+        ]
 
     def _forget(self, name: str, standing: Standing) -> None:
         """Know no more of an identity than its open incident; should it return, its signals count from anew."""
         if standing.incident is not None:
             standing.sequence = 0
             return
-        del self._standings[name]
-        self._dirty.discard(name)
-        self._gone.add(_STANDING + name.encode())
-
-    def _standing(self, name: str) -> Standing:
-        standing = self._standings.get(name)
-        if standing is None:
-            key = _STANDING + name.encode()
-            data = None if key in self._gone else self._store.get(key)
-            standing = Standing() if data is None else standings.decode(name, data)
-            self._standings[name] = standing
-        return standing
+        self._standings.forget(name)
 
     def _know_better(self) -> None:
         """Forget the figures that a provisional decision rested on: they were not complete."""
@@ -313,7 +275,7 @@ class Desk:
         """Let a signal open an incident or join the one that is open, if it is surprising enough."""
         finding, score = judged(self._population, signal, self._triage)
         if score > 0 and signal.detector != "drip":
-            standings.note(standing, signal.day, signal.detector, score)
+            note(standing, signal.day, signal.detector, score)
         if finding.surprise >= self._triage.support_surprise and signal.detector not in _ALONE:
             kind = risk.KINDS.get(signal.detector, signal.detector)
             about = self._population, signal.tenant, kind, standing.shown.get(kind), signal.time_ms
@@ -338,7 +300,7 @@ class Desk:
         incident.provisional = incident.provisional or provisional
 
     def _opened(self, name: str, incident: Incident) -> None:
-        self._open.add(name)
+        self._standings.open(name)
         self._quiet_from = min(self._quiet_from, self._course.due_ms(incident))
 
     def _publish_if_due(self, standing: Standing, incident: Incident, time_ms: int, day: int) -> list[Alert]:
@@ -346,7 +308,7 @@ class Desk:
         severity = risk.severity(points)
         rows = incidents.rows_left(incident)
         if not incident.published:
-            standings.note(standing, day, budget.NAME, float(points))
+            note(standing, day, budget.NAME, float(points))
             if points < self._threshold(incident.tenant, time_ms):
                 return []
             activity = Activity.CREATE
@@ -380,13 +342,13 @@ class Desk:
         incident = standing.incident
         if incident is None or self._course.due_ms(incident) > now_ms:
             return []
-        self._dirty.add(name)
+        self._standings.change(name)
         alerts = self._confirm(incident, min(now_ms, self._course.ends(incident)[0]))
         ends_ms, word = self._course.ends(incident)  # as it is now that it may be confirmed
         if ends_ms > now_ms:
             return alerts
         standing.incident = None
-        self._open.discard(name)
+        self._standings.close(name)
         if not incident.published:
             return alerts
         if word is not None:
@@ -414,8 +376,8 @@ class Desk:
         detector = "health" if notice.source else "series"
         adapter, _, operation = notice.source.partition("/")
         name = f"{tenant}\x1f{detector} {adapter} {notice.trouble}"
-        standing = self._standing(name)
-        self._dirty.add(name)
+        standing = self._standings[name]
+        self._standings.change(name)
         standing.sequence += 1
         alerts = self._settle(name, standing, now_ms)
         incident = standing.incident
@@ -426,7 +388,7 @@ class Desk:
             if incident.apps:
                 return alerts
             standing.incident = None
-            self._open.discard(name)
+            self._standings.close(name)
             return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
         if incident is None:
             incident = standing.incident = Incident(
@@ -464,8 +426,8 @@ class Desk:
             return []
         network = found.network
         standing_name = f"{tenant}\x1f{network}"
-        standing = self._standing(standing_name)
-        self._dirty.add(standing_name)
+        standing = self._standings[standing_name]
+        self._standings.change(standing_name)
         standing.sequence += 1
         alerts = self._settle(standing_name, standing, now_ms)
         signal = signal_of(tenant, found, now_ms)
@@ -488,10 +450,6 @@ class Desk:
         incident.evidence = list(found.evidence[: self._triage.evidence_events])
         incident.actors = {actor: found.newcomers[actor].rows for actor in sorted(found.newcomers)}
         return alerts + self._publish_if_due(standing, incident, now_ms, now_ms // DAY_MS)
-
-
-def _vector_key(day: int, group: str, actor: str) -> bytes:
-    return _VECTOR + f"{day}|{group}\x1f{actor}".encode()
 
 
 def _publish(incident: Incident, activity: Activity, time_ms: int, rows: int, points: int) -> Alert:
