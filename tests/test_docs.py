@@ -26,7 +26,7 @@ from detector.simulation import Theft, World, records
 from streams.cli.main import app
 from streams.config import Config, load
 from streams.console.metrics import METRICS as CONSOLE
-from streams.metrics import METRICS as WORKER
+from streams.definitions import METRICS as WORKER
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

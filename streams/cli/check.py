@@ -121,7 +121,9 @@ def _kafka(config: Config, partitions: int, replication: int) -> Finding:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of a failed try is said once
     bootstrap = config.worker.bootstrap
     try:
-        found = compare(bootstrap, plan(partitions, replication, config.topics, config.retention), config.kafka)
+        found = compare(
+            bootstrap, plan(partitions, replication, config.topics, config.retention), config.kafka
+        )
     except TopicsError as error:
         return Finding(
             f"Kafka at {bootstrap}", State.BAD, str(error),

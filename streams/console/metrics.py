@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.console.access import Gate
 from streams.console.freshness import Freshness
-from streams.metrics import Definition
+from streams.definitions import Definition
 
 __all__ = ["METRICS", "PATH", "Watched"]
 

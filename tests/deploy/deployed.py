@@ -19,7 +19,7 @@ from streams.cli.main import app
 from streams.config import Config, ConfigError, load
 from streams.console.metrics import METRICS as CONSOLE
 from streams.console.metrics import PATH
-from streams.metrics import METRICS as WORKER
+from streams.definitions import METRICS as WORKER
 
 UsageError: Any = typer.BadParameter.__base__  # typer does not name it
 ROOT = Path(__file__).parent.parent.parent

@@ -19,7 +19,8 @@ from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from detector.triage.desk import Desk
 from detector.triage.risk import Severity
-from streams.metrics import METRICS, Metrics
+from streams.definitions import METRICS
+from streams.metrics import Metrics
 from tests.detector.make import event
 
 START_MS = 1_772_409_600_000
