@@ -14,6 +14,7 @@ from time import monotonic, time
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped] # it ships no types
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
@@ -249,9 +250,12 @@ class Worker:
         self.metrics.deadlines_ms = Decisions(said).deadlines_ms()
 
     async def start(self) -> None:
-        """Begin, before anything is consumed."""
-        await self.producer.start()
-        await self.reference.start()
+        """Begin, before anything is consumed; without brokers the process ends, to be started again."""
+        try:
+            await self.producer.start()
+            await self.reference.start()
+        except KafkaError as error:  # they were there a moment ago
+            self.fatal("starting failed", error)
         self._count_down()
         self.watchdog.start()
         self._beating = asyncio.create_task(self._beat(), name="pulse")

@@ -273,7 +273,7 @@ class Draft:
             found.append(
                 Origin(
                     address=address,
-                    network=network(address) if address else "",
+                    network=_network(address),
                     user_agent=agent,
                     app=app,
                     country=use.country,
@@ -295,6 +295,12 @@ class Draft:
             return ()
         begin = max(min(self._days), first - CONTEXT_DAYS)
         return tuple(Day(day * DAY_MS, self._days[day], day >= first) for day in range(begin, last + 1))
+
+
+def _network(address: str) -> str:
+    """The network of an address; what is none, however long, is its own."""
+    found = network(address) if address else ""
+    return address if address.startswith(found) else found
 
 
 def _gravest(objects: tuple[str, ...]) -> str:

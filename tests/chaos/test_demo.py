@@ -139,6 +139,7 @@ def test_the_demo_ends_by_itself_when_told_to() -> None:
 def test_the_console_goes_elsewhere_if_its_port_is_taken(tmp_path: Path) -> None:
     """On any free port, which is said, and where it answers."""
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # it may have been in use a moment ago
         with contextlib.suppress(OSError):  # somebody else has it already
             other.bind(("127.0.0.1", CONSOLE_PORTS[0]))
             other.listen()

@@ -59,6 +59,18 @@ def slow(self, records):
 agents.Detect.take = slow
 """
 """There is always a great deal to do."""
+WAITING = """
+import asyncio, pathlib
+from streams import app
+start = app.Worker.start
+async def late(self):
+    pathlib.Path({asked!r}).touch()
+    while not pathlib.Path({gone!r}).exists():
+        await asyncio.sleep(0.05)
+    await start(self)
+app.Worker.start = late
+"""
+"""It has seen that its brokers are there, and begins when a file says that they are not."""
 
 
 def world(hours: int) -> Records:
@@ -297,3 +309,18 @@ def test_a_worker_without_its_broker_is_not_ready_and_comes_back(names: TopicNam
         broker.kill()
         assert worker.wait(90) == 70
         assert lines(worker)[-1]["level"] == "critical"
+
+
+@pytest.mark.timeout(200)
+def test_a_worker_that_loses_its_broker_while_it_starts_says_so(names: TopicNames, tmp_path: Path) -> None:
+    """Everything was there when it looked, and then nothing was: it ends with 70, and its last line says why."""
+    asked, gone = tmp_path / "asked", tmp_path / "gone"
+    with Broker() as broker, ExitStack() as stack:
+        with Pipeline(broker.bootstrap, names, tmp_path, 1, {"keyed": True}):
+            worker = stack.enter_context(faulty(WAITING.format(asked=str(asked), gone=str(gone)), tmp_path))
+            until(asked.exists, worker)
+        broker.kill()
+        gone.touch()
+        assert worker.wait(60) == 70
+        last = lines(worker)[-1]
+        assert (last["level"], last["message"].partition(":")[0]) == ("critical", "starting failed")
