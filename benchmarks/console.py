@@ -23,6 +23,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import re
 import shutil
@@ -136,6 +137,9 @@ def main() -> None:
     past, present = traffic(chosen.days, int(chosen.rate * chosen.seconds), chosen.thefts, chosen.people)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["FAUST_DATADIR"] = str(
+            folder / "faust"
+        )  # else the worker leaves a folder where this was started
         broker = stack.enter_context(Broker(folder / "kafka", heap_mb=1024))
         chromium = stack.enter_context(sync_playwright()).chromium.launch(executable_path=path)
         stack.callback(chromium.close)
