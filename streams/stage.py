@@ -74,6 +74,9 @@ class _Shard:
         self.next_offset: int | None = None
         self.saved_at = monotonic()
         self.stopping = False
+        self.dropped = (
+            False  # a task that is cancelled just as its queue has something may go on: this ends it
+        )
         self.task = asyncio.create_task(self._run(), name=f"{stage.name}-{partition}")
 
     async def _run(self) -> None:
@@ -87,7 +90,7 @@ class _Shard:
                     stage.metrics.restored(stage.name, monotonic() - began)
             self.work = stage.new_work(self.partition, store)
             self.restored = True
-            while not self.stopping:
+            while not (self.stopping or self.dropped):
                 await self._turn()
         except asyncio.CancelledError:
             raise
@@ -98,6 +101,8 @@ class _Shard:
         event = None
         with contextlib.suppress(asyncio.TimeoutError):
             event = await asyncio.wait_for(self.queue.get(), TICK_SECONDS)
+        if self.dropped:  # the partition is another's: neither send nor save
+            return
         while event is not None:
             self._take(event)
             event = (
@@ -221,6 +226,7 @@ class Stage:
     def drop(self) -> None:
         """Forget all shards; what was not acknowledged will be read again by whoever gets the partition."""
         for shard in self.shards.values():
+            shard.dropped = True
             shard.task.cancel()
         self.shards = {}
 
