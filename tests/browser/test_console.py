@@ -214,6 +214,7 @@ def test_everything_is_done_by_keyboard(chromium: Browser, live: Running) -> Non
     expect(page.get_by_role("button", name="Acknowledge")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".said-done")).to_contain_text("Done")
+    page.wait_for_load_state()  # with its script, which hears the keys
     page.keyboard.press("/")
     expect(page.locator("#quick")).to_be_focused()
     page.keyboard.type("sync")
