@@ -47,6 +47,9 @@ class _App(BatchedApp):
     logger = logging.getLogger("faust.app")  # so that what Faust says is not taken for ours
     worker: Worker
 
+    def _create_directories(self) -> None:
+        """None: there are no tables, and a worker may be started where it must not write."""
+
     async def on_start(self) -> None:
         await super().on_start()
         await self.worker.start()

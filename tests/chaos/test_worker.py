@@ -35,7 +35,8 @@ POISON = [
 def test_a_worker_tells_the_truth_and_swallows_poison(
     kafka: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
-    """Poison becomes dead letters with reason and position, the rest is counted; live and ready say so; it stops."""
+    """Poison becomes dead letters with reason and position, the rest is counted; live and ready say so; it stops, and
+    has written nothing where it was started."""
     world = in_order(records(World(seed=2, start_ms=START_MS, hours=24, people=20), None), decode)
     with Pipeline(kafka.bootstrap, names, tmp_path, 2, {"keyed": True, "metrics_port": 0}) as pipeline:
         _poison(kafka.bootstrap, names.access)
@@ -75,6 +76,7 @@ def test_a_worker_tells_the_truth_and_swallows_poison(
             "too_large",
         }
         assert worker.stop() == 0
+        assert not Path(f"{names.app_id}-data").exists()
         with pytest.raises(urllib.error.URLError):
             _get(address + "/live")
 
