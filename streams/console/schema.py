@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """An index of another version is deleted and built anew."""
 
 SCHEMA = """
@@ -27,7 +27,10 @@ CREATE TABLE incidents (
     open INTEGER NOT NULL,
     body BLOB NOT NULL, positions BLOB NOT NULL
 );
-CREATE INDEX incidents_open ON incidents (open, risk DESC, severity DESC);
+CREATE INDEX incidents_open ON incidents (risk DESC, severity DESC, time_ms DESC, uid) WHERE open;
+CREATE INDEX incidents_troubles ON incidents (time_ms, source, uid, title) WHERE open AND source != '';
+CREATE INDEX incidents_waiting ON incidents (severity, muted_until_ms)
+    WHERE open AND acknowledged_ms IS NULL AND confirmed_ms IS NULL;
 CREATE INDEX incidents_time ON incidents (time_ms);
 CREATE INDEX incidents_identity ON incidents (identity);
 CREATE INDEX incidents_confirmed ON incidents (confirmed_ms) WHERE confirmed_ms IS NOT NULL;

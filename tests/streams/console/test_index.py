@@ -9,6 +9,8 @@ import pytest
 from detector.alert import Activity
 from detector.feedback import Verdict
 from streams.console import incidents
+from streams.console.board import board
+from streams.console.freshness import Feed
 from streams.console.index import Index, IndexFault
 from tests.detector.make import DAY_MS, START_MS
 from tests.streams.console.make import (
@@ -228,3 +230,21 @@ def test_a_file_that_is_no_index_is_not_touched(tmp_path: Path) -> None:
         db.execute("UPDATE meta SET value = '0' WHERE name = 'schema'")
     db.close()
     assert index(tmp_path / "a").offsets() == {}
+
+
+def test_the_boards_questions_are_answered_from_indexes(tmp_path: Path) -> None:
+    """However many incidents are over: none of the questions reads through the table itself."""
+    db = index(tmp_path / "a", alert(0)).reader()
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    incidents.open_incidents(db, 50)
+    incidents.by_severity(db)
+    incidents.clocks(db)
+    board(db, Feed(caught_up=True), 0, START_MS)
+    db.set_trace_callback(None)
+    about = [query for query in asked if "FROM incidents" in query]
+    assert len(about) >= 5
+    for query in about:
+        plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert all("USING" in step or "TEMP B-TREE" in step for step in plan), (query, plan)
+        assert not any(step.startswith("SCAN incidents USING INDEX sqlite") for step in plan), (query, plan)
