@@ -142,9 +142,9 @@ def add(
         return
     if all(event.event_id != known.event_id for known in incident.evidence):
         incident.evidence.append(event)
-        if len(incident.evidence) > max(1, evidence_events):  # the first stays, then the largest
-            smallest = min(incident.evidence[1:], key=lambda known: (known.rows, -known.time_ms))
-            incident.evidence.remove(smallest)
+        if len(incident.evidence) > max(1, evidence_events):  # first and newest stay, then the largest
+            others = incident.evidence[1:-1] or incident.evidence[1:]
+            incident.evidence.remove(min(others, key=lambda known: (known.rows, -known.time_ms)))
     for values, value in (
         (incident.ips, event.ip),
         (incident.user_agents, event.user_agent),

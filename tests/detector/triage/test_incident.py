@@ -224,8 +224,8 @@ def test_the_span_is_that_of_its_events() -> None:
 # --- evidence
 
 
-def test_evidence_keeps_the_first_and_the_largest() -> None:
-    """Each event once; where there are too many, the first one stays and the smallest go."""
+def test_evidence_keeps_the_first_the_newest_and_the_largest() -> None:
+    """Each event once; where there are too many, the first and the newest stay, and of the others the smallest go."""
     incident = opened()
     for number, rows in enumerate((1, 50, 20, 90, 20, 70)):
         one = told(100 + number, evidence=evidence(event(number, ip=f"192.0.2.{number % 2}"), rows))
@@ -235,6 +235,10 @@ def test_evidence_keeps_the_first_and_the_largest() -> None:
         ("e-0", 1), ("e-1", 50), ("e-3", 90), ("e-5", 70)
     ]  # fmt: skip
     assert incident.ips == {"192.0.2.0": 6, "192.0.2.1": 6}
+    add(incident, told(200, evidence=evidence(event(9), 0)), found(), 4, 0.0)
+    assert [kept.event_id for kept in incident.evidence] == ["e-0", "e-3", "e-5", "e-9"]
+    add(incident, told(201, evidence=evidence(event(8), 60)), found(), 4, 0.0)
+    assert [kept.event_id for kept in incident.evidence] == ["e-0", "e-3", "e-5", "e-8"]
     for events in (0, 1):
         incident = opened()
         for number in range(3):
