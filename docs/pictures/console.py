@@ -38,7 +38,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="crmwatch-pictures-"))
     try:
         with Broker(folder / "kafka") as broker:
-            port = _free_port()
+            port = free_port()
             at = ["--bootstrap", broker.bootstrap]
             names = TopicNames()
             ensure(broker.bootstrap, plan(2, 1, names))
@@ -119,7 +119,8 @@ def _down_to(page: Page, last: str) -> Any:
     return {"x": 0, "y": 0, "width": WIDTH, "height": min(box["y"] + box["height"] + 24, 1400)}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine's that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

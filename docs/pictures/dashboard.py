@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,6 +27,7 @@ from typing import Any
 import msgspec
 import panels
 import yaml  # type: ignore[import-untyped, unused-ignore]
+from console import free_port
 from kafka import KafkaConsumer, KafkaProducer  # type: ignore[import-untyped, unused-ignore]
 from panels import Answer, Span
 from playwright.sync_api import sync_playwright
@@ -65,7 +65,7 @@ def main() -> None:
         names = TopicNames()
         ensure(broker.bootstrap, plan(4, 1, names))
         at = ["worker", "--bootstrap", broker.bootstrap, "--keyed", "--metrics-port"]
-        ports = [_free_port(), _free_port()]
+        ports = [free_port(), free_port()]
         workers = [Child([*at, str(port)], folder / f"worker-{port}.log") for port in ports]
         try:
             end = _feed(broker.bootstrap, names.access, ports, folder / "scraped.txt")
@@ -179,7 +179,7 @@ def _until(what: Callable[[], bool]) -> None:
 @contextmanager
 def _prometheus(folder: Path, ports: list[int], end: float) -> Iterator[Callable[..., Any]]:
     """One that knows what was written down, with the shipped rules; it scrapes the workers for a while longer."""
-    port, manager = _free_port(), _free_port()
+    port, manager = free_port(), free_port()
     data = folder / "data"
     _configure(folder, ports, manager)
     _promtool("tsdb", "create-blocks-from", "openmetrics", str(folder / "scraped.txt"), str(data))
@@ -322,12 +322,6 @@ def _photograph(page_file: Path, picture: Path) -> None:
         page.goto(page_file.as_uri())
         page.screenshot(path=picture, full_page=True)
         browser.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.console import BEFORE_RISK, Crowd, Shown, counted, firsts, named, renamed, shown
+from benchmarks.console import BEFORE_RISK, Shown, counted, firsts, renamed, shown
+from benchmarks.crowd import Crowd, named
 from streams.console import incidents
 from tests.streams.console.make import Client, Site, alert
 from tests.streams.console.make import record as made
