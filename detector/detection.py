@@ -22,6 +22,7 @@ from detector.identity.profile import Profile
 from detector.roster import Roster
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
+from detector.store import put
 
 __all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
 
@@ -30,8 +31,6 @@ TALLIES_KEY = b"\x00tallies"
 
 LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
-
-
 EVICTED_SHARE = 0.01
 """So large a share of those who may be known goes at once when there are too many."""
 
@@ -42,13 +41,7 @@ class _Live:
     def __init__(self, profile: Profile, settings: DetectionSettings) -> None:
         self.profile = profile
         self.forgotten = profile.ledger.forgotten  # as it was when last looked at
-        self.due = due_ms(profile, settings)
-
-
-def due_ms(profile: Profile, settings: DetectionSettings) -> int:
-    """The event time at which a day of an identity closes, or at which it is forgotten."""
-    due = profiles.next_close_ms(profile, settings)
-    return profiles.forget_ms(profile, settings) if due is None else due
+        self.due = profiles.due_ms(profile, settings)
 
 
 class Detection:
@@ -108,9 +101,8 @@ class Detection:
             name = key.decode()
             profile = profiles.decode(self._store[key])
             self._enter(name, profile)
-            due = profiles.next_close_ms(profile, self._settings)
-            if due is not None:
-                self._plan(due, name)
+            if profile.open_days:
+                self._plan(profiles.due_ms(profile, self._settings), name)
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
         """Look for these indicators from now on, beside those that the settings hold."""
@@ -204,11 +196,7 @@ class Detection:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Note that `changes` are durable; nothing may have been applied since they were asked for."""
-        for key, value in changes.items():
-            if value is None:
-                self._store.pop(key, None)
-            else:
-                self._store[key] = value
+        put(self._store, changes)
         self._dirty.clear()
         self._gone.clear()
         if len(self._live) > self._limit:
@@ -274,7 +262,7 @@ class Detection:
         """Close and learn what is over, and forget the identity if even that was long ago."""
         profile = live.profile
         signals = profiles.close(profile, until_ms, self._settings)
-        live.due = due_ms(profile, self._settings)
+        live.due = profiles.due_ms(profile, self._settings)
         if profile.open_days:
             self._plan(live.due, name)
         elif live.due <= until_ms:

@@ -146,6 +146,8 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """An incident closes after this much event time without anything new in it."""
     update_growth: Factor = 2.0
     """An incident is published again when its rows have grown by this factor, or its severity has risen."""
+    most_tenants: Count = 1_000
+    """How many tenants one partition's triage knows; signals about further ones are refused and counted."""
     population_days: Count = 28
     """How many closed days the population is remembered for."""
     evidence_events: Count = 10

@@ -63,6 +63,9 @@ METRICS = (
         "signals_total", "counter", ("detector",), "Signals raised by identities going over their own bound."
     ),
     Definition(
+        "refused_signals_total", "counter", (), "Signals refused because a partition had too many tenants."
+    ),
+    Definition(
         "provisional_signals_total",
         "counter",
         (),

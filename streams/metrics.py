@@ -174,14 +174,18 @@ class Metrics:
                 self._count_gone(detection)
             for figures in self._figures.values():
                 self._gone[f"early {figures.stage}"] += figures.early
+            self._gone["refused"] += sum(desk.refused for desk in self._desks.values())
             self._detections = {}
             self._figures = {}
             self._desks = {}
             self.lag = {}
 
     def watch_desk(self, shard: int, desk: Desk) -> None:
-        """Export a shard's incidents from now on."""
-        self._desks[shard] = desk
+        """Export a shard's incidents from now on; what the one it replaces has refused stays counted."""
+        with self._lock:
+            before = self._desks.get(shard)
+            self._gone["refused"] += 0 if before is None else before.refused
+            self._desks[shard] = desk
 
     def collect(self) -> Iterable[Metric]:
         """Prometheus's families, in the order of `METRICS`."""
@@ -253,6 +257,10 @@ class Metrics:
             here = sum(one.early for one in self._figures.values() if one.stage == stage)
             return float(self._gone[f"early {stage}"] + here)
 
+    def _refused(self) -> float:
+        with self._lock:
+            return float(self._gone["refused"] + sum(desk.refused for desk in self._desks.values()))
+
     def _risks(self) -> list[int]:
         return [points for desk in list(self._desks.values()) for points in desk.open_risks]
 
@@ -285,6 +293,7 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "forgotten_operations_total": lambda m: [((), m._sum("forgotten", lambda shard: shard.forgotten))],
     "evicted_identities_total": lambda m: [((), m._sum("evicted", lambda shard: shard.evicted))],
     "signals_total": lambda m: [((detector,), count) for detector, count in list(m._signals.items())],
+    "refused_signals_total": lambda m: [((), m._refused())],
     "provisional_signals_total": lambda m: [((), m._early("triage"))],
     "alerts_total": lambda m: list(m._alerts.items()),
     "incidents_open": lambda m: m._by_severity().items(),

@@ -23,11 +23,10 @@ __all__ = [
     "ProfileError",
     "close",
     "decode",
+    "due_ms",
     "encode",
     "forget",
-    "forget_ms",
     "new",
-    "next_close_ms",
     "observe",
 ]
 
@@ -264,16 +263,13 @@ def forget(profile: Profile, time_ms: int, settings: DetectionSettings) -> list[
     return _signed(profile, [last], settings)
 
 
-def forget_ms(profile: Profile, settings: DetectionSettings) -> int:
-    """The event time from which it is known no longer, if nothing more comes: a day's end, lateness allowed for."""
-    return (profile.clock_ms // DAY_MS + settings.forget_days + 1) * DAY_MS + settings.late_seconds * 1000
+def due_ms(profile: Profile, settings: DetectionSettings) -> int:
+    """The earliest event time at which `close` would do something, or at which it is known no longer.
 
-
-def next_close_ms(profile: Profile, settings: DetectionSettings) -> int | None:
-    """The earliest event time at which `close` would do something, or ``None``."""
-    if not profile.open_days:
-        return None
-    return (profile.open_days[0] + 1) * DAY_MS + settings.late_seconds * 1000
+    Both are the end of a day, lateness allowed for.
+    """
+    last = profile.open_days[0] if profile.open_days else profile.clock_ms // DAY_MS + settings.forget_days
+    return (last + 1) * DAY_MS + settings.late_seconds * 1000
 
 
 def _open(profile: Profile, day: int, settings: DetectionSettings) -> list[Signal]:

@@ -25,6 +25,7 @@ from detector.fleet.tenant import Notice
 from detector.identity.level import DAY_MS
 from detector.settings import Settings
 from detector.signal import New, Signal, SignalKind
+from detector.store import put
 from detector.triage import budget, risk
 from detector.triage import incident as incidents
 from detector.triage.course import Course
@@ -66,7 +67,7 @@ class Desk:
         self._population = Population(settings)
         self._standings = Standings(store)
         self._networks = Networks(self._population, settings.triage)
-        self._tenants = Tenants()
+        self._tenants = Tenants(settings.triage.most_tenants)
         self._mixtures = Mixtures()
         self._parts = self._standings, self._networks, self._tenants, self._mixtures
         self._gone: set[bytes] = set()
@@ -81,6 +82,8 @@ class Desk:
         """Event time up to which everything is known."""
         self.skipped = 0
         """Signals skipped because they had been judged before."""
+        self.refused = 0
+        """Signals refused because there were too many tenants."""
 
     def restore(self, keys: Iterable[bytes]) -> None:
         """Take up the stored values of a shard that is taken over. Raises `DeskError` for a bad one."""
@@ -117,6 +120,9 @@ class Desk:
 
         With `provisional`, what it rests on was not complete yet, and the incident will say so.
         """
+        if not self._tenants.admit(signal.tenant):
+            self.refused += 1
+            return []
         name = signal.identity
         standing = self._standings[name]
         if signal.sequence <= standing.sequence:
@@ -174,6 +180,7 @@ class Desk:
             oldest = day - self._triage.population_days - 2
             self._gone |= {_CELL + key.encode() for key in self._population.forget(oldest)}
             self._networks.forget(watermark_ms)
+            self._tenants.forget(oldest * DAY_MS)
         return alerts
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -187,11 +194,7 @@ class Desk:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Note that `changes` are durable; nothing may have been judged since they were asked for."""
-        for key, value in changes.items():
-            if value is None:
-                self._store.pop(key, None)
-            else:
-                self._store[key] = value
+        put(self._store, changes)
         self._gone.clear()
         self._population.saved()
         for part in self._parts:

@@ -17,9 +17,11 @@ TALLY = b"y"
 
 
 class Tenants:
-    """The tenants of one desk, and the ticks of theirs that are not over."""
+    """The tenants of one desk, at most so many, and the ticks of theirs that are not over."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._admitted: set[str] = set()
         self._tenants: dict[str, Tenant] = {}
         self._tallies: dict[int, dict[str, Tally]] = {}  # end of a tick → tenant → what was counted
         self._dirty: set[str] = set()
@@ -31,9 +33,27 @@ class Tenants:
         name = key[1:].decode("utf-8", "replace")
         if key[:1] == TENANT:
             self._tenants[name] = msgspec.msgpack.decode(data, type=Tenant)
+            self._admitted.add(name)
         else:
             end, _, tenant = name.partition("|")
+            self._admitted.add(tenant)
             self._tallies.setdefault(int(end), {})[tenant] = msgspec.msgpack.decode(data, type=Tally)
+
+    def admit(self, tenant: str) -> bool:
+        """Whether a tenant is known, from now on if there is room: made-up tenants must not fill all memory."""
+        if tenant not in self._admitted:
+            if len(self._admitted) >= self._most:
+                return False
+            self._admitted.add(tenant)
+        return True
+
+    def forget(self, before_ms: int) -> None:
+        """Forget tenants of which no tick has come since, to make room for others."""
+        for tenant in [name for name, known in self._tenants.items() if known.tick_ms < before_ms]:
+            del self._tenants[tenant]
+            self._admitted.discard(tenant)
+            self._dirty.discard(tenant)
+            self._gone.add(TENANT + tenant.encode())
 
     def count(self, signal: Signal, watermark_ms: int) -> None:
         """Add what a shard counted in a tick to what the others did."""

@@ -185,13 +185,13 @@ def test_a_day_is_learned_an_hour_after_its_end() -> None:
     profile = life.profile
     assert profile is not None
     due = START_MS + DAY_MS + HOUR_MS
-    assert profiles.next_close_ms(profile, SETTINGS) == due
+    assert profiles.due_ms(profile, SETTINGS) == due
     assert profiles.close(profile, due - 1, SETTINGS) == []
     [over] = profiles.close(profile, due + 5 * HOUR_MS, SETTINGS)
     assert (over.kind, over.detector, over.day, over.time_ms) == (SignalKind.CLOSED, "", START_DAY, due)
     assert (over.first_ms, over.last_ms) == (START_MS, START_MS)
     assert (profile.known_days, profile.learned_day, profile.open_days) == (1, START_DAY, [])
-    assert profiles.next_close_ms(profile, SETTINGS) is None
+    assert profiles.due_ms(profile, SETTINGS) == due + SETTINGS.forget_days * DAY_MS  # to be forgotten
     assert profiles.close(profile, due + 9 * DAY_MS, SETTINGS) == []
 
 

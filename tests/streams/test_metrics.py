@@ -178,6 +178,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
 def _counts(registry: CollectorRegistry) -> dict[str, float]:
     found = exported(registry)
     names = ("rows_left_total", "duplicate_events_total", "late_events_total", "repeated_events_total")
+    names += ("refused_signals_total",)
     return {name: sum(found.get(f"crmwatch_{name}", {}).values()) for name in names}
 
 
@@ -200,18 +201,26 @@ def _fed() -> Detection:
     return detection
 
 
+def _refusing() -> Desk:
+    desk = Desk(SETTINGS, {})
+    desk.refused = 1
+    return desk
+
+
 def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
     """A counter never falls when a partition comes back or goes to another worker; gauges forget it."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     one = {"rows_left_total": 30.0, "duplicate_events_total": 1.0, "late_events_total": 1.0}
-    one["repeated_events_total"] = 1.0
+    one |= {"repeated_events_total": 1.0, "refused_signals_total": 0.0}
     metrics.watch_detection(3, _fed())
     assert _counts(registry) == one
     metrics.watch_detection(3, Detection(SETTINGS, {}))
     assert _counts(registry) == one
     metrics.watch_detection(4, _fed())
-    metrics.watch_desk(4, Desk(SETTINGS, {}))
+    metrics.watch_desk(4, _refusing())
+    one["refused_signals_total"] = 1.0
+    metrics.watch_desk(4, _refusing())
     assert _counts(registry) == {name: 2 * count for name, count in one.items()}
     kinds = {kind.value: 0.0 for kind in ActorKind}
     assert _profiles(registry) == kinds | {"integration": 1.0}
@@ -221,6 +230,7 @@ def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
     assert _profiles(registry) == kinds
     assert "crmwatch_consumer_lag" not in exported(registry)
     metrics.watch_detection(4, _fed())
+    metrics.watch_desk(4, _refusing())
     assert _counts(registry) == {name: 3 * count for name, count in one.items()}
 
 

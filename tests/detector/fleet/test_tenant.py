@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
+
 from detector.alert import Activity, Alert
 from detector.fleet.population import TICK_MS
 from detector.signal import Signal, SignalKind
@@ -11,7 +13,7 @@ from tests.detector.make import (
     HOUR_MS,
     START_MS,
 )
-from tests.detector.triage.desks import SETTINGS, body, tell
+from tests.detector.triage.desks import SETTINGS, Store, anew, body, crossed, save, tell, told
 
 
 def tally(shard: int, tick: int, rows: int, **sources: float) -> Signal:
@@ -74,3 +76,26 @@ def test_a_silence_is_not_over_because_nothing_is_heard_of_it() -> None:
     ]
     assert [incident.source for incident in desk.open_incidents] == ["elf"]
     assert alerts
+
+
+def test_made_up_tenants_find_no_room() -> None:
+    """Beyond the most that are known signals are refused and counted, also by a desk that takes over; who is known is
+    still judged, and one of which nothing has come for the population's days makes room."""
+    few = msgspec.structs.replace(SETTINGS, triage=msgspec.structs.replace(SETTINGS.triage, most_tenants=2))
+    store: Store = {}
+    desk = Desk(few, store)
+    for tenant in ("a", "b"):
+        tell(desk, msgspec.structs.replace(tally(0, 1, 5, login=1.0), tenant=tenant))
+    desk.advance(START_MS + HOUR_MS)
+    desk = anew(desk, store, few)
+    for number in range(50):
+        assert tell(desk, crossed(1, 50_000, tenant=f"made up {number}")) == []
+    assert desk.refused == 50
+    assert not [key for key in desk.changes() if b"made up" in key]
+    assert told(tell(desk, crossed(1, 50_000, tenant="a"))) == [("CREATE", 50_000)]
+    later = (few.triage.population_days + 9) * 24
+    tell(desk, msgspec.structs.replace(tally(0, 6 * later - 6, 5, login=1.0), tenant="b"))
+    desk.advance(START_MS + later * HOUR_MS)
+    assert told(tell(desk, crossed(1, 50_000, later, tenant="c"))) == [("CREATE", 50_000)]
+    save(desk)
+    assert {key for key in store if key[:1] == b"t"} == {b"tb"}
