@@ -54,8 +54,8 @@ class Index:
         self._path = path
         self._topics = topics
         self._settings = settings
-        self._readers = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
+        self._opening = threading.Lock()
         self._handlers = {
             topics.alerts: self._alert,
             topics.feedback: self._decision,
@@ -121,9 +121,14 @@ class Index:
         self._newest_ms = self._pruned_ms = 0
 
     def reader(self) -> sqlite3.Connection:
-        """This thread's connection to read by."""
-        found: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if found is None:
+        """This thread's connection to read by; those of threads that have ended are closed when another is opened."""
+        thread = threading.current_thread()
+        found = self._readers.get(thread)
+        if found is not None:
+            return found
+        with self._opening:
+            for ended in [one for one in self._readers if not one.is_alive()]:
+                self._readers.pop(ended).close()
             found = sqlite3.connect(
                 f"{self._path.resolve().as_uri()}?mode=ro",
                 uri=True,
@@ -131,13 +136,12 @@ class Index:
                 check_same_thread=False,
             )
             found.row_factory = sqlite3.Row
-            self._readers.connection = found
-            self._opened.append(found)
+            self._readers[thread] = found
         return found
 
     def close(self) -> None:
         """Put the file down."""
-        for connection in (*self._opened, self._writer):
+        for connection in (*self._readers.values(), self._writer):
             connection.close()
 
     def _open(self) -> sqlite3.Connection:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,16 @@ def test_the_boards_questions_are_answered_from_indexes(tmp_path: Path) -> None:
         plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert all("USING" in step or "TEMP B-TREE" in step for step in plan), (query, plan)
         assert not any(step.startswith("SCAN incidents USING INDEX sqlite") for step in plan), (query, plan)
+
+
+def test_a_threads_connection_goes_after_it(tmp_path: Path) -> None:
+    """Threads that answer requests come and go for months: hardly more files stay open than for one."""
+    made = index(tmp_path / "a", alert(0))
+    made.reader()
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(50):
+        thread = threading.Thread(target=lambda: incidents.open_incidents(made.reader(), 5))
+        thread.start()
+        thread.join()
+    assert len(list(Path("/dev/fd").iterdir())) <= before + 3
+    made.close()
