@@ -182,6 +182,31 @@ def test_it_says_when_the_feed_is_lost_and_when_it_is_back(chromium: Browser, tm
         assert page.evaluate("document.body.dataset.stale") is None
 
 
+def test_a_page_that_could_not_be_had_is_asked_for_again(chromium: Browser, tmp_path: Path) -> None:
+    """While the server has errors the board says that it may be old, and it turns with the first answer after."""
+    with Site(tmp_path, *ticks(6, {"contact": 5}, {"elf/query": 9})) as site:
+        page = opened(chromium, site)
+        expect(page.locator("#feed .said")).to_contain_text("Live")
+        page.route("**/", lambda route: route.fulfill(status=500))
+        site.learn(alert(1))
+        expect(page.locator("#feed")).to_have_attribute("data-lost", "yes", timeout=5 * SECONDS)
+        expect(page.locator("#state-h")).to_have_text("Calm")
+        page.unroute("**/")
+        expect(page.locator("#state-h")).to_have_text("Act", timeout=10 * SECONDS)
+        expect(page.locator("#feed .said")).to_contain_text("Live")
+        assert page.locator("#feed").get_attribute("data-lost") is None
+
+
+def test_an_update_renews_words_beside_elements(chromium: Browser, tmp_path: Path) -> None:
+    """What stands beside an element that stays the same is renewed as well."""
+    with Site(tmp_path, *ticks(6, {"contact": 5}, {"elf/query": 9})) as site:
+        page = opened(chromium, site)
+        heading = page.locator("#open-h")
+        heading.evaluate("heading => { heading.firstChild.data = 'Old words '; }")
+        site.learn(*ticks(7, {"contact": 6}, {"elf/query": 9}))
+        expect(heading).to_have_text("Open incidents 0", timeout=5 * SECONDS)
+
+
 def test_it_says_when_kafka_is_lost(chromium: Browser, site: Site) -> None:
     """The board is blind unless there is something to act on, and every page has it above."""
     page = opened(chromium, site)

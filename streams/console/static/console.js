@@ -5,6 +5,7 @@ const body = document.body;
 const feed = document.getElementById("feed");
 const SILENT_MS = 12_000; // the server says something every five seconds
 const SLOWLY_MS = 30_000;
+const ANSWER_MS = 10_000; // longer than any page takes
 
 // --- the feed
 
@@ -95,11 +96,12 @@ async function refresh() {
   pending = true;
   try {
     await new Promise((done) => setTimeout(done, Math.random() * 250)); // not all browsers at once
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(ANSWER_MS) });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") return over();
+    if (answer.status === 429 || answer.status >= 500) throw new Error(answer.statusText);
     if (answer.ok) renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
-    lose();
+    lose(); // what is shown may be old, and says so; with the next word from the server it is asked for again
   } finally {
     pending = false;
     if (again) {
@@ -128,19 +130,21 @@ function renew(page) {
   }
 }
 
-// Children that are the same stay: a screen reader is told of what has changed, and of nothing else.
+// What is the same stays: a screen reader is told of what has changed, and of nothing else.
 function morph(old, fresh) {
   old.className = fresh.className;
-  const theirs = [...fresh.children];
-  const ours = [...old.children];
-  if (ours.length !== theirs.length || ours.some((one, index) => one.localName !== theirs[index].localName)) {
-    old.replaceChildren(...[...fresh.childNodes].map((one) => document.adoptNode(one)));
+  const theirs = [...fresh.childNodes];
+  const ours = [...old.childNodes];
+  if (ours.length !== theirs.length || ours.some((one, index) => one.nodeName !== theirs[index].nodeName)) {
+    old.replaceChildren(...theirs.map((one) => document.adoptNode(one)));
     return;
   }
   ours.forEach((one, index) => {
     const other = theirs[index];
     if (one.isEqualNode(other)) return;
-    if (one.children.length && other.children.length && !one.matches("svg, ol, ul, table")) {
+    if (one.nodeType !== Node.ELEMENT_NODE) {
+      one.data = other.data;
+    } else if (one.children.length && other.children.length && !one.matches("svg, ol, ul, table")) {
       for (const { name } of [...one.attributes]) if (!other.hasAttribute(name)) one.removeAttribute(name);
       for (const { name, value } of [...other.attributes]) one.setAttribute(name, value);
       morph(one, other);
