@@ -13,6 +13,7 @@ from detector import notice, phrase
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
 from detector.identity.chain import STAGES
+from detector.identity.level import DAY_MS
 from detector.identity.novelty import agent_family, network
 from detector.measures import steps
 from detector.signal import New
@@ -41,6 +42,8 @@ MANY_ROWS, MANY_SHARE = 20, 0.05
 _OPERATIONS = frozenset(operation.value for operation in Operation)
 _OTHER_OPERATION = ("operation", "operations")
 _QUOTED = re.compile("“[^“”]*”")
+LAG = 1.5
+"""Rows that left with something new may be so many times what was last said of them."""
 SUPPORTING = "population"
 """The detector that never opens an incident, only adds to one."""
 
@@ -250,13 +253,27 @@ def _where(incident: Incident) -> str:
     if incident.network:
         where = f", from the network {phrase.name(incident.network)}"
     elif addresses := _most_telling(incident.ips, network, _new_values(incident, "network")):
-        where = f", from {phrase.name(addresses[0])}"
-        if len(addresses) > 1:
+        rows = _rows_apart(incident, addresses[0])
+        where = f", {f'at least {rows:,} of them ' if rows else ''}from {phrase.name(addresses[0])}"
+        if len(addresses) > 1 and not rows:
             where += f" and {phrase.counted(len(addresses) - 1, 'other address', 'other addresses')}"
     if agents := _most_telling(incident.user_agents, agent_family, _new_values(incident, "agent")):
         agent = agents[0] if len(agents[0]) <= SHOWN_AGENT else agent_family(agents[0])
         where += f"{'' if where else ','} with {phrase.quoted(agent, SHOWN_AGENT)}"
     return where
+
+
+def _rows_apart(incident: Incident, address: str) -> int:
+    """Rows known to have left to a network first seen in this incident, if others are counted with them; or 0."""
+    found, where = incident.findings.get("novelty"), network(address)
+    if found is None:
+        return 0
+    for new in found.news:
+        if new.what == "network" and new.value == where:
+            seen_ms = found.time_ms - round(new.age_days * DAY_MS)
+            counted_apart = seen_ms >= incident.first_ms and new.rows * LAG < rows_left(incident)
+            return new.rows if counted_apart else 0
+    return 0
 
 
 def _ground(incident: Incident, found: Finding) -> str:

@@ -181,6 +181,24 @@ def test_where_it_is_new_is_told_first() -> None:
     assert ", from 192.0.2.77 and 1 other address with “curl/8.1”." in describe(one)
 
 
+@pytest.mark.parametrize(
+    ("rows", "age_days", "where"),
+    [
+        (39_999, 0.0, "UTC, at least 39,999 of them from 192.0.2.77 with “curl/8.1”. "),
+        (40_000, 0.0, "UTC, from 192.0.2.77 and 1 other address with “curl/8.1”. "),
+        (0, 0.0, "UTC, from 192.0.2.77 and 1 other address with “curl/8.1”. "),
+        (39_999, 0.1, "UTC, from 192.0.2.77 and 1 other address with “curl/8.1”. "),
+    ],
+)
+def test_an_account_s_own_rows_are_not_the_thief_s(rows: int, age_days: float, where: str) -> None:
+    """Where far more rows are counted than left to the new network, it says how many did at least; not of a network
+    seen before the incident, whose rows may be of before, nor if what was last said of them may just be older."""
+    seen = {"ips": {"203.0.113.7": 90, "192.0.2.77": 1}, "user_agents": {"sync/3.2": 90, "curl/8.1": 1}}
+    news = [new("network", "192.0.2.0/24", rows=rows, age_days=age_days), new("agent", "curl", rows=9)]
+    one = incident(finding(), strange("novelty", 3.0, news=news), **seen)
+    assert where in describe(one)
+
+
 # --- why it is unusual
 
 
