@@ -6,6 +6,7 @@ const feed = document.getElementById("feed");
 const SILENT_MS = 12_000; // the server says something every five seconds
 const SLOWLY_MS = 30_000;
 const ANSWER_MS = 10_000; // longer than any page takes
+const AGAIN_MS = 2_000;
 
 // --- the feed
 
@@ -15,6 +16,7 @@ let lost = null;
 let ended = false;
 let pending = false;
 let again = false;
+let retry = 0;
 
 const clock = (time) => new Date(time).toISOString().slice(11, 19) + " UTC";
 
@@ -89,6 +91,7 @@ setInterval(() => { if (!ended && lost === null) refresh(); }, SLOWLY_MS);
 // --- refreshing
 
 async function refresh() {
+  if (ended) return;
   if (pending) {
     again = true;
     return;
@@ -101,7 +104,9 @@ async function refresh() {
     if (answer.status === 429 || answer.status >= 500) throw new Error(answer.statusText);
     if (answer.ok) renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
-    lose(); // what is shown may be old, and says so; with the next word from the server it is asked for again
+    lose(); // what is shown may be old, and says so
+    clearTimeout(retry);
+    retry = setTimeout(refresh, AGAIN_MS);
   } finally {
     pending = false;
     if (again) {
