@@ -19,9 +19,10 @@ from detector.adapters import RecordError
 from detector.alert import Alert
 from detector.detection import Detection
 from detector.event import AccessEvent, ActorKind
+from detector.identity.registry import DETECTORS
 from detector.signal import Signal, SignalKind
 from detector.triage import risk
-from detector.triage.desk import Desk
+from detector.triage.desk import FLEET, Desk
 from streams.definitions import METRICS
 
 __all__ = ["Metrics", "ShardFigures"]
@@ -64,7 +65,9 @@ class Metrics:
         self._events: Counter[tuple[str, str]] = Counter()
         self._dead_letters: Counter[tuple[str, str]] = Counter()
         self._signals: Counter[str] = Counter()
-        self._alerts: Counter[tuple[str, str]] = Counter()
+        self._alerts: Counter[tuple[str, str]] = Counter(
+            {(level.name.lower(), name): 0 for level in risk.Severity for name in (*DETECTORS, *FLEET)}
+        )  # a series that begins with its first alert would hide that from increase()
         self._newest: dict[str, int] = {}
         self._source_lag: dict[str, float] = {}
         self._records: Counter[str] = Counter()

@@ -36,8 +36,10 @@ from detector.triage.standings import Standings
 from detector.triage.surprise import CERTAIN, judged
 from detector.triage.tenants import TALLY, TENANT, Tenants
 
-__all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
+__all__ = ["DESK_VERSION", "FLEET", "Desk", "DeskError", "Standing", "settled_at"]
 
+FLEET = ("origin", "series", "health")
+"""Detectors of a tenant as a whole that may open an incident."""
 NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10

@@ -17,7 +17,7 @@ from detector.event import AccessEvent, ActorKind, Operation, Origin
 from detector.identity.registry import DETECTORS
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from detector.triage.desk import Desk
+from detector.triage.desk import FLEET, Desk
 from detector.triage.risk import Severity
 from streams.definitions import METRICS
 from streams.metrics import Metrics
@@ -127,6 +127,26 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert 0 <= START_MS / 1000 + 5 * 86400 - newest < 3600
 
 
+def test_an_alert_is_an_increase_from_the_first_on() -> None:
+    """Every severity and detector that an alert may be of is exported as zero before there is any."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    before = exported(registry)["crmwatch_alerts_total"]
+    assert set(before.values()) == {0.0}
+    assert {dict(labels)["severity"] for labels in before} == {level.name.lower() for level in Severity}
+    assert {dict(labels)["detector"] for labels in before} == {*DETECTORS, *FLEET}
+    engine = Engine(SETTINGS)
+    count = 0
+    world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    for _, record in records(world, Theft(start_ms=START_MS + 99 * HOUR_MS)):
+        for alert in engine.observe(decode(record, "x")):
+            metrics.alert(alert)
+            count += 1
+    after = exported(registry)["crmwatch_alerts_total"]
+    assert before.keys() == after.keys()
+    assert sum(after.values()) == count > 0
+
+
 def test_only_crossings_count_as_signals() -> None:
     """That a window has closed is no signal to anybody but triage."""
     registry = CollectorRegistry()
@@ -164,7 +184,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
         | {category.value for category in Category}
         | {severity.name.lower() for severity in Severity}
         | {kind.value for kind in ActorKind}
-        | set(DETECTORS)
+        | {*DETECTORS, *FLEET}
     )
     registry, _, _ = busy
     for samples in exported(registry).values():
