@@ -22,7 +22,8 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity.registry import DETECTORS
 from detector.signal import Signal, SignalKind
 from detector.triage import risk
-from detector.triage.desk import FLEET, Desk
+from detector.triage.desk import Desk
+from detector.triage.whole import FLEET
 from streams.definitions import METRICS
 
 __all__ = ["Metrics", "ShardFigures"]

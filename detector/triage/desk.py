@@ -14,19 +14,17 @@ import msgspec
 
 from detector import alert
 from detector.alert import Activity, Alert
-from detector.event import ActorKind
 from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
 from detector.fleet.mixture import FOREST, VECTOR, Mixtures
 from detector.fleet.origin import Origin
 from detector.fleet.population import SETTLE_MS, TICK_MS, Population, day_known_at
-from detector.fleet.tail import MAX_SURPRISE
 from detector.fleet.tenant import Notice
 from detector.identity.level import DAY_MS
 from detector.settings import Settings
-from detector.signal import New, Signal, SignalKind
+from detector.signal import Signal, SignalKind
 from detector.store import put
-from detector.triage import budget, risk
+from detector.triage import budget, risk, whole
 from detector.triage import incident as incidents
 from detector.triage.course import Course
 from detector.triage.incident import Finding, Incident
@@ -36,10 +34,8 @@ from detector.triage.standings import Standings
 from detector.triage.surprise import CERTAIN, judged
 from detector.triage.tenants import TALLY, TENANT, Tenants
 
-__all__ = ["DESK_VERSION", "FLEET", "Desk", "DeskError", "Standing", "settled_at"]
+__all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
 
-FLEET = ("origin", "series", "health")
-"""Detectors of a tenant as a whole that may open an incident."""
 NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
@@ -378,9 +374,8 @@ class Desk:
 
     def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Alert]:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
-        detector = "health" if notice.source else "series"
         adapter, _, operation = notice.source.partition("/")
-        name = f"{tenant}\x1f{detector} {adapter} {notice.trouble}"
+        name = f"{tenant}\x1f{whole.detector_of(notice)} {adapter} {notice.trouble}"
         standing = self._standings[name]
         self._standings.change(name)
         standing.sequence += 1
@@ -396,32 +391,9 @@ class Desk:
             self._standings.close(name)
             return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
         if incident is None:
-            incident = standing.incident = Incident(
-                tenant=tenant,
-                actor="",
-                actor_kind=ActorKind.HUMAN,
-                actor_name=None,
-                source=adapter,
-                opened_ms=notice.time_ms,
-                first_ms=notice.since_ms,
-                last_ms=notice.time_ms,
-                modified_ms=notice.time_ms,
-            )
+            incident = standing.incident = whole.troubled(tenant, notice)
             self._opened(name, incident)
-        incident.last_ms = incident.modified_ms = notice.time_ms
-        if operation:
-            incident.apps[operation] = round(notice.expected)
-        incident.findings[detector] = Finding(
-            detector,
-            notice.trouble,
-            "",
-            notice.time_ms,
-            notice.since_ms,
-            notice.time_ms,
-            notice.surprise,
-            value=round(notice.observed),
-            typical=notice.expected,
-        )
+        whole.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
         return [*alerts, _publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
 
@@ -429,8 +401,7 @@ class Desk:
         """Judge a network on which somebody has newly turned up or taken more."""
         if score < self._triage.support_surprise:
             return []
-        network = found.network
-        standing_name = f"{tenant}\x1f{network}"
+        standing_name = f"{tenant}\x1f{found.network}"
         standing = self._standings[standing_name]
         self._standings.change(standing_name)
         standing.sequence += 1
@@ -439,21 +410,9 @@ class Desk:
         incident = standing.incident
         if incident is None:
             incident = standing.incident = incidents.new(signal)
-            incident.network = network
+            incident.network = found.network
             self._opened(standing_name, incident)
-        finding = Finding(
-            "origin", "", "", now_ms, signal.first_ms, signal.last_ms, min(score, 2 * MAX_SURPRISE),
-            facts={"identities": float(len(found.newcomers))}, rows=signal.rows,
-            news=[New("network", network, 0.0, 0.0, 0.0, signal.rows)],
-        )  # fmt: skip
-        incidents.add(incident, signal, finding, self._triage.evidence_events, self._fade)
-        for event in found.evidence:
-            if event.ip is not None and len(incident.ips) < incidents.MAX_VALUES:
-                incident.ips.setdefault(event.ip, 1)
-            if event.user_agent is not None and len(incident.user_agents) < incidents.MAX_VALUES:
-                incident.user_agents.setdefault(event.user_agent, 1)
-        incident.evidence = list(found.evidence[: self._triage.evidence_events])
-        incident.actors = {actor: found.newcomers[actor].rows for actor in sorted(found.newcomers)}
+        whole.enter_network(incident, signal, found, score, self._triage.evidence_events, self._fade)
         return alerts + self._publish_if_due(standing, incident, now_ms, now_ms // DAY_MS)
 
 

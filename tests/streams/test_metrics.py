@@ -17,8 +17,9 @@ from detector.event import AccessEvent, ActorKind, Operation, Origin
 from detector.identity.registry import DETECTORS
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from detector.triage.desk import FLEET, Desk
+from detector.triage.desk import Desk
 from detector.triage.risk import Severity
+from detector.triage.whole import FLEET
 from streams.definitions import METRICS
 from streams.metrics import Metrics
 from tests.detector.make import event
