@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detector import measures, notice, sentence
+from detector import ground, measures, notice, sentence
 from detector.catalogue import Category
 from detector.event import ActorKind, Operation
 from detector.feedback import Verdict
@@ -132,19 +132,18 @@ def test_every_title_and_step_of_an_alert_is_said_in_french() -> None:
     assert set(french_alerts.STEPS) == steps
     who = "“x{0}\n”"
     titles = [
-        f"Unusually large {one} by {who}"
-        for one, _ in (*sentence._SINGLE.values(), sentence._OTHER_OPERATION)
+        f"Unusually large {one} by {who}" for one, _ in (*ground._SINGLE.values(), ground._OTHER_OPERATION)
     ]
     titles += [
-        f"Unusually many {more}: {who}" for _, more in (*sentence._SINGLE.values(), sentence._OTHER_OPERATION)
+        f"Unusually many {more}: {who}" for _, more in (*ground._SINGLE.values(), ground._OTHER_OPERATION)
     ]
     titles += [
         f"Unusually many {unit} {way}: {who}"
         for unit in ("rows", "kilobytes")
-        for way in (*sentence._DONE.values(), "taken out")
+        for way in (*ground.DONE.values(), "taken out")
     ]
     titles += [
-        f"New {sentence._SORT_TITLES.get(what, what)} for {who}" for what in (*sentence._SORTS, "origin")
+        f"New {sentence._SORT_TITLES.get(what, what)} for {who}" for what in (*ground._SORTS, "origin")
     ]
     titles += ["12 accounts on one new network: 192.0.2.0/24", *notice._TROUBLES.values()]
     titles += ["Unusually many rows from all identities together", f"Unusual access by {who}"]
