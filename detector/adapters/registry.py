@@ -132,8 +132,17 @@ def decode(record: bytes, position: str, adapters: Sequence[Adapter] = _EVERY) -
     """
     adapter = adapters[0] if len(adapters) == 1 else recognise(record, adapters)
     if adapter is None:
-        raise RecordError("", position, "unknown_format", f"no adapter recognises {record[:60]!r}")
+        raise RecordError("", position, "unknown_format", f"no adapter recognises {_shown(record)}")
     return adapter.decode(record, position)
+
+
+def _shown(record: bytes) -> str:
+    """How an unknown record begins; what is no text says nothing to a person."""
+    try:
+        record.decode()
+    except UnicodeDecodeError:
+        return f"{len(record):,} bytes that are no text in UTF-8"
+    return repr(record[:60])
 
 
 def believed(event: AccessEvent, arrived_ms: int) -> AccessEvent:

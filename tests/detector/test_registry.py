@@ -104,3 +104,18 @@ def test_every_format_is_described() -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)) == set(ADAPTERS)
     assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == set(ADAPTERS)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (b"hello", "no adapter recognises b'hello'"),
+        ("é".encode() * 100, f"no adapter recognises {('é' * 30).encode()!r}"),
+        (b"a\xff" * 1000, "no adapter recognises 2,000 bytes that are no text in UTF-8"),
+    ],
+)
+def test_an_unknown_record_is_quoted_only_if_it_is_text(record: bytes, said: str) -> None:
+    """Its first bytes tell what it is; of anything else that it is no text."""
+    with pytest.raises(RecordError) as caught:
+        decode(record, "f:1")
+    assert (caught.value.reason, caught.value.detail) == ("unknown_format", said)
