@@ -39,7 +39,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
-from kafka import KafkaProducer  # type: ignore[import-untyped] # it ships no types
+from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -10,8 +10,8 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # it ships no types
-from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
 
 from detector.adapters import decode
 from detector.simulation import Theft, World, records

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from kafka.admin import KafkaAdminClient  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import (  # type: ignore[import-untyped]
+from kafka.admin import KafkaAdminClient
+from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
     NotCoordinatorError,

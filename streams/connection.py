@@ -213,8 +213,8 @@ def reach(bootstrap: str, settings: KafkaSettings) -> None:
 
 
 def _log_in(host: str, port: int, bootstrap: str, settings: KafkaSettings) -> None:
-    from aiokafka.conn import create_conn  # type: ignore[import-untyped] # it ships no types
-    from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+    from aiokafka.conn import create_conn
+    from aiokafka.errors import KafkaError
 
     given = arguments(bootstrap, settings)
     del given["bootstrap_servers"]

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
-from aiokafka.structs import ConsumerRecord  # type: ignore[import-untyped] # it ships no types
+from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped] # it ships no types
+from aiokafka import AIOKafkaProducer
 
 __all__ = ["Output", "Producer"]
 

@@ -10,9 +10,9 @@ from types import FrameType
 from typing import Any, Self, TypeVar
 
 import msgspec
-from kafka import KafkaProducer  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
-from kafka.partitioner import murmur2  # type: ignore[import-untyped]
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+from kafka.partitioner import murmur2
 
 from detector.adapters import AUTO, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
@@ -241,7 +241,7 @@ def _due(
             continue
         if key is not None:
             published.time_ms = result.time_ms  # type: ignore[union-attr] # it has a key
-            pace.wait(result.time_ms)  # type: ignore[union-attr]
+            pace.wait(result.time_ms)  # type: ignore[union-attr] # it has a key
         yield raw, key, partition, sequence
 
 

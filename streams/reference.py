@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped] # it ships no types
+from aiokafka import AIOKafkaConsumer
 
 from detector.adapters import RecordError
 from detector.feedback import Feedback

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from detector.adapters.generic import Mapping
 from streams.connection import PLAIN, KafkaSettings, arguments

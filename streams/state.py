@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped] # it ships no types
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.producer import MAX_MESSAGE_BYTES
 

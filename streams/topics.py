@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
-from kafka.admin import ConfigResource, KafkaAdminClient  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.errors import KafkaError
 
 from streams.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer  # type: ignore[import-untyped] # it ships no types
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.peers.job import Course, Level, task, value_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from confluent_kafka import Consumer, Producer  # type: ignore[import-untyped] # it ships no types
+from confluent_kafka import Consumer, Producer
 
 from benchmarks.peers.job import Course, Level, task, value_of
 

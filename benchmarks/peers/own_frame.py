@@ -157,7 +157,7 @@ async def assigned(app: Any, **_: Any) -> None:
 
 
 app.on_partitions_revoked.connect(revoked)  # type: ignore[arg-type] # its types know no other names
-app.on_rebalance_complete.connect(assigned)  # type: ignore[arg-type]
+app.on_rebalance_complete.connect(assigned)  # type: ignore[arg-type] # nor others
 
 
 if __name__ == "__main__":

@@ -239,7 +239,7 @@ def _agent(record: Record) -> str | None:
         found = extended.get("UserAgent")
         if not found and "User-Agent" in (details := extended.get("additionalDetails", "")):
             try:
-                found = msgspec.json.decode(details, type=dict[str, object]).get("User-Agent")  # type: ignore[assignment]
+                found = msgspec.json.decode(details, type=dict[str, object]).get("User-Agent")  # type: ignore[assignment] # whether it is one is asked below
             except msgspec.MsgspecError:
                 found = None
     return agent(found) if isinstance(found, str) else None

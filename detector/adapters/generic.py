@@ -106,7 +106,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def _tells_a_day(time_format: str) -> bool:
     example = datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC)
     try:
-        return datetime.strptime(example.strftime(time_format), time_format).date() == example.date()  # noqa: DTZ007
+        return datetime.strptime(example.strftime(time_format), time_format).date() == example.date()  # noqa: DTZ007 - the day alone is compared
     except ValueError:
         return False
 
@@ -232,7 +232,7 @@ def _epoch(number: float) -> int:
 @lru_cache(maxsize=4_096)
 def _formatted(text: str, time_format: str) -> int:
     try:
-        found = datetime.strptime(text, time_format)  # noqa: DTZ007 - UTC, where it names no zone
+        found = datetime.strptime(text, time_format)  # noqa: DTZ007 - the day alone is compared - UTC, where it names no zone
         aware = found if found.tzinfo else found.replace(tzinfo=UTC)
         return epoch_ms((aware - _EPOCH) // _MILLISECOND)
     except Refused:

@@ -153,7 +153,7 @@ def _bulk_job(
 
 
 def _theft_rows(world: World, theft: Theft) -> list[tuple[int, dict[str, str]]]:
-    random = Random(world.seed + 1)  # noqa: S311
+    random = Random(world.seed + 1)  # noqa: S311 - it must be the same again
     user, _, _ = _integration(theft.integration)
     begin = theft.start_ms
     rows = [

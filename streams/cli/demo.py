@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from kafka import KafkaConsumer  # type: ignore[import-untyped] # it ships no types
+from kafka import KafkaConsumer
 from rich.console import Console
 
 from streams.broker import Broker, BrokerError

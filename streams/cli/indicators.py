@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from kafka import KafkaProducer  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
 from rich.text import Text
 
 from detector.indicators import Found, IndicatorsError, parse

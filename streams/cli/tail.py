@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from rich.console import Group
 from rich.live import Live
 from rich.table import Column, Table

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from kafka import KafkaProducer  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from detector.feedback import Feedback, Verdict
 from streams.config import Config

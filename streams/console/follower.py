@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped] # it ships no types
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from streams.config import Config
 from streams.connection import ConnectError, arguments, reach

@@ -285,14 +285,14 @@ class Index:
         """Drop what is too old, and of too many incidents those that ended longest ago."""
         oldest_ms = self._newest_ms - self._settings.days * DAY_MS
         old = self._writer.execute(
-            f"SELECT uid FROM incidents WHERE time_ms < ? AND NOT ({_DUE} OR open AND confirmed_ms IS NOT NULL)",  # noqa: S608
+            f"SELECT uid FROM incidents WHERE time_ms < ? AND NOT ({_DUE} OR open AND confirmed_ms IS NOT NULL)",  # noqa: S608 - our own words
             (oldest_ms,),
         ).fetchall()
         self._forget([uid for (uid,) in old])
         (count,) = self._writer.execute("SELECT count(*) FROM incidents").fetchone()
         if count > self._settings.incidents:
             surplus = self._writer.execute(
-                f"SELECT uid FROM incidents ORDER BY {_DUE} OR open, time_ms, risk LIMIT ?",  # noqa: S608
+                f"SELECT uid FROM incidents ORDER BY {_DUE} OR open, time_ms, risk LIMIT ?",  # noqa: S608 - our own words
                 (count - self._settings.incidents,),
             ).fetchall()
             self._forget([uid for (uid,) in surplus])
@@ -312,4 +312,4 @@ class Index:
 
     def _forget(self, uids: list[str]) -> None:
         for table in ("incidents", "versions", "evidence", "terms"):
-            self._writer.executemany(f"DELETE FROM {table} WHERE uid = ?", [(uid,) for uid in uids])  # noqa: S608
+            self._writer.executemany(f"DELETE FROM {table} WHERE uid = ?", [(uid,) for uid in uids])  # noqa: S608 - our own tables

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import uvicorn
-from kafka.consumer.fetcher import ConsumerRecord  # type: ignore[import-untyped]
+from kafka.consumer.fetcher import ConsumerRecord
 
 from detector.feedback import Feedback, Verdict
 from detector.identity import profile as profiles
