@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from detector.adapters import RecordError, decode
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.reader import Raw
-from streams.topics import TopicNames
+from streams.files.reader import Raw
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
 from tests.chaos.faults import Faults, Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order

@@ -49,9 +49,9 @@ from benchmarks.feed import THIEVES_NETWORK, Keyed, fill, steadily, traffic
 from benchmarks.latency import latencies, stamp
 from benchmarks.peers.job import usage
 from benchmarks.stream import LIMIT_SECONDS, PARTITIONS, names_of, settle
-from detector.alert import Activity
-from streams.broker import Broker
-from streams.child import Child
+from detector.alert.ocsf import Activity
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
 from tests.chaos.pipeline import Pipeline
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

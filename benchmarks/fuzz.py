@@ -27,8 +27,8 @@ import msgspec
 from detector.adapters import ADAPTERS, Adapter, RecordError
 from detector.adapters.generic import Mapping, decoder
 from detector.event import MAX_RECORD_IDS, AccessEvent, Counting, Operation
-from streams.framing import MAX_RECORD_BYTES, Frame, frames
-from streams.reader import read
+from streams.files.framing import MAX_RECORD_BYTES, Frame, frames
+from streams.files.reader import read
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "samples"
 LONGEST_TEXT = 2_048

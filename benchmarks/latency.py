@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.feed import THIEVES_NETWORK, Keyed, fill, steadily, traffic
 from benchmarks.stream import LIMIT_SECONDS, PARTITIONS, names_of, settle
-from streams.broker import Broker
-from streams.topics import TopicNames, ensure, plan
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline
 
 POSITIONS_HEADER = "crmwatch-positions"

@@ -37,11 +37,11 @@ from benchmarks.stream import LIMIT_SECONDS, PARTITIONS, address_of, is_ready, n
 from detector.adapters import decode
 from detector.engine import Engine
 from detector.settings import Settings
-from streams.broker import Broker
-from streams.child import Child
-from streams.producer import Producer
-from streams.topics import TopicNames
-from streams.wire import partition_of
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.messages import partition_of
+from streams.kafka.topics import TopicNames
+from streams.worker.producer import Producer
 from tests.chaos.pipeline import Pipeline
 
 WARM_SECONDS = 5.0

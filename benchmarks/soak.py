@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import World, records
-from streams.broker import Broker
-from streams.reader import Raw
-from streams.topics import TopicNames
+from streams.files.reader import Raw
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday

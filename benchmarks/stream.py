@@ -42,9 +42,9 @@ from benchmarks.feed import Keyed, fill, world
 from benchmarks.kills import Damage, damage
 from benchmarks.peers.job import Task, usage
 from benchmarks.peers.process import PEERS, Peer, Running
-from streams.broker import Broker
-from streams.child import Child
-from streams.topics import Topic, TopicNames, ensure
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import Topic, TopicNames, ensure
 from tests.chaos.pipeline import Pipeline
 
 PARTITIONS = 4

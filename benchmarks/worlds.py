@@ -137,7 +137,7 @@ def _world(task: Task) -> Path:
 
 
 def _baselines(world: Path, labels: Labels) -> dict[str, Score]:
-    version = _digest("detector/simulation", "detector/adapters", "detector/ledger.py")
+    version = _digest("detector/simulation", "detector/adapters", "detector/identity/ledger.py")
     kept = world / f"baselines-{version}.json"
     if kept.is_file():
         return msgspec.json.decode(kept.read_bytes(), type=dict[str, Score])

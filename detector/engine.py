@@ -12,13 +12,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from detector.alert import Alert
-from detector.detection import TALLIES_KEY, Detection
+from detector.alert.ocsf import Alert
 from detector.event import AccessEvent
 from detector.fleet.population import TICK_MS
+from detector.identity.detect import TALLIES_KEY, Detection
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
-from detector.triage.desk import Desk, settled_at
+from detector.triage.triage import Desk, settled_at
 
 __all__ = ["Batch", "Court", "Engine", "Shard"]
 

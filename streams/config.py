@@ -19,9 +19,9 @@ from detector.adapters import AUTO, Adapter, choose
 from detector.adapters.generic import Mapping as SourceMapping
 from detector.adapters.generic import decoder
 from detector.settings import DetectionSettings, Settings, TriageSettings
-from streams.connection import KafkaSettings, fault
+from streams.kafka.connection import KafkaSettings, fault
+from streams.kafka.topics import Retention, TopicNames
 from streams.log import LogFormat
-from streams.topics import Retention, TopicNames
 
 __all__ = ["Config", "ConfigError", "ConsoleSettings", "SourceSettings", "WorkerSettings", "load"]
 

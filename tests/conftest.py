@@ -16,8 +16,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import kafka as _  # noqa: F401
 
-from streams.broker import Broker
-from streams.topics import TopicNames
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 
 # What is started in the background has been told to ignore Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -26,7 +26,7 @@ from detector.simulation import Theft, World, records
 from streams.cli.main import app
 from streams.config import Config, load
 from streams.console.metrics import METRICS as CONSOLE
-from streams.definitions import METRICS as WORKER
+from streams.worker.metric_definitions import METRICS as WORKER
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -134,7 +134,7 @@ def test_every_adapter_and_reason_is_named() -> None:
     reasons = {names(row[0])[0] for row in rows(sections(text)["Reasons"])}
     source = "\n".join(
         path.read_text(encoding="utf-8")
-        for path in [*ROOT.glob("detector/adapters/*.py"), ROOT / "streams" / "reader.py"]
+        for path in [*ROOT.rglob("detector/adapters/**/*.py"), ROOT / "streams" / "files" / "reader.py"]
     )
     raised = set(
         re.findall(r'(?:Refused|RecordError)\((?:[^()"]|"[^"]*"(?=, \w+(?:\.\w+)*, ))*"(\w+)"', source)

@@ -12,7 +12,7 @@ import detector
 import streams
 
 # Faust reads the command line and may change the event loop when it is imported; what imports it has no examples.
-SIDE_EFFECTS = {"streams.app", "streams.consumer"}
+SIDE_EFFECTS = {"streams.worker.worker", "streams.worker.consumer"}
 MODULES = sorted(
     module.name
     for package in (detector, streams)
@@ -35,5 +35,5 @@ def test_there_are_examples() -> None:
         name: sum(len(test.examples) for test in finder.find(importlib.import_module(name)))
         for name in MODULES
     }
-    assert examples["detector.ledger"] >= 5
-    assert examples["streams.wire"] >= 1
+    assert examples["detector.identity.ledger"] >= 5
+    assert examples["streams.kafka.messages"] >= 1

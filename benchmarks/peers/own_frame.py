@@ -17,11 +17,11 @@ import msgspec
 from faust.types import TP
 
 from benchmarks.peers.job import Course, Level, task, value_of
-from streams.consumer import BatchedApp
-from streams.producer import MAX_MESSAGE_BYTES, Output, Producer
-from streams.stage import Stage
-from streams.state import restore
-from streams.topics import Topic, ensure
+from streams.kafka.topics import Topic, ensure
+from streams.worker.changelog import restore
+from streams.worker.consumer import BatchedApp
+from streams.worker.producer import MAX_MESSAGE_BYTES, Output, Producer
+from streams.worker.stage import Stage
 
 given = task()
 course = Course(given)

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce_values import Access, Refused, agent, count, epoch_ms, event_of
+from detector.adapters.salesforce.ids import Access, Refused, agent, count, epoch_ms, event_of
 from detector.adapters.values import id_texts, peer, who
 from detector.event import AccessEvent, ActorKind, Operation, Origin
 

@@ -20,7 +20,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from detector.adapters.registry import Adapter, RecordError
-from detector.adapters.salesforce_values import (
+from detector.adapters.salesforce.ids import (
     Access,
     Refused,
     Soql,

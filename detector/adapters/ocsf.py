@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce_values import (
+from detector.adapters.salesforce.ids import (
     Access,
     Refused,
     Soql,

@@ -78,8 +78,9 @@ _FIRST = ("salesforce_elf", "salesforce_rtem")
 
 
 def _found() -> dict[str, Adapter]:
-    names = sorted(module.name for module in pkgutil.iter_modules(_package.__path__))
-    modules = (importlib.import_module(f"{_package.__name__}.{name}") for name in names if name != "registry")
+    walked = pkgutil.walk_packages(_package.__path__, f"{_package.__name__}.")
+    names = sorted(module.name for module in walked if not module.ispkg and module.name != __name__)
+    modules = (importlib.import_module(name) for name in names)
     found: list[Adapter] = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
     return {adapter.name: adapter for adapter in sorted(found, key=lambda one: one.name not in _FIRST)}
 

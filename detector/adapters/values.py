@@ -1,6 +1,6 @@
 """Small values that vendors beside Salesforce share: keys, addresses with ports, names of accounts, hashes.
 
-As in `detector.adapters.salesforce_values`, what cannot be read raises `Refused`, and all text is bounded.
+As in `detector.adapters.salesforce.ids`, what cannot be read raises `Refused`, and all text is bounded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hashlib import blake2b
 import msgspec
 
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce_values import Refused, address, iso_ms
+from detector.adapters.salesforce.ids import Refused, address, iso_ms
 from detector.event import MAX_RECORD_IDS
 
 __all__ = ["MAX_ID", "digest", "has_key", "id_texts", "peer", "utc_ms", "who"]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce_values import Access, Refused, agent, clip, count, event_of
+from detector.adapters.salesforce.ids import Access, Refused, agent, clip, count, event_of
 from detector.adapters.values import MAX_ID, digest, has_key, id_texts, peer, utc_ms, who
 from detector.event import AccessEvent, ActorKind, Operation, Origin
 

@@ -12,7 +12,7 @@ from math import log10
 import msgspec
 
 from detector.fleet.population import TICK_MS, Population, day_known_at
-from detector.identity.level import DAY_MS
+from detector.identity.baseline import DAY_MS
 
 __all__ = ["Shown", "count", "shared"]
 

@@ -11,8 +11,8 @@ from math import log10
 import msgspec
 
 from detector.fleet.population import TICK_MS, Population, day_known_at
-from detector.identity.level import DAY_MS
-from detector.identity.novelty import SORTS, checksum
+from detector.identity.baseline import DAY_MS
+from detector.identity.detectors.novelty import SORTS, checksum
 from detector.signal import Evidence
 
 __all__ = ["Newcomer", "Origin", "decode", "encode", "enter", "forget", "score", "tick_end"]

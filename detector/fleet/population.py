@@ -17,7 +17,7 @@ import msgspec
 
 from detector.fleet.cell import Cell, encode, key_of, name_of, parts_of
 from detector.fleet.tail import MAX_SURPRISE, bin_of, residual_of, score_surprise, surprise_of, tail_of
-from detector.identity.level import DAY_MS, FLOOR_VARIANCE, prior_mean
+from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
 from detector.signal import Measure, Signal
 

@@ -13,7 +13,7 @@ from math import log10
 
 from detector.event import ActorKind
 from detector.fleet.population import Population, day_known_at
-from detector.identity.novelty import SORTS, YOUNG_DAYS, checksum
+from detector.identity.detectors.novelty import SORTS, YOUNG_DAYS, checksum
 from detector.signal import New, Signal
 
 __all__ = ["Strangeness", "strangeness"]

@@ -11,7 +11,7 @@ import msgspec
 from detector.fleet import health, series
 from detector.fleet.health import Counts, Phase, Source
 from detector.fleet.series import Series, SeriesSettings
-from detector.identity.level import DAY_MS
+from detector.identity.baseline import DAY_MS
 
 __all__ = ["TICK_MS", "Notice", "Tally", "Tenant", "close_tick"]
 

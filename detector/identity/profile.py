@@ -9,11 +9,11 @@ import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind, Operation
-from detector.identity.access import Access, Day
-from detector.identity.level import DAY_MS, HOUR_MS
+from detector.identity.baseline import DAY_MS, HOUR_MS
+from detector.identity.detectors.registry import DETECTORS
+from detector.identity.ledger import Former, Ledger, count
 from detector.identity.objects import cut
-from detector.identity.registry import DETECTORS
-from detector.ledger import Former, Ledger, count
+from detector.identity.observation import Access, Day
 from detector.settings import DetectionSettings, peers_of
 from detector.signal import Measure, Signal, SignalKind
 

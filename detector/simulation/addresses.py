@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
-from detector.simulation.chance import stream
+from detector.simulation.distributions import stream
 
 __all__ = ["home_ip", "host_ip", "mobile_ip", "office_ip", "visitor_ip", "vpn_ip"]
 

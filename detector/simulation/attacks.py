@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from detector.simulation.act import Act
+from detector.simulation.actions import Act
 from detector.simulation.company import Company
 from detector.simulation.drips import low_and_slow, ramp
 from detector.simulation.insiders import file_download, leaver, report_scraping, ui_paging

@@ -22,7 +22,7 @@ import msgspec
 from river.anomaly import HalfSpaceTrees
 
 from detector.event import AccessEvent
-from detector.ledger import Ledger, count
+from detector.identity.ledger import Ledger, count
 from detector.simulation.score import Publication
 
 __all__ = ["Baseline", "Baselines"]

@@ -9,10 +9,10 @@ from enum import StrEnum
 
 import msgspec
 
-from detector.simulation.act import App
+from detector.simulation.actions import App
 from detector.simulation.addresses import host_ip
-from detector.simulation.chance import stream
 from detector.simulation.company import DAY_MS, HOUR_MS, Company, Rhythm, Role
+from detector.simulation.distributions import stream
 
 __all__ = ["Burst", "Calendar", "Kind", "calendar"]
 

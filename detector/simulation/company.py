@@ -12,9 +12,9 @@ from random import Random
 import msgspec
 
 from detector.event import ActorKind
-from detector.simulation.act import Account, App, Way
+from detector.simulation.actions import Account, App, Way
 from detector.simulation.addresses import host_ip
-from detector.simulation.chance import stream
+from detector.simulation.distributions import stream
 
 __all__ = [
     "DAY_MS",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import Operation
-from detector.simulation.act import Act
-from detector.simulation.chance import around
+from detector.simulation.actions import Act
 from detector.simulation.company import DAY_MS, RECORDS, Rhythm, Role
+from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 
 __all__ = ["low_and_slow", "ramp"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from detector.simulation.addresses import mobile_ip, vpn_ip
-from detector.simulation.chance import around
 from detector.simulation.company import HOUR_MS, RECORDS, Role
+from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 
 __all__ = ["file_download", "leaver", "report_scraping", "ui_paging"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from detector.simulation.act import App, Hand, Way
+from detector.simulation.actions import App, Hand, Way
 from detector.simulation.addresses import home_ip, host_ip, visitor_ip, vpn_ip
-from detector.simulation.chance import around
 from detector.simulation.company import HOUR_MS, RECORDS, Rhythm, Role, browser
+from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 from detector.simulation.soql import select
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from detector.simulation.act import Act, Hand, Way
+from detector.simulation.actions import Act, Hand, Way
 from detector.simulation.addresses import visitor_ip
 from detector.simulation.bursts import Calendar
-from detector.simulation.chance import around, number_of, stream
 from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Integration, Portal, Rhythm
+from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 
 __all__ = ["integration_acts", "portal_acts"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from detector.simulation.act import Act, Hand, Way
+from detector.simulation.actions import Act, Hand, Way
 from detector.simulation.addresses import home_ip, mobile_ip, office_ip, vpn_ip
+from detector.simulation.benign_anomalies import odd_day
 from detector.simulation.bursts import Calendar
-from detector.simulation.chance import around, number_of, stream
 from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Person, Role, browser
-from detector.simulation.oddities import odd_day
+from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 
 __all__ = ["person_acts"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
-from detector.simulation.act import Act, State, Way
+from detector.simulation.actions import Act, State, Way
 from detector.simulation.elf import record_id
 
 __all__ = ["Rtem"]

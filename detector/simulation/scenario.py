@@ -14,11 +14,11 @@ from random import Random
 import msgspec
 
 from detector.adapters import RecordError, decode
-from detector.simulation.act import Act
+from detector.simulation.actions import Act
 from detector.simulation.attacks import Attack, attacks
 from detector.simulation.bursts import Calendar, calendar
-from detector.simulation.chance import stream
 from detector.simulation.company import DAY_MS, HOUR_MS, company
+from detector.simulation.distributions import stream
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
 from detector.simulation.programs import integration_acts, portal_acts

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from detector.event import Operation
-from detector.simulation.act import Act, App, Hand, Way
-from detector.simulation.chance import stream
+from detector.simulation.actions import Act, App, Hand, Way
 from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Integration, Person, Role
+from detector.simulation.distributions import stream
 from detector.simulation.shapes import Level, Shape
 
 __all__ = ["MINUTE_MS", "WARM_DAYS", "Attack", "Scene"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
-from detector.simulation.act import Account, Act, State, Way
+from detector.simulation.actions import Account, Act, State, Way
 
 __all__ = ["ORGANISATION", "Ual"]
 

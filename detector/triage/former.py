@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import ActorKind
-from detector.identity.level import DAY_MS
+from detector.identity.baseline import DAY_MS
 from detector.signal import Evidence
 from detector.triage.incident import Finding, Incident, Part
 

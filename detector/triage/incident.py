@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import ActorKind
-from detector.identity.level import DAY_MS
+from detector.identity.baseline import DAY_MS
 from detector.signal import Evidence, New, Signal
 
 __all__ = ["Finding", "Incident", "Part", "add", "channels_left", "new", "objects_left", "rows_left"]

@@ -14,8 +14,8 @@ from detector.fleet import origin
 from detector.fleet.origin import Newcomer, Origin
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
-from detector.identity.level import DAY_MS
-from detector.identity.novelty import network as network_of
+from detector.identity.baseline import DAY_MS
+from detector.identity.detectors.novelty import network as network_of
 from detector.settings import TriageSettings
 from detector.signal import Evidence, New, Signal, SignalKind
 

@@ -20,9 +20,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from detector.adapters import decode
 from detector.simulation.world import Theft, World, records
-from streams.broker import Broker
-from streams.child import Child
-from streams.topics import TopicNames, ensure, plan
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
 
 HERE = Path(__file__).parent
 HOUR_MS = 3_600_000

@@ -36,9 +36,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from detector.adapters import decode
 from detector.feedback import Feedback, Verdict
 from detector.simulation.world import Theft, World, records
-from streams.broker import Broker
-from streams.child import Child
-from streams.topics import TopicNames, ensure, plan
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
 
 HERE = Path(__file__).parent
 DEPLOY = HERE.parents[1] / "deploy"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from streams.broker import Broker, BrokerError
+from streams.kafka.embedded.broker import Broker, BrokerError
 
 __all__ = ["broker"]
 

@@ -18,8 +18,8 @@ from rich.text import Text
 from detector.adapters import RecordError
 from streams.cli.screen import out, plain
 from streams.config import Config, ConfigError, load
-from streams.reader import ReadError, decode_raw, read
-from streams.topics import TopicsError, compare, plan
+from streams.files.reader import ReadError, decode_raw, read
+from streams.kafka.topics import TopicsError, compare, plan
 
 __all__ = ["check"]
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from streams.cli.screen import errors, fail, plain, settings
 from streams.config import Config
-from streams.connection import ConnectError, reach
+from streams.kafka.connection import ConnectError, reach
 
 __all__ = ["console"]
 
@@ -47,9 +47,9 @@ def console(
 
 
 def _run(config: Config, path: Path) -> None:
-    from streams.console.access import AccessError
-    from streams.console.index import IndexFault
     from streams.console.service import Service
+    from streams.console.store.index import IndexFault
+    from streams.console.web.auth import AccessError
 
     listening = _listen(config.console.host, config.console.port)
     try:

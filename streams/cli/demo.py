@@ -17,13 +17,13 @@ import typer
 from kafka import KafkaConsumer
 from rich.console import Console
 
-from streams.broker import Broker, BrokerError
-from streams.child import Child
+from streams.cli.child_process import Child
 from streams.cli.demo_ticker import Ticker
 from streams.cli.demo_traffic import SPEED, THEFT_AFTER_SECONDS, Traffic
 from streams.cli.screen import fail, out, plain, utc
-from streams.publish import PublishError, publish
-from streams.topics import TopicNames, ensure, plan
+from streams.kafka.embedded.broker import Broker, BrokerError
+from streams.kafka.topics import TopicNames, ensure, plan
+from streams.publisher.publisher import PublishError, publish
 
 __all__ = ["demo"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from rich.console import Console
 
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
 from streams.cli.screen import alert_line, alert_panel, lead, show_line
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
-from streams.reader import Raw
+from streams.files.reader import Raw
 
 __all__ = ["SPEED", "THEFT_AFTER_SECONDS", "Traffic"]
 

@@ -14,7 +14,7 @@ from detector.simulation import Baselines, Labels, Publication, Score, publicati
 from detector.simulation import evaluate as evaluate_at
 from detector.simulation.shapes import Level, Shape
 from streams.cli.screen import fail, out
-from streams.reader import ReadError, read_in_order
+from streams.files.reader import ReadError, read_in_order
 
 __all__ = ["baseline_scores", "evaluate"]
 

@@ -18,8 +18,8 @@ from detector.indicators import Found, IndicatorsError, parse
 from detector.settings import Indicator
 from streams.cli.screen import errors, fail, out, plain, settings
 from streams.config import Config
-from streams.connection import ConnectError, arguments, reach
-from streams.topics import TopicsError, partitions
+from streams.kafka.connection import ConnectError, arguments, reach
+from streams.kafka.topics import TopicsError, partitions
 
 __all__ = ["indicators"]
 

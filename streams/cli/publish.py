@@ -14,8 +14,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from streams.cli.screen import errors, fail, out, settings, utc
-from streams.publish import Interruption, Published, PublishError, publish_files
-from streams.reader import ReadError
+from streams.files.reader import ReadError
+from streams.publisher.publisher import Interruption, Published, PublishError, publish_files
 
 __all__ = ["publish"]
 

@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.adapters import ADAPTERS, AUTO, choose
-from detector.alert import Alert
+from detector.alert.ocsf import Alert
 from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, settings, show_line, utc
-from streams.reader import ReadError
-from streams.replay import Letter, Replay, Summary
+from streams.files.reader import ReadError
+from streams.replay.parallel import ShardError
+from streams.replay.replay import Letter, Replay, Summary
 from streams.report import DeadLetters, Incidents, write
-from streams.shards import ShardError
 
 __all__ = ["replay"]
 

@@ -19,12 +19,12 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
 from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, settings, utc
 from streams.config import Config
-from streams.connection import ConnectError, arguments, reach
-from streams.topics import TopicsError, partitions
+from streams.kafka.connection import ConnectError, arguments, reach
+from streams.kafka.topics import TopicsError, partitions
 
 __all__ = ["Incidents", "ShownAlert", "tail"]
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from streams.cli.screen import fail, settings
-from streams.topics import Comparison, Topic, TopicsError, compare, ensure, plan
+from streams.kafka.topics import Comparison, Topic, TopicsError, compare, ensure, plan
 
 __all__ = ["topics"]
 

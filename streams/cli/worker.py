@@ -12,10 +12,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from streams.cli.screen import settings
-from streams.connection import arguments
+from streams.kafka.connection import arguments
+from streams.kafka.start_offsets import begin_at, parsed
+from streams.kafka.topics import TopicsError, partitions
 from streams.log import set_up
-from streams.start import begin_at, parsed
-from streams.topics import TopicsError, partitions
 
 __all__ = ["worker"]
 
@@ -60,7 +60,7 @@ def worker(
         _fail(str(error))
     from prometheus_client import REGISTRY
 
-    from streams.app import Worker
+    from streams.worker.worker import Worker
 
     try:
         running = Worker(config, counts, REGISTRY)

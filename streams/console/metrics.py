@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, make_asgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streams.console.access import Gate
-from streams.console.freshness import Freshness
-from streams.definitions import Definition
+from streams.console.store.freshness import Freshness
+from streams.console.web.auth import Gate
+from streams.worker.metric_definitions import Definition
 
 __all__ = ["METRICS", "PATH", "Watched"]
 

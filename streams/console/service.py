@@ -14,13 +14,13 @@ from pathlib import Path
 import uvicorn
 
 from streams.config import Config
-from streams.console.access import Gate
-from streams.console.audit import Audit
-from streams.console.follower import Follower
-from streams.console.freshness import Freshness
-from streams.console.index import Index
 from streams.console.metrics import Watched
-from streams.console.server import Console
+from streams.console.store.follower import Follower
+from streams.console.store.freshness import Freshness
+from streams.console.store.index import Index
+from streams.console.web.audit import Audit
+from streams.console.web.auth import Gate
+from streams.console.web.server import Console
 
 __all__ = ["Service"]
 

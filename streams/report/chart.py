@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.report.account import Account, Day, Mark, Stage
-from streams.report.incident import Incident
+from detector.alert.finding import Incident
 from streams.report.text import clock, day, number
+from streams.report.timeline import Account, Day, Mark, Stage
 
 __all__ = ["Bar", "Bars", "Curve", "Flag", "Tick", "bars", "curve", "shown_marks"]
 

@@ -14,14 +14,13 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from detector.alert.finding import Incident
 from detector.catalogue import Category, category
-from streams.coverage import LEVELS, Coverage, Source
-from streams.replay import Summary
+from streams.replay.coverage import LEVELS, Coverage, Source
+from streams.replay.replay import Summary
 from streams.report import sentences
-from streams.report.account import Account
 from streams.report.chart import bars, curve, shown_marks
-from streams.report.incident import Incident
-from streams.report.letters import Group
+from streams.report.dead_letters import Group
 from streams.report.text import (
     CATEGORIES,
     OPERATIONS,
@@ -35,6 +34,7 @@ from streams.report.text import (
     second,
     visible,
 )
+from streams.report.timeline import Account
 
 __all__ = ["Report", "Setting", "Told", "render"]
 

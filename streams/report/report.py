@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from detector.alert import OCSF_VERSION
+from detector.alert.finding import Incident, Incidents
+from detector.alert.ocsf import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
-from streams.coverage import Coverage
-from streams.replay import Summary
-from streams.report.accounts import Accounts
-from streams.report.incident import Incident, Incidents
-from streams.report.letters import DeadLetters
+from streams.replay.coverage import Coverage
+from streams.replay.replay import Summary
+from streams.report.dead_letters import DeadLetters
 from streams.report.page import SHOWN_INCIDENTS, Report, Setting, Told, render
+from streams.report.timelines import Accounts
 
 __all__ = ["settings_used", "tell", "write"]
 

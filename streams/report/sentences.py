@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from detector.alert.finding import Bound, Incident
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.event import Operation
-from streams.coverage import Gap, Source
-from streams.replay import Summary
-from streams.report.account import READING, Account, Mark, Stage
-from streams.report.incident import Bound, Incident
+from streams.replay.coverage import Gap, Source
+from streams.replay.replay import Summary
 from streams.report.text import (
     CATEGORIES,
     KINDS,
@@ -25,6 +24,7 @@ from streams.report.text import (
     minute,
     number,
 )
+from streams.report.timeline import READING, Account, Mark, Stage
 
 __all__ = [
     "Share",

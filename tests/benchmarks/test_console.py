@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.console import BEFORE_RISK, Shown, counted, firsts, renamed, shown
 from benchmarks.crowd import Crowd, named
-from streams.console import incidents
+from streams.console.store import incidents
 from tests.streams.console.make import Client, Site, alert
 from tests.streams.console.make import record as made
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.feed import world
 from benchmarks.recovery import profiles, restored
-from streams.broker import Broker
+from streams.kafka.embedded.broker import Broker
 
 
 @pytest.mark.timeout(300)

@@ -13,8 +13,8 @@ from benchmarks.kills import Damage, held_against, known_users
 from benchmarks.peers.job import Level, Task, value_of
 from benchmarks.peers.process import PEERS, Peer, Running
 from benchmarks.stream import compare, kill, make
-from streams.broker import Broker
-from streams.topics import TopicNames
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 
 THEFT = (b"user-007", b'{"RECORDS_PROCESSED":"60000"}')
 OURS = PEERS[0]

@@ -13,14 +13,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from detector.feedback import Verdict
-from streams.broker import Broker
 from streams.config import Config, ConsoleSettings, WorkerSettings
-from streams.topics import TopicNames, ensure, plan
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
 from tests.browser.probes import ATTACKS, CONTRAST, OUTSIDE
 from tests.streams.console.make import Site, alert, profile, said, ticks
+from tests.streams.console.pages.test_incident import alerts
 from tests.streams.console.test_live import Running, produce, until
-from tests.streams.console.test_server import GIVEN, records
-from tests.streams.console.test_story import alerts
+from tests.streams.console.web.test_server import GIVEN, records
 
 WIDTHS = (400, 1100, 1600, 3840)
 SECONDS = 1000

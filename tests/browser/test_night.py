@@ -15,12 +15,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from detector.adapters import decode
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.child import Child
-from streams.topics import TopicNames
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
 from tests.streams.console.test_live import until
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streams.broker import Broker
-from streams.child import Child
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
 from tests.chaos.pipeline import Pipeline
 
 __all__ = ["STOPPED", "Faults", "Supervisor"]

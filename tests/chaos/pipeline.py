@@ -15,11 +15,11 @@ from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailable
 
 from detector.adapters import RecordError
 from detector.event import AccessEvent
-from streams.agents import POSITION_HEADER
-from streams.child import Child
-from streams.publish import publish
-from streams.reader import Raw
-from streams.topics import TopicNames, ensure, plan
+from streams.cli.child_process import Child
+from streams.files.reader import Raw
+from streams.kafka.topics import TopicNames, ensure, plan
+from streams.publisher.publisher import publish
+from streams.worker.agents import POSITION_HEADER
 
 Records = Sequence[tuple[Raw, AccessEvent | RecordError]]
 

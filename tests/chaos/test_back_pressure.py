@@ -12,8 +12,8 @@ import pytest
 
 from detector.adapters import decode
 from detector.simulation import World, records
-from streams.broker import Broker
-from streams.topics import TopicNames
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, in_order
 
 RECORDS = 120_000

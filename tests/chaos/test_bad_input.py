@@ -14,8 +14,8 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 
 from detector.adapters import decode
 from detector.simulation import World, records
-from streams.broker import Broker
-from streams.topics import TopicNames
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected
 from tests.chaos.pipeline import Pipeline, Records, in_order
 

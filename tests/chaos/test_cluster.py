@@ -14,14 +14,14 @@ from kafka.errors import KafkaError
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.broker_cluster import Cluster
-from streams.child import Child
-from streams.reader import Raw
-from streams.topics import TopicNames
+from streams.cli.child_process import Child
+from streams.files.reader import Raw
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
 from tests.chaos.faults import Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order
+from tests.kafka_cluster import Cluster
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 HOUR_MS = 3_600_000

@@ -20,9 +20,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
-from streams.child import Child
+from streams.cli.child_process import Child
 from streams.cli.demo import CONSOLE_PORTS, _start_console
 from streams.cli.demo_ticker import Ticker
 

@@ -13,9 +13,9 @@ import pytest
 
 from detector.adapters import RecordError, decode
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.reader import Raw
-from streams.topics import TopicNames
+from streams.files.reader import Raw
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
 from tests.chaos.faults import STOPPED, Faults, Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order

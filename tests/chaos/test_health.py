@@ -20,16 +20,16 @@ from kafka.admin import KafkaAdminClient
 
 from detector.adapters import decode
 from detector.simulation import World, records
-from streams.broker import Broker
-from streams.child import Child
-from streams.topics import TopicNames
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
 
 START_MS = 1_772_409_600_000
 
 STUCK = """
 import asyncio
-from streams import stage
+from streams.worker import stage
 turn = stage._Shard._turn
 async def stuck(self):
     if self.stage.name == "ingest" and self.partition == 1 and self.taken:
@@ -40,7 +40,7 @@ stage._Shard._turn = stuck
 """The shard of one input partition takes one batch and never another."""
 HANGING = """
 import os, time
-from streams import agents
+from streams.worker import agents
 take = agents.Detect.take
 def hang(self, records):
     take(self, records)
@@ -51,7 +51,7 @@ agents.Detect.take = hang
 """The event loop hangs in a shard's work as soon as a file is there."""
 SLOW = """
 import time
-from streams import agents
+from streams.worker import agents
 take = agents.Detect.take
 def slow(self, records):
     take(self, records)
@@ -61,7 +61,7 @@ agents.Detect.take = slow
 """There is always a great deal to do."""
 WAITING = """
 import asyncio, pathlib
-from streams import app
+from streams.worker import worker as app
 start = app.Worker.start
 async def late(self):
     pathlib.Path({asked!r}).touch()

@@ -17,8 +17,8 @@ from detector.engine import Engine
 from detector.feedback import Feedback, Verdict
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.topics import Topic, TopicNames, ensure, plan
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import Topic, TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline, Records, in_order
 from tests.deploy.deployed import free_port
 from tests.deploy.receivers import answers, wait_for

@@ -12,9 +12,9 @@ from detector.engine import Engine
 from detector.identity import profile as profiles
 from detector.settings import Settings
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.reader import Raw
-from streams.topics import TopicNames
+from streams.files.reader import Raw
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
 
 RECORDS = 100_000

@@ -10,12 +10,12 @@ import pytest
 
 from detector.adapters import RecordError
 from detector.settings import Settings
-from streams import wire
-from streams.broker import Broker
-from streams.publish import publish_files
-from streams.reader import read_in_order
-from streams.replay import Replay
-from streams.topics import TopicNames
+from streams.files.reader import read_in_order
+from streams.kafka import messages as wire
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
+from streams.publisher.publisher import publish_files
+from streams.replay.replay import Replay
 from tests.chaos.pipeline import Pipeline
 
 SAMPLES = str(Path(__file__).parents[1] / "samples")

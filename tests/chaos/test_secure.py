@@ -25,9 +25,9 @@ from detector.adapters import decode
 from detector.engine import Engine
 from detector.settings import Settings
 from detector.simulation import Theft, World, records
-from streams.broker import Broker, Secure
-from streams.connection import KafkaSettings, Mechanism, Protocol
-from streams.topics import Comparison, TopicNames, TopicsError, compare, ensure, plan
+from streams.kafka.connection import KafkaSettings, Mechanism, Protocol
+from streams.kafka.embedded.broker import Broker, Secure
+from streams.kafka.topics import Comparison, TopicNames, TopicsError, compare, ensure, plan
 from tests.certificates import Authority
 from tests.chaos.pipeline import Pipeline, in_order
 

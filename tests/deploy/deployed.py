@@ -19,7 +19,7 @@ from streams.cli.main import app
 from streams.config import Config, ConfigError, load
 from streams.console.metrics import METRICS as CONSOLE
 from streams.console.metrics import PATH
-from streams.definitions import METRICS as WORKER
+from streams.worker.metric_definitions import METRICS as WORKER
 
 UsageError: Any = typer.BadParameter.__base__  # typer does not name it
 ROOT = Path(__file__).parent.parent.parent
@@ -114,12 +114,15 @@ def served() -> dict[str, set[str]]:
     """The paths that each command answers to by HTTP."""
     return {
         "worker": set(
-            re.findall(r'"(/\w+)"', (ROOT / "streams" / "endpoint.py").read_text(encoding="utf-8"))
+            re.findall(
+                r'"(/\w+)"', (ROOT / "streams" / "worker" / "health_endpoint.py").read_text(encoding="utf-8")
+            )
         ),
         "console": {
             PATH,
             *re.findall(
-                r'Route\("(/\w+)"', (ROOT / "streams" / "console" / "server.py").read_text(encoding="utf-8")
+                r'Route\("(/\w+)"',
+                (ROOT / "streams" / "console" / "web" / "server.py").read_text(encoding="utf-8"),
             ),
         },
     }

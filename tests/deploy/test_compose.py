@@ -13,7 +13,7 @@ import pytest
 from compose_spec import PyCompose
 
 from streams.config import ConsoleSettings
-from streams.console.access import Gate, Person, Role, read_tokens
+from streams.console.web.auth import Gate, Person, Role, read_tokens
 from tests.deploy.deployed import ROOT, read, refused, served, tool, variables
 
 COMPOSE: dict[str, Any] = read(ROOT / "docker-compose.yml")

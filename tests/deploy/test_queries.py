@@ -22,9 +22,9 @@ from kafka import KafkaProducer
 from detector.adapters import decode
 from detector.feedback import Feedback, Verdict
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.child import Child
-from streams.topics import TopicNames
+from streams.cli.child_process import Child
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, in_order
 from tests.chaos.test_operators import send
 from tests.deploy.deployed import DEPLOY, free_port, read, recorded, tool

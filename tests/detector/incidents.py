@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from detector.alert import OCSF_VERSION
+from detector.alert.ocsf import OCSF_VERSION
 from detector.event import ActorKind, Operation
 from detector.signal import New, evidence
 from detector.triage.incident import Finding, Incident, Part

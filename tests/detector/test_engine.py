@@ -13,14 +13,14 @@ import msgspec
 import pytest
 
 from detector import engine as engines
-from detector.alert import Activity, Alert
+from detector.alert.ocsf import Activity, Alert
 from detector.engine import Batch, Court, Engine, Shard
 from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
-from detector.triage.desk import Desk, settled_at
 from detector.triage.risk import Severity
+from detector.triage.triage import Desk, settled_at
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
 
 HOURS = 24 * 10

@@ -75,7 +75,7 @@ def test_the_detector_imports_nothing_that_moves_data() -> None:
         [sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, timeout=120, check=True
     )
     loaded = set(ran.stdout.split())
-    assert "detector.adapters.salesforce_elf" in loaded
+    assert "detector.adapters.salesforce.elf" in loaded
     assert not loaded & FORBIDDEN
 
 
@@ -102,7 +102,7 @@ def test_a_module_has_neither_clock_nor_environment(path: Path) -> None:
         "import random\nx = random.random()",
         "import random\nx = random.Random()",
         "import numpy\nx = numpy.random.default_rng()",
-        "from streams.reader import read",
+        "from streams.files.reader import read",
         "import faust",
     ],
 )

@@ -18,7 +18,13 @@ TEXT = Lines("w1", as_json=False)
 
 def made(message: str, *arguments: object, **more: Any) -> logging.LogRecord:
     """A record, made at the beginning of 1970."""
-    values = {"msg": message, "args": arguments, "levelname": "INFO", "name": "streams.app", "created": 0.0}
+    values = {
+        "msg": message,
+        "args": arguments,
+        "levelname": "INFO",
+        "name": "streams.worker.worker",
+        "created": 0.0,
+    }
     return logging.makeLogRecord(values | more)
 
 
@@ -33,27 +39,27 @@ def test_a_record_is_an_object_with_known_fields() -> None:
     assert json.loads(JSON.format(record)) == {
         "time": "1970-01-01T00:00:00.000Z",
         "level": "warning",
-        "logger": "streams.app",
+        "logger": "streams.worker.worker",
         "message": "read x",
         "instance": "w1",
         "partition": "crm.access/3",
         "seconds": 1.5,
     }
     assert TEXT.format(record) == (
-        "1970-01-01T00:00:00.000Z WARNING streams.app read x partition=crm.access/3 seconds=1.5"
+        "1970-01-01T00:00:00.000Z WARNING streams.worker.worker read x partition=crm.access/3 seconds=1.5"
     )
 
 
 def test_an_error_is_one_string_with_its_traceback() -> None:
     """In JSON a field of the same line; in text indented below it."""
     try:
-        raise ValueError("no\n2026-01-01T00:00:00.000Z INFO streams.app all is well")
+        raise ValueError("no\n2026-01-01T00:00:00.000Z INFO streams.worker.worker all is well")
     except ValueError:
         record = made("it failed", exc_info=sys.exc_info())
     [line] = lines(JSON, record)
     error = json.loads(line)["error"]
     assert error.startswith("Traceback (most recent call last):\n")
-    assert error.endswith("ValueError: no\n2026-01-01T00:00:00.000Z INFO streams.app all is well")
+    assert error.endswith("ValueError: no\n2026-01-01T00:00:00.000Z INFO streams.worker.worker all is well")
     first, *others = lines(TEXT, record)
     assert first.endswith("it failed")
     assert len(others) >= 4
@@ -91,8 +97,8 @@ PROGRAM = """
 import logging, sys, threading, warnings
 from streams.log import LogFormat, last_words, set_up
 set_up(LogFormat(sys.argv[1]), None if sys.argv[2] == "-" else sys.argv[2])
-logging.getLogger("streams.app").info("started")
-logging.getLogger("streams.app").debug("a record")
+logging.getLogger("streams.worker.worker").info("started")
+logging.getLogger("streams.worker.worker").debug("a record")
 for name in ("faust.app", "mode.service", "aiokafka.consumer", "asyncio"):
     logging.getLogger(name).info("chatter")
     logging.getLogger(name).warning("trouble")
@@ -100,7 +106,7 @@ warnings.warn("old")
 thread = threading.Thread(target=lambda: 1 / 0, name="t1")
 thread.start()
 thread.join()
-sys.stderr.buffer.write(last_words("the end", "streams.watchdog", "a stack"))
+sys.stderr.buffer.write(last_words("the end", "streams.worker.watchdog", "a stack"))
 raise RuntimeError("unexpected")
 """
 
@@ -128,14 +134,14 @@ def logged() -> list[dict[str, Any]]:
 def test_everything_of_a_process_goes_through_one_formatter(logged: list[dict[str, Any]]) -> None:
     """Our own from info on, libraries' from warning on, warnings, errors nobody caught, and the last words."""
     assert [(line["level"], line["logger"]) for line in logged] == [
-        ("info", "streams.app"),
+        ("info", "streams.worker.worker"),
         ("warning", "faust.app"),
         ("warning", "mode.service"),
         ("warning", "aiokafka.consumer"),
         ("warning", "asyncio"),
         ("warning", "py.warnings"),
         ("critical", "streams.log"),
-        ("critical", "streams.watchdog"),
+        ("critical", "streams.worker.watchdog"),
         ("critical", "streams.log"),
     ]
     assert {line["instance"] for line in logged} == {"w7"}
@@ -148,8 +154,8 @@ def test_everything_of_a_process_goes_through_one_formatter(logged: list[dict[st
 def test_text_is_for_who_asks_for_it() -> None:
     """The same as lines that begin with their time, and what belongs to one of them indented."""
     found = run(LogFormat.TEXT, "-")
-    assert found[0].endswith("Z INFO streams.app started")
-    assert any(line.endswith("Z CRITICAL streams.watchdog the end") for line in found)
+    assert found[0].endswith("Z INFO streams.worker.worker started")
+    assert any(line.endswith("Z CRITICAL streams.worker.watchdog the end") for line in found)
     assert all(line.startswith(("2", "    ")) for line in found)
 
 

@@ -23,7 +23,7 @@ from detector.fleet.origin import (
     tick_end,
 )
 from detector.fleet.population import TICK_MS, Population
-from detector.identity.novelty import SORTS, checksum
+from detector.identity.detectors.novelty import SORTS, checksum
 from detector.settings import Settings
 from detector.signal import evidence
 from tests.detector.make import DAY_MS, START_DAY, START_MS, closed, event

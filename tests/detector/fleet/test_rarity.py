@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from detector.event import ActorKind
 from detector.fleet.population import Population
 from detector.fleet.rarity import COMMON_SHARE, FURTHER, IDLE_SHARE, WEIGHT, strangeness
-from detector.identity.novelty import SORTS, YOUNG_DAYS, checksum
+from detector.identity.detectors.novelty import SORTS, YOUNG_DAYS, checksum
 from detector.settings import Settings
 from detector.signal import New, Signal
 from tests.detector.make import START_DAY, START_MS, closed, new, signal

@@ -4,16 +4,16 @@ from random import Random
 
 import msgspec
 
-from detector.alert import Activity, Alert
+from detector.alert.ocsf import Activity, Alert
 from detector.fleet.population import TICK_MS
 from detector.signal import Signal, SignalKind
-from detector.triage.desk import Desk
+from detector.triage.triage import Desk
 from tests.detector.make import (
     DAY_MS,
     HOUR_MS,
     START_MS,
 )
-from tests.detector.triage.desks import SETTINGS, Store, anew, body, crossed, save, tell, told
+from tests.detector.triage.triages import SETTINGS, Store, anew, body, crossed, save, tell, told
 
 
 def tally(shard: int, tick: int, rows: int, **sources: float) -> Signal:

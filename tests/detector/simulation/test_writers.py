@@ -7,9 +7,9 @@ import pytest
 
 from detector.adapters import decode
 from detector.event import AccessEvent, ActorKind, Operation
-from detector.ledger import Ledger, count
+from detector.identity.ledger import Ledger, count
 from detector.simulation import Format
-from detector.simulation.act import Account, Act, App, Hand, Way
+from detector.simulation.actions import Account, Act, App, Hand, Way
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.rtem import Rtem
 from detector.simulation.ual import Ual

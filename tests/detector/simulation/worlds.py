@@ -8,7 +8,7 @@ import io
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Format, Labels, LogFile, Scenario, Simulation
-from streams.framing import frames
+from streams.files.framing import frames
 
 DAYS, PEOPLE = 20, 40
 DAY_MS = 86_400_000

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.alert import Alert
+from detector.alert.ocsf import Alert
 from detector.feedback import EXPECTED_MS, HONOURED_AFTER_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
 from detector.settings import Settings, TriageSettings
-from detector.triage.desk import Desk
+from detector.triage.triage import Desk
 from tests.detector.make import DAY_MS, HOUR_MS
-from tests.detector.triage.desks import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
+from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
 MINUTE_MS = 60_000

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.triage.desk import DESK_VERSION, Desk
+from detector.triage.triage import DESK_VERSION, Desk
 from tests.detector.make import (
     DAY_MS,
 )
-from tests.detector.triage.desks import NOON_MS, SETTINGS, Store, anew, body, crossed, told
+from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, told
 
 # Of one known, one whose published incident is open, and one whose incident nobody has been told of: as the release
 # that judged windows of an hour stored them.

@@ -9,10 +9,10 @@ from kafka import KafkaConsumer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from detector.settings import Indicator
-from streams.broker import Broker
 from streams.cli.main import app
 from streams.config import load
-from streams.topics import TopicNames, ensure, plan
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
 
 
 def invoke(*arguments: object) -> Result:

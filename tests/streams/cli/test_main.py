@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
 from streams.cli.main import app
 from streams.cli.screen import COLOURS, alert_line, alert_panel, fail, lead, plain, show_line, utc

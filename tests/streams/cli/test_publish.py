@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from detector.adapters.generic import Mapping
-from streams import publish as publishing
 from streams.cli import publish as command
 from streams.cli.main import app
-from streams.publish import Published, PublishError
-from streams.reader import ReadError
+from streams.files.reader import ReadError
+from streams.publisher import publisher as publishing
+from streams.publisher.publisher import Published, PublishError
 
 
 def invoke(*arguments: object, **environment: str) -> Result:

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from detector.alert import Activity, Alert
+from detector.alert.ocsf import Activity, Alert
 from detector.simulation import Theft, World, records
 from detector.triage.risk import Severity
 from streams.cli import replay as replaying
 from streams.cli.main import app
-from streams.replay import Summary
+from streams.replay.replay import Summary
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000

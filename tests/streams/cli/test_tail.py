@@ -15,10 +15,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from detector.triage.risk import Severity
-from streams.broker import Broker
 from streams.cli.main import app
 from streams.cli.tail import GROWN_SECONDS, Incidents, table
-from streams.topics import TopicNames, ensure, plan
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
 
 NOON_MS = 1_772_452_800_000  # 2026-03-02
 MINUTE_MS = 60_000

@@ -21,17 +21,17 @@ from detector.feedback import Feedback, Verdict
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind
-from streams import wire
 from streams.config import Config, ConsoleSettings
-from streams.console.access import Gate
-from streams.console.audit import Audit
-from streams.console.follower import Follower
-from streams.console.freshness import Freshness
-from streams.console.index import Index
-from streams.console.server import Console
-from streams.console.told import POSITIONS_HEADER
-from streams.topics import TopicNames
-from streams.wire import SignalsMessage
+from streams.console.store.alerts import POSITIONS_HEADER
+from streams.console.store.follower import Follower
+from streams.console.store.freshness import Freshness
+from streams.console.store.index import Index
+from streams.console.web.audit import Audit
+from streams.console.web.auth import Gate
+from streams.console.web.server import Console
+from streams.kafka import messages as wire
+from streams.kafka.messages import SignalsMessage
+from streams.kafka.topics import TopicNames
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import body
 

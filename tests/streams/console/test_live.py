@@ -19,17 +19,17 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from detector.adapters import decode
 from detector.feedback import Feedback, Verdict
 from detector.simulation import Theft, World, records
-from streams.broker import Broker
-from streams.child import Child
+from streams.cli.child_process import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings
-from streams.console import incidents
-from streams.console.follower import Follower
-from streams.console.freshness import Freshness
-from streams.console.index import Index
-from streams.console.raw import RawError, read_raw
+from streams.console.pages.raw_record import RawError, read_raw
 from streams.console.service import Service
-from streams.reference import Reference
-from streams.topics import TopicNames, ensure, plan
+from streams.console.store import incidents
+from streams.console.store.follower import Follower
+from streams.console.store.freshness import Freshness
+from streams.console.store.index import Index
+from streams.kafka.embedded.broker import Broker
+from streams.kafka.topics import TopicNames, ensure, plan
+from streams.worker.operator_inputs import Reference
 from tests.detector.make import HOUR_MS
 from tests.streams.console.make import NAMES, alert, content, profile, record, said, ticks
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from streams.config import Config, ConsoleSettings, WorkerSettings
-from streams.console.access import Gate
-from streams.console.freshness import Freshness
 from streams.console.metrics import METRICS, Watched
+from streams.console.store.freshness import Freshness
+from streams.console.web.auth import Gate
 from tests.streams.console.test_live import Running, until
 
 GIVEN = "the-token-of-zenobia-and-of-nobody-else"

@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 
-from detector.alert import Activity, Alert
+from detector.alert.finding import Incident
+from detector.alert.ocsf import Activity, Alert
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.triage.risk import Severity
-from streams.coverage import Coverage
-from streams.replay import Letter, Summary
+from streams.replay.coverage import Coverage
+from streams.replay.replay import Letter, Summary
 from streams.report import DeadLetters, Incidents
-from streams.report.account import Account
-from streams.report.accounts import Accounts
-from streams.report.incident import Incident
 from streams.report.page import Report, Told
 from streams.report.report import settings_used, tell
+from streams.report.timeline import Account
+from streams.report.timelines import Accounts
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 
 MINUTE_MS = 60_000

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.event import Operation
-from streams.report.account import Account, Day, Mark, Stage
 from streams.report.chart import FLAG_WIDTH, Curve, bars, curve, shown_marks
+from streams.report.timeline import Account, Day, Mark, Stage
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import (
     HOME,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.alert import Activity
+from detector.alert.ocsf import Activity
 from detector.event import Origin
 from detector.settings import Settings, TriageSettings
-from streams.replay import Letter, Summary
+from streams.replay.replay import Letter, Summary
 from streams.report.page import (
     FIRST_LISTED,
     LISTED_INCIDENTS,

@@ -15,7 +15,7 @@ from detector.event import AccessEvent
 from detector.settings import Settings, TriageSettings
 from detector.simulation.world import Theft, World, records
 from streams.cli.main import app
-from streams.coverage import Coverage
+from streams.replay.coverage import Coverage
 from streams.report import DeadLetters, write
 from streams.report.report import settings_used, tell
 from tests.detector.make import START_MS

@@ -5,8 +5,8 @@ import pytest
 
 from detector.catalogue import Category
 from detector.event import Counting, Operation
-from streams.coverage import Coverage, Gap
-from streams.replay import Summary
+from streams.replay.coverage import Coverage, Gap
+from streams.replay.replay import Summary
 from streams.report.sentences import (
     absent,
     bound_text,

@@ -1,0 +1,220 @@
+"""A record of the Microsoft 365 audit log, out of whatever wraps it: its fields, and its seldom-read parts."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from detector.adapters.salesforce.ids import Refused
+
+__all__ = [
+    "NO_CONTEXT",
+    "NULL_BYTES",
+    "Context",
+    "Number",
+    "Record",
+    "context",
+    "mail_items",
+    "opened",
+    "pairs",
+    "unwrapped",
+]
+
+_NOTHING = msgspec.Raw(b"null")
+Number = int | float | str | None
+
+
+class Context(msgspec.Struct, rename="pascal", gc=False):
+    """The application that acted and its sign-in's session."""
+
+    client_app_id: str | None = None
+    client_app_name: str | None = None
+    aad_session_id: str | None = msgspec.field(default=None, name="AADSessionId")
+
+
+class Record(msgspec.Struct, rename="pascal"):
+    """The fields that matter; the many others are passed over. Parts that seldom matter stay undecoded."""
+
+    creation_time: str | None = None
+    id: str | None = None
+    operation: str | None = None
+    organization_id: str | None = None
+    record_type: Number = None
+    result_status: str | bool | None = None
+    user_key: str | None = None
+    user_type: Number = None
+    workload: str | None = None
+    client_ip: str | None = msgspec.field(default=None, name="ClientIP")
+    object_id: str | None = None
+    user_id: str | None = None
+    message: str | None = None
+    entity_id: str | None = None
+    entity_name: str | None = None
+    query: str | None = None
+    query_results: msgspec.Raw = _NOTHING
+    user_agent: str | None = None
+    correlation_id: str | None = None
+    crm_organization_unique_name: str | None = None
+    instance_url: str | None = None
+    fields: msgspec.Raw = _NOTHING
+    system_user_id: str | None = None
+    user_upn: str | None = None
+    app_id: str | None = None
+    client_app_id: str | None = None
+    application_id: str | None = None
+    application_display_name: str | None = None
+    app_access_context: msgspec.Raw = _NOTHING
+    client_ip_address: str | None = msgspec.field(default=None, name="ClientIPAddress")
+    actor_ip_address: str | None = None
+    client_info_string: str | None = None
+    client_user_agent: str | None = None
+    session_id: str | None = None
+    extended_properties: msgspec.Raw = _NOTHING
+    device_properties: msgspec.Raw = _NOTHING
+    operation_properties: msgspec.Raw = _NOTHING
+    folders: msgspec.Raw = _NOTHING
+    operation_count: Number = None
+    file_size_bytes: Number = None
+    file_sync_bytes_committed: Number = None
+    list_item_unique_id: str | None = None
+    logon_error: str | None = None
+
+
+class _Envelope(Record):
+    """What wraps a record: an export's row, Graph's record, a SIEM's row. A bare one is its own envelope."""
+
+    audit_data: msgspec.Raw = _NOTHING
+    audit_data_inner: msgspec.Raw = msgspec.field(default=_NOTHING, name="auditData")
+    office_workload: str | None = None
+    time_generated: str | None = msgspec.field(default=None, name="TimeGenerated")
+    office_id: str | None = None
+    source_record_id: str | None = None
+    office_object_id: str | None = None
+    client_ip_under: str | None = msgspec.field(default=None, name="Client_IPAddress")
+
+
+class _Pair(msgspec.Struct, rename="pascal", gc=False):
+    name: str | None = None
+    value: object = None
+
+
+class Item(msgspec.Struct, rename="pascal", gc=False):
+    """A message in a mailbox."""
+
+    id: str | None = None
+    internet_message_id: str | None = None
+    size_in_bytes: Number = None
+
+
+class _Folder(msgspec.Struct, rename="pascal"):
+    folder_items: list[Item] = []
+
+
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_context_decoder = msgspec.json.Decoder(Context)
+_pairs_decoder = msgspec.json.Decoder(list[_Pair])
+_folders_decoder = msgspec.json.Decoder(list[_Folder])
+_text_decoder = msgspec.json.Decoder(str)
+NULL_BYTES = 4
+"""How long ``null`` is: a part of no more is none."""
+_Part = TypeVar("_Part")
+
+
+def opened(raw: msgspec.Raw) -> str:
+    """A part's JSON, which in tables and exports is written into a string; raises what msgspec does."""
+    part = bytes(raw)
+    return _text_decoder.decode(part) if part[:1] == b'"' else part.decode()
+
+
+def _part(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_Part], otherwise: _Part) -> _Part:
+    """A part that is not needed for the event to stand; what cannot be read is as if it were missing."""
+    if len(raw) <= NULL_BYTES:
+        return otherwise
+    try:
+        return decoder.decode(opened(raw))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return otherwise
+
+
+NO_CONTEXT = Context()
+"""That of a record which names none."""
+
+
+def context(record: Record) -> Context:
+    """Through which application and session it was done."""
+    return _part(record.app_access_context, _context_decoder, NO_CONTEXT)
+
+
+def pairs(raw: msgspec.Raw) -> dict[str, str]:
+    """A list of names and values as a mapping; a value that is not text is an empty one."""
+    return {
+        pair.name: pair.value if isinstance(pair.value, str) else ""
+        for pair in _part(raw, _pairs_decoder, [])
+        if pair.name
+    }
+
+
+def mail_items(record: Record) -> list[Item]:
+    """The messages that a record of mail read lists."""
+    return [item for folder in _part(record.folders, _folders_decoder, []) for item in folder.folder_items]
+
+
+_SPACED = re.compile(rb'"[A-Za-z]+ [A-Za-z ]+" ?:')
+_NAMES = {
+    name.replace("_", "").lower(): name
+    for name in _Envelope.__struct_encode_fields__
+    if name not in ("auditData", "Client_IPAddress")  # which fold to what others do
+}
+_PARTS = frozenset(
+    field.encode_name for field in msgspec.structs.fields(_Envelope) if field.type is msgspec.Raw
+)
+
+
+def _loose(record: bytes) -> _Envelope:
+    """A record whose names are spelled otherwise (``Entity Name``) or whose scalars have other types."""
+    value = msgspec.json.decode(record)
+    if not isinstance(value, dict):
+        raise Refused("malformed", "not a JSON object")
+    kept: dict[str, object] = {}
+    for key, item in value.items():
+        name = _NAMES.get(key.replace(" ", "").replace("_", "").lower())
+        if name is None or item is None or name in kept:
+            continue
+        if name in _PARTS or isinstance(item, str):
+            kept[name] = item
+        elif isinstance(item, bool | int | float):
+            kept[name] = str(item)
+    return _envelope_decoder.decode(msgspec.json.encode(kept))
+
+
+def _envelope(record: bytes) -> _Envelope:
+    try:
+        found = _envelope_decoder.decode(record)
+    except msgspec.ValidationError:
+        return _loose(record)
+    incomplete = not (found.creation_time and found.operation and found.client_ip and found.user_agent)
+    return _loose(record) if incomplete and _SPACED.search(record) else found
+
+
+def unwrapped(record: bytes) -> Record:
+    """The record itself, out of whatever wraps it. Raises `Refused` and what msgspec does."""
+    outer = _envelope(record)
+    wrapped = outer.audit_data if len(outer.audit_data) > NULL_BYTES else outer.audit_data_inner
+    if len(wrapped) > NULL_BYTES:
+        return _envelope(opened(wrapped).encode("utf-8", "replace"))
+    if outer.office_workload is not None:
+        return _of_table(outer)
+    return outer
+
+
+def _of_table(row: _Envelope) -> _Envelope:
+    """A row of a SIEM's table: some columns are named otherwise there."""
+    return msgspec.structs.replace(
+        row,
+        creation_time=row.creation_time or row.time_generated,
+        client_ip=row.client_ip or row.client_ip_under,
+        id=row.id or row.office_id or row.source_record_id,
+        object_id=row.object_id or row.office_object_id,
+    )

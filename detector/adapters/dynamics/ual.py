@@ -1,0 +1,332 @@
+"""Dynamics 365 and Microsoft 365: the unified audit log, in whatever wrapping it is exported.
+
+A record comes bare (the management API's ``AuditData``), as ``AuditData`` inside a row that a portal or a
+cmdlet exported, inside Graph's ``auditData``, or as a row of a SIEM's table with its columns beside it. Dynamics
+says what was read in ``QueryResults``, though not always: then the rows are unknown, except that a ``Retrieve``
+is of one. A record of more than 3 KB is cut in parts that share a ``CorrelationId``; each part lists other
+rows, so that they are added up under one operation. The services beside Dynamics (mail, files, directory)
+are read as far as they tell of an account's logins, downloads and rights.
+
+The identity is ``UserId``, which is the same in all services, in lower case.
+
+See https://learn.microsoft.com/en-us/power-platform/admin/enable-use-comprehensive-auditing
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import msgspec
+
+from detector.adapters.dynamics.operations import CRM_TYPES, crm_operation, service_operation
+from detector.adapters.dynamics.query import query
+from detector.adapters.dynamics.record import (
+    NO_CONTEXT,
+    NULL_BYTES,
+    Context,
+    Number,
+    Record,
+    context,
+    mail_items,
+    opened,
+    pairs,
+    unwrapped,
+)
+from detector.adapters.registry import RecordError
+from detector.adapters.salesforce.ids import (
+    Access,
+    Refused,
+    agent,
+    clip,
+    count,
+    event_of,
+)
+from detector.adapters.values import digest, has_key, id_texts, peer, utc_ms, who
+from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Operation, Origin
+
+__all__ = ["ADAPTER", "DynamicsUal"]
+
+NAME = "dynamics_ual"
+UNNAMED_TENANT = "microsoft_365"
+"""The tenant of a record that does not name its organisation."""
+MAX_ROWS_LISTED = 100_000
+"""How many rows of one record's list are counted."""
+
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _results(raw: msgspec.Raw) -> tuple[int | None, tuple[str, ...]]:
+    """How many rows ``QueryResults`` lists, and their ids: a list, or one written out in a string.
+
+    Of a list that was cut in the middle, each object that begins in this part counts.
+    """
+    try:
+        text = opened(raw).strip()
+    except (msgspec.MsgspecError, UnicodeError):
+        return None, ()
+    if text in ("", "null"):
+        return None, ()
+    if text[0] not in "[{":
+        rows = text.count(",") + 1
+        if text[36::37] == "," * (rows - 1) and len(text) == 37 * rows - 1:  # nothing but ids
+            return rows, tuple(dict.fromkeys(text[: 37 * MAX_RECORD_IDS - 1].split(",")))
+        items = [item.strip() for item in text.split(",", MAX_ROWS_LISTED) if item.strip()]
+        return len(items), _first_ids(items)
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        ids = _GUID.findall(text)
+        return text.count("{") or len(ids), id_texts(ids)
+    items = [str(item) for item in value[:MAX_ROWS_LISTED]] if isinstance(value, list) else [str(value)]
+    return len(items), _first_ids(items)
+
+
+def _first_ids(items: list[str]) -> tuple[str, ...]:
+    """The first id in each of a few items, or the item itself."""
+    found = ((_GUID.search(item), item) for item in items[:MAX_RECORD_IDS])
+    return id_texts(guid[0] if guid else item for guid, item in found)
+
+
+_READS = frozenset({Operation.QUERY, Operation.SEARCH, Operation.REPORT_EXPORT, Operation.REPORT})
+
+
+def _crm(record: Record) -> Access:
+    word = record.message or record.operation or ""
+    operation = crm_operation(word[:80])
+    asked = query(record.query)
+    if asked.counts and operation is Operation.QUERY:
+        operation = Operation.COUNT
+    rows: int | None = None
+    listed: tuple[str, ...] = ()
+    if operation in _READS:
+        rows, listed = _results(record.query_results)
+    elif operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD):
+        rows = 1
+    name = clip(record.entity_name, 80)
+    names = tuple(pairs(record.fields))[:50] if len(record.fields) > NULL_BYTES else ()
+    return Access(
+        operation=operation,
+        objects=(name,) if name else asked.objects,
+        fields=asked.fields or tuple(field[:80] for field in names) or None,
+        rows=rows,
+        record_ids=listed or _entity_ids(record),
+        operation_id=clip(record.correlation_id, 128),
+        query_shape=asked.shape or None,
+        status=_status(record),
+    )
+
+
+def _entity_ids(record: Record) -> tuple[str, ...]:
+    entity = record.entity_id
+    return (entity[:128],) if entity and not entity.startswith("00000000-0000") else ()
+
+
+def _mail(record: Record) -> Access:
+    """Mail read: a *bind* opens messages and lists them, a *sync* takes a folder and does not say how much."""
+    items = mail_items(record)
+    synced = pairs(record.operation_properties).get("MailAccessType") == "Sync"
+    rows = len(items) or (None if synced else count(record.operation_count, "OperationCount"))
+    sizes = [count(item.size_in_bytes, "SizeInBytes") for item in items]
+    known = [size for size in sizes if size is not None]
+    return Access(
+        operation=Operation.QUERY if synced else Operation.RECORD_VIEW,
+        objects=("email",),
+        rows=rows,
+        bytes_out=sum(known) if known else None,
+        record_ids=id_texts(item.internet_message_id or item.id for item in items),
+        status=_status(record),
+    )
+
+
+def _service(record: Record, word: str, record_type: str) -> Access:
+    if word == "MailItemsAccessed":
+        return _mail(record)
+    operation = service_operation(word[:120], record_type)
+    rows = bytes_out = None
+    objects: tuple[str, ...] = ()
+    if operation is Operation.FILE_DOWNLOAD:
+        objects, rows = ("File",), 1
+        bytes_out = count(record.file_sync_bytes_committed or record.file_size_bytes, "FileSizeBytes")
+    elif operation is Operation.RECORD_VIEW:
+        objects, rows = ("File",) if word.startswith("File") else (), 1
+    return Access(
+        operation=operation,
+        objects=objects,
+        rows=rows,
+        bytes_out=bytes_out,
+        record_ids=id_texts((record.list_item_unique_id or record.object_id,)) if rows else (),
+        status=_status(record),
+    )
+
+
+def _failed(record: Record) -> bool:
+    return record.result_status in (False, "False", "false", "Failed", "Failure")
+
+
+def _status(record: Record) -> str | None:
+    if record.operation == "UserLoginFailed":  # whose own status says that *logging it* succeeded
+        return clip(record.logon_error) or "failed"
+    status = record.result_status
+    if status in (True, "Success", "Succeeded", "True", "success", "true"):
+        return "success"
+    return "failed" if _failed(record) else clip(str(status or ""))
+
+
+# --- who, when, where
+
+_UNKNOWN = frozenset({"", "unknown", "not available", "n/a", "null", "none"})
+LONGEST_UNKNOWN = 20
+"""A name of more characters is not looked up among those that mean none."""
+_PROGRAM_TYPES = frozenset(
+    {
+        "3", "5", "6", "7", "8",
+        "dcadmin", "application", "serviceprincipal", "custompolicy", "systempolicy",
+    }
+)  # fmt: skip
+_SYSTEM_TYPES = frozenset({"4", "system"})
+_PROGRAM = re.compile(
+    r"(?:serviceprincipal_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:@[0-9a-f-]{36})?"
+    r"|nt authority\\.*|sharepoint\\.*|nt service\\.*|app@sharepoint|s-1-5-18",
+    re.DOTALL,
+)
+_ANONYMOUS = re.compile(r"urn:spo:anon|anonymous")
+
+
+def _known(*names: str | None) -> str | None:
+    """The first of some names that is one: the log writes ``Not Available`` and the like for none."""
+    for name in names:
+        if name and (len(name) > LONGEST_UNKNOWN or name.strip().lower() not in _UNKNOWN):
+            return name
+    return None
+
+
+def _actor(record: Record) -> str:
+    found = _known(record.user_id, record.user_upn, record.user_key, record.system_user_id)
+    if found is None:
+        raise Refused("missing_field", "neither UserId nor UserKey")
+    return who(found)
+
+
+@lru_cache(maxsize=4_096)
+def _kind(actor: str, user_type: str, logs_in: bool) -> ActorKind:
+    """A program by its type or its name; a system's name on a login is only a person's who is not known yet."""
+    if _ANONYMOUS.match(actor):
+        return ActorKind.GUEST
+    program = user_type in _PROGRAM_TYPES or (
+        not logs_in and (user_type in _SYSTEM_TYPES or _PROGRAM.fullmatch(actor) is not None)
+    )
+    return ActorKind.INTEGRATION if program else ActorKind.HUMAN
+
+
+def _word(value: Number) -> str:
+    """A closed vocabulary's word, written as a number or by its name."""
+    if isinstance(value, str):
+        return value[:80].lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < MAX_WORD else ""
+    return str(value) if value is not None and 0 <= value < MAX_WORD else ""
+
+
+MAX_WORD = 10**6
+"""Numbers of record types and kinds of users are smaller."""
+
+
+def _agent(record: Record) -> str | None:
+    found = record.user_agent or record.client_user_agent or record.client_info_string
+    if not found and len(record.extended_properties) > NULL_BYTES:
+        extended = pairs(record.extended_properties)
+        found = extended.get("UserAgent")
+        if not found and "User-Agent" in (details := extended.get("additionalDetails", "")):
+            try:
+                found = msgspec.json.decode(details, type=dict[str, object]).get("User-Agent")  # type: ignore[assignment] # whether it is one is asked below
+            except msgspec.MsgspecError:
+                found = None
+    return agent(found) if isinstance(found, str) else None
+
+
+def _app(record: Record, through: Context) -> str | None:
+    """The application's id or, failing that, its name."""
+    return clip(
+        _known(
+            record.client_app_id,
+            record.application_id,
+            through.client_app_id,
+            record.app_id,
+            through.client_app_name,
+            record.application_display_name,
+        )
+    )
+
+
+def _session(record: Record, through: Context, logs_in: bool) -> str | None:
+    found = record.session_id or through.aad_session_id
+    if not found and logs_in:
+        found = pairs(record.device_properties).get("SessionId")
+    return clip(found, 128)
+
+
+def _event(raw: bytes, position: str) -> AccessEvent:
+    record = unwrapped(raw)
+    if not record.creation_time:
+        raise Refused("missing_field", "CreationTime is blank")
+    if not record.operation:
+        raise Refused("missing_field", "Operation is blank")
+    record_type = _word(record.record_type)
+    crm = record_type in CRM_TYPES
+    access = _crm(record) if crm else _service(record, record.operation, record_type)
+    if access.rows and _failed(record):
+        access = msgspec.structs.replace(access, rows=0, bytes_out=0)
+    logs_in = access.operation is Operation.LOGIN
+    through = context(record) if len(record.app_access_context) > NULL_BYTES else NO_CONTEXT
+    actor = _actor(record)
+    organization = record.organization_id or record.crm_organization_unique_name
+    return event_of(
+        access,
+        utc_ms(record.creation_time),
+        "ual:" + (record.id[:128].lower() if record.id else digest(raw)),
+        (
+            who(organization) if organization else UNNAMED_TENANT,
+            actor,
+            _kind(actor, _word(record.user_type), logs_in),
+            clip(_known(record.user_upn, record.user_id)),
+        ),
+        _app(record, through),
+        _session(record, through, logs_in),
+        peer(record.client_ip) or peer(record.client_ip_address) or peer(record.actor_ip_address),
+        _agent(record),
+        None,
+        Origin(NAME, position),
+    )
+
+
+class DynamicsUal(msgspec.Struct, frozen=True):
+    """The adapter for the unified audit log."""
+
+    name: str = NAME
+    sign: str = "keys CreationTime and RecordType, or AuditData, or OfficeWorkload"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
+
+    def recognises(self, record: bytes) -> bool:
+        """Whether it has the keys of a bare record, of an export's or Graph's wrapping, or of a SIEM's row."""
+        return (
+            (has_key(record, b"CreationTime") and has_key(record, b"RecordType"))
+            or (b'uditData"' in record and (has_key(record, b"AuditData") or has_key(record, b"auditData")))
+            or has_key(record, b"OfficeWorkload")
+            or (has_key(record, b"Creation Time") and has_key(record, b"Record Type"))
+        )
+
+    def decode(self, record: bytes, position: str) -> AccessEvent:
+        """The event that a record tells of; raises `RecordError` for one that cannot stand."""
+        try:
+            return _event(record, position)
+        except Refused as error:
+            raise RecordError(NAME, position, error.reason, error.detail) from None
+        except msgspec.ValidationError as error:
+            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+
+
+ADAPTER = DynamicsUal()

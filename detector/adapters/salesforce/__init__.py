@@ -1,0 +1,1 @@
+"""Salesforce: event log files, Real-Time Event Monitoring, the setup audit trail."""

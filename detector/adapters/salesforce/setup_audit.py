@@ -1,0 +1,107 @@
+"""Salesforce's setup audit trail: changes of rights, apps and settings, one JSON object or CSV row each.
+
+Records are the API's (``CreatedDate``, ``CreatedBy``) or a connector's in lower case (``sfdc_created_date``). All of
+them are administration; the trail has no addresses, no rows, and does not say whose org it is.
+
+See https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_setupaudittrail.htm
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from detector.adapters.registry import RecordError
+from detector.adapters.salesforce.ids import Access, Refused, actor, clip, event_of, id18
+from detector.adapters.values import digest, has_key, utc_ms
+from detector.event import AccessEvent, ActorKind, Operation, Origin
+
+__all__ = ["ADAPTER", "SalesforceSetup"]
+
+NAME = "salesforce_setup"
+TENANT = "salesforce"
+"""The tenant that `salesforce_rtem` has for payloads that do not name their org."""
+
+
+class _User(msgspec.Struct, rename="pascal", gc=False):
+    name: str | None = None
+    username: str | None = None
+
+
+class _Entry(msgspec.Struct, rename="pascal"):
+    action: str | None = None
+    created_by: _User | None = None
+    created_by_id: str | None = None
+    created_date: str | None = None
+    delegate_user: str | None = None
+    id: str | None = None
+    section: str | None = None
+    connector_action: str | None = msgspec.field(default=None, name="action")
+    connector_date: str | None = msgspec.field(default=None, name="sfdc_created_date")
+    connector_id: str | None = msgspec.field(default=None, name="sfdc_created_by_id")
+    connector_username: str | None = msgspec.field(default=None, name="sfdc_created_by_username")
+    record_id: str | None = msgspec.field(default=None, name="record_id")
+
+
+_decoder = msgspec.json.Decoder(_Entry)
+_ADMIN = Access(operation=Operation.ADMIN)
+
+
+def _event(record: bytes, position: str) -> AccessEvent:
+    entry = _decoder.decode(record)
+    when = entry.created_date or entry.connector_date
+    if not when:
+        raise Refused("missing_field", "neither CreatedDate nor sfdc_created_date")
+    action = entry.action or entry.connector_action
+    if not action:
+        raise Refused("missing_field", "Action is blank")
+    user = entry.created_by
+    name = (user.username if user else None) or entry.connector_username
+    given = entry.id or entry.record_id
+    # Some exports have one id for the trail and not for its entries.
+    event_id = f"{id18(given)}:{action[:80]}" if given else digest(record)
+    return event_of(
+        _ADMIN,
+        utc_ms(when),
+        f"setup:{event_id}",
+        (
+            TENANT,
+            actor(entry.created_by_id or entry.connector_id, name),
+            ActorKind.HUMAN,
+            clip(name or (user.name if user else None)),
+        ),
+        None,
+        None,
+        None,
+        None,
+        None,
+        Origin(NAME, position),
+    )
+
+
+class SalesforceSetup(msgspec.Struct, frozen=True):
+    """The adapter for the setup audit trail."""
+
+    name: str = NAME
+    sign: str = "keys DelegateUser and CreatedDate, or delegate_user and sfdc_created_date"
+    reads_objects_only: bool = True
+    """It decodes nothing but a whole JSON object."""
+
+    def recognises(self, record: bytes) -> bool:
+        """Whether it has the two keys, in the API's spelling or the connector's."""
+        return (has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate")) or (
+            has_key(record, b"delegate_user") and has_key(record, b"sfdc_created_date")
+        )
+
+    def decode(self, record: bytes, position: str) -> AccessEvent:
+        """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
+        try:
+            return _event(record, position)
+        except Refused as error:
+            raise RecordError(NAME, position, error.reason, error.detail) from None
+        except msgspec.ValidationError as error:
+            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+
+
+ADAPTER = SalesforceSetup()

@@ -1,0 +1,90 @@
+"""The two spellings of a time in Salesforce's logs, as milliseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from detector.adapters.memo import Memo
+from detector.adapters.rejection import Refused
+
+__all__ = ["CLOCK", "HOURS", "MILLISECONDS", "compact_ms", "epoch_ms", "iso_ms"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MS = 946_684_800_000  # 2000-01-01
+_LAST_MS = 4_133_980_800_000  # 2101-01-01
+
+
+def epoch_ms(milliseconds: float) -> int:
+    """Milliseconds since 1970, checked: raises `Refused` outside the years 2000 to 2100."""
+    if not _FIRST_MS <= milliseconds < _LAST_MS:
+        raise Refused("bad_time", "outside the years 2000 to 2100")
+    return int(milliseconds)
+
+
+def _hour_ms(text: str) -> int:
+    """The start of an hour such as ``2023-03-20T14:``; raises ValueError."""
+    if text[4:8:3] != "--" or text[13:] != ":":
+        raise ValueError(text)
+    found = datetime.fromisoformat(text[:13])
+    if found.tzinfo is not None:
+        raise ValueError(text)
+    return epoch_ms((found.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND)
+
+
+_ZONED = re.compile(r"(\d{1,9})(?:Z|\+0000)?", re.ASCII)
+_FRACTION = re.compile(r"(\d{0,9})", re.ASCII)
+
+
+def _milliseconds(found: re.Match[str] | None) -> int:
+    """A fraction of a second; raises ValueError if none was found."""
+    if found is None:
+        raise ValueError
+    return int((found[1] + "000")[:3])
+
+
+# A time is looked up in three parts: the hours that come, the seconds of an hour, and the fractions that come.
+HOURS = Memo(_hour_ms, 16_384)
+"""``2023-03-20T14:`` → milliseconds."""
+CLOCK = {f"{second // 60:02d}:{second % 60:02d}.": second * 1000 for second in range(3_600)}
+"""``59:44.`` → milliseconds."""
+MILLISECONDS = Memo(lambda text: _milliseconds(_ZONED.fullmatch(text)), 65_536, 15)
+"""``655Z`` → milliseconds."""
+_COMPACT_HOURS = Memo(lambda text: _hour_ms(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:]}:"), 16_384)
+_COMPACT_CLOCK = {
+    text.replace(":", "").removesuffix(end): ms for text, ms in CLOCK.items() for end in ("", ".")
+}
+_COMPACT_MILLISECONDS = Memo(lambda text: _milliseconds(_FRACTION.fullmatch(text)), 65_536, 15)
+
+
+def iso_ms(text: str) -> int:
+    """Milliseconds of an ISO 8601 time such as ``2023-03-20T14:59:44.655Z``; UTC where it names no zone.
+
+    Raises `Refused` for anything else, and outside the years 2000 to 2100.
+    """
+    try:
+        return HOURS[text[:14]] + CLOCK[text[14:20]] + MILLISECONDS[text[20:]]
+    except (KeyError, ValueError):
+        pass  # another spelling, or wrong
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused("bad_time", f"not a time: {text[:40]!r}") from None
+    if not 2000 <= found.year <= 2100:
+        raise Refused("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}")
+    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return epoch_ms((aware - _EPOCH) // _MILLISECOND)
+
+
+def compact_ms(text: str) -> int:
+    """Milliseconds of an event log file's time such as ``20230320145944.65``, with 0 to 9 fraction digits.
+
+    Raises `Refused` for anything else, and outside the years 2000 to 2100.
+    """
+    try:
+        return _COMPACT_HOURS[text[:10]] + _COMPACT_CLOCK[text[10:15]] + _COMPACT_MILLISECONDS[text[15:]]
+    except Refused:
+        raise Refused("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}") from None
+    except (KeyError, ValueError):
+        raise Refused("bad_time", f"not a time: {text[:40]!r}") from None

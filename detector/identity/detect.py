@@ -1,0 +1,324 @@
+"""The detect step for one shard of identities: events in, signals out.
+
+A shard is whatever set of identities one caller owns: all of them in a replay, a partition's in a worker. Its
+encoded profiles are in a store (a mapping of bytes); the ones in use are kept decoded beside it, up to a
+limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, MutableMapping
+from heapq import heappop, heappush
+
+import msgspec
+
+from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
+from detector.event import AccessEvent, ActorKind
+from detector.fleet.tenant import TICK_MS, Tally
+from detector.identity import profile as profiles
+from detector.identity.baseline import DAY_MS
+from detector.identity.profile import Profile
+from detector.identity.retention import Roster
+from detector.keyed_state import put
+from detector.settings import DetectionSettings, Indicator, Settings
+from detector.signal import Signal, SignalKind
+
+__all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
+
+TALLIES_KEY = b"\x00tallies"
+"""Where a shard keeps its tallies among its profiles; no identity has this name."""
+
+LIVE_PROFILES = 50_000
+"""How many profiles a shard keeps decoded."""
+EVICTED_SHARE = 0.01
+"""So large a share of those who may be known goes at once when there are too many."""
+
+
+class _Live:
+    __slots__ = ("due", "forgotten", "profile")
+
+    def __init__(self, profile: Profile, settings: DetectionSettings) -> None:
+        self.profile = profile
+        self.forgotten = profile.ledger.forgotten  # as it was when last looked at
+        self.due = profiles.due_ms(profile, settings)
+
+
+class Detection:
+    """Profiles and their detectors, applied to events in their order.
+
+    What it says depends on each identity's own events alone, in their order: neither on how identities
+    interleave nor on when `advance` is called. Only when there are more identities than may be known does it depend
+    on the others who has to go.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: MutableMapping[bytes, bytes],
+        live_profiles: int = LIVE_PROFILES,
+        shard: int = 0,
+    ) -> None:
+        self._settings = self._given = settings.detection
+        self._late_ms = settings.detection.late_seconds * 1000
+        self._store = store
+        self._limit = live_profiles
+        self._live: dict[str, _Live] = {}
+        self._dirty: dict[str, None] = {}  # in the order in which they changed
+        self._shard = shard
+        self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
+        if TALLIES_KEY in store:
+            self._tallies = msgspec.msgpack.decode(store[TALLIES_KEY], type=dict[int, dict[str, Tally]])
+        self._roster = Roster()
+        self._gone: set[str] = set()
+        self._looked_day = -(1 << 62)
+        self._tallied_ms = -(1 << 62)  # up to here ticks have been told
+        self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
+        self._dues: list[int] = []  # the schedule's times, as a heap
+        self.skipped = 0
+        """Events skipped because they had been applied before."""
+        self.late: Counter[str] = Counter()
+        """Events that came after their day had been learned, by adapter."""
+        self.duplicates = 0
+        """Events that the ledger had entered before."""
+        self.rows_left: Counter[tuple[str, Category]] = Counter()
+        """Rows that left, by adapter and data category."""
+        self.profiles: Counter[ActorKind] = Counter()
+        """Identities known, whether decoded or not: those restored and those created since."""
+        self.evicted = 0
+        """Identities forgotten because there were too many."""
+        self.forgotten = 0
+        """Operations that full ledgers had forgotten by when changes were last asked for."""
+
+    def restore(self, keys: list[bytes]) -> None:
+        """Look through stored profiles for windows that are still open: for a shard that is taken over.
+
+        Raises `ProfileError` for one that cannot be read.
+        """
+        for key in keys:
+            if key == TALLIES_KEY:
+                continue
+            name = key.decode()
+            profile = profiles.decode(self._store[key])
+            self._enter(name, profile)
+            if profile.open_days:
+                self._plan(profiles.due_ms(profile, self._settings), name)
+
+    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
+        """Look for these indicators from now on, beside those that the settings hold."""
+        known = {**indicators, **self._given.indicators}
+        self._settings = msgspec.structs.replace(self._given, indicators=known)
+
+    def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
+        """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""
+        name = event.identity
+        signals: list[Signal] = []
+        live = self._live.get(name) or self._load(name)
+        if live is None:
+            if len(self._roster) >= self._settings.most_identities:
+                signals = self._make_room(event.time_ms)
+            live = self._create(name, profiles.new(event))
+        profile = live.profile
+        if offset is not None:
+            applied = profile.applied
+            if applied.get(source, -1) >= offset:
+                self.skipped += 1
+                return []
+            applied[source] = offset
+        time_ms = event.time_ms
+        if time_ms >= live.due:
+            signals += self._close(name, live, time_ms)
+            if name in self._gone:  # not heard of for so long that it is somebody new
+                profile = msgspec.structs.replace(profiles.new(event), applied=profile.applied)
+                live = self._create(name, profile)
+        self._dirty[name] = None
+        rows, said = profiles.observe(profile, event, self._settings)
+        signals += said
+        if rows is None:
+            self.duplicates += 1
+            return signals
+        origin = event.origin.adapter
+        tally = self._tally_of(event.tenant, time_ms)
+        what = f"{origin}/{event.operation}"
+        tally.sources[what] = tally.sources.get(what, 0) + 1
+        if rows:
+            kind = gravest(event.objects)
+            of = category(kind)
+            self.rows_left[origin, of] += rows
+            tally.categories[of.value] = tally.categories.get(of.value, 0) + rows
+            if sensitivity((kind,)) >= PERSONAL_SENSITIVITY:
+                tally.rows += rows
+        day = time_ms // DAY_MS
+        if day <= profile.learned_day:
+            self.late[origin] += 1
+        due = (day + 1) * DAY_MS + self._late_ms
+        if due < live.due:
+            live.due = due
+            self._plan(due, name)
+        return signals
+
+    def advance(self, watermark_ms: int) -> list[Signal]:
+        """Close what is due for identities that have gone quiet: no event before `watermark_ms` will come."""
+        signals: list[Signal] = []
+        dues = self._dues
+        while dues and dues[0] <= watermark_ms:
+            due = heappop(dues)
+            for name in sorted(self._schedule.pop(due)):
+                live = self._live.get(name) or self._load(name)
+                if live is None:
+                    continue
+                if live.due <= due:
+                    signals += self._close(name, live, due)
+                elif live.profile.open_days:  # planned before it was known when; put away and taken up since
+                    self._plan(live.due, name)
+        forgotten = self._forget_idle(watermark_ms)
+        if forgotten:
+            signals = sorted([*signals, *forgotten], key=lambda signal: signal.time_ms)
+        if watermark_ms - self._tallied_ms >= TICK_MS:
+            self._tallied_ms = watermark_ms - watermark_ms % TICK_MS
+            for start in sorted(start for start in self._tallies if start + TICK_MS <= watermark_ms):
+                tallies = self._tallies.pop(start)
+                signals += [self._tally(name, start, tallies[name]) for name in sorted(tallies)]
+        return signals
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The profiles changed since `saved`, encoded; ``None`` for one that is gone."""
+        changes: dict[bytes, bytes | None] = {name.encode(): None for name in sorted(self._gone)}
+        for name in self._dirty:
+            live = self._live[name]
+            forgotten = live.profile.ledger.forgotten
+            self.forgotten += forgotten - live.forgotten
+            live.forgotten = forgotten
+            changes[name.encode()] = profiles.encode(live.profile)
+        if changes:
+            changes[TALLIES_KEY] = msgspec.msgpack.encode(self._tallies)
+        return changes
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """Note that `changes` are durable; nothing may have been applied since they were asked for."""
+        put(self._store, changes)
+        self._dirty.clear()
+        self._gone.clear()
+        if len(self._live) > self._limit:
+            self._live.clear()
+
+    @property
+    def live(self) -> int:
+        """How many profiles are decoded."""
+        return len(self._live)
+
+    @property
+    def dirty(self) -> int:
+        """How many profiles have changed since they were saved."""
+        return len(self._dirty) + len(self._gone)
+
+    def _tally_of(self, tenant: str, time_ms: int) -> Tally:
+        """What has been counted of a tenant in the tick that an event falls into, or in the first that is not told."""
+        start = max(time_ms - time_ms % TICK_MS, self._tallied_ms)
+        tallies = self._tallies.get(start)
+        if tallies is None:
+            tallies = self._tallies[start] = {}
+        tally = tallies.get(tenant)
+        if tally is None:
+            tally = tallies[tenant] = Tally()
+        return tally
+
+    def _tally(self, tenant: str, start: int, tally: Tally) -> Signal:
+        facts = {name: float(events) for name, events in sorted(tally.sources.items())}
+        return Signal(
+            kind=SignalKind.TALLY,
+            detector="",
+            time_ms=start + TICK_MS,
+            day=start // DAY_MS,
+            first_ms=start,
+            last_ms=start + TICK_MS - 1,
+            rows=tally.rows,
+            objects=dict(sorted(tally.categories.items())),
+            facts=facts,
+            tenant=tenant,
+            actor=f"\x00{self._shard}",
+            sequence=start // TICK_MS,
+        )
+
+    def _load(self, name: str) -> _Live | None:
+        data = None if name in self._gone else self._store.get(name.encode())
+        if data is None:
+            return None
+        live = self._live[name] = _Live(profiles.decode(data), self._settings)
+        return live
+
+    def _create(self, name: str, profile: Profile) -> _Live:
+        live = self._live[name] = _Live(profile, self._settings)
+        self._gone.discard(name)
+        self._enter(name, profile)
+        return live
+
+    def _enter(self, name: str, profile: Profile) -> None:
+        self.profiles[profile.actor_kind] += 1
+        newcomer = profile.known_days < self._settings.cold_days
+        self._roster.enter(name, profile.clock_ms // DAY_MS, newcomer=newcomer)
+
+    def _close(self, name: str, live: _Live, until_ms: int) -> list[Signal]:
+        """Close and learn what is over, and forget the identity if even that was long ago."""
+        profile = live.profile
+        signals = profiles.close(profile, until_ms, self._settings)
+        live.due = profiles.due_ms(profile, self._settings)
+        if profile.open_days:
+            self._plan(live.due, name)
+        elif live.due <= until_ms:
+            return signals + self._forget(name, live, live.due)
+        self._dirty[name] = None
+        return signals
+
+    def _forget_idle(self, watermark_ms: int) -> list[Signal]:
+        """Forget those of whom nothing has been heard for long, once a day."""
+        late_ms = self._late_ms
+        day = (watermark_ms - late_ms) // DAY_MS - self._settings.forget_days - 1
+        if day <= self._looked_day:
+            return []
+        self._looked_day = day
+        signals: list[Signal] = []
+        for name in self._roster.idle_since(day):
+            live = self._live.get(name) or self._load(name)
+            if live is None:
+                self._roster.leave(name)
+            elif live.due <= watermark_ms and not live.profile.open_days:
+                signals += self._forget(name, live, live.due)
+            else:
+                self._roster.enter(name, max(day + 1, live.profile.clock_ms // DAY_MS), newcomer=False)
+        return signals
+
+    def _make_room(self, time_ms: int) -> list[Signal]:
+        """Forget the most expendable of too many."""
+        most = self._settings.most_identities
+        signals: list[Signal] = []
+        while len(self._roster) > most - max(1, round(EVICTED_SHARE * most)):
+            name, idle_day = self._roster.most_expendable()
+            live = self._live.get(name) or self._load(name)
+            if live is None:
+                self._roster.leave(name)
+                continue
+            day = live.profile.clock_ms // DAY_MS
+            learned = live.profile.known_days >= self._settings.cold_days
+            if learned if idle_day is None else day > idle_day:  # since it was last looked at
+                self._roster.enter(name, day, newcomer=False)
+            else:
+                signals += self._forget(name, live, time_ms)
+                self.evicted += 1
+        return signals
+
+    def _forget(self, name: str, live: _Live, time_ms: int) -> list[Signal]:
+        self._roster.leave(name)
+        self.profiles[live.profile.actor_kind] -= 1
+        del self._live[name]
+        self._dirty.pop(name, None)
+        self._gone.add(name)
+        return profiles.forget(live.profile, time_ms, self._settings)
+
+    def _plan(self, due: int, name: str) -> None:
+        names = self._schedule.get(due)
+        if names is None:
+            self._schedule[due] = {name}
+            heappush(self._dues, due)
+        else:
+            names.add(name)

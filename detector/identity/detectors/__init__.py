@@ -1,0 +1,1 @@
+"""Detectors of one identity, one a file; `registry` finds them."""

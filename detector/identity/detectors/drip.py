@@ -1,0 +1,155 @@
+"""A little too much for weeks, and ramps: what an identity takes a day against a reference that hardly moves.
+
+A CUSUM (Page, *Continuous inspection schemes*, 1954) adds up by how much each active day exceeds the
+reference. The reference is the level of the first weeks and moves by at most a few per cent a week, so it
+cannot be walked up; a level that follows the days, as volume's does, would learn the drip.
+"""
+
+from __future__ import annotations
+
+from math import expm1, log1p, sqrt
+
+import msgspec
+
+from detector.event import Operation
+from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, Level, familiarity, learn, measure
+from detector.identity.objects import add_rows
+from detector.identity.observation import Access, Day
+from detector.settings import DetectionSettings
+from detector.signal import Measure, Signal, SignalKind, Span
+
+__all__ = ["DETECTOR", "Drip", "DripState"]
+
+REFERENCE_DAYS = 10
+"""The reference is learned from so many active days before it is held."""
+STEP = 0.005
+"""By how much, in logarithms, the reference follows on an active day: 2.5 % a working week."""
+SLACK = 0.5
+"""Deviations above the reference that a day may have."""
+MOST = 3.0
+"""Deviations that one day adds at most: this is about many days."""
+MAX_DAYS = 10
+"""How many days' rows are held: those not over, and the six before."""
+FIRST_SCORE = 2.5
+GROWTH_SCORE = 1.0
+PRIOR_DEVIATION = 0.7
+
+
+class DripState(msgspec.Struct, array_like=True):
+    """The reference, and how far the days have run away from it."""
+
+    reference: Level = msgspec.field(default_factory=Level)
+    week: Level = msgspec.field(default_factory=Level)
+    score: float = 0.0
+    said: float = 0.0
+    since: int = 0
+    """The day from which the score has been above zero."""
+    days: dict[int, int] = {}
+    """Rows of personal data by day: the days not over, and the six before."""
+    objects: dict[str, int] = {}
+    """Rows by kind of record since `since`."""
+
+
+class Drip:
+    """Rows of personal data by day and week, in the long run."""
+
+    name = "drip"
+    State = DripState
+    operations: frozenset[Operation] | None = None
+
+    def observe(self, state: DripState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+        """Add the rows to the day."""
+        if access.rows and access.personal:
+            days = state.days
+            day = access.day
+            if day in days:
+                days[day] += access.rows
+            else:
+                days[day] = access.rows
+                access.grown += 1
+                if len(days) > MAX_DAYS:
+                    del days[min(days)]
+            access.grown += add_rows(state.objects, access.object, access.rows)
+        return None
+
+    def close(self, state: DripState, day: Day, settings: DetectionSettings) -> list[Signal]:
+        """Hold the day against the reference."""
+        rows = state.days.get(day.day, 0)
+        week = sum(count for known, count in state.days.items() if day.day - 7 < known <= day.day)
+        state.days = {known: count for known, count in state.days.items() if known > day.day - 6}
+        if not rows:
+            return []
+        familiar = familiarity(state.week.days, day.known_days, settings)
+        weekly = measure(self.name, "all", Span.WEEK, week, state.week, familiar)
+        if day.age_days >= 7:
+            day.measures.append(weekly)
+            learn(state.week, week, Span.WEEK, settings)
+        return self._add(state, day, rows, weekly)
+
+    def drop(self, state: DripState, day: int) -> None:
+        """A late day's rows stay in the week."""
+
+    def shrink(self, state: DripState) -> bool:
+        """There is little to give up."""
+        return False
+
+    def _add(self, state: DripState, day: Day, rows: int, weekly: Measure) -> list[Signal]:
+        reference = state.reference
+        taken = log1p(rows)
+        deviation = sqrt(
+            (reference.days * reference.variance + 4 * PRIOR_DEVIATION**2) / (reference.days + 4)
+            + FLOOR_VARIANCE
+        )
+        if reference.days < REFERENCE_DAYS:
+            weight = 1 / (reference.days + 1)
+            if reference.days >= 3:
+                taken = min(taken, reference.mean + 2 * deviation)
+            square = reference.variance + reference.mean**2
+            reference.place(
+                reference.mean + weight * (taken - reference.mean),
+                square + weight * (taken * taken - square),
+            )
+            reference.days += 1
+            state.objects = {}
+            return []
+        away = taken - reference.mean
+        variance = reference.variance
+        mean = reference.mean + max(-STEP, min(STEP, 0.03 * away))
+        spread = variance + 0.02 * (min(away * away, 4 * variance + FLOOR_VARIANCE) - variance)
+        reference.place(mean, mean * mean + spread)
+        before = state.score
+        state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
+        day.facts[self.name] = state.score
+        if not state.score:
+            state.said = 0.0
+            state.objects = {}
+            return []
+        if not before:
+            state.since = day.day
+        if state.score < FIRST_SCORE or state.score < state.said + GROWTH_SCORE:
+            return []
+        state.said = state.score
+        return [
+            Signal(
+                kind=SignalKind.CROSSED,
+                detector=self.name,
+                time_ms=day.time_ms,
+                day=day.day,
+                first_ms=state.since * DAY_MS,
+                last_ms=(day.day + 1) * DAY_MS - 1,
+                channel="all",
+                rows=sum(state.objects.values()),
+                objects=dict(state.objects),
+                score=state.score,
+                measures=[weekly] if day.age_days >= 7 else [],
+                facts={
+                    "days": float(day.day - state.since + 1),
+                    "week_rows": float(weekly.value),
+                    "typical_day": expm1(reference.mean),
+                    "day_rows": float(rows),
+                },
+            )
+        ]
+
+
+DETECTOR = Drip()

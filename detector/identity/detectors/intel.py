@@ -1,0 +1,88 @@
+"""Known-bad addresses, agents and apps, as the operator's indicators name them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detector.event import Operation
+from detector.identity.detectors.novelty import agent_family, network
+from detector.identity.objects import add_rows
+from detector.identity.observation import Access, Day
+from detector.settings import DetectionSettings, Indicator
+from detector.signal import New, Signal, SignalKind, evidence
+
+__all__ = ["DETECTOR", "Intel", "IntelState"]
+
+GROWTH_ROWS = 100
+
+
+class IntelState(msgspec.Struct, array_like=True):
+    """What has been said today."""
+
+    day: int = -1
+    rows: int = 0
+    said: int = -1
+    objects: dict[str, int] = {}
+
+
+class Intel:
+    """Events that carry an indicator, from when it is valid until it expires."""
+
+    name = "intel"
+    State = IntelState
+    operations: frozenset[Operation] | None = None
+
+    def observe(self, state: IntelState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+        """Look the event's address, agent and app up."""
+        known = settings.indicators
+        if not known:
+            return None
+        event = access.event
+        found: Indicator | None = None
+        for value in (event.ip, event.user_agent, event.app):
+            if value is not None and (found := known.get(value)) is not None:
+                break
+        if found is None and event.ip is not None:
+            found = known.get(network(event.ip))
+        if found is None and event.user_agent is not None:
+            found = known.get(agent_family(event.user_agent))
+        if found is None or not found.valid_at(event.time_ms):
+            return None
+        if access.day != state.day:
+            state.day, state.rows, state.said, state.objects = access.day, 0, -1, {}
+        state.rows += access.rows
+        if access.rows:
+            access.grown += add_rows(state.objects, access.object, access.rows)
+        if state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS:
+            return None
+        state.said = state.rows
+        return [
+            Signal(
+                kind=SignalKind.CROSSED,
+                detector=self.name,
+                time_ms=event.time_ms,
+                day=access.day,
+                first_ms=event.time_ms,
+                last_ms=event.time_ms,
+                channel=event.operation,
+                rows=state.rows,
+                objects=dict(state.objects),
+                score=found.score,
+                news=[New("indicator", found.name, 0.0, 0.0, 0.0, state.rows)],
+                evidence=evidence(event, access.rows),
+            )
+        ]
+
+    def close(self, state: IntelState, day: Day, settings: DetectionSettings) -> list[Signal]:
+        """Nothing is learned."""
+        return []
+
+    def drop(self, state: IntelState, day: int) -> None:
+        """Nothing is kept by day."""
+
+    def shrink(self, state: IntelState) -> bool:
+        """There is little to give up."""
+        return False
+
+
+DETECTOR = Intel()

@@ -1,0 +1,377 @@
+"""Something new about an identity: its network, agent, app, country, kind of operation, object, query, or the hour.
+
+What is new stays *young* for some days, fading: attackers log in first and take later. The rows that leave
+with it are counted, and each time they have grown there is a signal. How surprising it is depends on how
+often this identity shows something new of that sort, and, which triage knows, on how rare the thing is among
+the others.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+from zlib import crc32
+
+import msgspec
+
+from detector.event import ActorKind, Operation
+from detector.identity.baseline import DAY_MS
+from detector.identity.objects import add_rows, cut
+from detector.identity.observation import Access, Day
+from detector.settings import DetectionSettings
+from detector.signal import New, Signal, SignalKind, evidence
+
+__all__ = ["DETECTOR", "SORTS", "Novelty", "NoveltyState", "Young", "agent_family", "checksum", "network"]
+
+SORTS = ("network", "agent", "app", "country", "operation", "object", "query")
+MOST_KNOWN = (24, 12, 12, 8, 16, 20, 16)
+"""How many values of each sort are remembered; the longest unseen go first."""
+USED = ("network", "agent", "app")
+"""Of these sorts triage learns how common each value is."""
+MAX_YOUNG = 12
+LEAST_KNOWN = 4
+"""So many values of a sort are kept even when room is short."""
+MAX_COMBINATIONS = 64
+MAX_TEXT = 64
+"""How many bytes of a value are kept for as long as it is young."""
+YOUNG_DAYS = 5
+FIRST_ROWS = 10
+"""A signal follows each time rows have grown by the growth factor and by so many."""
+ODD_SHARE = 0.12
+"""An hour is odd in which the identity was active on fewer than this share of such days."""
+FORGET_DAYS = 60
+"""How often something new is shown is remembered about this long."""
+ENOUGH_DAYS = 3
+"""After so many days, who showed something new of a sort on more than half of them is expected to."""
+HOUR = "hour"
+
+
+class Young(msgspec.Struct, array_like=True):
+    """Something not long known."""
+
+    what: str
+    value: str
+    first_ms: int
+    news: float = 0.0
+    """On how many days something new of this sort had been shown before, out of `days`."""
+    days: float = 0.0
+    rows: int = 0
+
+
+class NoveltyState(msgspec.Struct, array_like=True, dict=True):
+    """What the identity has been seen with."""
+
+    known: list[dict[int, int]] = []
+    """By sort: checksum of the value → day on which it was last seen."""
+    news: list[float] = []
+    """By sort: on how many days something new was shown; in the last place, out of how many days."""
+    hours: list[int] = []
+    """Days active by hour, 24 of weekdays and 24 of weekends."""
+    hour: int = -1
+    """The hour (since 1970) that `odd` is about."""
+    odd: float = 0.0
+    """The share of such days on which it is active in this hour, if that is small; else 0."""
+    seen_hours: dict[int, int] = {}
+    """Day that is not over → the hours in which it was active, a bit each."""
+    fresh: dict[int, int] = {}
+    """Day that is not over → the sorts that have shown something new, a bit each."""
+    young: dict[int, Young] = {}
+    rows: int = 0
+    """Rows that left with anything young, or in an odd hour, on `said_day`."""
+    since: int = 0
+    said: int = 0
+    said_day: int = -1
+    objects: dict[str, int] = {}
+
+
+class Novelty:
+    """First uses, by age and by what leaves with them."""
+
+    name = "novelty"
+    State = NoveltyState
+    operations: frozenset[Operation] | None = None
+
+    def observe(
+        self, state: NoveltyState, access: Access, settings: DetectionSettings
+    ) -> list[Signal] | None:
+        """Note what the event shows that is new, and what leaves with it."""
+        event = access.event
+        if access.hour != state.hour:
+            _turn(state, access, settings)
+        combination = (
+            event.ip,
+            event.user_agent,
+            event.app,
+            event.country,
+            event.operation,
+            access.object if access.rows else None,
+            event.query_shape,
+        )
+        cache = state.__dict__.get("cache")
+        if cache is None or state.__dict__["day"] != access.day:
+            cache = state.__dict__["cache"] = {}
+            state.__dict__["day"] = access.day
+        keys: tuple[int, ...] | None = cache.get(combination)
+        first = False
+        if keys is None:
+            keys, first = self._meet(state, access, settings)
+            if len(cache) >= MAX_COMBINATIONS:
+                cache.clear()
+            cache[combination] = keys
+        if not keys and not state.odd:
+            return None
+        return self._weigh(state, access, keys, settings, first=first)
+
+    def close(self, state: NoveltyState, day: Day, settings: DetectionSettings) -> list[Signal]:
+        """Learn how often something new is shown, and the hours of the day; what is no longer young is known."""
+        if not state.news:
+            state.news = [0.0] * (len(SORTS) + 1)
+        state.news[-1] += 1
+        fresh = state.fresh.pop(day.day, 0)
+        for sort in range(len(SORTS)):
+            state.news[sort] += fresh >> sort & 1
+        if day.known_days + 1 == settings.cold_days:  # a start is not a habit, unless it goes on like this
+            state.news[:-1] = [count if count > state.news[-1] / 2 else 0.0 for count in state.news[:-1]]
+        if state.news[-1] >= FORGET_DAYS:
+            state.news = [count / 2 for count in state.news]
+        _learn_hours(state, day)
+        end_ms = (day.day + 1) * DAY_MS
+        old = [key for key, young in state.young.items() if young.first_ms <= end_ms - YOUNG_DAYS * DAY_MS]
+        for key in old:
+            del state.young[key]
+        for what, known in zip(USED, state.known, strict=False):  # nothing is known in a profile from before
+            day.used[what] = sorted(key for key, seen in known.items() if seen >= day.day)
+        return []
+
+    def drop(self, state: NoveltyState, day: int) -> None:
+        """Forget the day."""
+        state.fresh.pop(day, None)
+        state.seen_hours.pop(day, None)
+
+    def shrink(self, state: NoveltyState) -> bool:
+        """Give up what is young with the fewest rows, or else what has been unseen the longest of the largest sort."""
+        state.__dict__.clear()  # the cache must not remember what the state does not
+        if len(state.young) > MAX_YOUNG // 2:
+            _forget_young(state)
+            return True
+        known = max(state.known, key=len, default={})
+        if len(known) <= LEAST_KNOWN:
+            return False
+        for _ in range(LEAST_KNOWN):
+            del known[min(known, key=lambda key: (known[key], key))]
+        return True
+
+    def _meet(
+        self, state: NoveltyState, access: Access, settings: DetectionSettings
+    ) -> tuple[tuple[int, ...], bool]:
+        """Look at values that have not been met together today; the keys of those that are young."""
+        event = access.event
+        if not state.known:
+            state.known = [{} for _ in SORTS]
+        guest = event.actor_kind is ActorKind.GUEST  # who is many visitors at once
+        values = (
+            None if event.ip is None or guest else network(event.ip),
+            None if event.user_agent is None or guest else agent_family(event.user_agent),
+            event.app,
+            None if guest else event.country,
+            event.operation.value,
+            access.object if access.rows else None,
+            event.query_shape if event.actor_kind is ActorKind.INTEGRATION else None,  # people's vary
+        )
+        cold = access.known_days < settings.cold_days
+        young: list[int] = []
+        first = False
+        for sort, value in enumerate(values):
+            if not value:
+                continue
+            key = checksum(sort, value)
+            known = state.known[sort]
+            if key not in known:
+                if access.known_days:  # on the first day everything is new
+                    state.fresh[access.day] = state.fresh.get(access.day, 0) | 1 << sort
+                if not cold and not _always_new(state, sort):
+                    first = True
+                    if len(state.young) >= MAX_YOUNG:
+                        _forget_young(state)
+                    news, days = (state.news[sort], state.news[-1]) if state.news else (0.0, 0.0)
+                    text = cut(value, MAX_TEXT)
+                    state.young[key] = Young(SORTS[sort], text, event.time_ms, news, days)
+                    access.grown += 2
+                if len(known) >= MOST_KNOWN[sort]:
+                    del known[min(known, key=lambda k: (known[k], k))]
+                    state.__dict__["cache"].clear()  # it must not remember what the state does not
+                else:
+                    access.grown += 1
+            known[key] = max(access.day, known.get(key, 0))
+            if key in state.young:
+                young.append(key)
+        return tuple(young), first
+
+    def _weigh(
+        self,
+        state: NoveltyState,
+        access: Access,
+        keys: tuple[int, ...],
+        settings: DetectionSettings,
+        *,
+        first: bool,
+    ) -> list[Signal] | None:
+        young = [state.young[key] for key in keys if key in state.young]
+        if not young and not state.odd:
+            return None
+        if access.day != state.said_day:
+            state.said_day = access.day
+            state.rows = state.said = 0
+            state.objects = {}
+        rows = access.rows if access.personal else 0
+        if rows:
+            for value in young:
+                value.rows += rows
+            if not state.rows:
+                state.since = access.event.time_ms
+            state.rows += rows
+            access.grown += add_rows(state.objects, access.object, rows)
+        grown = rows and state.rows >= state.said * settings.growth + FIRST_ROWS
+        if not first and not grown:
+            return None
+        if grown:
+            state.said = state.rows
+        event = access.event
+        now_ms = event.time_ms
+        news = [
+            New(
+                value.what,
+                value.value,
+                value.news,
+                value.days,
+                max(0.0, (now_ms - value.first_ms) / DAY_MS),
+                value.rows,
+            )
+            for value in state.young.values()
+            if now_ms - value.first_ms < YOUNG_DAYS * DAY_MS
+        ]
+        if state.odd:
+            weekend = "weekend " if _is_weekend(access.day) else ""
+            news.append(New(HOUR, f"{weekend}{access.hour % 24:02}:00 UTC", state.odd, 1.0, 0.0, state.rows))
+        if not news:
+            return None
+        start_ms = state.since if state.rows else now_ms
+        return [
+            Signal(
+                kind=SignalKind.CROSSED,
+                detector=self.name,
+                time_ms=now_ms,
+                day=access.day,
+                first_ms=min(start_ms, now_ms),
+                last_ms=now_ms,
+                channel=event.operation.value,
+                rows=state.rows,
+                objects=dict(state.objects),
+                news=news,
+                evidence=evidence(event, access.rows),
+            )
+        ]
+
+
+def _forget_young(state: NoveltyState) -> None:
+    young = state.young
+    del young[min(young, key=lambda key: (young[key].rows, young[key].first_ms, key))]
+
+
+def checksum(sort: int, value: str) -> int:
+    """What a value of a sort (its place in `SORTS`) is remembered as."""
+    return crc32(value.encode("utf-8", "surrogatepass"), sort + 1)
+
+
+@lru_cache(maxsize=16_384)
+def network(ip: str) -> str:
+    """The network that an address belongs to: /24 of IPv4, /48 of IPv6; other text as it is.
+
+    >>> network("203.0.113.77"), network("2001:db8:1:2::7"), network("Salesforce.com IP")
+    ('203.0.113.0/24', '2001:db8:1::/48', 'Salesforce.com IP')
+    """
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ip[:MAX_TEXT]
+    if address.version == 4:
+        return f"{ip.rpartition('.')[0]}.0/24"
+    mapped = getattr(address, "ipv4_mapped", None)
+    if mapped is not None:
+        return network(str(mapped))
+    prefix = ip_address(int(address) >> 80 << 80)
+    return f"{prefix}/48"
+
+
+_BROWSERS = (
+    ("headless", "headless browser"),
+    ("edg", "Edge"),
+    ("opr/", "Opera"),
+    ("firefox", "Firefox"),
+    ("chrome", "Chrome"),
+    ("safari", "Safari"),
+    ("trident", "Internet Explorer"),
+)
+_SYSTEMS = ("iphone", "ipad", "android", "windows", "mac os", "cros", "linux")
+_VERSION = re.compile(r"[/ _-]?v?\d[\w.+-]*|\(.*?\)")
+
+
+@lru_cache(maxsize=16_384)
+def agent_family(agent: str) -> str:
+    """A user agent without its version: an upgrade is nothing new.
+
+    >>> agent_family("python-requests/2.32.4"), agent_family("Python/3.11 aiohttp/3.12.15")
+    ('python-requests', 'Python aiohttp')
+    >>> agent_family("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0 Safari/537.36")
+    'Chrome on windows'
+    """
+    text = agent[:256]
+    lower = text.lower()
+    if lower.startswith("mozilla/"):
+        browser = next((name for mark, name in _BROWSERS if mark in lower), "browser")
+        return f"{browser} on {next((mark for mark in _SYSTEMS if mark in lower), 'other')}"
+    family = " ".join(_VERSION.sub(" ", text).split())
+    return family[:MAX_TEXT] or text[:MAX_TEXT]
+
+
+def _always_new(state: NoveltyState, sort: int) -> bool:
+    """Whether something new of a sort is nothing new about the identity."""
+    return len(state.news) > 0 and state.news[-1] >= ENOUGH_DAYS and state.news[sort] > state.news[-1] / 2
+
+
+def _is_weekend(day: int) -> bool:
+    return (day + 3) % 7 >= 5  # day 0 was a Thursday
+
+
+def _turn(state: NoveltyState, access: Access, settings: DetectionSettings) -> None:
+    """See whether the identity is usually active in this hour."""
+    state.hour = access.hour
+    state.odd = 0.0
+    state.seen_hours[access.day] = state.seen_hours.get(access.day, 0) | 1 << access.hour % 24
+    if access.known_days < 2 * settings.cold_days or not state.hours:
+        return
+    weekend = _is_weekend(access.day)
+    days = access.age_days * (2 if weekend else 5) / 7
+    days = min(days, FORGET_DAYS)
+    start = 24 if weekend else 0
+    at = access.hour % 24
+    active = max(state.hours[start + (at + step) % 24] for step in (-1, 0, 1))
+    share = (active + 0.5) / (days + 1)
+    if share < ODD_SHARE:
+        state.odd = share
+
+
+def _learn_hours(state: NoveltyState, day: Day) -> None:
+    if not state.hours:
+        state.hours = [0] * 48
+    start = 24 if _is_weekend(day.day) else 0
+    seen = state.seen_hours.pop(day.day, 0)
+    for hour in range(24):
+        if seen >> hour & 1:
+            state.hours[start + hour] += 1
+    if max(state.hours) > FORGET_DAYS:
+        state.hours = [count // 2 for count in state.hours]
+
+
+DETECTOR = Novelty()

@@ -1,0 +1,78 @@
+"""Our own closed words, as messages: what stands in tables as a code is shown as this."""
+
+from __future__ import annotations
+
+from detector.event import ActorKind
+from detector.feedback import Verdict
+from streams.console.pages.board import State as BoardState
+from streams.console.pages.sources import State as SourceState
+from streams.console.store.index import PERSONAL
+from streams.report.text import CATEGORIES, OPERATIONS, SEVERITIES
+from streams.report.timeline import Stage
+
+__all__ = ["LABELS"]
+
+LABELS: dict[str, str] = {
+    **{name: name for name in SEVERITIES},
+    **{kind.value: text for kind, text in CATEGORIES.items()},
+    **{done.value: text for done, text in OPERATIONS.items()},
+    PERSONAL: "personal data",
+    ActorKind.HUMAN: "person",
+    ActorKind.INTEGRATION: "integration",
+    ActorKind.GUEST: "guest",
+    Verdict.ACKNOWLEDGED: "acknowledged",
+    Verdict.ASSIGNED: "assigned",
+    Verdict.EXPECTED: "expected",
+    Verdict.MUTED: "muted",
+    Verdict.CONFIRMED: "confirmed as a breach",
+    Verdict.NOTIFIED: "authority notified",
+    Verdict.CLOSED: "closed",
+    "expected (identity)": "the identity's volume expected",
+    "muted (identity)": "the identity muted",
+    "acknowledged (identity)": "acknowledged, for the identity",
+    "assigned (identity)": "assigned, for the identity",
+    "confirmed (identity)": "another incident confirmed",
+    "notified (identity)": "notified of another incident",
+    "closed (identity)": "another incident closed",
+    "alert": "alert",
+    "alert again": "alert again",
+    "closed by the detector": "closed by the detector",
+    "step taken": "step taken",
+    "step taken back": "step taken back",
+    "new": "new",
+    "breach": "breach",
+    "due": "closed, not yet notified",
+    SourceState.TROUBLE: "in trouble",
+    SourceState.QUIET: "quiet",
+    SourceState.FINE: "fine",
+    BoardState.CALM: "Calm",
+    BoardState.LOOK: "Look",
+    BoardState.ACT: "Act",
+    BoardState.BLIND: "Blind",
+    "network": "network",
+    "address": "address",
+    "agent": "program",
+    "app": "app",
+    "country": "country",
+    "operation": "operation",
+    "object": "object",
+    "all": "all personal data",
+    "calls": "calls",
+    "kilobytes": "kilobytes",
+    "": "",
+    **{
+        f"stage:{stage.value}": text
+        for stage, text in {
+            Stage.NETWORK: "New network",
+            Stage.RECONNAISSANCE: "Looked around",
+            Stage.SAMPLE: "First sample",
+            Stage.BULK: "First large read",
+            Stage.BOUND: "Above what is expected",
+            Stage.DELETION: "Traces deleted",
+            Stage.VENDOR: "The vendor's own finding",
+            Stage.ALERT: "Alert",
+            Stage.UPDATE: "Alert again",
+        }.items()
+    },
+}
+"""A code → its message."""

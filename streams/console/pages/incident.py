@@ -1,0 +1,397 @@
+"""An incident in full, from its alerts and from what was decided about it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from detector.alert.finding import Incident, Publication, read
+from detector.alert.ocsf import Activity
+from detector.catalogue import SENSITIVITY, Category, category
+from detector.event import Operation
+from streams.console.pages.tables import Column, Kind, Table
+from streams.console.store import incidents
+from streams.console.store.incidents import Listed
+from streams.console.store.seen_at import others
+from streams.console.web.actions import DONE, UNDONE
+from streams.report.chart import Curve, curve, shown_marks
+from streams.report.timeline import Account, Mark, Stage
+
+__all__ = ["Share", "Step", "Story", "story"]
+
+MOST_VERSIONS = 500
+MOST_ROWS = 200
+SAMPLE_ROWS = 200
+BULK_SHARE = 0.5
+BULK_ROWS = 100
+"""The first quoted read of so many rows, and of such a share of the largest, is called large."""
+BEFORE = 0.15
+LEAST_BEFORE_MS = 600_000
+UNSEEN_SHARE = 0.25
+"""If no more than this share of the rows left before the first alert, the curve begins shortly before it."""
+_RECONNAISSANCE = (Operation.DESCRIBE, Operation.COUNT)
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What is known to have left of a kind of data."""
+
+    category: Category
+    rows: int
+    objects: tuple[tuple[str, int], ...]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A step of the checklist."""
+
+    text: str
+    done: bool
+    by: str
+    """Who said so last; empty if nobody did."""
+    time_ms: int | None
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """All that its page shows."""
+
+    listed: Listed
+    incident: Incident
+    shares: tuple[Share, ...]
+    """The kinds of data of which rows left, the most first."""
+    spared: tuple[Category, ...]
+    """The kinds of which none are known to have left, the most sensitive first."""
+    marks: tuple[Mark, ...]
+    curve: Curve | None
+    bound_rows: int | None
+    steps: tuple[Step, ...]
+    origins: Table
+    others: Table
+    evidence: Table
+    left: Table
+    history: Table
+    techniques: Table
+
+
+def story(db: sqlite3.Connection, uid: str) -> Story | None:
+    """The incident of that name; ``None`` if there is none."""
+    listed = incidents.one(db, uid)
+    if listed is None:
+        return None
+    row = db.execute("SELECT body, positions FROM incidents WHERE uid = ?", (uid,)).fetchone()
+    versions = db.execute(
+        "SELECT time_ms, activity, severity, risk, rows, message, arrived_ms FROM versions WHERE uid = ?"
+        " ORDER BY time_ms, part, position LIMIT ?",
+        (uid, MOST_VERSIONS),
+    ).fetchall()
+    publications = tuple(
+        Publication(one["time_ms"], Activity(one["activity"]), one["severity"], one["rows"])
+        for one in versions
+    )
+    incident = read(msgspec.json.decode(row["body"]), msgspec.json.decode(row["positions"]), publications)
+    evidence = db.execute(
+        "SELECT * FROM evidence WHERE uid = ? ORDER BY time_ms, event LIMIT ?", (uid, MOST_ROWS)
+    ).fetchall()
+    words = db.execute(
+        "SELECT verdict, time_ms, by, reason, assignee, until_ms, incident FROM feedback WHERE incident = :uid"
+        " OR (identity = :identity AND identity != '') ORDER BY time_ms, part, position",
+        {"uid": uid, "identity": listed.identity},
+    ).fetchall()
+    account = _account(incident, publications, evidence)
+    shares = _shares(incident)
+    return Story(
+        listed=listed,
+        incident=incident,
+        shares=shares,
+        spared=tuple(
+            kind
+            for kind in sorted(Category, key=lambda kind: -SENSITIVITY[kind])
+            if kind is not Category.UNCLASSIFIED and all(share.category is not kind for share in shares)
+        ),
+        marks=tuple(shown_marks(account)),
+        curve=curve(incident, account),
+        bound_rows=None if incident.bound is None else round(incident.bound.rows),
+        steps=_steps(incident, words),
+        origins=_origins(evidence),
+        others=others(db, uid, evidence),
+        evidence=_evidence(evidence),
+        left=_left(shares),
+        history=_history(versions, words, uid),
+        techniques=_techniques(incident),
+    )
+
+
+def _account(incident: Incident, publications: Sequence[Publication], evidence: Sequence[Any]) -> Account:
+    """The curve's points and stages, as far as alerts know them.
+
+    Each alert says how many rows had left by then; before the first, the quoted events say how they began.
+    """
+    points: list[tuple[int, int]] = []
+    first = publications[0] if publications else None
+    so_far = 0
+    for event in evidence:
+        if first is not None and event["time_ms"] is not None and event["time_ms"] <= first.time_ms:
+            so_far += max(0, event["rows"] or 0)
+            if 0 < so_far <= first.rows:
+                points.append((event["time_ms"], so_far))
+    for made in publications:
+        if made.rows > (points[-1][1] if points else 0):
+            time_ms = (
+                made.time_ms if made.activity is not Activity.CLOSE else min(made.time_ms, incident.end_ms)
+            )
+            points.append((max(time_ms, points[-1][0] if points else time_ms), made.rows))
+    rows = points[-1][1] if points else 0
+    points = _from_where_it_began(points, first)
+    bound = incident.bound
+    windows: tuple[tuple[int, int, int], ...] = ()
+    if bound is not None and points:
+        start = max(bound.start_ms, points[0][0] - bound.horizon_ms)
+        before = [count for time_ms, count in points if time_ms < start]
+        base = before[-1] if before else 0
+        windows = ((start, base, base),)
+    return Account(
+        base_ms=incident.start_ms,
+        end_ms=max(incident.end_ms, points[-1][0] if points else 0),
+        events=len(evidence),
+        rows=rows,
+        points=tuple(points),
+        bound_rows=rows,
+        bound_points=tuple(points),
+        windows=windows,
+        marks=tuple(_marks(incident, publications, evidence, points)),
+        origins=(),
+        more_origins=0,
+        objects=incident.objects,
+        unknown_objects=(),
+        touched=frozenset(),
+        unnamed_reads=0,
+        ways=(),
+        days=(),
+        known_from_ms=None,
+        forgotten=0,
+    )
+
+
+def _from_where_it_began(points: list[tuple[int, int]], first: Publication | None) -> list[tuple[int, int]]:
+    """Without the days before the first alert, if little left in them: the curve would be squeezed."""
+    if first is None or not points:
+        return points
+    begin = first.time_ms - max(LEAST_BEFORE_MS, round(BEFORE * (points[-1][0] - first.time_ms)))
+    before = [rows for time_ms, rows in points if time_ms < begin]
+    if not before or before[-1] > UNSEEN_SHARE * points[-1][1]:
+        return points
+    return [(begin, before[-1]), *(point for point in points if point[0] >= begin)]
+
+
+def _marks(
+    incident: Incident,
+    publications: Sequence[Publication],
+    evidence: Sequence[Any],
+    points: Sequence[tuple[int, int]],
+) -> list[Mark]:
+    """Stages from the quoted events, the bound where the curve crosses it, and every alert."""
+
+    def by_then(time_ms: int) -> int | None:
+        return next((rows for at, rows in reversed(points) if at <= time_ms), None)
+
+    most = max((event["rows"] or 0 for event in evidence), default=0)
+    least = max(BULK_ROWS, BULK_SHARE * most)
+    first_ms = points[0][0] if points else 0
+    bulk = next(
+        (
+            event
+            for event in evidence
+            if (event["rows"] or 0) >= least and (event["time_ms"] or 0) >= first_ms
+        ),
+        None,
+    )
+    found: dict[Stage, Mark] = {}
+    for event in evidence:
+        time_ms, operation, rows = event["time_ms"], event["operation"], event["rows"] or 0
+        if time_ms is None or time_ms < first_ms:
+            continue
+        before = bulk is not None and event["address"] == bulk["address"] and time_ms <= bulk["time_ms"]
+        stage = None
+        if operation in _RECONNAISSANCE:
+            stage = Stage.RECONNAISSANCE
+        elif operation == Operation.EXPORT_DELETE:
+            stage = Stage.DELETION
+        elif operation == Operation.VENDOR_FINDING:
+            stage = Stage.VENDOR
+        elif rows >= least:
+            stage = Stage.BULK
+        elif 0 < rows <= SAMPLE_ROWS and before:
+            stage = Stage.SAMPLE
+        if stage is not None and stage not in found:
+            found[stage] = Mark(stage, time_ms, by_then(time_ms), event["address"])
+    marks = list(found.values())
+    if incident.bound is not None:
+        crossed = next((time_ms for time_ms, rows in points if rows > incident.bound.rows), None)
+        if crossed is not None:
+            marks.append(Mark(Stage.BOUND, crossed, by_then(crossed)))
+    seen = 0
+    for made in publications:
+        if made.activity is Activity.CLOSE:
+            continue
+        marks.append(
+            Mark(
+                Stage.UPDATE if seen else Stage.ALERT, made.time_ms, made.rows, severity=max(1, made.severity)
+            )
+        )
+        seen += 1
+    return sorted(marks, key=lambda mark: (mark.time_ms, list(Stage).index(mark.stage)))
+
+
+def _shares(incident: Incident) -> tuple[Share, ...]:
+    rows: Counter[Category] = Counter()
+    for name, count in incident.objects:
+        rows[category(name)] += count
+    return tuple(
+        Share(kind, count, tuple((name, rows) for name, rows in incident.objects if category(name) is kind))
+        for kind, count in rows.most_common()
+    )
+
+
+def _steps(incident: Incident, words: Sequence[Any]) -> tuple[Step, ...]:
+    said: dict[str, tuple[bool, str, int]] = {}
+    for word in words:
+        for begin, done in ((DONE, True), (UNDONE, False)):
+            if word["reason"].startswith(begin):
+                said[word["reason"].removeprefix(begin)] = done, word["by"], word["time_ms"]
+    return tuple(Step(text, *said.get(text, (False, "", None))) for text in incident.steps)
+
+
+def _origins(evidence: Sequence[Any]) -> Table:
+    found: dict[tuple[str, str, str, str], list[int]] = {}
+    for event in evidence:
+        key = event["address"], event["network"], event["agent"], event["app"]
+        if not any(key):
+            continue
+        time_ms = event["time_ms"] or 0
+        at = found.setdefault(key, [time_ms, time_ms, 0, 0])
+        at[0], at[1] = min(at[0], time_ms), max(at[1], time_ms)
+        at[2] += event["rows"] or 0
+        at[3] += 1
+    ordered = sorted(found.items(), key=lambda item: (-item[1][2], item[1][0]))
+    return Table(
+        "origins",
+        "Where it was done from, as far as alerts quote it",
+        (
+            Column("address", "Address", Kind.CODE, page="address"),
+            Column("network", "Network", Kind.CODE, page="address"),
+            Column("agent", "Program", Kind.TEXT, page="app"),
+            Column("app", "App", Kind.CODE, page="app"),
+            Column("rows", "Rows", Kind.NUMBER),
+            Column("events", "Events", Kind.NUMBER),
+            Column("first", "First seen, UTC", Kind.TIME),
+            Column("last", "Last seen, UTC", Kind.TIME),
+        ),
+        tuple((*key, rows, events, first, last) for key, (first, last, rows, events) in ordered),
+    )
+
+
+def _evidence(evidence: Sequence[Any]) -> Table:
+    return Table(
+        "evidence",
+        "Events that alerts quote",
+        (
+            Column("time", "Time, UTC", Kind.TIME),
+            Column("operation", "Operation", Kind.WORD),
+            Column("rows", "Rows", Kind.NUMBER),
+            Column("objects", "Objects"),
+            Column("identity", "Identity", Kind.CODE, page="identity"),
+            Column("address", "Address", Kind.CODE, page="address"),
+            Column("agent", "Program"),
+            Column("app", "App", Kind.CODE),
+            Column("record", "Record", Kind.CODE, page="record", by="event"),
+            Column("event", "Event", Kind.CODE, hidden=True),
+        ),
+        tuple(
+            (
+                event["time_ms"],
+                event["operation"],
+                event["rows"],
+                ", ".join(msgspec.json.decode(event["objects"])),
+                event["identity"],
+                event["address"],
+                event["agent"],
+                event["app"],
+                event["record"],
+                event["event"],
+            )
+            for event in evidence
+        ),
+    )
+
+
+def _left(shares: Sequence[Share]) -> Table:
+    return Table(
+        "left",
+        "Rows that left, by kind of data and object",
+        (
+            Column("category", "Data", Kind.WORD),
+            Column("object", "Object", Kind.CODE),
+            Column("rows", "Rows", Kind.NUMBER),
+        ),
+        tuple((share.category.value, name, rows) for share in shares for name, rows in share.objects),
+    )
+
+
+def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
+    rows: list[tuple[Any, ...]] = []
+    for number, made in enumerate(versions):
+        what = "alert" if not number else "alert again"
+        if made["activity"] == Activity.CLOSE:
+            what = "closed by the detector"
+        rows.append(
+            (
+                made["time_ms"],
+                what,
+                "crmwatch",
+                made["severity"],
+                made["risk"],
+                made["rows"],
+                made["message"],
+                None,
+            )
+        )
+    for word in words:
+        text = word["reason"] if not word["assignee"] else f"→ {word['assignee']} {word['reason']}".strip()
+        what = word["verdict"]
+        for begin, said in ((DONE, "step taken"), (UNDONE, "step taken back")):
+            if text.startswith(begin):
+                what, text = said, text.removeprefix(begin)
+        if word["incident"] != uid:
+            what = f"{what} (identity)"
+        rows.append((word["time_ms"], what, word["by"], None, None, None, text, word["until_ms"]))
+    rows.sort(key=lambda row: row[0], reverse=True)
+    return Table(
+        "history",
+        "What happened to the incident, the newest first",
+        (
+            Column("time", "Time, UTC", Kind.TIME),
+            Column("what", "What", Kind.WORD),
+            Column("who", "Who"),
+            Column("severity", "Severity", Kind.SEVERITY),
+            Column("risk", "Risk", Kind.NUMBER),
+            Column("rows", "Rows", Kind.NUMBER),
+            Column("text", "In words"),
+            Column("until", "Until, UTC", Kind.TIME),
+        ),
+        tuple(rows),
+    )
+
+
+def _techniques(incident: Incident) -> Table:
+    return Table(
+        "attack",
+        "Techniques of MITRE ATT&CK",
+        (
+            Column("technique", "Technique", Kind.CODE),
+            Column("name", "Name"),
+            Column("tactics", "Tactics"),
+        ),
+        tuple((one.uid, one.name, ", ".join(one.tactics)) for one in incident.techniques),
+    )

@@ -1,0 +1,112 @@
+"""Rows that leave now, by category of data, against what is normal at this time of day."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from statistics import median
+
+import msgspec
+
+from detector.catalogue import SENSITIVITY, Category
+from streams.console.store.index import PERSONAL
+
+__all__ = ["Leaving", "Normal", "leaving"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+TICK_MS = 600_000
+DAYS = 28
+ENOUGH_DAYS = 5
+"""On fewer days before, nothing is called normal."""
+LEAST_ROWS = 100
+"""Fewer rows than this are never above normal."""
+ABOVE = 1.2
+"""More than the most before by this factor is above normal."""
+
+
+class Normal(msgspec.Struct, frozen=True):
+    """One category's hour, and the same hour on days before."""
+
+    category: str
+    rows: int
+    """In the newest hour."""
+    usual: int | None
+    """The median of the same hour before; ``None`` while too few are known."""
+    most: int | None
+    """The most of them."""
+    days: int
+
+    @property
+    def above(self) -> bool:
+        """Whether it is more than it ever was in these days."""
+        return self.most is not None and self.rows >= LEAST_ROWS and self.rows > ABOVE * self.most
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """The newest hour."""
+
+    end_ms: int | None
+    """Its end; ``None`` if no tick has been told of."""
+    categories: tuple[Normal, ...]
+    hours: tuple[int, ...]
+    """Rows by hour of the last day, the newest last."""
+
+
+def leaving(db: sqlite3.Connection) -> Leaving:
+    """The newest hour beside the same hour of the 28 days before: of workdays, or of weekends, as it is one."""
+    newest = db.execute("SELECT max(start_ms) FROM ticks").fetchone()[0]
+    if newest is None:
+        return Leaving(None, (), ())
+    end_ms = newest + TICK_MS
+    first_ms = db.execute("SELECT min(start_ms) FROM ticks").fetchone()[0]
+    by_day: dict[int, dict[str, int]] = defaultdict(dict)
+    rows = db.execute(
+        "SELECT (:end - 1 - start_ms) / :day AS ago, category, sum(rows) AS rows FROM ticks"
+        " WHERE start_ms >= :end - :span AND (:end - 1 - start_ms) % :day < :hour GROUP BY ago, category",
+        {"end": end_ms, "day": DAY_MS, "hour": HOUR_MS, "span": DAYS * DAY_MS + HOUR_MS},
+    )
+    for ago, category, count in rows:
+        by_day[ago][category] = count
+    now = by_day.get(0, {})
+    known = [ago for ago in range(1, DAYS + 1) if end_ms - HOUR_MS - ago * DAY_MS >= first_ms]
+    alike = [ago for ago in known if _weekend(end_ms - ago * DAY_MS) is _weekend(end_ms)]
+    before = alike if len(alike) >= ENOUGH_DAYS else known
+    told = {category for counts in by_day.values() for category in counts}
+    categories: list[str] = [kind.value for kind in Category if kind.value in told or told - {PERSONAL}]
+    categories += sorted(
+        told - set(categories) - ({PERSONAL} if now.get(PERSONAL, 0) == 0 and categories else set())
+    )
+    found = []
+    for name in categories:
+        counts = [by_day.get(ago, {}).get(name, 0) for ago in before]
+        enough = len(counts) >= ENOUGH_DAYS
+        found.append(
+            Normal(
+                name,
+                now.get(name, 0),
+                round(median(counts)) if enough else None,
+                max(counts) if enough else None,
+                len(counts),
+            )
+        )
+    found.sort(key=lambda one: (-one.rows, -_sensitivity(one.category)))
+    return Leaving(end_ms, tuple(found), _hours(db, end_ms))
+
+
+def _hours(db: sqlite3.Connection, end_ms: int) -> tuple[int, ...]:
+    rows = dict(
+        db.execute(
+            "SELECT (:end - 1 - start_ms) / :hour, sum(rows) FROM ticks WHERE start_ms >= :end - 24 * :hour GROUP BY 1",
+            {"end": end_ms, "hour": HOUR_MS},
+        ).fetchall()
+    )
+    return tuple(rows.get(ago, 0) for ago in reversed(range(24)))
+
+
+def _sensitivity(category: str) -> float:
+    return SENSITIVITY[Category(category)] if category in set(Category) else 0.5
+
+
+def _weekend(end_ms: int) -> bool:
+    return ((end_ms - 1) // DAY_MS + 3) % 7 >= 5

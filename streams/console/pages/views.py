@@ -1,0 +1,209 @@
+"""What each page shows, from the index and a visit: no HTTP, no Kafka."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from streams.console.i18n.locale import Words
+from streams.console.pages import sources as health
+from streams.console.pages.board import board, leaving_table
+from streams.console.pages.identity import identities, identity
+from streams.console.pages.incident import story
+from streams.console.pages.tables import Column, Kind, Table
+from streams.console.store import incidents
+from streams.console.store.freshness import Feed
+from streams.console.store.incidents import found_by, listed
+from streams.console.web.auth import Person, Session
+
+__all__ = [
+    "NotThere",
+    "Page",
+    "Visit",
+    "board_page",
+    "identity_page",
+    "incident_page",
+    "search_page",
+    "sources_page",
+]
+
+MOST_FOUND = 200
+MOST_EXPORTED = 100_000
+MOST_TEXT = 300
+
+
+class NotThere(Exception):  # noqa: N818 - nothing has gone wrong
+    """What was asked for does not exist; a message for a person."""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a page: who, at what, how, and when."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    params: Mapping[str, str]
+    form: Mapping[str, str]
+    same_origin: bool
+    session: Session
+    address: str
+    words: Words
+    theme: str
+    chosen: tuple[tuple[str, str], ...]
+    """Language and theme, if they were chosen just now."""
+    db: Callable[[], sqlite3.Connection]
+    feed: Feed
+    newest_ms: int
+    now_ms: int
+    secure: bool
+    open: bool
+    by_token: bool
+
+    def link(self, **changes: str) -> str:
+        """This page with something else in its query."""
+        return f"{self.path}?{urlencode({**self.query, **changes})}"
+
+    @property
+    def person(self) -> Person:
+        """Who it is."""
+        return self.session.person
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What a template needs, and the tables that can be had as files."""
+
+    values: dict[str, Any]
+    tables: dict[str, Table]
+
+
+def board_page(visit: Visit) -> Page:
+    """The board."""
+    db = visit.db()
+    found = board(db, visit.feed, visit.newest_ms, visit.now_ms)
+    shown = listed("incidents", "Open incidents", found.incidents, found.more)
+    if visit.query.get("as"):
+        shown = listed("incidents", "Open incidents", incidents.open_incidents(db, MOST_EXPORTED))
+    return _page({"board": found}, shown, leaving_table(found.leaving), _sources_table(found.sources))
+
+
+def incident_page(visit: Visit) -> Page:
+    """An incident."""
+    found = story(visit.db(), visit.params["uid"])
+    if found is None:
+        raise NotThere("There is no such incident.")
+    tables = (found.left, found.origins, found.others, found.evidence, found.techniques, found.history)
+    return _page({"story": found, "said": visit.query.get("said", "")}, *tables)
+
+
+def identity_page(visit: Visit) -> Page:
+    """An identity."""
+    found = identity(visit.db(), visit.query.get("id", ""))
+    if found is None:
+        raise NotThere("Nothing is known of this identity.")
+    return _page(
+        {"identity": found}, found.takes, found.seen, listed("incidents", "Its incidents", found.incidents)
+    )
+
+
+def sources_page(visit: Visit) -> Page:
+    """The sources."""
+    db = visit.db()
+    end_ms, found = health.sources(db)
+    unreadable = db.execute(
+        "SELECT topic, part, position, reason FROM unreadable ORDER BY topic, part, position DESC LIMIT 50"
+    )
+    wrong = Table(
+        "unreadable",
+        "Messages that the console itself could not read",
+        (
+            Column("topic", "Topic", Kind.CODE),
+            Column("partition", "Partition", Kind.NUMBER),
+            Column("offset", "Offset", Kind.NUMBER),
+            Column("reason", "Why"),
+        ),
+        tuple(tuple(row) for row in unreadable.fetchall()),
+    )
+    return _page({"sources": found, "end_ms": end_ms}, _sources_table(found), wrong)
+
+
+def search_page(visit: Visit) -> Page:
+    """What was searched for."""
+    query = {name: visit.query.get(name, "").strip()[:MOST_TEXT] for name in ("user", "address", "app", "q")}
+    terms = {kind: text for kind, text in query.items() if text and kind != "q"}
+    if query["q"].startswith("crmwatch-"):
+        terms["uid"] = query["q"]
+    elif query["q"]:
+        terms["any"] = query["q"]
+    since, until = (_day(visit.query.get(name, "")) for name in ("since", "until"))
+    open_only = visit.query.get("open") == "yes"
+    most = MOST_EXPORTED if visit.query.get("as") else MOST_FOUND
+    db = visit.db()
+    found, more = found_by(
+        db,
+        terms,
+        None if since is None else _ms(since),
+        None if until is None else _ms(until + timedelta(days=1)),
+        most,
+        open_only=open_only,
+    )
+    text = query["user"] or query["q"]
+    people = identities(db, text, 50) if text and "uid" not in terms else identities(db, "\x00", 0)
+    values = {
+        "query": query,
+        "since": "" if since is None else since.date().isoformat(),
+        "until": "" if until is None else until.date().isoformat(),
+        "open_only": open_only,
+        "asked": bool(terms or since or until or open_only),
+    }
+    return _page(values, listed("incidents", "Incidents", found, more), people)
+
+
+def _page(values: dict[str, Any], *tables: Table) -> Page:
+    found = {table.name: table for table in tables}
+    return Page({**values, "tables": found}, found)
+
+
+def _sources_table(found: tuple[health.Source, ...]) -> Table:
+    return Table(
+        "sources",
+        "Sources, those in trouble first",
+        (
+            Column("state", "State", Kind.WORD),
+            Column("tenant", "Tenant", Kind.CODE),
+            Column("source", "Source", Kind.CODE),
+            Column("hour", "Events in the newest hour", Kind.NUMBER),
+            Column("usual", "Usual", Kind.NUMBER),
+            Column("newest", "Last event, UTC", Kind.TIME),
+            Column("trouble", "Trouble", page="incident", by="incident"),
+            Column("incident", "Name", Kind.CODE, hidden=True),
+        ),
+        tuple(
+            (
+                one.state.value,
+                one.tenant,
+                one.name,
+                one.hour,
+                one.usual,
+                one.newest_ms,
+                one.trouble,
+                one.incident,
+            )
+            for one in found
+        ),
+    )
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""The console's SQLite store: what the topics say, indexed for the pages."""

@@ -1,0 +1,315 @@
+"""The index: what the topics say, in SQLite, with how far each has been read, in the same transaction.
+
+One thread writes, any number read (WAL). Whatever stands in it follows from the topics' records alone, so it may be
+deleted at any time. It is bounded: by days behind the newest event time, and by a number of incidents.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detector.identity import profile as profiles
+from detector.signal import Signal, SignalKind
+from streams.config import ConsoleSettings
+from streams.console.store.alerts import enter_alert
+from streams.console.store.decisions import enter_feedback
+from streams.console.store.schema import SCHEMA, SCHEMA_VERSION
+from streams.console.store.seen_at import marks
+from streams.kafka import messages as wire
+from streams.kafka.topics import TopicNames
+
+__all__ = ["PERSONAL", "Index", "IndexFault"]
+
+PERSONAL = "personal"
+"""The category of a tick whose rows are not told by category: all personal data."""
+DAY_MS = 86_400_000
+MOST_TICK_DAYS = 35
+"""Ticks are compared with those of four weeks before; older ones are dropped."""
+MOST_UNREADABLE = 1_000
+PRUNE_EVERY_MS = 3_600_000
+
+_DUE = "(confirmed_ms IS NOT NULL AND notified_ms IS NULL)"
+"""A breach of which the authority is still to be notified stays, however it has ended."""
+_UNREADABLE = (
+    msgspec.MsgspecError, wire.WireError, profiles.ProfileError, ValueError, TypeError, OverflowError, RecursionError,
+    sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
+
+
+class IndexFault(Exception):  # noqa: N818 - Python has an IndexError of its own
+    """Why the index cannot be used; one sentence for a person."""
+
+
+class Index:
+    """The index in a file."""
+
+    def __init__(self, path: Path, topics: TopicNames, settings: ConsoleSettings) -> None:
+        self._path = path
+        self._topics = topics
+        self._settings = settings
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
+        self._opening = threading.Lock()
+        self._handlers = {
+            topics.alerts: self._alert,
+            topics.feedback: self._decision,
+            topics.signals: self._signals,
+            topics.profiles_changelog: self._profile,
+        }
+        self._newest_ms = 0
+        self._pruned_ms = 0
+        self._said: set[str] = set()
+        self._writer = self._open()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it is made of."""
+        return tuple(self._handlers)
+
+    @property
+    def newest_ms(self) -> int:
+        """The newest event time that was heard of; 0 before anything was."""
+        return self._newest_ms
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """Topic and partition → the first offset that has not been read."""
+        rows = self._writer.execute("SELECT topic, part, next FROM offsets")
+        return {(topic, part): following for topic, part, following in rows}
+
+    def apply(self, records: Iterable[Any]) -> frozenset[str]:
+        """Enter Kafka records, with how far that is, all or nothing; the topics of which something was new.
+
+        What cannot be read is noted by its position, and passed over.
+        """
+        self._said = set()
+        following: dict[tuple[str, int], int] = {}
+        with self._transaction():
+            newest: dict[bytes | None, Any] = {}  # of a profile told of several times only the last matters
+            for record in records:
+                following[record.topic, record.partition] = record.offset + 1
+                if record.topic == self._topics.profiles_changelog:
+                    newest[record.key] = record
+                else:
+                    self._enter(record)
+            for record in newest.values():
+                self._enter(record)
+            self._writer.executemany(
+                "INSERT OR REPLACE INTO offsets VALUES (?, ?, ?)",
+                [(topic, part, offset) for (topic, part), offset in following.items()],
+            )
+            self._writer.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('newest_ms', ?)", (str(self._newest_ms),)
+            )
+            if self._newest_ms - self._pruned_ms >= PRUNE_EVERY_MS:
+                self._pruned_ms = self._newest_ms
+                self._prune()
+        return frozenset(self._said)
+
+    def clear(self) -> None:
+        """Forget everything, to be built anew."""
+        with self._transaction():
+            tables = self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (name,) in tables:
+                self._writer.execute(f'DELETE FROM "{name}"')  # noqa: S608 - our own tables' names
+            self._writer.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+        self._newest_ms = self._pruned_ms = 0
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection to read by; those of threads that have ended are closed when another is opened."""
+        thread = threading.current_thread()
+        found = self._readers.get(thread)
+        if found is not None:
+            return found
+        with self._opening:
+            for ended in [one for one in self._readers if not one.is_alive()]:
+                self._readers.pop(ended).close()
+            found = sqlite3.connect(
+                f"{self._path.resolve().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            found.row_factory = sqlite3.Row
+            self._readers[thread] = found
+        return found
+
+    def close(self) -> None:
+        """Put the file down."""
+        for connection in (*self._readers.values(), self._writer):
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            known = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        except sqlite3.DatabaseError:
+            known = None
+        if known != (SCHEMA_VERSION,):
+            connection.close()
+            self._may_be_deleted()
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            connection = self._connect()
+            connection.executescript(SCHEMA)
+            connection.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+        newest = connection.execute("SELECT value FROM meta WHERE name = 'newest_ms'").fetchone()
+        self._newest_ms = int(newest[0]) if newest else 0
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            with contextlib.suppress(sqlite3.DatabaseError):  # not a database: it is seen when it is read
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = OFF")  # what is lost is read again
+        except sqlite3.OperationalError as error:
+            raise IndexFault(f"the index {self._path} cannot be opened: {error}") from error
+        return connection
+
+    def _may_be_deleted(self) -> None:
+        """Whatever is no index of ours is somebody else's file."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
+            head = file.read(16)
+            if head and head != b"SQLite format 3\x00":
+                raise IndexFault(f"{self._path} is there and is no index: name another file with --index")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+        self._writer.execute("COMMIT")
+
+    def _enter(self, record: Any) -> None:
+        self._writer.execute("SAVEPOINT record")
+        try:
+            self._handlers[record.topic](record)
+        except _UNREADABLE as error:
+            self._writer.execute("ROLLBACK TO record")
+            self._note(record, error)
+        self._writer.execute("RELEASE record")
+
+    def _note(self, record: Any, error: Exception) -> None:
+        self._writer.execute(
+            "INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)",
+            (record.topic, record.partition, record.offset, f"{type(error).__name__}: {error}"[:500]),
+        )
+        self._writer.execute(
+            "DELETE FROM unreadable WHERE topic = ? AND part = ? AND position <= ?",
+            (record.topic, record.partition, record.offset - MOST_UNREADABLE),
+        )
+
+    # --- what each topic's records mean
+
+    def _alert(self, record: Any) -> None:
+        if record.value is None:  # the topic has been told to forget it
+            self._forget([(record.key or b"").decode("utf-8", "replace")])
+            return
+        time_ms = enter_alert(self._writer, record)
+        if time_ms is not None:
+            self._newest_ms = max(self._newest_ms, time_ms)
+            self._said.add(self._topics.alerts)
+
+    def _decision(self, record: Any) -> None:
+        enter_feedback(self._writer, record)
+        self._said.add(self._topics.feedback)
+
+    def _signals(self, record: Any) -> None:
+        _, signals = wire.decode_signals(record.value or b"")
+        for signal in signals:
+            if signal.kind is SignalKind.TALLY:
+                self._tick(signal)
+
+    def _tick(self, signal: Signal) -> None:
+        self._newest_ms = max(self._newest_ms, signal.time_ms)
+        self._said.add(self._topics.signals)
+        by_category = signal.objects or ({PERSONAL: signal.rows} if signal.rows else {})
+        key = (signal.tenant, signal.first_ms, signal.actor)
+        self._writer.execute("DELETE FROM ticks WHERE tenant = ? AND start_ms = ? AND shard = ?", key)
+        self._writer.executemany(
+            "INSERT INTO ticks VALUES (?, ?, ?, ?, ?)",
+            [(*key, category, rows) for category, rows in (by_category or {PERSONAL: 0}).items()],
+        )
+        self._writer.executemany(
+            "INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?)",
+            [
+                (signal.tenant, source, signal.first_ms, signal.actor, int(events))
+                for source, events in signal.facts.items()
+            ],
+        )
+
+    def _profile(self, record: Any) -> None:
+        key = record.key or b""
+        if key.startswith(b"\x00"):  # a shard's own affairs
+            return
+        name = key.decode("utf-8", "replace")
+        if record.value is None:
+            self._writer.execute("DELETE FROM profiles WHERE identity = ?", (name,))
+            self._writer.execute("DELETE FROM uses WHERE identity = ?", (name,))
+            return
+        self._said.add(self._topics.profiles_changelog)
+        profile = profiles.decode(record.value)
+        self._writer.execute(
+            "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                name,
+                profile.tenant,
+                profile.actor,
+                profile.actor_name or "",
+                profile.actor_kind.value,
+                profile.clock_ms,
+                record.value,
+            ),
+        )
+        told = marks(profile)
+        known = {
+            mark for (mark,) in self._writer.execute("SELECT mark FROM uses WHERE identity = ?", (name,))
+        }
+        if told != known:  # which is seldom
+            gone, new = ([(mark, name) for mark in found] for found in (known - told, told - known))
+            self._writer.executemany("DELETE FROM uses WHERE mark = ? AND identity = ?", gone)
+            self._writer.executemany("INSERT INTO uses VALUES (?, ?)", new)
+
+    # --- bounds
+
+    def _prune(self) -> None:
+        """Drop what is too old, and of too many incidents those that ended longest ago."""
+        oldest_ms = self._newest_ms - self._settings.days * DAY_MS
+        old = self._writer.execute(
+            f"SELECT uid FROM incidents WHERE time_ms < ? AND NOT ({_DUE} OR open AND confirmed_ms IS NOT NULL)",  # noqa: S608 - our own words
+            (oldest_ms,),
+        ).fetchall()
+        self._forget([uid for (uid,) in old])
+        (count,) = self._writer.execute("SELECT count(*) FROM incidents").fetchone()
+        if count > self._settings.incidents:
+            surplus = self._writer.execute(
+                f"SELECT uid FROM incidents ORDER BY {_DUE} OR open, time_ms, risk LIMIT ?",  # noqa: S608 - our own words
+                (count - self._settings.incidents,),
+            ).fetchall()
+            self._forget([uid for (uid,) in surplus])
+        self._writer.execute(
+            "DELETE FROM feedback WHERE time_ms < ? AND coalesce(until_ms, 0) < ?"
+            " AND incident NOT IN (SELECT uid FROM incidents)",
+            (oldest_ms, self._newest_ms),
+        )
+        tick_ms = self._newest_ms - min(self._settings.days, MOST_TICK_DAYS) * DAY_MS
+        self._writer.execute("DELETE FROM ticks WHERE start_ms < ?", (tick_ms,))
+        self._writer.execute("DELETE FROM arrivals WHERE start_ms < ?", (tick_ms,))
+        self._writer.execute(
+            "DELETE FROM uses WHERE identity IN (SELECT identity FROM profiles WHERE clock_ms < ?)",
+            (oldest_ms,),
+        )
+        self._writer.execute("DELETE FROM profiles WHERE clock_ms < ?", (oldest_ms,))
+
+    def _forget(self, uids: list[str]) -> None:
+        for table in ("incidents", "versions", "evidence", "terms"):
+            self._writer.executemany(f"DELETE FROM {table} WHERE uid = ?", [(uid,) for uid in uids])  # noqa: S608 - our own tables

@@ -1,0 +1,1 @@
+"""HTTP: routes, sign-in, sessions, actions, audit."""

@@ -1,0 +1,387 @@
+"""The console over HTTP: who comes in, which page, which action, and the feed of events."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from streams.config import Config
+from streams.console.i18n.locale import Language, Words, accepted
+from streams.console.pages import render as pages
+from streams.console.pages import views
+from streams.console.pages.raw_record import RawError, read_raw
+from streams.console.pages.tables import as_csv, as_json
+from streams.console.pages.views import NotThere, Visit
+from streams.console.store.follower import Follower
+from streams.console.store.freshness import Freshness
+from streams.console.store.incidents import one
+from streams.console.store.index import Index
+from streams.console.web.actions import ActionError, Sender, decision
+from streams.console.web.audit import Audit
+from streams.console.web.auth import Gate, Role, Session
+from streams.console.web.rate_limit import Rate
+from streams.console.web.sign_in import HEADERS, LANGUAGE, SESSION, Entrance, form_of, refused
+
+__all__ = ["Console"]
+
+THEME = "crmwatch_theme"
+THEMES = ("auto", "light", "dark")
+YEAR_SECONDS = 365 * 86_400
+MOST_STREAMS = 300
+READ_BACK_SECONDS = 3.0
+"""How long a page waits for a decision to come back from Kafka before it is shown."""
+BEAT_SECONDS = 5.0
+REST_SECONDS = 0.4
+"""Between two events of a feed."""
+Answer = Callable[[Visit], Response]
+
+
+class Console:
+    """The application; `app` is what a server runs."""
+
+    def __init__(
+        self, config: Config, index: Index, freshness: Freshness, follower: Follower, gate: Gate, audit: Audit
+    ) -> None:
+        self._config = config
+        self._index = index
+        self._freshness = freshness
+        self._follower = follower
+        self._gate = gate
+        self._audit = audit
+        self._entrance = Entrance(gate, config.console, audit)
+        self._sender = Sender(config)
+        self._stopping = False
+        self._streams = 0
+        self._looks = Rate(600)
+        self._acts = Rate(60)
+        self._reads = Rate(30)
+        self._part_lock = threading.Lock()
+        self._part: tuple[Any, Markup] | None = None
+        self.app = Starlette(routes=self._routes())
+
+    def stop(self) -> None:
+        """Let feeds end, so that the server can."""
+        self._stopping = True
+        self._freshness.wake()
+        self._sender.close()
+
+    def _routes(self) -> list[BaseRoute]:
+        def page(path: str, answer: Answer, role: Role = Role.VIEWER, method: str = "GET") -> Route:
+            return Route(path, partial(self._serve, answer, role), methods=[method])
+
+        static = Path(__file__).parents[1] / "static"
+        return [
+            page("/", self._board),
+            page("/incidents/{uid:path}", self._incident),
+            page("/incidents/{uid:path}", self._act, Role.ANALYST, "POST"),
+            page("/identity", self._table_page("identity", views.identity_page)),
+            page("/sources", self._table_page("sources", views.sources_page)),
+            page("/search", self._table_page("search", views.search_page)),
+            page("/record", self._record, Role.ANALYST),
+            page("/admin", self._admin, Role.ADMIN),
+            page("/admin", self._administer, Role.ADMIN, "POST"),
+            page("/sign-out", self._sign_out, Role.VIEWER, "POST"),
+            Route("/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
+            Route("/events", self._events),
+            Route("/live", self._live),
+            Mount("/static", _Static(directory=static)),
+            page("/{rest:path}", self._nothing),
+        ]
+
+    # --- who, and whether
+
+    async def _serve(self, answer: Answer, role: Role, request: Request) -> Response:
+        """Let somebody in, look whether they may, and answer."""
+        if not self._entrance.is_asked_for(request):
+            return refused(421, "This is not the name of this console.")
+        address = request.client.host if request.client else ""
+        session = self._gate.session(request.cookies.get(SESSION))
+        if session is not None and not self._entrance.still(session, request, address):
+            self._gate.end(session.key)
+            session = None
+        begun = session is None
+        if session is None:
+            person = self._entrance.who(request, address)
+            if person is None:
+                return self._entrance.to_sign_in(request)
+            session = self._gate.begin(person, address)
+        visit = self._visit(request, session, address, await form_of(request))
+        response = await run_in_threadpool(self._answer, answer, role, visit, begun)
+        self._dress(response, visit, begun)
+        return response
+
+    def _answer(self, answer: Answer, role: Role, visit: Visit, begun: bool) -> Response:
+        name = visit.session.key if not begun else visit.address
+        if not self._looks.allows(name):
+            return self._sorry(visit, 429, "Too much at once. Wait a minute.")
+        if visit.person.role < role:
+            self._audit.write("refused", **_by(visit), path=visit.path, needs=role.word)
+            return self._sorry(visit, 403, "Your role does not allow this.")
+        if visit.method == "POST":
+            given = visit.form.get("csrf", "")
+            if (
+                begun
+                or not visit.same_origin
+                or not hmac.compare_digest(given.encode(), visit.session.csrf.encode())
+            ):
+                self._audit.write(
+                    "refused", **_by(visit), path=visit.path, why="no proof that the form was ours"
+                )
+                return self._sorry(visit, 403, "This page was too old. Go back, load it anew, and try again.")
+            if not self._acts.allows(visit.session.key):
+                return self._sorry(visit, 429, "Too much at once. Wait a minute.")
+        try:
+            return answer(visit)
+        except NotThere as error:
+            return self._sorry(visit, 404, str(error))
+        except (ActionError, RawError) as error:
+            return self._sorry(visit, 400, str(error))
+
+    def _visit(self, request: Request, session: Session, address: str, form: Mapping[str, str]) -> Visit:
+        query = (
+            dict(parse_qsl(request.url.query, keep_blank_values=False, max_num_fields=30))
+            if len(request.url.query) < 8_000
+            else {}
+        )
+        language = query.get("lang") or request.cookies.get(LANGUAGE) or ""
+        theme = query.get("theme") or request.cookies.get(THEME) or ""
+        return Visit(
+            method=request.method,
+            path=request.url.path,
+            query={name: value for name, value in query.items() if name not in ("lang", "theme")},
+            params={name: str(value) for name, value in request.path_params.items()},
+            form=form,
+            same_origin=request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"),
+            session=session,
+            address=address,
+            words=Words(
+                Language(language)
+                if language in set(Language)
+                else accepted(request.headers.get("accept-language", ""))
+            ),
+            theme=theme if theme in THEMES else "auto",
+            chosen=tuple((name, query[name]) for name in ("lang", "theme") if name in query),
+            db=self._index.reader,
+            feed=self._freshness.feed,
+            newest_ms=self._index.newest_ms,
+            now_ms=round(time() * 1000),
+            secure=self._gate.secure,
+            open=self._gate.open,
+            by_token=self._gate.by_token,
+        )
+
+    def _dress(self, response: Response, visit: Visit, begun: bool) -> None:
+        response.headers.update(HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        if self._gate.secure:
+            response.headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
+        if begun:
+            self._entrance.cookie(response, SESSION, visit.session.key, None)
+        for name, value in visit.chosen:
+            if name == "lang" and value in set(Language):
+                self._entrance.cookie(response, LANGUAGE, value, YEAR_SECONDS)
+            elif name == "theme" and value in THEMES:
+                self._entrance.cookie(response, THEME, value, YEAR_SECONDS)
+
+    # --- pages
+
+    def _page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+        html = pages.render(template, visit=visit, t=visit.words, **values)
+        return Response(html, status, media_type="text/html")
+
+    def _sorry(self, visit: Visit, status: int, message: str) -> Response:
+        if visit.query.get("as"):
+            return PlainTextResponse(visit.words(message), status)
+        return self._page(visit, "sorry", status, message=message)
+
+    def _nothing(self, visit: Visit) -> Response:
+        raise NotThere("There is no such page.")
+
+    def _board(self, visit: Visit) -> Response:
+        if visit.query.get("as"):
+            return self._file(visit, views.board_page(visit))
+        key = (visit.feed.generation, visit.words.language, visit.now_ms // 10_000)
+        with self._part_lock:  # one of many browsers works it out for all
+            if self._part is None or self._part[0] != key:
+                found = views.board_page(visit)
+                part = pages.render("board_part", visit=visit, t=visit.words, **found.values)
+                self._part = key, part
+            part = self._part[1]
+        return self._page(visit, "board", part=part)
+
+    def _incident(self, visit: Visit) -> Response:
+        found = views.incident_page(visit)
+        return (
+            self._file(visit, found)
+            if visit.query.get("as")
+            else self._page(visit, "incident", **found.values)
+        )
+
+    def _table_page(self, template: str, view: Callable[[Visit], views.Page]) -> Answer:
+        def answer(visit: Visit) -> Response:
+            found = view(visit)
+            if visit.query.get("as"):
+                return self._file(visit, found)
+            return self._page(visit, template, **found.values)
+
+        return answer
+
+    def _file(self, visit: Visit, page: views.Page) -> Response:
+        """A table of a page as a file."""
+        name, kind = visit.query.get("table", ""), visit.query.get("as", "")
+        table = page.tables.get(name)
+        if table is None or kind not in ("csv", "json"):
+            raise NotThere("There is no such table.")
+        self._audit.write(
+            "export", **_by(visit), path=visit.path, query=urlencode(visit.query), rows=len(table.rows)
+        )
+        body = as_csv(table).encode("utf-8-sig") if kind == "csv" else as_json(table)
+        media = "text/csv; charset=utf-8" if kind == "csv" else "application/json"
+        return Response(
+            body,
+            media_type=media,
+            headers={"Content-Disposition": f'attachment; filename="crmwatch-{table.name}.{kind}"'},
+        )
+
+    def _record(self, visit: Visit) -> Response:
+        if not self._reads.allows(visit.session.key):
+            return self._sorry(visit, 429, "Too much at once. Wait a minute.")
+        uid, event = visit.query.get("incident", ""), visit.query.get("event", "")
+        row = (
+            visit.db()
+            .execute("SELECT record FROM evidence WHERE uid = ? AND event = ?", (uid, event))
+            .fetchone()
+        )
+        if row is None:
+            raise NotThere("There is no such event.")
+        self._audit.write("record_read", **_by(visit), incident=uid, event=event, position=row["record"])
+        return self._page(
+            visit, "record", raw=read_raw(self._config, row["record"]), uid=uid, position=row["record"]
+        )
+
+    # --- actions
+
+    def _act(self, visit: Visit) -> Response:
+        uid = visit.params["uid"]
+        found = one(visit.db(), uid)
+        if found is None:
+            raise NotThere("There is no such incident.")
+        word = decision(visit.form, uid, found.identity, visit.person.name, visit.now_ms)
+        told = {
+            name: value
+            for name, value in msgspec.structs.asdict(word).items()
+            if name not in ("by", "time_ms")
+        }
+        try:
+            sent = self._sender.send(word)
+        except ActionError:
+            self._audit.write("decision_failed", **_by(visit), **told)
+            raise
+        self._audit.write(
+            "decision", **_by(visit), **told, record=f"{sent.topic}/{sent.partition}/{sent.offset}"
+        )
+        known = self._freshness.wait_for(sent.topic, sent.partition, sent.offset, READ_BACK_SECONDS)
+        said = visit.form.get("action", "") if known else "sent"
+        return RedirectResponse(f"/incidents/{quote(uid, safe='')}?said={quote(said)}", 303)
+
+    def _admin(self, visit: Visit) -> Response:
+        return self._page(
+            visit, "admin", sessions=self._gate.sessions(), audit=list(self._audit.newest)[::-1]
+        )
+
+    def _administer(self, visit: Visit) -> Response:
+        action = visit.form.get("action", "")
+        if action == "rebuild":
+            self._follower.rebuild()
+        elif action == "end":
+            name = visit.form.get("session", "")
+            for session in self._gate.sessions():
+                if session.name == name:
+                    self._gate.end(session.key)
+        else:
+            raise ActionError("This is not an action.")
+        self._audit.write(f"admin_{action}", **_by(visit))
+        return RedirectResponse("/admin", 303)
+
+    # --- coming and going
+
+    def _sign_out(self, visit: Visit) -> Response:
+        self._gate.end(visit.session.key)
+        self._audit.write("sign_out", **_by(visit))
+        response = RedirectResponse("/", 303)
+        response.delete_cookie(SESSION)
+        return response
+
+    # --- the feed
+
+    async def _events(self, request: Request) -> Response:
+        """Server-sent events: one whenever something has changed, and one now and then to show that it lives."""
+        if not self._entrance.is_asked_for(request):
+            return refused(421, "This is not the name of this console.")
+        session = self._gate.session(request.cookies.get(SESSION))
+        address = request.client.host if request.client else ""
+        if session is None or not self._entrance.still(session, request, address):
+            return refused(401, "You are signed out.")
+        if self._streams >= MOST_STREAMS:
+            return refused(503, "Too many browsers look already.")
+        return StreamingResponse(
+            self._stream(session),
+            media_type="text/event-stream",
+            headers={**HEADERS, "Cache-Control": "no-store"},
+        )
+
+    async def _stream(self, session: Session) -> AsyncIterator[bytes]:
+        self._streams += 1
+        try:
+            yield b"retry: 2000\n\n"
+            generation = -1
+            while not self._stopping and self._gate.session(session.key) is not None:
+                feed = await self._freshness.wait(generation, BEAT_SECONDS)
+                generation = feed.generation
+                body = {
+                    "generation": feed.generation,
+                    "lost": feed.lost_ms,
+                    "caught_up": feed.caught_up,
+                    "newest": self._index.newest_ms,
+                }
+                yield b"event: feed\ndata: " + msgspec.json.encode(body) + b"\n\n"
+                await asyncio.sleep(REST_SECONDS)
+        finally:
+            self._streams -= 1
+
+    async def _live(self, request: Request) -> Response:
+        """For a supervisor: whether the process still follows the topics."""
+        well = self._follower.alive
+        return PlainTextResponse(
+            "live\n" if well else "the index is no longer written\n", 200 if well else 503
+        )
+
+
+class _Static(StaticFiles):
+    """Our own files, looked at anew each time, with the same headers as pages."""
+
+    async def get_response(self, path: str, scope: Any) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def _by(visit: Visit) -> dict[str, str]:
+    return {"who": visit.person.name, "role": visit.person.role.word, "address": visit.address}

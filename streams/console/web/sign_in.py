@@ -1,0 +1,167 @@
+"""The way into the console over HTTP: who asks, under which name of ours, and signing in."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from streams.config import ConsoleSettings
+from streams.console.i18n.locale import Language, Words, accepted
+from streams.console.pages import render as pages
+from streams.console.web.audit import Audit
+from streams.console.web.auth import Gate, Person, Role, Session, local_name
+from streams.console.web.rate_limit import Rate
+
+__all__ = ["HEADERS", "LANGUAGE", "SESSION", "Entrance", "form_of", "refused"]
+
+SESSION, LANGUAGE = "crmwatch_session", "crmwatch_language"
+MOST_FORM_BYTES = 16_384
+GUESSES_A_MINUTE = 10
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Entrance:
+    """What is asked of whoever comes, before any page is."""
+
+    def __init__(self, gate: Gate, settings: ConsoleSettings, audit: Audit) -> None:
+        self._gate = gate
+        self._settings = settings
+        self._audit = audit
+        self._guesses = Rate(GUESSES_A_MINUTE)
+
+    def who(self, request: Request, address: str) -> Person | None:
+        """Who asks, if that can be told without a session."""
+        if self._gate.open:
+            return Person(local_name(), Role.ADMIN)
+        if self._gate.by_token:
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            if kind.lower() == "bearer" and request.method == "GET":
+                return self._of_token(token, address)
+            return None
+        return self._gate.of_proxy(address, request.headers)
+
+    def _of_token(self, token: str, address: str) -> Person | None:
+        """Whose token it is; who has guessed too often has to wait, even with the right one."""
+        if not self._guesses.would_allow(address):
+            return None
+        person = self._gate.of_token(token.strip())
+        if person is None:
+            self._guesses.allows(address)
+        return person
+
+    def still(self, session: Session, request: Request, address: str) -> bool:
+        """Whether a session is still of whom the proxy says it is."""
+        if self._gate.open or self._gate.by_token:
+            return True
+        return self._gate.of_proxy(address, request.headers) == session.person
+
+    def is_asked_for(self, request: Request) -> bool:
+        """Whether the name in the address is ours: another site's may have been made to lead here."""
+        settings = self._settings
+        if not self._gate.open and not settings.names:
+            return True
+        try:
+            host = urlsplit(f"//{request.headers.get('host', '')}").netloc.rsplit("@", 1)[-1]
+        except ValueError:  # half of an IPv6 address
+            return False
+        name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
+        return name.lower() in {*_HERE, *(known.lower() for known in settings.names)}
+
+    def cookie(self, response: Response, name: str, value: str, seconds: int | None) -> None:
+        """Have a browser keep something, for so long or until it is closed."""
+        response.set_cookie(
+            name, value, max_age=seconds, httponly=True, samesite="strict", secure=self._gate.secure
+        )
+
+    def to_sign_in(self, request: Request) -> Response:
+        """Send somebody whom nobody knows to sign in, or away."""
+        if not self._gate.by_token:
+            return refused(403, "Nobody has said who you are.")
+        if request.method != "GET" or request.headers.get("accept", "").startswith("text/event-stream"):
+            return refused(401, "You are signed out.")
+        if request.headers.get("authorization") or request.query_params.get("as"):
+            return refused(401, "This token is not known.")
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if not _is_ours(back):  # //elsewhere is a path, too, and would lead there
+            back = "/"
+        if request.headers.get("sec-fetch-site") == "cross-site" and "from" not in request.query_params:
+            # A strict cookie does not come with a link from elsewhere; it does when our own page leads here.
+            mark = "&" if "?" in back else "?"
+            response = Response(pages.render("bounce", to=f"{back}{mark}from=link"), media_type="text/html")
+            response.headers.update(HEADERS | {"Cache-Control": "no-store"})
+            return response
+        return RedirectResponse(f"/sign-in?{urlencode({'to': back})}", 303)
+
+    async def sign_in(self, request: Request) -> Response:
+        """The page to sign in with a token."""
+        if not self.is_asked_for(request) or not self._gate.by_token:
+            return refused(404, "There is nothing here.")
+        address = request.client.host if request.client else ""
+        words = Words(
+            Language(request.cookies[LANGUAGE])
+            if request.cookies.get(LANGUAGE) in set(Language)
+            else accepted(request.headers.get("accept-language", ""))
+        )
+        message, status = "", 200
+        form = await form_of(request)
+        to = form.get("to") or request.query_params.get("to", "/")
+        if request.method == "POST":
+            if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+                return refused(403, "This form was not ours.")
+            if not self._guesses.would_allow(address):
+                message, status = "Too much at once. Wait a minute.", 429
+            else:
+                person = self._of_token(form.get("token", ""), address)
+                if person is not None:
+                    session = self._gate.begin(person, address)
+                    self._audit.write("sign_in", who=person.name, role=person.role.word, address=address)
+                    response: Response = RedirectResponse(to if _is_ours(to) else "/", 303)
+                    response.headers.update(HEADERS)
+                    self.cookie(response, SESSION, session.key, None)
+                    return response
+                self._audit.write("sign_in_refused", address=address)
+                message, status = "This token is not known.", 401
+        html = pages.render("sign_in", t=words, message=message, to=to if _is_ours(to) else "/")
+        answer = Response(html, status, media_type="text/html")
+        answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
+        return answer
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """What a form was filled in with; nothing of one that is too large."""
+    if request.method != "POST":
+        return {}
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_FORM_BYTES:
+            return {}
+    try:
+        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=40))
+    except ValueError:
+        return {}
+
+
+def _is_ours(path: str) -> bool:
+    """Whether it leads to a page of this console, and not elsewhere."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+def refused(status: int, message: str) -> Response:
+    """A plain answer that says why not."""
+    return PlainTextResponse(f"{message}\n", status, headers=HEADERS | {"Cache-Control": "no-store"})

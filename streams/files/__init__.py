@@ -1,0 +1,1 @@
+"""Bytes to records to events, in event-time order: framing, reading, decoding, sorting."""

@@ -1,0 +1,202 @@
+"""Where one JSON object ends and the next begins, in whatever layout, and though some are broken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from streams.files.window import MAX_RECORD_BYTES, USUAL_BYTES, Frame, Pace, Window
+
+__all__ = ["Lines", "is_object", "json_frames"]
+
+
+class Lines(msgspec.Struct):
+    """Lines that look like a JSON object each; nobody has read them yet."""
+
+    records: list[bytes]
+    line: int
+    """The line on which the first of them is."""
+    taken: int = 0
+    """How many turned out to be whole objects. The reader sets it; the line after them is then looked at closely."""
+
+
+_BETWEEN = re.compile(rb"[\s,\[\]]*+")
+_IN_STRING = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+')
+_TO_BRACE = re.compile(rb'(?:[^"{}\n]++|"%s")*+' % _IN_STRING.pattern)
+_END = b" \t\r,]"
+_one_value = msgspec.json.Decoder(msgspec.Raw)
+
+
+def is_object(line: bytes) -> bool:
+    """Whether this is exactly one JSON object."""
+    if line[:1] != b"{" or line[-1:] != b"}":
+        return False
+    try:
+        _one_value.decode(line)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
+
+
+def json_frames(window: Window, pace: Pace) -> Iterator[Frame | Lines]:
+    """The objects, and what lies between them that is none; the first of them alone."""
+    pace.wait()
+    while True:
+        between = _BETWEEN.match(window.data, window.at)
+        window.skip(between.end() - window.at if between else 0)
+        if not len(window):
+            if not window.more():
+                return
+            continue
+        if pace.ready() and (found := _object_lines(window, pace.size)):
+            records, joint = found
+            lines = Lines(records, window.line)
+            yield lines
+            size = sum(map(len, records[: lines.taken])) + lines.taken * len(joint)
+            pace.tried(size, whole=lines.taken == len(records))
+            window.at += size
+            window.line += lines.taken
+            if size:
+                continue
+        if window.data[window.at] != ord("{"):
+            junk = window.take_line()
+            if junk is not None:
+                yield Frame(junk.record.rstrip(b"\r"), junk.line)
+        else:
+            yield from _one_object(window)
+
+
+def _object_lines(window: Window, size: int) -> tuple[list[bytes], bytes] | None:
+    """What may be an object a line, of about so many bytes, and what stands between them; if it looks like it."""
+    data, at = window.data, window.at
+    end = data.find(b"\n", at, at + USUAL_BYTES)
+    if end < 0 or data[at] != ord("{"):
+        return None
+    before = data[max(at, end - 2) : end]
+    comma = b"," if before.rstrip(b"\r")[-1:] == b"," else b""
+    joint = comma + (b"\r\n" if before[-1:] == b"\r" else b"\n")
+    last = data.rfind(joint, at, max(at + size, end + 1))
+    if last < 0:
+        return None
+    block = data[at:last]
+    records = block.split(joint)
+    # A blank line within would shift the lines' numbers.
+    return (records, joint) if len(joint) == 1 or block.count(b"\n") == len(records) - 1 else None
+
+
+def _one_object(window: Window) -> Iterator[Frame]:
+    # A record a line is the usual layout; msgspec tells it faster than looking for braces.
+    end = window.data.find(b"\n", window.at, window.at + USUAL_BYTES)
+    line = window.data[window.at : end].rstrip(_END) if end >= 0 else b""
+    if is_object(line):
+        yield window.take(len(line))
+    else:
+        yield from _object(window)
+
+
+def _object(window: Window) -> Iterator[Frame]:
+    """The object that begins here, or the pieces of a broken one."""
+    done = 0  # how much of it has been looked at
+    depth = 0
+    while True:
+        found = _TO_BRACE.match(window.data, window.at + done)
+        done = (found.end() if found else window.at + done) - window.at
+        stop = window.data[window.at + done : window.at + done + 1]
+        if stop == b"{":
+            depth += 1
+            done += 1
+            continue
+        if stop == b"}":
+            depth -= 1
+            done += 1
+            if depth == 0:
+                yield window.take(done)
+                return
+            continue
+        if stop == b"\n":
+            if _record_follows(window, done):  # the object before it was never closed
+                yield window.take(done)
+                return
+            done += 1
+            continue
+        if stop == b'"' and (cut := _string_cut(window, done)):
+            yield window.take(cut)
+            return
+        if len(window) > MAX_RECORD_BYTES:
+            yield from _too_long(window, done, depth)
+            return
+        if not window.more():
+            yield from _pieces(window, len(window))
+            return
+
+
+def _record_follows(window: Window, done: int) -> bool:
+    """Whether the next line is a whole record from its first column on, as no pretty-printer puts one."""
+    start = done + 1
+    while len(window) <= start and window.more():
+        pass
+    if window.data[window.at + start : window.at + start + 1] != b"{":
+        return False
+    while (end := window.data.find(b"\n", window.at + start)) < 0:
+        if len(window) - start > MAX_RECORD_BYTES or not window.more():
+            break
+    line = window.data[window.at + start : end if end >= 0 else len(window.data)].rstrip(_END)
+    return len(line) > 2 and is_object(line)
+
+
+def _string_cut(window: Window, done: int) -> int:
+    """Where the string that begins here is cut off by the end of its line; 0 if that is not in sight."""
+    found = _IN_STRING.match(window.data, window.at + done + 1)
+    end = found.end() if found else len(window.data)
+    if window.data[end : end + 1] == b"\\":
+        end += 1
+    return end - window.at if window.data[end : end + 1] == b"\n" else 0
+
+
+def _pieces(window: Window, size: int) -> Iterator[Frame]:
+    """What a broken stretch falls into, if each line that begins with a brace begins a record."""
+    while (end := window.data.find(b"\n{", window.at, window.at + size)) >= 0:
+        length = end + 1 - window.at
+        piece = window.take(length)
+        yield Frame(piece.record.rstrip(), piece.line)
+        size -= length
+    if size:
+        piece = window.take(size)
+        yield Frame(piece.record.rstrip(), piece.line)
+
+
+def _too_long(window: Window, done: int, depth: int) -> Iterator[Frame]:
+    last = window.data.rfind(b"\n{", window.at, window.at + done)
+    if last >= 0:  # an object that was never closed has swallowed others
+        yield from _pieces(window, last + 1 - window.at)
+        return
+    yield Frame(window.data[window.at : window.at + MAX_RECORD_BYTES + 1], window.line)
+    window.skip(done)
+    _discard(window, depth)
+
+
+def _discard(window: Window, depth: int) -> None:
+    """Pass over what is left of an object, up to its closing brace or to a line that is a whole record."""
+    in_string = False
+    while True:
+        found = (_IN_STRING if in_string else _TO_BRACE).match(window.data, window.at)
+        window.skip(found.end() - window.at if found else 0)
+        stop = window.data[window.at : window.at + 1]
+        if not stop or (stop == b"\\" and len(window) == 1):
+            if not window.more():
+                return
+            continue
+        if in_string and stop == b"\n":
+            in_string = False
+            continue
+        if not in_string and stop == b"\n" and _record_follows(window, 0):
+            return
+        window.skip(1)
+        if stop == b'"':
+            in_string = not in_string
+        elif not in_string and stop in b"{}":
+            depth += 1 if stop == b"{" else -1
+            if depth == 0:
+                return

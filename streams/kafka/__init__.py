@@ -1,0 +1,1 @@
+"""Kafka without Faust: connections, topics, and the messages on them."""

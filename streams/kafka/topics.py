@@ -1,0 +1,239 @@
+"""crmwatch's Kafka topics: what each must be like, creating them, and saying what differs on a given cluster.
+
+All topics that carry data have the same number of partitions. An identity's events, its profile's changelog
+and a tenant's signals then lie in partitions that one worker can hold together, as Faust requires; so
+choose the number once, as large as the number of workers may ever be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import msgspec
+from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.errors import KafkaError
+
+from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
+
+__all__ = [
+    "Comparison",
+    "Retention",
+    "Topic",
+    "TopicNames",
+    "TopicsError",
+    "compare",
+    "ensure",
+    "partitions",
+    "plan",
+]
+
+DAY_MS = 24 * 3600 * 1000
+PACKED_BYTES = 8 * 1024 * 1024
+"""What each topic takes: Kafka counts a whole record batch, and packing and publishing fill theirs."""
+TIMEOUT_MS = 15_000
+TOPIC_EXISTS = 36
+"""Kafka's error code for creating what is there: another process was faster, which is as good."""
+
+
+class TopicsError(Exception):
+    """Why the topics could not be read or created; one sentence for a person."""
+
+
+class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
+    """What the topics are called; another set of names makes another pipeline on the same cluster."""
+
+    app_id: str = "crmwatch"
+    """Faust's application id, which begins the names of the changelogs."""
+    access: str = "crm.access"
+    events: str = "crmwatch.events"
+    signals: str = "crmwatch.signals"
+    alerts: str = "crmwatch.alerts"
+    feedback: str = "crmwatch.feedback"
+    indicators: str = "crmwatch.indicators"
+    deadletters: str = "crmwatch.deadletters"
+
+    @property
+    def profiles_changelog(self) -> str:
+        """The changelog that Faust gives the table ``profiles``."""
+        return f"{self.app_id}-profiles-changelog"
+
+    @property
+    def incidents_changelog(self) -> str:
+        """The changelog that Faust gives the table ``incidents``."""
+        return f"{self.app_id}-incidents-changelog"
+
+
+Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many days each topic keeps what it holds: all of them hold personal data.
+
+    What is internal must outlast the longest stop of all workers, and what is decided the incidents that it is about.
+    """
+
+    access_days: Days = 7
+    """The vendors' records."""
+    internal_days: Days = 7
+    """Events and signals on their way."""
+    alerts_days: Days = 365
+    feedback_days: Days = 730
+    deadletters_days: Days = 30
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic as it should be; ``config`` holds Kafka's own names and values."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """How a cluster differs from a plan: topics it lacks, and a sentence about each that is otherwise."""
+
+    missing: tuple[Topic, ...]
+    differing: tuple[str, ...]
+
+
+def plan(
+    partitions: int, replication: int, names: TopicNames | None = None, retention: Retention | None = None
+) -> tuple[Topic, ...]:
+    """All topics for a pipeline of up to ``partitions`` workers, each kept on ``replication`` brokers.
+
+    From three replicas on a write needs two of them, so that one broker may be lost without losing data or
+    stopping.
+
+    >>> [topic.config["cleanup.policy"] for topic in plan(4, 1) if topic.name == "crmwatch.alerts"]
+    ['compact,delete']
+    """
+    if partitions < 1 or replication < 1:
+        raise ValueError("a topic needs at least one partition and one replica")
+    names = names or TopicNames()
+    kept = retention or Retention()
+
+    def topic(name: str, policy: str, days: int | None = None, **more: str) -> Topic:
+        config = {"cleanup.policy": policy, "max.message.bytes": str(PACKED_BYTES)}
+        if days is not None:
+            config["retention.ms"] = str(days * DAY_MS)
+        config["min.insync.replicas"] = "2" if replication >= 3 else "1"
+        config |= {key.replace("_", "."): value for key, value in more.items()}
+        return Topic(name, partitions, replication, config)
+
+    def changelog(name: str) -> Topic:
+        # What is not compacted is replayed whenever a worker takes a partition over: compact early, and
+        # roll segments, since the newest is never compacted.
+        return topic(name, "compact", min_cleanable_dirty_ratio="0.2", segment_bytes=str(64 * 1024 * 1024))
+
+    return (
+        topic(names.access, "delete", days=kept.access_days),
+        topic(names.events, "delete", days=kept.internal_days),
+        topic(names.signals, "delete", days=kept.internal_days),
+        topic(names.alerts, "compact,delete", days=kept.alerts_days),
+        topic(names.feedback, "delete", days=kept.feedback_days),
+        topic(names.indicators, "compact"),
+        topic(names.deadletters, "delete", days=kept.deadletters_days),
+        changelog(names.profiles_changelog),
+        changelog(names.incidents_changelog),
+    )
+
+
+def compare(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> Comparison:
+    """Look at the cluster and change nothing. Raises `TopicsError` if it cannot be asked.
+
+    ``bootstrap`` is ``host:port``, or several of them with commas.
+    """
+    with _admin(bootstrap, kafka) as admin:
+        return _compare(admin, topics)
+
+
+def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> list[str]:
+    """Create the topics that are missing; give a sentence about each that was there and differs.
+
+    What is there is never changed: more partitions would send an identity's events elsewhere than its
+    profile, and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be asked
+    or refuses a topic.
+    """
+    with _admin(bootstrap, kafka) as admin:
+        found = _compare(admin, topics)
+        if found.missing:
+            _create(admin, found.missing)
+        return list(found.differing)
+
+
+def partitions(bootstrap: str, name: str, kafka: KafkaSettings = PLAIN) -> int:
+    """How many partitions a topic has. Raises `TopicsError` if there is none of this name."""
+    with _admin(bootstrap, kafka) as admin:
+        if name not in admin.list_topics():
+            raise TopicsError(f"there is no topic {name} at {bootstrap}; `crmwatch topics` creates it")
+        return len(admin.describe_topics([name])[0]["partitions"])
+
+
+@contextmanager
+def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
+    try:
+        connection = arguments(bootstrap, kafka)
+        reach(bootstrap, kafka)
+    except ConnectError as error:
+        raise TopicsError(str(error)) from error
+    try:
+        admin = KafkaAdminClient(bootstrap_timeout_ms=TIMEOUT_MS, request_timeout_ms=TIMEOUT_MS, **connection)
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except KafkaError as error:
+        told = refusal(error, bootstrap, kafka)
+        raise TopicsError(told or f"the Kafka at {bootstrap} did not do what was asked: {error}") from error
+
+
+def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:
+    existing = set(admin.list_topics())
+    present = [topic for topic in topics if topic.name in existing]
+    missing = tuple(topic for topic in topics if topic.name not in existing)
+    if not present:
+        return Comparison(missing, ())
+    described = {one["name"]: one for one in admin.describe_topics([topic.name for topic in present])}
+    wanted = [ConfigResource("TOPIC", topic.name, list(topic.config)) for topic in present]
+    configs = admin.describe_configs(wanted, config_filter="all")["topic"]
+    differing: list[str] = []
+    for topic in present:
+        partitions = described[topic.name]["partitions"]
+        replication = min((len(one["replica_nodes"]) for one in partitions), default=0)
+        actual = {key: str(value["value"]) for key, value in configs[topic.name].items()}
+        actual |= {"partitions": str(len(partitions)), "replication": str(replication)}
+        planned = {"partitions": str(topic.partitions), "replication": str(topic.replication), **topic.config}
+        otherwise = [
+            f"{key} is {actual.get(key, 'not set')} instead of {value}"
+            for key, value in planned.items()
+            if not _same(actual.get(key), value)
+        ]
+        if otherwise:
+            differing.append(f"{topic.name}: " + ", ".join(otherwise))
+    return Comparison(missing, tuple(differing))
+
+
+def _same(actual: str | None, planned: str) -> bool:
+    # A list's order means nothing: compact,delete is delete,compact.
+    return actual is not None and sorted(actual.split(",")) == sorted(planned.split(","))
+
+
+def _create(admin: Any, topics: Sequence[Topic]) -> None:
+    request = {
+        topic.name: {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.replication,
+            "configs": dict(topic.config),
+        }
+        for topic in topics
+    }
+    answer = admin.create_topics(request, timeout_ms=TIMEOUT_MS, raise_errors=False)
+    for one in answer["topics"]:
+        if one["error_code"] not in (0, TOPIC_EXISTS):
+            raise TopicsError(
+                f"Kafka refused to create {one['name']}: {one['error_message'] or one['error_code']}"
+            )
+    admin.wait_for_topics(list(request), timeout_ms=TIMEOUT_MS)

@@ -1,0 +1,1 @@
+"""The engine over files, in one process or several."""

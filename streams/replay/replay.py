@@ -1,0 +1,278 @@
+"""Historic logs through the engine: files in, alerts and dead letters out, as the worker would say them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path, PurePath
+
+import msgspec
+
+from detector.adapters import AUTO, Adapter, RecordError, choose
+from detector.adapters.generic import Mapping, decoder
+from detector.alert.ocsf import Alert
+from detector.catalogue import Category
+from detector.engine import Batch, Court
+from detector.engine import Shard as Watch
+from detector.event import AccessEvent
+from detector.fleet.population import TICK_MS
+from detector.settings import Settings
+from streams.files.decode import events_in_order
+from streams.files.reader import Raw, files_of
+from streams.replay.coverage import Count, Coverage
+from streams.replay.parallel import Message, Shard, run
+
+__all__ = ["Letter", "Replay", "Summary"]
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A record that could not be read: what a dead letter holds."""
+
+    position: str
+    origin: str
+    adapter: str
+    reason: str
+    detail: str
+    record: bytes
+    record_bytes: int
+
+
+class Summary(msgspec.Struct):
+    """What a replay came to."""
+
+    records: int = 0
+    events: int = 0
+    duplicates: int = 0
+    identities: int = 0
+    signals: int = 0
+    alerts: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+    adapters: dict[str, int] = {}
+    """Records by the adapter that knew their format, those it could not read included."""
+    rows_left: dict[str, int] = {}
+    """By data category."""
+    dead_letters: dict[str, int] = {}
+    """By adapter and reason."""
+    unknown: dict[str, int] = {}
+    """Folder → records that no adapter recognises."""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What every process of a replay must know."""
+
+    settings: Settings
+    form: str = AUTO
+    mappings: tuple[Mapping, ...] = ()
+    until_ms: int | None = None
+
+
+class Seen(msgspec.Struct):
+    """What one shard has seen, in the end."""
+
+    events: int = 0
+    duplicates: int = 0
+    identities: int = 0
+    signals: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+    rows_left: dict[Category, int] = {}
+    counts: list[Count] = []
+
+
+def adapters_of(options: bytes) -> Sequence[Adapter]:
+    """The adapters that an encoded `Options` asks for. Raises `ValueError` for a format that there is not."""
+    chosen = _options.decode(options)
+    return choose(chosen.form, [decoder(mapping) for mapping in chosen.mappings])
+
+
+def watch(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+    """Detection over a shard's events: a message for each tick that is over, and at the end what has been seen."""
+    options = _options.decode(shard.options)
+    until_ms = options.until_ms
+    detect = Watch(options.settings, shard.number)
+    coverage = Coverage()
+    seen = Seen()
+    name = str(shard.number)
+    tick = -1
+    for event in events:
+        if until_ms is not None and event.time_ms >= until_ms:
+            break
+        if seen.first_ms is None:
+            seen.first_ms = event.time_ms
+        seen.events += 1
+        seen.last_ms = event.time_ms
+        coverage.observe(event)
+        batches = detect.observe(event)
+        for batch in batches:
+            yield _said(batch, name)
+        if not batches and event.time_ms // TICK_MS > tick + 1:
+            tick = event.time_ms // TICK_MS
+            yield Message((tick - 1) * TICK_MS, "", b"")  # others need not wait
+    end_ms = shard.last_ms if shard.last_ms is not None else 0
+    if until_ms is not None:
+        end_ms = min(end_ms, until_ms)
+    for batch in detect.finish(end_ms):
+        yield _said(batch, name)
+    found = detect.detection
+    seen.duplicates = found.duplicates
+    seen.identities = len(detect.profiles())
+    seen.signals = detect.signals
+    rows: Counter[Category] = Counter()
+    for (_, category), count in found.rows_left.items():
+        rows[category] += count
+    seen.rows_left = dict(rows)
+    seen.counts = coverage.counts()
+    yield Message(LAST_MS, name, msgspec.msgpack.encode(seen))
+
+
+def _said(batch: Batch, name: str) -> Message:
+    return Message(batch.tick * TICK_MS, name, msgspec.msgpack.encode(batch))
+
+
+LAST_MS = 1 << 61
+"""Behind every event's time: the message that tells what a shard has seen."""
+_options = msgspec.msgpack.Decoder(Options)
+_batch = msgspec.msgpack.Decoder(Batch)
+
+
+class Replay:
+    """One run of the engine over files; iterate `alerts`, then read `summary` and `coverage`.
+
+    `outputs` are files that this run writes: they are not read, should they lie among the paths. `form` and
+    `mappings` say who reads the records, as for `detector.adapters.choose`. What happened from `until_ms` on is
+    left out; alerts from before `since_ms` are not told, but what lies before is learned from. Several `workers`
+    are as many processes, and give the same alerts.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        settings: Settings,
+        now_ms: int,
+        on_letter: Callable[[Letter], None] = lambda letter: None,
+        on_record: Callable[[int], None] = lambda records: None,
+        outputs: Iterable[Path] = (),
+        *,
+        form: str = AUTO,
+        mappings: tuple[Mapping, ...] = (),
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        workers: int = 1,
+    ) -> None:
+        self._paths = paths
+        self._outputs = {path.resolve() for path in outputs}
+        self._now_ms = now_ms
+        self._on_letter = on_letter
+        self._on_record = on_record
+        self._since_ms = since_ms
+        self._until_ms = until_ms
+        self._workers = workers
+        self._options = msgspec.msgpack.encode(Options(settings, form, mappings, until_ms))
+        self._court = Court(settings)
+        self._by_adapter: Counter[str] = Counter()
+        self._letters: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+        self._summary = Summary()
+        self.coverage = Coverage()
+        """Which events there were, by adapter, operation and hour."""
+
+    def alerts(self) -> Iterator[Alert]:
+        """The alerts that follow from the events in event-time order.
+
+        Raises `ReadError` for a bad path, `streams.replay.parallel.ShardError` for what goes wrong in another process.
+        """
+        messages = run(
+            self._files(),
+            self._workers,
+            watch,
+            self._options,
+            adapters=adapters_of,
+            arrived_ms=self._now_ms,
+            on_unread=self._letter,
+            on_progress=self._progress,
+        )
+        for time_ms, group in groupby(messages, key=lambda message: message.time_ms):
+            if time_ms == LAST_MS:
+                for message in group:
+                    self._add(msgspec.msgpack.decode(message.body, type=Seen))
+            else:
+                yield from self._counted(self._court.judge(_batch.decode(message.body) for message in group))
+        self._summary.records = max(self._summary.records, self._summary.events + sum(self._letters.values()))
+        last_ms = self._summary.last_ms
+        if last_ms is not None:
+            yield from self._counted(self._court.finish(last_ms))
+        self._on_record(self._summary.records)
+
+    def events(self) -> Iterator[AccessEvent]:
+        """The same events once more, in the order of their time. Raises `ReadError` as `alerts` does."""
+        for event in events_in_order(
+            self._files(),
+            on_unread=lambda raw, error: None,
+            adapters=adapters_of(self._options),
+            arrived_ms=self._now_ms,
+        ):
+            if self._until_ms is not None and event.time_ms >= self._until_ms:
+                return
+            yield event
+
+    def summary(self) -> Summary:
+        """How it stands."""
+        summary = self._summary
+        summary.adapters = dict(self._by_adapter.most_common())
+        summary.rows_left = dict(self._rows.most_common())
+        summary.dead_letters = dict(self._letters.most_common())
+        summary.unknown = dict(sorted(self._unknown.items()))
+        return summary
+
+    def _files(self) -> list[str]:
+        files = [file for path in self._paths for file in files_of(path)]
+        return [file for file in files if file == "-" or Path(file).resolve() not in self._outputs]
+
+    def _progress(self, records: int, events: int) -> None:
+        self._summary.records = max(records, self._summary.records)
+        self._on_record(events or records)
+
+    def _add(self, seen: Seen) -> None:
+        """Add what a shard has seen."""
+        summary = self._summary
+        summary.events += seen.events
+        summary.duplicates += seen.duplicates
+        summary.identities += seen.identities
+        summary.signals += seen.signals
+        if seen.first_ms is not None and seen.last_ms is not None:
+            summary.first_ms = min(
+                seen.first_ms, seen.first_ms if summary.first_ms is None else summary.first_ms
+            )
+            summary.last_ms = max(seen.last_ms, seen.last_ms if summary.last_ms is None else summary.last_ms)
+        for category, rows in seen.rows_left.items():
+            self._rows[category.value] += rows
+        for count in seen.counts:
+            self._by_adapter[count.adapter] += count.events
+        self.coverage.add(seen.counts)
+
+    def _counted(self, alerts: list[Alert]) -> list[Alert]:
+        if self._since_ms is not None:
+            alerts = [alert for alert in alerts if alert.time_ms >= self._since_ms]
+        self._summary.alerts += len(alerts)
+        return alerts
+
+    def _letter(self, raw: Raw, error: RecordError) -> None:
+        self._letters[f"{error.adapter or 'no adapter'}: {error.reason}"] += 1
+        if error.adapter:
+            self._by_adapter[error.adapter] += 1
+        else:
+            self._unknown[str(PurePath(raw.source).parent)] += 1
+        self._on_letter(
+            Letter(
+                raw.position,
+                error.position,
+                error.adapter,
+                error.reason,
+                error.detail,
+                raw.record,
+                len(raw.record),
+            )
+        )

@@ -1,0 +1,227 @@
+"""One shard of a replay: decoding a part of the files for all shards, then applying the events of its own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, Any
+
+import msgspec
+
+from detector.adapters import Adapter, RecordError
+from detector.event import AccessEvent
+from streams.files.decode import CHUNK_BYTES, CHUNK_RECORDS, EVENT_KEY, Part, decoded
+from streams.files.external_sort import Key, Run, Store, arrange
+from streams.files.reader import EVERY_ADAPTER, Raw
+from streams.kafka.messages import partition_of
+
+__all__ = [
+    "EVENTS",
+    "UNREAD",
+    "Decoding",
+    "Found",
+    "Message",
+    "Shard",
+    "Task",
+    "Unread",
+    "Work",
+    "every_adapter",
+    "reference",
+    "worked",
+]
+
+PROGRESS_RECORDS = 20_000
+
+
+class Shard(msgspec.Struct, frozen=True, array_like=True):
+    """What a shard knows when its first event comes."""
+
+    number: int
+    shards: int
+    first_ms: int | None
+    """The time of the first event of all shards; ``None`` if there is none."""
+    last_ms: int | None
+    """The time of the last event of all shards."""
+    options: bytes
+    """What `streams.replay.parallel.run` was given."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Something that follows from a shard's events."""
+
+    time_ms: int
+    """Event time; never before that of the message before it."""
+    key: str
+    """What it is about, such as an identity: messages of one time come by their keys, so that a key must not occur
+    in two shards."""
+    body: bytes
+    """Without one a message is not handed on. It says that none of an earlier time will come, so that others that
+    wait for this shard need not."""
+
+
+Work = Callable[[Shard, Iterator[AccessEvent]], Iterator[Message]]
+
+
+class Task(msgspec.Struct, frozen=True, array_like=True):
+    """What a process is to do."""
+
+    number: int
+    shards: int
+    parts: list[Part]
+    arrived_ms: int | None
+    options: bytes
+    work: str
+    adapters: str
+
+
+class Unread(msgspec.Struct, frozen=True, array_like=True):
+    """A record that has no event, and why."""
+
+    source: str
+    line: int
+    raw: Raw
+    adapter: str
+    reason: str
+    detail: str
+
+
+class Found(msgspec.Struct, frozen=True, array_like=True):
+    """What decoding came to, and where it lies."""
+
+    events: list[list[Run]]
+    """By shard."""
+    unread: list[Run]
+    records: int
+    first_ms: int | None
+    last_ms: int | None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_UNREAD_KEY: Key = (lambda unread: unread.source, lambda unread: unread.line, _encode)
+EVENTS = Store[AccessEvent](AccessEvent, EVENT_KEY)
+UNREAD = Store[Unread](Unread, _UNREAD_KEY)
+
+
+class Decoding:
+    """The events and the unread records of parts of files, sorted by shard and put into a file when they are many."""
+
+    def __init__(self, task: Task, file: IO[bytes]) -> None:
+        self._task = task
+        self._file = file
+        self._adapters: Sequence[Adapter] = _resolved(task.adapters)(task.options)
+        self._events: list[list[AccessEvent]] = [[] for _ in range(task.shards)]
+        self._unread: list[Unread] = []
+        self._runs: list[list[Run]] = [[] for _ in range(task.shards)]
+        self._unread_runs: list[Run] = []
+        self._shard_of: dict[str, int] = {}
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+        self._records = 0
+
+    def read(self, parts: Iterable[Part], on_records: Callable[[int], None]) -> None:
+        """Decode parts of files, and say now and then how many records that were. Raises `ReadError`."""
+        most = max(10_000, CHUNK_RECORDS // self._task.shards)
+        held = size = told = 0
+        for part in parts:
+            for some in decoded(part, self._adapters, self._task.arrived_ms):
+                self._add(some.events)
+                self._unread += [_unread(raw, error) for raw, error in some.unread]
+                size += some.size_bytes
+                held += len(some.events) + len(some.unread)
+                if held >= most or size >= CHUNK_BYTES // self._task.shards:
+                    self._put_away(keep=None)
+                    held = size = 0
+                self._records += len(some.events) + len(some.unread)
+                if self._records - told >= PROGRESS_RECORDS:
+                    told = self._records
+                    on_records(told)
+        on_records(self._records)
+
+    def found(self, keep: int | None) -> tuple[Found, list[AccessEvent]]:
+        """Where all of it lies, but for the newest events of the shard to `keep`: they are returned, sorted."""
+        self._put_away(keep)
+        kept = [] if keep is None else self._events[keep]
+        arrange(kept, EVENT_KEY)
+        found = Found(self._runs, self._unread_runs, self._records, self._first_ms, self._last_ms)
+        return found, kept
+
+    def _add(self, events: list[AccessEvent]) -> None:
+        if not events:
+            return
+        times = [event.time_ms for event in events]
+        first, last = min(times), max(times)
+        self._first_ms = first if self._first_ms is None else min(first, self._first_ms)
+        self._last_ms = last if self._last_ms is None else max(last, self._last_ms)
+        if self._task.shards == 1:
+            self._events[0] += events
+            return
+        by_shard, shard_of = self._events, self._shard_of
+        for event in events:
+            name = event.identity
+            shard = shard_of.get(name)
+            if shard is None:
+                if len(shard_of) >= 65_536:
+                    shard_of.clear()
+                shard = shard_of[name] = partition_of(name, self._task.shards)
+            by_shard[shard].append(event)
+
+    def _put_away(self, keep: int | None) -> None:
+        for shard, events in enumerate(self._events):
+            if events and shard != keep:
+                self._runs[shard].append(EVENTS.write(events, self._file))
+                self._events[shard] = []
+        if self._unread:
+            self._unread_runs.append(UNREAD.write(self._unread, self._file))
+            self._unread = []
+
+
+def _unread(raw: Raw, error: RecordError) -> Unread:
+    line = int(raw.position.rpartition(":")[2])
+    return Unread(raw.source, line, raw, error.adapter, error.reason, error.detail)
+
+
+def worked(
+    work: str, shard: Shard, blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]
+) -> Iterator[Message]:
+    """What a shard's work says of its events. Raises ValueError for a message that goes back in time."""
+    before: int | None = None
+    for message in _resolved(work)(shard, _each(blocks, on_applied)):
+        if before is not None and message.time_ms < before:
+            raise ValueError(f"a message of {message.time_ms} ms after one of {before} ms")
+        before = message.time_ms
+        yield message
+
+
+def _each(blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]) -> Iterator[AccessEvent]:
+    applied = 0
+    for block in blocks:
+        yield from block
+        applied += len(block)
+        on_applied(applied)
+
+
+def every_adapter(options: bytes) -> Sequence[Adapter]:
+    """All that are built in, whatever the options."""
+    return EVERY_ADAPTER
+
+
+def reference(function: Callable[..., Any]) -> str:
+    """By what another process finds a function. Raises ValueError for one that is not a module's own.
+
+    >>> reference(every_adapter)
+    'streams.replay.shard_work:every_adapter'
+    """
+    name = f"{function.__module__}:{function.__qualname__}"
+    try:
+        found = _resolved(name)
+    except (ImportError, AttributeError):
+        found = None
+    if found is not function:
+        raise ValueError(f"{name} cannot be found by another process")
+    return name
+
+
+def _resolved(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found

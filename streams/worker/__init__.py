@@ -1,0 +1,1 @@
+"""The always-on service: Faust agents, their state, order, metrics and health."""

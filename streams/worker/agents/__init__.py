@@ -1,0 +1,10 @@
+"""The three agents' work: ingest (records → events), detect (events → signals), triage (signals → alerts).
+
+Each is one shard's, knows neither Kafka's consumer nor its producer, and runs on the frame in `streams.worker.stage`.
+"""
+
+from streams.worker.agents.detect import Detect
+from streams.worker.agents.ingest import FAULT_HEADER, POSITION_HEADER, Ingest
+from streams.worker.agents.triage import Triage
+
+__all__ = ["FAULT_HEADER", "POSITION_HEADER", "Detect", "Ingest", "Triage"]

@@ -1,0 +1,177 @@
+"""Detect: a shard's events are applied to their identities' profiles, and become signals."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from detector.event import AccessEvent
+from detector.identity.detect import Detection
+from detector.settings import Indicator, Settings
+from detector.signal import Signal
+from streams.kafka import messages as wire
+from streams.kafka.messages import (
+    HEARTBEAT_SECONDS,
+    NOTHING_KNOWN,
+    REPEAT_SECONDS,
+    SignalsMessage,
+    partition_of,
+)
+from streams.kafka.topics import TopicNames
+from streams.worker.metrics import Metrics
+from streams.worker.ordering import Merge, Watermarks
+from streams.worker.producer import Output
+
+__all__ = ["Detect"]
+
+_WATERMARKS_KEY = b"\x00watermarks"
+"""Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
+
+
+class Detect:
+    """Apply events to their identities' profiles, each once, and send signals to their tenants' shards."""
+
+    def __init__(
+        self,
+        shard: int,
+        shards: int,
+        desks: int,
+        settings: Settings,
+        store: dict[bytes, bytes],
+        topics: TopicNames,
+        metrics: Metrics,
+        *,
+        keyed: bool,
+        merge_events: int,
+    ) -> None:
+        self._shard = shard
+        self._shards = shards
+        self._desks = desks
+        self._topics = topics
+        self._metrics = metrics
+        self._keyed = keyed
+        self._detection = Detection(settings, store, shard=shard)
+        self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
+        self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
+        self._store = store
+        self._figures = metrics.watch("detect", shard, store)
+        self._merge: Merge[tuple[AccessEvent, int, int, int | None, list[int]]] = Merge(merge_events)
+        self._received: dict[int, int] = {}
+        self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many events wait
+        self._settled = 0
+        self._signals: list[list[tuple[int, msgspec.Raw]]] = [[] for _ in range(desks)]
+        self._first_ms: list[int | None] = [None] * desks  # when the first record behind them arrived
+        self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * desks
+        metrics.watch_detection(shard, self._detection)
+
+    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
+        """Look for these indicators from now on, beside those that the settings hold."""
+        self._detection.watch_for(indicators)
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Apply a batch of packed events, or hold them until their turn if the input is not keyed."""
+        waiting = [0]
+        self._batches.append(waiting)
+        for record in records:
+            message, events = wire.decode_events(record.value)
+            source = message.source
+            arrived_ms = wire.arrival(record)
+            if self._keyed:
+                for offset, event in events:
+                    self._apply(event, source, offset, arrived_ms)
+            else:
+                newest = self._received.get(source, -1)
+                for offset, event in events:
+                    if offset > newest:  # else: sent twice, and waiting or applied already
+                        waiting[0] += 1
+                        self._merge.push(
+                            source,
+                            event.time_ms,
+                            event.event_id,
+                            (event, source, offset, arrived_ms, waiting),
+                        )
+                if events:
+                    self._received[source] = max(newest, events[-1][0])
+            watermark_ms = self._watermarks.update(
+                source, message.sources, message.watermark_ms, idle=message.idle, said_ms=record.timestamp
+            )
+            self._release(watermark_ms)
+            self._say(self._detection.advance(watermark_ms), arrived_ms)
+        self._figures.held, self._figures.early = self._merge.held, self._merge.overrun
+
+    def tick(self, position: int | None, *, caught_up: bool) -> None:
+        """Nothing depends on time passing here."""
+
+    def outputs(self) -> list[Output]:
+        """The signals by desk, and how far this shard is."""
+        result = []
+        now = monotonic()
+        watermark_ms = self._watermarks.value
+        for desk, signals in enumerate(self._signals):
+            told_at, told_ms = self._told[desk]
+            patience = HEARTBEAT_SECONDS / 4 if watermark_ms > told_ms else REPEAT_SECONDS
+            if not signals and now - told_at < patience:
+                continue
+            self._told[desk] = now, watermark_ms
+            parts = list(wire.packed(signals)) or [[]]
+            for index, part in enumerate(parts):
+                last = index == len(parts) - 1
+                message = SignalsMessage(
+                    shard=self._shard,
+                    shards=self._shards,
+                    watermark_ms=watermark_ms if last else NOTHING_KNOWN,
+                    signals=part,
+                )
+                headers = wire.arrived(self._first_ms[desk]) if part else ()
+                result.append(Output(self._topics.signals, desk, None, wire.encode(message), headers))
+            self._signals[desk] = []
+            self._first_ms[desk] = None
+        return result
+
+    def settled(self) -> int:
+        """The batches all of whose events have been applied."""
+        while self._batches and self._batches[0][0] == 0:
+            self._batches.popleft()
+            self._settled += 1
+        return self._settled
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The profiles changed, and how far each input partition is."""
+        changes = self._detection.changes()
+        watermarks = self._watermarks.encode()
+        if watermarks != self._store.get(_WATERMARKS_KEY):
+            changes[_WATERMARKS_KEY] = watermarks
+        return changes
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """They are durable."""
+        self._figures.saving(self._store, changes)
+        self._detection.saved(changes)
+
+    def _release(self, watermark_ms: int) -> None:
+        if self._merge.held:
+            everything = self._watermarks.all_idle
+            for event, source, offset, arrived_ms, waiting in self._merge.released(
+                watermark_ms, everything=everything
+            ):
+                self._apply(event, source, offset, arrived_ms)
+                waiting[0] -= 1
+
+    def _apply(self, event: AccessEvent, source: int, offset: int, arrived_ms: int | None) -> None:
+        signals = self._detection.observe(event, source, offset)
+        if signals:
+            self._say(signals, arrived_ms)
+
+    def _say(self, signals: list[Signal], arrived_ms: int | None) -> None:
+        for signal in signals:
+            self._metrics.signal(signal)
+            encoded = wire.encode_signal(signal)
+            desk = partition_of(signal.tenant, self._desks)
+            self._signals[desk].append((len(encoded), msgspec.Raw(encoded)))
+            first_ms = self._first_ms[desk]
+            if first_ms is None or (arrived_ms is not None and arrived_ms < first_ms):
+                self._first_ms[desk] = arrived_ms

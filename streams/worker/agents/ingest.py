@@ -1,0 +1,178 @@
+"""Ingest: a partition's records become events for their identities' shards."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from detector.adapters import Adapter, RecordError, believed
+from detector.event import AccessEvent
+from streams.files.reader import EVERY_ADAPTER, MAX_RECORD_BYTES, decode_record
+from streams.kafka import messages as wire
+from streams.kafka.messages import (
+    HEARTBEAT_SECONDS,
+    NOTHING_KNOWN,
+    REPEAT_SECONDS,
+    EventsMessage,
+    partition_of,
+)
+from streams.kafka.topics import TopicNames
+from streams.worker.metrics import Metrics
+from streams.worker.producer import Output
+
+__all__ = ["FAULT_HEADER", "POSITION_HEADER", "Ingest", "dead_letter"]
+
+POSITION_HEADER = "crmwatch-position"
+"""The Kafka header in which `publish` says where a record lay in a file."""
+FAULT_HEADER = "crmwatch-fault"
+"""The one in which it says what was found wrong with the record while reading the file."""
+UNTOLD_BATCHES = 32
+"""A shard is told early how far a partition is when so many batches cannot be acknowledged before."""
+
+
+class Ingest:
+    """Decode a partition's records: events go to their identities' shards, what cannot be read goes aside."""
+
+    def __init__(
+        self,
+        source: int,
+        sources: int,
+        shards: int,
+        topics: TopicNames,
+        metrics: Metrics,
+        idle_seconds: float,
+        adapters: Sequence[Adapter] = EVERY_ADAPTER,
+    ) -> None:
+        self._adapters = adapters
+        self._source = source
+        self._sources = sources
+        self._shards = shards
+        self._topics = topics
+        self._metrics = metrics
+        self._idle_seconds = idle_seconds
+        self._events: list[list[tuple[int, tuple[int, msgspec.Raw]]]] = [[] for _ in range(shards)]
+        self._letters: list[Output] = []
+        self._first_ms: int | None = None  # when the first record not yet handed over arrived
+        self._batches: deque[int] = deque()  # the watermark behind each batch not yet settled
+        self._settled = 0
+        self._watermark_ms = NOTHING_KNOWN
+        self._told: list[tuple[float, int, bool]] = [(0.0, NOTHING_KNOWN, False)] * shards
+        self._heard_at = monotonic()
+        self._idle = False
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Decode a batch."""
+        self._idle = False
+        self._heard_at = monotonic()
+        events = [self._decode(record) for record in records]
+        arrived_ms = [record.timestamp for record in records]
+        if self._first_ms is None and arrived_ms:
+            self._first_ms = arrived_ms[0]
+        read = [event for event in events if event is not None]
+        if len(read) < len(events):
+            arrived_ms = [came for came, event in zip(arrived_ms, events, strict=True) if event is not None]
+        self._metrics.events(read, arrived_ms)
+        self._batches.append(self._watermark_ms)
+
+    def tick(self, position: int | None, *, caught_up: bool) -> None:
+        """See whether the partition has gone quiet."""
+        self._idle = caught_up and monotonic() - self._heard_at >= self._idle_seconds
+
+    def outputs(self) -> list[Output]:
+        """The events by shard, and to shards that got none for a while how far this partition is."""
+        letters, self._letters = self._letters, []
+        now = monotonic()
+        arrived, self._first_ms = wire.arrived(self._first_ms), None
+        for shard, events in enumerate(self._events):
+            if not events and not self._is_news(shard, now):
+                continue
+            self._told[shard] = now, self._watermark_ms, self._idle
+            parts = list(wire.packed(events)) or [[]]
+            for index, part in enumerate(parts):
+                last = index == len(parts) - 1  # only then all up to the watermark is there
+                message = EventsMessage(
+                    source=self._source,
+                    sources=self._sources,
+                    watermark_ms=self._watermark_ms if last else NOTHING_KNOWN,
+                    idle=self._idle,
+                    events=part,
+                )
+                headers = arrived if part else ()
+                letters.append(Output(self._topics.events, shard, None, wire.encode(message), headers))
+            self._events[shard] = []
+        return letters
+
+    def settled(self) -> int:
+        """The batches whose watermark every shard has been told: a successor would not know it."""
+        told_ms = min(watermark_ms for _, watermark_ms, _ in self._told)
+        while self._batches and self._batches[0] <= told_ms:
+            self._batches.popleft()
+            self._settled += 1
+        return self._settled
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """None."""
+        return {}
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """Nothing to do."""
+
+    def _is_news(self, shard: int, now: float) -> bool:
+        told_at, watermark_ms, idle = self._told[shard]
+        if idle != self._idle:  # above all: to have woken up
+            return True
+        behind = watermark_ms != self._watermark_ms
+        if behind and len(self._batches) >= UNTOLD_BATCHES:
+            return True
+        patience = HEARTBEAT_SECONDS if behind else REPEAT_SECONDS
+        return now - told_at >= patience
+
+    def _decode(self, record: Any) -> AccessEvent | None:
+        origin, fault = None, ""
+        for name, value in record.headers:
+            if name == POSITION_HEADER:
+                origin = _text(value)
+            elif name == FAULT_HEADER:
+                fault = _text(value)
+        try:
+            event = decode_record(
+                record.value or b"", _position(record) if origin is None else origin, fault, self._adapters
+            )
+            believed(event, record.timestamp)
+        except RecordError as error:
+            position = _position(record)
+            self._metrics.dead_letter(error)
+            self._letters.append(dead_letter(self._topics.deadletters, position, record.value, error))
+            return None
+        if event.time_ms > self._watermark_ms:
+            self._watermark_ms = event.time_ms
+        encoded = wire.encode_event(event)
+        shard = partition_of(event.identity, self._shards)
+        self._events[shard].append((len(encoded), (record.offset, msgspec.Raw(encoded))))
+        return event
+
+
+def _position(record: Any) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def dead_letter(topic: str, position: str, record: bytes | None, error: RecordError) -> Output:
+    """A record that could not be read, with where it lay and why, keyed by its position."""
+    body = {
+        "position": position,
+        "origin": error.position,
+        "adapter": error.adapter,
+        "reason": error.reason,
+        "detail": error.detail,
+        "record": (record or b"")[:MAX_RECORD_BYTES],
+        "record_bytes": len(record or b""),
+    }
+    return Output(topic, None, position.encode(), msgspec.json.encode(body))
+
+
+def _text(header: bytes | None) -> str:
+    return (header or b"")[:1024].decode("utf-8", "replace")

@@ -1,0 +1,138 @@
+"""Triage: a desk's signals are judged once the days they rest on are closed, and become alerts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from time import monotonic, time
+from typing import Any
+
+import msgspec
+
+from detector.alert.ocsf import Activity, Alert
+from detector.feedback import Feedback
+from detector.settings import Settings
+from detector.signal import Signal
+from detector.triage.triage import Desk, settled_at
+from streams.kafka import messages as wire
+from streams.kafka.topics import TopicNames
+from streams.worker.metrics import Metrics
+from streams.worker.ordering import Watermarks
+from streams.worker.producer import Output
+from streams.worker.signal_buffer import Hold
+
+__all__ = ["Triage"]
+
+HELD_SIGNALS = 200_000
+"""More signals than this are not held for a day to close: the first are judged provisionally."""
+
+
+class Triage:
+    """Judge signals once the days they rest on are closed, and publish alerts."""
+
+    def __init__(
+        self,
+        desk: int,
+        settings: Settings,
+        store: dict[bytes, bytes],
+        topics: TopicNames,
+        metrics: Metrics,
+        hold_seconds: float,
+    ) -> None:
+        self._topics = topics
+        self._metrics = metrics
+        self._hold_seconds = hold_seconds
+        self._store = store
+        self._figures = metrics.watch("triage", desk, store)
+        self._desk = Desk(settings, store)
+        self._desk.restore(list(store))
+        self._watermarks = Watermarks()
+        self._hold: Hold[tuple[list[int], int | None]] = Hold()
+        self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many signals wait
+        self._settled = 0
+        self._alerts: list[Alert] = []
+        self._delays: list[tuple[int, int]] = []  # of alerts not handed over: event time, arrival
+        metrics.watch_desk(desk, self._desk)
+
+    def honour(self, feedback: Sequence[Feedback]) -> None:
+        """Decide with this feedback from now on, and with what the settings hold."""
+        self._desk.honour(feedback)
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""
+        waiting = [0]
+        self._batches.append(waiting)
+        now = monotonic()
+        for record in records:
+            message, signals = wire.decode_signals(record.value)
+            arrived_ms = wire.arrival(record)
+            for signal in signals:
+                threshold_ms = self._hold.threshold(signal, settled_at(signal.time_ms))
+                if threshold_ms <= self._desk.watermark_ms:
+                    self._publish(self._desk.judge(signal), arrived_ms)
+                else:
+                    self._hold.add(signal, threshold_ms, now, (waiting, arrived_ms))
+                    waiting[0] += 1
+            watermark_ms = self._watermarks.update(
+                message.shard, message.shards, message.watermark_ms, idle=False, said_ms=record.timestamp
+            )
+            for threshold_ms, group in self._hold.released(watermark_ms):
+                self._publish(self._desk.advance(threshold_ms), arrived_ms)
+                self._judge(group, provisional=False)
+            self._publish(self._desk.advance(watermark_ms), arrived_ms)
+        self._figures.held = self._hold.held
+
+    def tick(self, position: int | None, *, caught_up: bool) -> None:
+        """Judge provisionally what has been held too long, or what is too much to hold."""
+        patience = 0.0 if self._hold.held > HELD_SIGNALS else self._hold_seconds
+        before = monotonic() - patience
+        while group := self._hold.overdue(before):
+            self._judge(group, provisional=True)
+            self._figures.early += len(group)
+            self._figures.held = self._hold.held
+
+    def outputs(self) -> list[Output]:
+        """The alerts."""
+        alerts, self._alerts = self._alerts, []
+        now_ms = round(time() * 1000)
+        for event_ms, arrived_ms in self._delays:
+            self._metrics.delay(event_ms, arrived_ms, now_ms)
+        self._delays = []
+        return [
+            Output(
+                self._topics.alerts,
+                None,
+                alert.uid.encode(),
+                alert.body,
+                (("crmwatch-positions", msgspec.json.encode(alert.positions)),),
+            )
+            for alert in alerts
+        ]
+
+    def settled(self) -> int:
+        """The batches all of whose signals have been judged."""
+        while self._batches and self._batches[0][0] == 0:
+            self._batches.popleft()
+            self._settled += 1
+        return self._settled
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """The incidents and the population's figures that changed."""
+        return self._desk.changes()
+
+    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+        """They are durable."""
+        self._figures.saving(self._store, changes)
+        self._desk.saved(changes)
+
+    def _judge(self, group: list[tuple[Signal, tuple[list[int], int | None]]], *, provisional: bool) -> None:
+        for signal, (waiting, arrived_ms) in group:
+            self._publish(self._desk.judge(signal, provisional=provisional), arrived_ms)
+            waiting[0] -= 1
+
+    def _publish(self, alerts: list[Alert], arrived_ms: int | None) -> None:
+        for alert in alerts:
+            self._metrics.alert(alert)
+            if arrived_ms is not None and alert.activity is not Activity.CLOSE:  # to close takes its time
+                self._delays.append((alert.time_ms, arrived_ms))
+        self._alerts += alerts

@@ -1,0 +1,364 @@
+"""The worker: a Faust app with the three agents on one frame, their state, its pulse and its endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from time import monotonic, time
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from detector.adapters import Adapter
+from detector.feedback import Decisions
+from streams.config import Config
+from streams.kafka.connection import arguments, credentials
+from streams.worker.agents import Detect, Ingest, Triage
+from streams.worker.changelog import restore
+from streams.worker.consumer import BatchedApp
+from streams.worker.health_endpoint import Endpoint
+from streams.worker.metrics import Metrics
+from streams.worker.operator_inputs import Reference
+from streams.worker.producer import MAX_MESSAGE_BYTES, Producer
+from streams.worker.stage import Stage, Work
+from streams.worker.watchdog import Place, Pulse, Watchdog, end_process
+
+__all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 8.0
+"""A stop that takes longer ends at once: a supervisor would insist soon, and what is durable stays so."""
+COMMIT_SECONDS = 3.0
+
+
+class _App(BatchedApp):
+    """The Faust app; it starts and stops what is the worker's own around its own."""
+
+    logger = logging.getLogger("faust.app")  # so that what Faust says is not taken for ours
+    worker: Worker
+
+    def _create_directories(self) -> None:
+        """None: there are no tables, and a worker may be started where it must not write."""
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        await self.worker.start()
+
+    async def on_stop(self) -> None:
+        try:
+            await self.worker.finish()
+            await super().on_stop()
+            await self.worker.close()
+        except Exception as error:  # noqa: BLE001 - else Faust would wait for what never comes
+            self.worker.fatal("stopping failed", error)
+
+
+class Worker:
+    """One worker process's parts; `run` runs it until it is told to stop."""
+
+    def __init__(self, config: Config, partitions: Mapping[str, int], registry: CollectorRegistry) -> None:
+        """`partitions` is how many each access topic has."""
+        self.config = config
+        self.partitions = partitions
+        self.metrics = Metrics(registry)
+        settings = config.worker
+        self.pulse = Pulse(settings.patience_seconds, settings.hold_seconds, settings.session_seconds)
+        self.watchdog = Watchdog(self.pulse)
+        self.endpoint = Endpoint(
+            settings.metrics_host,
+            settings.metrics_port,
+            registry,
+            live=self.pulse.trouble,
+            ready=self.pulse.unready,
+        )
+        self._beating: asyncio.Task[None] | None = None
+        self._stopping_at: float | None = None
+        self._assigned_at: float | None = None
+        self._restored_keys = 0
+        self._finished = False
+        self._connection = arguments(settings.bootstrap, config.kafka)
+        self.producer = Producer(**self._connection)
+        self.reference = Reference(
+            config.topics,
+            on_change=self._refer,
+            on_error=self.metrics.dead_letter,
+            fatal=self.fatal,
+            connection=self._connection,
+        )
+        self.app = self._new_app()
+        self.stages = self._new_stages()
+        self._connect()
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT, then finish what is in hand. Exits the process."""
+        self.endpoint.start()
+        # Nearly all that lives here lives long and has no cycles: look for garbage cycles seldom.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 20)
+        worker = faust.Worker(self.app, override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.spinner = None  # it would move the cursor
+        worker.execute_from_commandline()
+
+    def _new_app(self) -> Any:
+        config = self.config
+        settings = config.worker
+        session = settings.session_seconds
+        app = _App(
+            config.topics.app_id,
+            broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+            broker_credentials=credentials(config.kafka),
+            store="memory://",
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+            consumer_group_instance_id=settings.instance,
+            broker_max_poll_records=8000,
+            broker_session_timeout=session,
+            broker_heartbeat_interval=session / 5,
+            broker_request_timeout=max(40.0, session * 2),
+            broker_commit_interval=0.5,
+            stream_buffer_maxsize=16,
+            stream_recovery_delay=0.0,
+            stream_wait_empty=False,
+            table_standby_replicas=0,  # there are no tables; with standbys, Faust leaves some workers without work
+            web_enabled=False,
+            reply_create_topic=False,
+        )
+        app.worker = self
+        topics = config.topics
+        app.batched_topics = frozenset((*self.partitions, topics.events, topics.signals))
+        return app
+
+    def _new_stages(self) -> list[Stage]:
+        config, topics = self.config, self.config.topics
+        settings = config.worker
+        count = self.partitions[topics.access]
+        sources = sum(self.partitions.values())
+
+        def ingest(
+            first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
+        ) -> Work:
+            source = first + partition
+            return Ingest(source, sources, count, topics, self.metrics, settings.idle_seconds, adapters)
+
+        def detect(partition: int, store: dict[bytes, bytes]) -> Work:
+            work = Detect(
+                partition,
+                count,
+                count,
+                config.detector,
+                store,
+                topics,
+                self.metrics,
+                keyed=settings.keyed,
+                merge_events=settings.merge_events,
+            )
+            work.watch_for(self.reference.indicators)
+            return work
+
+        def triage(partition: int, store: dict[bytes, bytes]) -> Work:
+            work = Triage(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
+            work.honour(self.reference.feedback)
+            return work
+
+        stages = []
+        first = 0
+        for topic, adapters in config.access_topics.items():
+            name = "ingest" if topic == topics.access else f"ingest_{topic}"
+            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None))
+            first += self.partitions[topic]
+        return [
+            *stages,
+            self._stage("detect", topics.events, detect, topics.profiles_changelog),
+            self._stage("triage", topics.signals, triage, topics.incidents_changelog),
+        ]
+
+    def _stage(self, name: str, topic: str, work: Any, changelog: str | None) -> Stage:
+        return Stage(
+            name,
+            topic,
+            app=self.app,
+            producer=self.producer,
+            work=work,
+            restore=self._restore,
+            tp=lambda partition: TP(topic, partition),
+            fatal=self.fatal,
+            metrics=self.metrics,
+            changelog=changelog,
+            save_seconds=self.config.worker.save_seconds,
+        )
+
+    async def _restore(self, topic: str, partition: int) -> dict[bytes, bytes]:
+        store = await restore(topic, partition, **self._connection)
+        self._restored_keys += len(store)
+        return store
+
+    def _connect(self) -> None:
+        app = self.app
+        for stage in self.stages:
+            channel = app.topic(stage.topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+            app.agent(channel, name=stage.name, concurrency=1)(self._body(stage))
+
+        async def revoked(app: Any, revoked: Any, **_: Any) -> None:
+            if self._stopping_at is None:
+                self.pulse.not_ready = "partitions are being given out anew"
+            if any(stage.shards for stage in self.stages):
+                log.info("revoked", extra={"partitions": _listed(revoked)})
+            self._assigned_at = None
+            for stage in self.stages:
+                stage.drop()
+            self.metrics.watch_none()
+
+        async def recovered(app: Any, **_: Any) -> None:
+            if self._stopping_at is not None:
+                return
+            assigned = app.consumer.assignment()
+            self.metrics.rebalances += 1
+            log.info("assigned", extra={"partitions": _listed(assigned)})
+            self.pulse.not_ready = "state is being recovered"
+            self._restored_keys = 0
+            for stage in self.stages:
+                stage.open(sorted(tp.partition for tp in assigned if tp.topic == stage.topic))
+            self._assigned_at = monotonic()
+
+        self._handlers = (revoked, recovered)  # Faust's signals hold them weakly
+        app.on_partitions_revoked.connect(revoked)
+        app.on_rebalance_complete.connect(recovered)
+
+    def _refer(self) -> None:
+        """Decide from now on with what operators have said and what is known to be bad."""
+        self._count_down()
+        for stage in self.stages:
+            for work in stage.works:
+                if isinstance(work, Detect):
+                    work.watch_for(self.reference.indicators)
+                elif isinstance(work, Triage):
+                    work.honour(self.reference.feedback)
+
+    def _count_down(self) -> None:
+        """Export by when authorities must be notified."""
+        said = (*self.config.triage.feedback, *self.reference.feedback)
+        self.metrics.deadlines_ms = Decisions(said).deadlines_ms()
+
+    async def start(self) -> None:
+        """Begin, before anything is consumed; without brokers the process ends, to be started again."""
+        try:
+            await self.producer.start()
+            await self.reference.start()
+        except KafkaError as error:  # they were there a moment ago
+            self.fatal("starting failed", error)
+        self._count_down()
+        self.watchdog.start()
+        self._beating = asyncio.create_task(self._beat(), name="pulse")
+
+    async def finish(self) -> None:
+        """Bring what is in hand to a durable end, before the consumer's last commit."""
+        log.info("stopping")
+        self._stopping_at = monotonic()
+        self.pulse.not_ready = "stopping"
+        self.watchdog.stop()
+        deadline = threading.Timer(STOP_SECONDS, self._overdue)
+        deadline.daemon = True
+        deadline.start()
+        await asyncio.gather(*(stage.finish() for stage in self.stages))
+        self._finished = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.app.consumer.commit(), COMMIT_SECONDS)
+
+    def _overdue(self) -> None:
+        if self._finished:  # the Kafka client now and then waits for its group when others leave as well
+            end_process("all is saved, but the group could not be left in time", 0)
+        end_process("what is in hand could not be saved in time")
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._beating is not None:  # None if it was not begun
+            self._beating.cancel()
+        await self.reference.stop()
+        await self.producer.stop()
+        self.endpoint.stop()
+        log.info("stopped", extra={"seconds": round(monotonic() - (self._stopping_at or monotonic()), 3)})
+
+    def _body(self, stage: Stage) -> Any:
+        async def body(stream: Any) -> None:
+            await stage.run(stream)
+
+        body.__name__ = body.__qualname__ = stage.name  # what Faust calls the agent in its log
+        return body
+
+    async def _beat(self) -> None:
+        session = self.config.worker.session_seconds
+        try:
+            while True:
+                gap = monotonic() - self.pulse.beat_at
+                if gap > session and self.pulse.not_ready is None:
+                    end_process(
+                        f"the process stood still for {gap:.0f} s, longer than its session with the brokers"
+                    )
+                self._see_to_recovery()
+                places = self._places() if self.pulse.not_ready is None else {}
+                self.pulse.beat({f"{topic}/{number}": place for (topic, number), place in places.items()})
+                self.metrics.lag = {tp: place.lag for tp, place in places.items() if place.lag is not None}
+                self.metrics.committed_at = time() - (monotonic() - self.pulse.slowest_at)
+                await asyncio.sleep(0.5)
+        except Exception as error:  # noqa: BLE001 - without a pulse nobody would know what goes wrong
+            self.fatal("watching over the partitions failed", error)
+
+    def _see_to_recovery(self) -> None:
+        if self.pulse.not_ready is None or self._assigned_at is None or self._stopping_at is not None:
+            return
+        shards = [shard for stage in self.stages for shard in stage.shards.values()]
+        restored = sum(shard.restored for shard in shards)
+        if restored < len(shards):
+            self.pulse.not_ready = f"state is being recovered: {restored} of {len(shards)} partitions are"
+            return
+        self.pulse.not_ready = None
+        seconds = round(monotonic() - self._assigned_at, 3)
+        log.info(
+            "recovered", extra={"partitions": len(shards), "keys": self._restored_keys, "seconds": seconds}
+        )
+
+    def _places(self) -> dict[tuple[str, int], Place]:
+        consumer = self.app.consumer
+        stages = {stage.topic: stage for stage in self.stages}
+        patience = self.config.worker.patience_seconds
+        places = {}
+        for tp in consumer.assignment():
+            if tp.topic not in stages:
+                continue
+            shard = stages[tp.topic].shards.get(tp.partition)
+            committed = consumer.committed(tp)
+            at_work = shard is not None and monotonic() - shard.saved_at < patience
+            places[tp.topic, tp.partition] = Place(
+                committed=committed,
+                lag=consumer.backlog(tp),
+                read=committed if shard is None or shard.next_offset is None else shard.next_offset,
+                held=shard is not None and at_work and bool(shard.unacked),
+                told=consumer.told(tp),
+            )
+        return places
+
+    def fatal(self, what: str, error: BaseException) -> None:
+        """End the process for something that was not expected."""
+        log.error("%s: %r", what, error, exc_info=error)
+        end_process(f"{what}: {type(error).__name__}: {error}")
+
+
+def _listed(partitions: Iterable[TP]) -> str:
+    """Partitions in few words: ``crm.access/0,1 crmwatch.events/0``."""
+    numbers = defaultdict(list)
+    for tp in partitions:
+        numbers[tp.topic].append(tp.partition)
+    return " ".join(f"{topic}/{','.join(map(str, sorted(numbers[topic])))}" for topic in sorted(numbers))

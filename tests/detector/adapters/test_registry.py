@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from detector.adapters import ADAPTERS, AUTO, RecordError, choose, decode, recognise
+from detector.event import AccessEvent, ActorKind, Operation, Origin
+
+ELF = b'{"EVENT_TYPE":"Login","TIMESTAMP":"20250321100439.747","ORGANIZATION_ID":"00D1","USER_ID":"0051"}'
+UAL = (
+    b'{"CreationTime":"2026-03-03T09:00:00","Id":"a","RecordType":15,"Operation":"UserLoggedIn",'
+    b'"UserId":"ann@skyward.example.com"}'
+)
+
+
+class Echo:
+    """An adapter that takes every record for its own and says who it is."""
+
+    sign = "anything at all"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def recognises(self, record: bytes) -> bool:
+        """Whether there is anything in it."""
+        return bool(record)
+
+    def decode(self, record: bytes, position: str) -> AccessEvent:
+        """The same event each time."""
+        return AccessEvent(
+            1_772_528_477_000,
+            "e",
+            "t",
+            "a",
+            ActorKind.HUMAN,
+            Operation.OTHER,
+            origin=Origin(self.name, position),
+        )
+
+
+def test_every_adapter_is_found_under_its_name() -> None:
+    """The formats in the package are all there, none twice, and each says what it is told by."""
+    assert set(ADAPTERS) == {
+        "combined_log", "dynamics_ual", "hubspot", "ocsf", "salesforce_elf", "salesforce_rtem",
+        "salesforce_setup", "zendesk",
+    }  # fmt: skip
+    assert all(adapter.name == name for name, adapter in ADAPTERS.items())
+    assert AUTO not in ADAPTERS
+
+
+def test_a_record_is_read_by_the_adapter_that_recognises_it() -> None:
+    """And one that none recognises is refused for that reason."""
+    assert decode(ELF, "a:1").origin == Origin("salesforce_elf", "a:1")
+    assert decode(UAL, "a:2").origin == Origin("dynamics_ual", "a:2")
+    assert recognise(b"{}") is None
+    with pytest.raises(RecordError) as caught:
+        decode(b"{}", "a:3")
+    assert (caught.value.adapter, caught.value.reason) == ("", "unknown_format")
+
+
+def test_an_adapter_alone_has_been_chosen() -> None:
+    """It reads what it would not recognise, or refuses it in its own name."""
+    [elf] = choose("salesforce_elf")
+    bare = ELF.replace(b'"TIMESTAMP"', b'"TIMESTAMP_DERIVED"').replace(
+        b"20250321100439.747", b"2025-03-21T10:04:39Z"
+    )
+    assert not elf.recognises(bare)
+    assert decode(bare, "a:1", [elf]).origin.adapter == "salesforce_elf"
+    with pytest.raises(RecordError) as caught:
+        decode(UAL, "a:2", [elf])
+    assert (caught.value.adapter, caught.value.reason) == ("salesforce_elf", "missing_field")
+
+
+def test_auto_is_every_adapter_and_an_operators_own_come_first() -> None:
+    """What an operator has described takes the record from one that is built in; the others stay."""
+    own = Echo("crm")
+    assert choose(AUTO) == tuple(ADAPTERS.values())
+    assert choose(AUTO, [own]) == (own, *ADAPTERS.values())
+    assert decode(ELF, "a:1", choose(AUTO, [own])).origin.adapter == "crm"
+    assert choose("crm", [own]) == (own,)
+
+
+def test_an_operators_own_may_replace_one_that_is_built_in() -> None:
+    """Under its name only the operator's is left."""
+    own = Echo("salesforce_elf")
+    assert choose("salesforce_elf", [own]) == (own,)
+    assert choose(AUTO, [own]) == (own, *(one for name, one in ADAPTERS.items() if name != "salesforce_elf"))
+
+
+def test_a_format_that_there_is_not_is_named_with_the_closest() -> None:
+    """Or with all of them, where none is close."""
+    with pytest.raises(ValueError, match=r"^there is no format autp; did you mean auto\?$"):
+        choose("autp")
+    with pytest.raises(
+        ValueError, match=r"^there is no format xyzzy; there are auto, .*salesforce_rtem.*, mine$"
+    ):
+        choose("xyzzy", [Echo("mine")])
+
+
+def test_every_format_is_described() -> None:
+    """In the list of what it is told by, and in a section of its own."""
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## `(\w+)`$", page, flags=re.MULTILINE)) == set(ADAPTERS)
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == set(ADAPTERS)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (b"hello", "no adapter recognises b'hello'"),
+        ("é".encode() * 100, f"no adapter recognises {('é' * 30).encode()!r}"),
+        (b"a\xff" * 1000, "no adapter recognises 2,000 bytes that are no text in UTF-8"),
+    ],
+)
+def test_an_unknown_record_is_quoted_only_if_it_is_text(record: bytes, said: str) -> None:
+    """Its first bytes tell what it is; of anything else that it is no text."""
+    with pytest.raises(RecordError) as caught:
+        decode(record, "f:1")
+    assert (caught.value.reason, caught.value.detail) == ("unknown_format", said)

@@ -1,0 +1,531 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detector.catalogue import Category
+from detector.event import AccessEvent, ActorKind, Counting, Operation, Origin
+from detector.fleet.tenant import TICK_MS
+from detector.identity import profile as profile_of
+from detector.identity.detect import TALLIES_KEY, Detection
+from detector.identity.ledger import OPEN_OPERATIONS
+from detector.identity.profile import ProfileError
+from detector.settings import DetectionSettings, Indicator, Settings
+from detector.signal import Signal, SignalKind
+from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+
+# Quick to speak, so that few events say much.
+TALKATIVE = Settings(
+    detection=DetectionSettings(
+        bound_deviations=0.2,
+        prior_rows_hour=5,
+        prior_rows_day=10,
+        cold_days=1,
+        indicators={"192.0.2.0/24": Indicator(name="a list")},
+    )
+)
+FORGETFUL = msgspec.structs.replace(
+    TALKATIVE, detection=msgspec.structs.replace(TALKATIVE.detection, forget_days=2)
+)
+LATE = (0, 0, 0, 600_000, 2 * HOUR_MS, 2 * DAY_MS)
+OPERATIONS = (
+    Operation.QUERY,
+    Operation.QUERY,
+    Operation.REPORT,
+    Operation.COUNT,
+    Operation.EXPORT_DELETE,
+    Operation.VENDOR_FINDING,
+)
+Store = dict[bytes, bytes]
+
+
+@st.composite
+def streams(draw: st.DrawFn, late: tuple[int, ...] = (0,), most_days: int = 1) -> list[AccessEvent]:
+    """Some days of three identities with jobs, pauses and different kinds of access, each `late` by one of these."""
+    time_ms = START_MS
+    events = []
+    for number in range(draw(st.integers(1, 25))):
+        time_ms += draw(
+            st.sampled_from([0, 1, 60_000, HOUR_MS // 2, HOUR_MS, 5 * HOUR_MS, most_days * DAY_MS])
+        )
+        events.append(
+            event(
+                number,
+                time_ms=time_ms - draw(st.sampled_from(late)),
+                actor=draw(st.sampled_from(["a", "b", "c"])),
+                rows=draw(st.sampled_from([None, 1, 20, 300, 5000])),
+                actor_kind=draw(st.sampled_from([ActorKind.HUMAN, ActorKind.INTEGRATION])),
+                operation=draw(st.sampled_from(OPERATIONS)),
+                objects=draw(st.sampled_from([("Case",), ("User",), ("Contact", "Case"), ()])),
+                ip=draw(st.sampled_from([None, "203.0.113.9", "198.51.100.7", "192.0.2.1"])),
+                user_agent=draw(st.sampled_from([None, "sync/1", "curl/8"])),
+                country=draw(st.sampled_from([None, "DE"])),
+                counting=draw(st.sampled_from([Counting.EACH, Counting.MAXIMUM])),
+                operation_id=draw(st.sampled_from([None, "j"])),
+            )
+        )
+    return events
+
+
+def end_of(events: Sequence[AccessEvent]) -> int:
+    """An event time at which every day of theirs has closed."""
+    return max(each.time_ms for each in events) + 3 * DAY_MS
+
+
+def by_identity(signals: Sequence[Signal]) -> dict[str, list[bytes]]:
+    """What has been said of each identity, in order."""
+    said = defaultdict(list)
+    for found in signals:
+        said[found.identity].append(msgspec.msgpack.encode(found))
+    return dict(said)
+
+
+def without_offsets(encoded: bytes) -> bytes:
+    """A profile but for how far its sources are."""
+    profile = profile_of.decode(encoded)
+    profile.applied = {}
+    return profile_of.encode(profile)
+
+
+def profiles_of(store: Store) -> Store:
+    """A store's profiles, without the tallies beside them."""
+    return {key: value for key, value in store.items() if key != TALLIES_KEY}
+
+
+def save(detection: Detection) -> None:
+    """Put what has changed into the store."""
+    detection.saved(detection.changes())
+
+
+@pytest.fixture(params=["room", "no room"])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both with room for all and with so little that days close before their time and much is given up."""
+    if request.param == "no room":
+        monkeypatch.setattr(profile_of, "MAX_OPEN_DAYS", 1)
+        monkeypatch.setattr(profile_of, "MAX_BYTES", 1400)
+        monkeypatch.setattr(profile_of, "ROOMY_BYTES", 900)
+
+
+def run(events: Sequence[AccessEvent], given: Settings = TALKATIVE) -> tuple[dict[str, list[bytes]], Store]:
+    """What is said of events when nothing happens in between, all days closed at the end; and the profiles."""
+    store: Store = {}
+    detection = Detection(given, store)
+    signals = [found for n, each in enumerate(events) for found in detection.observe(each, 0, n)]
+    signals += detection.advance(end_of(events))
+    save(detection)
+    return by_identity(signals), profiles_of(store)
+
+
+@given(streams(late=LATE), st.data())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_when_time_is_told_changes_nothing(
+    room: None, events: list[AccessEvent], data: st.DataObject
+) -> None:
+    """`advance` at any moments between events, up to what is known, changes neither what is said nor the profiles."""
+    expected, profiles = run(events)
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    signals = []
+    for number, each in enumerate(events):
+        known_ms = min(later.time_ms for later in events[number:])
+        for early_ms in sorted(data.draw(st.lists(st.integers(0, DAY_MS), max_size=3)), reverse=True):
+            watermark_ms = known_ms - early_ms
+            signals += detection.advance(watermark_ms)
+        signals += detection.observe(each, 0, number)
+    signals += detection.advance(end_of(events))
+    save(detection)
+    assert by_identity(signals) == expected
+    assert profiles_of(store) == profiles
+
+
+@given(streams(), st.data())
+@settings(max_examples=40, deadline=None)
+def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
+    """What is said of an identity does not depend on how others' events lie between its own."""
+    expected, profiles = run(events)
+    queues = defaultdict(list)
+    for each in events:
+        queues[each.actor].append(each)
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    signals = []
+    number = 0
+    while queues:
+        actor = data.draw(st.sampled_from(sorted(queues)))
+        signals += detection.observe(queues[actor].pop(0))
+        number += 1
+        if not queues[actor]:
+            del queues[actor]
+    signals += detection.advance(end_of(events))
+    save(detection)
+    assert by_identity(signals) == expected
+    assert {key: without_offsets(value) for key, value in profiles_of(store).items()} == {
+        key: without_offsets(value) for key, value in profiles.items()
+    }
+
+
+@given(streams(late=LATE), st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: st.DataObject) -> None:
+    """With hardly any profile kept decoded, and saved at any moments, the same is said and stored."""
+    expected, profiles = run(events)
+    store: Store = {}
+    detection = Detection(TALKATIVE, store, live_profiles=data.draw(st.integers(0, 2)))
+    signals = []
+    for number, each in enumerate(events):
+        signals += detection.observe(each, 0, number)
+        if data.draw(st.booleans()):
+            save(detection)
+            assert detection.live <= 2
+            assert detection.dirty == 0
+        if data.draw(st.booleans()):
+            signals += detection.advance(
+                min((later.time_ms for later in events[number + 1 :]), default=START_MS)
+            )
+    signals += detection.advance(end_of(events))
+    save(detection)
+    assert by_identity(signals) == expected
+    assert profiles_of(store) == profiles
+    assert all(profile_of.decode(value).open_days == [] for value in profiles_of(store).values())
+
+
+@given(streams(), st.data())
+@settings(max_examples=50, deadline=None)
+def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.DataObject) -> None:
+    """Killed at any event, begun anew from what was saved, records delivered again from any point before: numbers
+    tell what was said twice, nothing else was, and all of it was said."""
+    expected, profiles = run(events)
+    durable: Store = {}
+    saved_to = 0  # records before this one are in the durable profiles
+    said: dict[tuple[str, int], bytes] = {}
+
+    def tell(signals: Sequence[Signal]) -> None:
+        for found in signals:
+            encoded = msgspec.msgpack.encode(found)
+            assert said.setdefault((found.identity, found.sequence), encoded) == encoded
+
+    for _ in range(data.draw(st.integers(0, 3))):
+        store = dict(durable)
+        detection = Detection(TALKATIVE, store)
+        detection.restore(list(store))
+        begin = data.draw(st.integers(0, saved_to))
+        stop = data.draw(st.integers(begin, len(events)))
+        for number in range(begin, stop):
+            tell(detection.observe(events[number], 0, number))
+            if number >= saved_to and data.draw(st.booleans()):
+                tell(detection.advance(events[number].time_ms))
+            if number >= saved_to and data.draw(st.booleans()):
+                save(detection)
+                durable, saved_to = dict(store), number + 1
+    store = dict(durable)
+    detection = Detection(TALKATIVE, store)
+    detection.restore(list(store))
+    for number in range(data.draw(st.integers(0, saved_to)), len(events)):
+        tell(detection.observe(events[number], 0, number))
+    tell(detection.advance(end_of(events)))
+    save(detection)
+    told: dict[str, list[bytes]] = defaultdict(list)
+    for identity, sequence in sorted(said):
+        told[identity].append(said[identity, sequence])
+    assert dict(told) == expected
+    assert profiles_of(store) == profiles
+
+
+def test_a_record_is_applied_once_per_source() -> None:
+    """Offsets at or before the last one of a source are skipped; sources do not know of one another's."""
+    detection = Detection(TALKATIVE, {})
+    assert detection.observe(event(1, rows=5000), 0, 7)
+    for offset in (7, 3):
+        assert detection.observe(event(2, rows=9000), 0, offset) == []
+    assert detection.skipped == 2
+    assert detection.observe(event(3, rows=9000), 1, 3)
+    assert detection.observe(event(4, rows=90_000), 0, 8)
+    assert detection.skipped == 2
+    assert detection.rows_left[("test", Category.CUSTOMER_SERVICE)] == 5000 + 9000 + 90_000
+
+
+def test_a_duplicate_is_counted_apart() -> None:
+    """The same event under another offset is no skipped record but a duplicate, and adds no rows."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, rows=50), 0, 1)
+    assert detection.observe(event(1, rows=50), 0, 2) == []
+    assert (detection.skipped, detection.duplicates) == (0, 1)
+    assert sum(detection.rows_left.values()) == 50
+
+
+def test_late_events_are_counted_and_still_judged() -> None:
+    """An event of a day that has closed is late, every one is counted, and too much is still said."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1))
+    detection.observe(event(2, time_ms=START_MS + DAY_MS + 60_000))
+    detection.observe(event(3, time_ms=START_MS + DAY_MS - 60_000))  # its day still waits
+    assert detection.late == {}
+    detection.observe(event(4, time_ms=START_MS + DAY_MS + HOUR_MS))
+    for number in (5, 6):
+        detection.observe(event(number, time_ms=START_MS + number))
+    assert detection.late == {"test": 2}
+    told = detection.observe(event(7, rows=10**6))
+    assert {found.kind for found in told} == {SignalKind.CROSSED}
+    assert {found.detector for found in told} >= {"volume", "export"}
+    assert detection.late == {"test": 3}
+    again = detection.observe(event(8, time_ms=START_MS + 2 * DAY_MS + HOUR_MS))
+    assert [found.day for found in again if found.kind is SignalKind.CLOSED] == [START_DAY + 1]
+
+
+def test_an_outlier_of_time_does_not_stop_the_clock() -> None:
+    """After one event from far ahead, ordinary ones are judged and their days close as ever."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, time_ms=START_MS + 3000 * DAY_MS))
+    detection.observe(event(2, rows=20))
+    told = detection.observe(event(3, time_ms=START_MS + DAY_MS + HOUR_MS))
+    assert {(found.kind, found.day) for found in told} == {(SignalKind.CLOSED, START_DAY)}
+    assert detection.late == {}
+
+
+def test_rows_are_told_by_the_gravest_category() -> None:
+    """Rows that left are counted under the most sensitive kind of record that their event names."""
+    detection = Detection(TALKATIVE, {})
+    detection.observe(event(1, rows=3, objects=("User", "Contact"), origin=Origin("elf", "x:1")))
+    detection.observe(event(2, rows=4, objects=("User",), origin=Origin("elf", "x:2")))
+    detection.observe(event(3, rows=5, objects=(), origin=Origin("rtem", "x:3")))
+    detection.observe(event(4, rows=None))
+    assert detection.rows_left == {
+        ("elf", Category.CONTACT): 3,
+        ("elf", Category.INTERNAL): 4,
+        ("rtem", Category.UNCLASSIFIED): 5,
+    }
+
+
+def test_a_tick_is_tallied_when_it_is_over() -> None:
+    """Of each tick that is over a tenant's personal rows are told, its rows by category and its events by source, once;
+    by the shard, and with a number that grows with time."""
+    detection = Detection(TALKATIVE, {}, shard=3)
+    detection.observe(event(1, rows=3))
+    detection.observe(event(2, rows=9, objects=("User",)))
+    detection.observe(event(3, rows=None, operation=Operation.LOGIN, actor="v"))
+    detection.observe(event(4, rows=7, time_ms=START_MS + TICK_MS, tenant="o"))
+    assert detection.advance(START_MS + TICK_MS - 1) == []
+    [told] = detection.advance(START_MS + TICK_MS)
+    assert (told.kind, told.tenant, told.rows) == (SignalKind.TALLY, "t", 3)
+    assert told.objects == {Category.CUSTOMER_SERVICE: 3, Category.INTERNAL: 9}
+    assert told.facts == {"test/login": 1.0, "test/query": 2.0}
+    assert (told.first_ms, told.time_ms) == (START_MS, START_MS + TICK_MS)
+    [other] = detection.advance(START_MS + 2 * TICK_MS)
+    assert (other.tenant, other.rows, other.facts) == ("o", 7, {"test/query": 1.0})
+    assert other.sequence == told.sequence + 1
+    assert told.identity != event().identity
+    assert detection.advance(START_MS + 9 * TICK_MS) == []
+
+
+def test_tallies_are_stored() -> None:
+    """A tick under way goes on after a restart where it was, and a duplicate is not tallied."""
+    store: Store = {}
+    first = Detection(TALKATIVE, store)
+    first.observe(event(1, rows=3), 0, 1)
+    first.observe(event(1, rows=3), 0, 2)
+    save(first)
+    second = Detection(TALKATIVE, store)
+    second.restore(list(store))
+    second.observe(event(1, rows=3), 0, 1)
+    second.observe(event(2, rows=4), 0, 3)
+    [told] = second.advance(START_MS + TICK_MS)
+    assert (told.rows, told.facts) == (7, {"test/query": 2.0})
+
+
+def test_those_who_have_gone_quiet_are_closed() -> None:
+    """A shard that is taken over closes the days in it, in the order of time, then identity; and only once."""
+    store: Store = {}
+    first = Detection(TALKATIVE, store)
+    quiet = "zyxwvutsrqponmlkjihgfedcb"
+    for number, actor in enumerate(f"a{quiet}"):
+        first.observe(event(number, actor=actor, time_ms=START_MS + (number == 0) * DAY_MS))
+    save(first)
+    second = Detection(TALKATIVE, store)
+    second.restore(list(store))
+    due = START_MS + DAY_MS + HOUR_MS
+    assert by_identity(second.advance(due - 1)).keys() == {"t/\x000"}
+    told = second.advance(START_MS + 5 * DAY_MS)
+    assert [(found.time_ms, found.actor) for found in told if found.kind is SignalKind.CLOSED] == [
+        *((due, actor) for actor in sorted(quiet)),
+        (due + DAY_MS, "a"),
+    ]
+    assert second.advance(START_MS + 9 * DAY_MS) == []
+
+
+def test_a_profile_that_cannot_be_read_is_an_error() -> None:
+    """Neither a restored shard nor an event goes on over a broken profile as if it were empty."""
+    store = {b"t/u": b"garbage"}
+    with pytest.raises(ProfileError):
+        Detection(TALKATIVE, store).restore([b"t/u"])
+    with pytest.raises(ProfileError):
+        Detection(TALKATIVE, store).observe(event(1))
+
+
+def test_times_all_over_the_years_are_scheduled() -> None:
+    """Thousands of different days to close are closed in order, each once, and so are the identities forgotten."""
+    detection = Detection(TALKATIVE, {})
+    days = 3000
+    for number in range(days):
+        day = number * 7919 % days
+        detection.observe(event(number, actor=f"u{number % 1500}", time_ms=START_MS + day * DAY_MS))
+    told = [found for found in detection.advance(START_MS + (days + 5) * DAY_MS) if found.actor[0] == "u"]
+    times = [found.time_ms for found in told]
+    assert times == sorted(times)
+    closed = [found for found in told if found.kind is SignalKind.CLOSED]
+    gone = [found.actor for found in told if found.kind is SignalKind.FORGOTTEN]
+    assert len({(found.actor, found.day) for found in closed}) == len(closed) > 1500
+    assert len(set(gone)) == len(gone) == len(told) - len(closed)
+    assert sum(detection.profiles.values()) == 1500 - len(gone) > 0
+    rest = [found for found in detection.advance(START_MS + 2 * days * DAY_MS) if found.actor[0] == "u"]
+    assert {found.kind for found in rest} == {SignalKind.FORGOTTEN}
+    assert len({found.actor for found in rest} | set(gone)) == 1500
+    assert sum(detection.profiles.values()) == 0
+
+
+def test_indicators_may_come_later_and_go() -> None:
+    """An indicator that is learned of counts from the next event on; one of the settings stays; one that is gone
+    counts no more."""
+    mine = Settings(detection=DetectionSettings(indicators={"198.51.100.7": Indicator(name="ours")}))
+    detection = Detection(mine, {})
+
+    def named(number: int, ip: str) -> list[str]:
+        signals = detection.observe(event(number, ip=ip))
+        return [new.value for signal in signals if signal.detector == "intel" for new in signal.news]
+
+    assert named(1, "203.0.113.9") == []
+    detection.watch_for({"203.0.113.9": Indicator(name="feed"), "198.51.100.7": Indicator(name="not ours")})
+    assert named(2, "203.0.113.9") == ["feed"]
+    detection.watch_for({})
+    later = 2 * 86_400
+    assert named(later, "203.0.113.9") == []
+    assert named(later + 1, "198.51.100.7") == ["ours"]
+
+
+@given(streams(most_days=4), st.data())
+@settings(max_examples=80, deadline=None)
+def test_when_somebody_is_forgotten_is_no_matter_of_when_that_is_seen(
+    events: list[AccessEvent], data: st.DataObject
+) -> None:
+    """After days without an event, whether it is seen when they are over or when the identity returns, in one process
+    or in several, the same is said, and the same is left."""
+    expected, profiles = run(events, FORGETFUL)
+    store: Store = {}
+    detection = Detection(FORGETFUL, store, live_profiles=data.draw(st.integers(0, 2)))
+    signals = []
+    for number, each in enumerate(events):
+        if data.draw(st.booleans()):
+            signals += detection.advance(each.time_ms - data.draw(st.integers(0, 5 * DAY_MS)))
+        signals += detection.observe(each, 0, number)
+        if data.draw(st.booleans()):
+            save(detection)
+            detection = Detection(FORGETFUL, store)
+            detection.restore(list(store))
+    signals += detection.advance(end_of(events))
+    save(detection)
+    assert by_identity(signals) == expected
+    assert {key: without_offsets(value) for key, value in profiles_of(store).items()} == {
+        key: without_offsets(value) for key, value in profiles.items()
+    }
+    assert sum(detection.profiles.values()) == len(profiles)
+
+
+def test_who_has_been_forgotten_is_new() -> None:
+    """The day after the last of the days, an hour for late events later: its profile is gone, what is said of it
+    begins anew above all that was said before, and its offsets stay."""
+    store: Store = {}
+    detection = Detection(FORGETFUL, store)
+    detection.observe(event(1, rows=5000), 0, 7)
+    before = detection.advance(START_MS + 2 * DAY_MS)
+    over_ms = START_DAY * DAY_MS + 3 * DAY_MS + HOUR_MS
+    assert detection.advance(over_ms - 1)[len(before) :] == []
+    save(detection)
+    assert b"t/u" in store
+    [gone] = [found for found in detection.advance(over_ms) if found.kind is SignalKind.FORGOTTEN]
+    assert (gone.identity, gone.time_ms) == ("t/u", over_ms)
+    changes = detection.changes()
+    assert changes[b"t/u"] is None
+    detection.saved(changes)
+    assert profiles_of(store) == {}
+    assert detection.profiles[ActorKind.HUMAN] == 0
+    back = detection.observe(event(2, time_ms=over_ms + 9 * DAY_MS, rows=5000), 0, 8)
+    assert back
+    assert all(found.sequence > gone.sequence and not found.known_days for found in back)
+    again = Detection(FORGETFUL, {})
+    again.observe(event(1), 0, 7)
+    again.observe(event(2, time_ms=over_ms), 0, 9)
+    assert again.observe(event(1), 0, 7) == []
+    assert again.skipped == 1
+
+
+def test_of_too_many_those_go_who_are_missed_the_least() -> None:
+    """Newcomers in the order in which they came, then whoever has been idle the longest; who is known is kept from a
+    crowd of made-up names, and who had to go is counted."""
+    few = msgspec.structs.replace(TALKATIVE.detection, most_identities=100, cold_days=2)
+    store: Store = {}
+    detection = Detection(Settings(detection=few), store)
+    number = 0
+    for day in range(3):
+        for known in range(40):
+            number += 1
+            detection.observe(event(number, actor=f"known{known:02}", time_ms=START_MS + day * DAY_MS))
+    detection.advance(START_MS + 3 * DAY_MS)
+    save(detection)
+    said: list[Signal] = []
+    for made_up in range(1000):
+        number += 1
+        said += detection.observe(event(number, actor=f"x{made_up}", time_ms=START_MS + 3 * DAY_MS))
+        assert sum(detection.profiles.values()) <= 100
+        if not made_up % 100:
+            save(detection)
+    save(detection)
+    gone = [found.actor for found in said if found.kind is SignalKind.FORGOTTEN]
+    assert gone == [f"x{made_up}" for made_up in range(len(gone))]
+    assert detection.evicted == len(gone) > 900
+    assert len(store) - 1 == sum(detection.profiles.values())
+    assert {f"t/known{known:02}".encode() for known in range(40)} <= set(store)
+
+    idle = Detection(Settings(detection=few), {})
+    for day in range(6):
+        for known in range(100):
+            if day < 4 or known not in (7, 9):
+                number += 1
+                idle.observe(event(number, actor=f"known{known:02}", time_ms=START_MS + day * DAY_MS))
+    said = idle.observe(event(0, actor="one more", time_ms=START_MS + 6 * DAY_MS))
+    assert [found.actor for found in said if found.kind is SignalKind.FORGOTTEN] == ["known07"]
+    assert idle.evicted == 1
+
+
+def test_identities_are_counted_by_kind() -> None:
+    """Those created and, in a shard that is taken over, those restored; events of the same one count it once."""
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    kinds = (ActorKind.HUMAN, ActorKind.INTEGRATION, ActorKind.HUMAN, ActorKind.HUMAN)
+    for number, kind in enumerate(kinds):
+        detection.observe(event(number, actor=f"u{min(number, 2)}", actor_kind=kind))
+    assert detection.profiles == {ActorKind.HUMAN: 2, ActorKind.INTEGRATION: 1}
+    save(detection)
+    successor = Detection(TALKATIVE, store)
+    successor.restore(list(store))
+    successor.observe(event(9, actor="u0"))
+    assert successor.profiles == detection.profiles
+
+
+def test_what_ledgers_forget_is_counted_once() -> None:
+    """Operations beyond a ledger's room count when changes are asked for, and not again by who takes over."""
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    for number in range(OPEN_OPERATIONS + 3):
+        detection.observe(event(number, operation_id=f"j{number}", rows=5, counting=Counting.MAXIMUM))
+    assert detection.forgotten == 0
+    detection.changes()
+    save(detection)
+    assert detection.forgotten == 3
+    successor = Detection(TALKATIVE, store)
+    successor.observe(event(99, operation_id="j99", rows=5, counting=Counting.MAXIMUM))
+    save(successor)
+    assert successor.forgotten == 1

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.event import ActorKind, Counting, Operation
+from detector.identity import profile as profiles
+from detector.identity.detectors.registry import DETECTORS
+from detector.identity.profile import MAX_NAME, MAX_OPEN_DAYS, PROFILE_VERSION, Profile, ProfileError
+from detector.settings import DetectionSettings, Indicator
+from detector.signal import SignalKind
+from tests.detector.identity.life import Life, crossed
+from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+
+SETTINGS = DetectionSettings(indicators={"stolen": Indicator(name="a leaked token")})
+STATES = Profile.__struct_fields__.index("states")
+
+# As release 0.1.0 stored it: an integration's eight queries of 100 rows, one an hour; then one state of a job that
+# has fetched 70,000 rows so far; then the eighth query again.
+VERSION_1 = bytes.fromhex(
+    """
+9c01a174a175ab696e746567726174696f6ea453796e63cf0000019cabd83800cf0000019cad8fac00110182000803079389
+ceb7aeba9acf0000019cabd83800cec0a98a0ccf0000019cac0f2680ce59a0dbb6cf0000019cac461500ce2ea7eb20cf0000
+019cac7d0380ceb0c37e83cf0000019cacb3f200cec7c44e15cf0000019caceae080ce5ecd1fafcf0000019cad21cf00ce29
+ca2f39cf0000019cad58bd80ceb97532a8cf0000019cad8fac0081cefbd8e0f8ce000111700082a66578706f727481a5686f
+75727382a571756572799507cb401275e2271bba32cb40354ca15ff6e9a0cb407459edc74e4bce81cf0000019cad58bd8096
+6400cf0000019cad58bd80cf0000019cad58bd8081a4436173656464ab62756c6b5f6578706f72749500cb00000000000000
+00cb0000000000000000cb407d2299706c795881cf0000019cad8fac0096ce00011170ce00011170cf0000019cad8fac00cf
+0000019cad8fac0081a443617365ce00011170ce00011170a6766f6c756d6582a5686f75727382a571756572799507cb4012
+75e2271bba32cb40354ca15ff6e9a0cb407459edc74e4bce81cf0000019cad58bd80966400cf0000019cad58bd80cf000001
+9cad58bd8081a4436173656400ab62756c6b5f6578706f72749500cb0000000000000000cb0000000000000000cb407d2299
+706c795881cf0000019cad8fac0096ce00011170ce00011170cf0000019cad8fac00cf0000019cad8fac0081a443617365ce
+0001117000a46461797382a571756572799500cb0000000000000000cb0000000000000000cb409ca5de6fed9c9e81cf0000
+019cabd8380096cd032000cf0000019cabd83800cf0000019cad58bd8081a443617365cd032000ab62756c6b5f6578706f72
+749500cb0000000000000000cb0000000000000000cb409ca5de6fed9c9e81cf0000019cabd8380096ce00011170ce000111
+70cf0000019cad8fac00cf0000019cad8fac0081a443617365ce0001117000
+    """
+)
+JOB = {
+    "actor_kind": ActorKind.INTEGRATION,
+    "operation": Operation.BULK_EXPORT,
+    "operation_id": "job",
+    "counting": Counting.MAXIMUM,
+}
+
+
+def known(days: int = 12) -> Profile:
+    """A profile that has been at work for some days, in all ways that detectors look at."""
+    life = Life(SETTINGS)
+    for day in range(days):
+        for number, operation in enumerate(Operation):
+            life.do(day + 0.4 + number / 100, operation=operation, rows=100, app="stolen")
+    assert life.profile is not None
+    return life.profile
+
+
+def test_bytes_and_back() -> None:
+    """A profile is what its bytes say, with the states of all detectors."""
+    profile = known()
+    again = profiles.decode(profiles.encode(profile))
+    assert profiles.encode(again) == profiles.encode(profile)
+    assert again.version == PROFILE_VERSION
+    assert all(getattr(again.states, name) != detector.State() for name, detector in DETECTORS.items())
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"{}", b"\xff" * 40, profiles.encode(known())[:-1]])
+def test_garbage_is_refused(data: bytes) -> None:
+    """What is no profile raises `ProfileError`, which says so."""
+    with pytest.raises(ProfileError, match="not a profile"):
+        profiles.decode(data)
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=40).map(lambda tail: VERSION_1[:60] + tail))
+def test_any_bytes_are_a_profile_or_refused(data: bytes) -> None:
+    """No bytes raise anything but `ProfileError`, of version 1 neither; what can be read can be written."""
+    try:
+        found = profiles.decode(data)
+    except ProfileError:
+        return
+    assert profiles.decode(profiles.encode(found)) == found
+
+
+def test_a_broken_name_is_refused() -> None:
+    """Bytes that are no UTF-8 within a profile are a `ProfileError` too."""
+    data = profiles.encode(profiles.new(event(actor="\x01" * 9)))
+    with pytest.raises(ProfileError):
+        profiles.decode(data.replace(b"\x01", b"\xff"))
+
+
+@pytest.mark.parametrize("raw", [[3, "t"], [3, {"completely": "different"}], [99]])
+def test_another_version_is_named(raw: list[object]) -> None:
+    """A profile of another version is refused by its number, however different it is."""
+    with pytest.raises(ProfileError, match=f"version {raw[0]}; this release reads 1 and {PROFILE_VERSION}"):
+        profiles.decode(msgspec.msgpack.encode(raw))
+
+
+def test_another_version_of_the_same_shape_is_named() -> None:
+    """Even one that could be read is refused."""
+    with pytest.raises(ProfileError, match="version 7"):
+        profiles.decode(profiles.encode(msgspec.structs.replace(known(), version=7)))
+
+
+def test_version_1_keeps_who_it_is_and_what_was_counted() -> None:
+    """A profile of version 1 keeps its identity, numbers, offsets and ledger; its levels start anew."""
+    profile = profiles.decode(VERSION_1)
+    assert (profile.tenant, profile.actor, profile.actor_kind) == ("t", "u", ActorKind.INTEGRATION)
+    assert (profile.actor_name, profile.sequence, profile.duplicates) == ("Sync", 17, 1)
+    assert profile.applied == {0: 8, 3: 7}
+    former = profile.ledger.former
+    assert former is not None
+    assert (len(former.recent), list(former.operations.values())) == (9, [70_000])
+    assert profile.clock_ms == profile.first_ms == START_MS + 8 * HOUR_MS
+    assert (profile.known_days, profile.open_days) == (0, [])
+    assert all(getattr(profile.states, name) == detector.State() for name, detector in DETECTORS.items())
+    assert profile.version == PROFILE_VERSION
+    again = profiles.decode(profiles.encode(profile))
+    assert profiles.encode(again) == profiles.encode(profile)
+
+
+def test_what_version_1_counted_is_not_counted_again() -> None:
+    """Its events are duplicates, its job's rows are in, and signals go on from its last number."""
+    profile = profiles.decode(VERSION_1)
+    again = event(7, time_ms=START_MS + 7 * HOUR_MS, rows=100)
+    assert profiles.observe(profile, again, SETTINGS) == (None, [])
+    done = event(9, time_ms=START_MS + 9 * HOUR_MS, rows=70_300, **JOB)
+    rows, said = profiles.observe(profile, done, SETTINGS)
+    assert rows == 300
+    assert [found.sequence for found in said] == list(range(18, 18 + len(said)))
+    assert len(said) > 0
+    late = event(10, time_ms=START_MS - HOUR_MS, rows=5)
+    assert profiles.observe(profile, late, SETTINGS)[0] == 5
+    closed = profiles.close(profile, START_MS + 2 * DAY_MS, SETTINGS)
+    assert [(found.kind, found.day) for found in closed] == [(SignalKind.CLOSED, START_DAY)]
+    assert profile.known_days == 1
+    assert profile.ledger.former is None
+
+
+def test_a_new_detector_starts_empty_and_a_gone_one_is_dropped() -> None:
+    """An old profile is read by a release with other detectors: theirs are kept, the rest is as new, even in days
+    that are not over."""
+    raw = msgspec.msgpack.decode(profiles.encode(known()))
+    for removed in DETECTORS:
+        states = dict(raw[STATES])
+        states["clairvoyance"] = {"visions": [1, 2, 3]}
+        del states[removed]
+        profile = profiles.decode(msgspec.msgpack.encode([*raw[:STATES], states, *raw[STATES + 1 :]]))
+        assert getattr(profile.states, removed) == DETECTORS[removed].State()
+        for name in set(DETECTORS) - {removed}:
+            assert getattr(profile.states, name) == getattr(known().states, name)
+        assert b"clairvoyance" not in profiles.encode(profile)
+        assert profiles.close(profile, START_MS + 20 * DAY_MS, SETTINGS)[-1].kind is SignalKind.CLOSED
+
+
+def test_what_is_known_of_an_identity() -> None:
+    """Who it is, since when, how far, and the newest name it went by, cut to bounded length."""
+    profile = profiles.new(event(5, actor_name="n" * 999, actor_kind=ActorKind.INTEGRATION))
+    assert (profile.tenant, profile.actor, profile.actor_kind) == ("t", "u", ActorKind.INTEGRATION)
+    assert profile.actor_name == "n" * MAX_NAME
+    profiles.observe(profile, event(9, actor_name="m" * 999), SETTINGS)
+    profiles.observe(profile, event(7, actor_name=None), SETTINGS)
+    assert profile.actor_name == "m" * MAX_NAME
+    assert (profile.first_ms, profile.clock_ms) == (START_MS + 5000, START_MS + 9000)
+
+
+def test_a_duplicate_reaches_no_detector() -> None:
+    """An event that was entered before is counted as a duplicate and changes nothing else."""
+    life = Life(SETTINGS)
+    life.work(days=10)
+    profile = life.profile
+    assert profile is not None
+    before = profiles.encode(profile)
+    again = event(10, time_ms=START_MS + 9 * DAY_MS + 10 * HOUR_MS, rows=100)
+    assert profiles.observe(profile, again, SETTINGS) == (None, [])
+    assert profile.duplicates == 1
+    profile.duplicates = 0
+    assert profiles.encode(profile) == before
+
+
+def test_a_day_is_learned_an_hour_after_its_end() -> None:
+    """A day with events is due when late events may come no more, is told once as closed, and counts as known."""
+    life = Life(SETTINGS)
+    life.do(0.5)
+    profile = life.profile
+    assert profile is not None
+    due = START_MS + DAY_MS + HOUR_MS
+    assert profiles.due_ms(profile, SETTINGS) == due
+    assert profiles.close(profile, due - 1, SETTINGS) == []
+    [over] = profiles.close(profile, due + 5 * HOUR_MS, SETTINGS)
+    assert (over.kind, over.detector, over.day, over.time_ms) == (SignalKind.CLOSED, "", START_DAY, due)
+    assert (over.first_ms, over.last_ms) == (START_MS, START_MS)
+    assert (profile.known_days, profile.learned_day, profile.open_days) == (1, START_DAY, [])
+    assert profiles.due_ms(profile, SETTINGS) == due + SETTINGS.forget_days * DAY_MS  # to be forgotten
+    assert profiles.close(profile, due + 9 * DAY_MS, SETTINGS) == []
+
+
+def test_days_close_in_their_order() -> None:
+    """Days that are due together close earliest first, each at its own moment and with what was known before it."""
+    profile = profiles.new(event(0))
+    for day in (1, 0, 2):
+        made = event(day, time_ms=START_MS + day * DAY_MS, rows=10 * (day + 1))
+        profiles.observe(profile, made, SETTINGS)
+    told = [found for found in profiles.close(profile, START_MS + 9 * DAY_MS, SETTINGS) if not found.more]
+    assert [found.day - START_DAY for found in told] == [0, 1, 2]
+    assert [found.time_ms for found in told] == [START_MS + (day + 1) * DAY_MS + HOUR_MS for day in range(3)]
+    assert [found.known_days for found in told] == [0, 1, 2]
+    values = [{m.value for m in found.measures if m.detector == "volume"} for found in told]
+    assert values == [{10}, {20}, {30}]
+
+
+def test_a_late_event_joins_its_day_while_that_is_open() -> None:
+    """Within the hour after midnight yesterday's events still count to yesterday."""
+    life = Life(SETTINGS)
+    life.do(0.9, rows=5)
+    life.do(1.01, rows=7)
+    life.do(0.95, rows=11)
+    [over] = life.close(1.05)
+    assert {m.value for m in over.measures if m.detector == "volume" and m.span == "day"} == {16}
+    [over] = life.close(2.05)
+    assert {m.value for m in over.measures if m.detector == "volume" and m.span == "day"} == {7}
+
+
+def test_a_day_that_was_learned_is_not_learned_again() -> None:
+    """Events that come after their day closed are judged, and dropped without a word when it would close again."""
+    life = Life(SETTINGS)
+    life.work(days=12)
+    life.close(12.5)
+    profile = life.profile
+    assert profile is not None
+    before = profiles.decode(profiles.encode(profile))
+    assert crossed(life.do(3.4, rows=10**6), "volume")
+    assert profile.open_days == [START_DAY + 3]
+    assert life.close(13) == []
+    assert (profile.known_days, profile.learned_day) == (before.known_days, before.learned_day)
+    assert profile.states.volume == before.states.volume
+    query = profile.states.export.operations["query"]
+    assert (query.level, query.open) == (before.states.export.operations["query"].level, {})
+
+
+def test_room_is_made_for_the_newest_day() -> None:
+    """Of one open day too many the first closes at once, and says that it was known now rather than later."""
+    profile = profiles.new(event(0, time_ms=START_MS))
+    said = []
+    for day in range(MAX_OPEN_DAYS + 1):
+        made = event(day, time_ms=START_MS + day * DAY_MS + HOUR_MS)
+        said += profiles.observe(profile, made, SETTINGS)[1]
+    [over] = said
+    assert (over.kind, over.day) == (SignalKind.CLOSED, START_DAY)
+    assert over.time_ms == START_MS + MAX_OPEN_DAYS * DAY_MS + HOUR_MS
+    assert profile.open_days == [START_DAY + day for day in range(1, MAX_OPEN_DAYS + 1)]
+
+
+def test_a_day_before_all_open_ones_is_watched_too() -> None:
+    """With no room left, a day that was reopened goes for a yet earlier one, or else the one furthest ahead; nothing
+    is held of days that are not open."""
+    life = Life(SETTINGS)
+    life.work(days=12, first=10)
+    profile = life.profile
+    assert profile is not None
+    for day in (5.4, 4.4, 3.4, 2.4):
+        made = event(round(1000 + day), time_ms=START_MS + round(day * DAY_MS), rows=7, app=f"app-{day}")
+        assert profiles.observe(profile, made, SETTINGS)[0] == 7
+    assert profile.open_days == [START_DAY + day for day in (2, 5, 21)]
+    for channel in profile.states.volume.channels.values():
+        assert sorted(channel.open) == profile.open_days
+    [over] = [found for found in life.close(30) if found.kind is SignalKind.CLOSED]
+    assert over.day == START_DAY + 21
+
+    profile = profiles.new(event(0))
+    for day in (30, 20, 10, 1):
+        profiles.observe(profile, event(day, time_ms=START_MS + day * DAY_MS), SETTINGS)
+    assert profile.open_days == [START_DAY + day for day in (1, 10, 20)]
+    assert sorted(profile.states.volume.channels["all"].open) == profile.open_days
+
+
+def test_days_begin_at_midnight_utc() -> None:
+    """A day is the day in UTC, also before 1970."""
+    profile = profiles.new(event(0, time_ms=-1))
+    for number, time_ms in enumerate((-1, 0, DAY_MS - 1)):
+        profiles.observe(profile, event(number, time_ms=time_ms), SETTINGS)
+    assert profile.open_days == [-1, 0]
+
+
+def test_signals_are_signed_and_numbered() -> None:
+    """Every signal says whose it is, with whom it is compared and what is known, and carries the next number; those
+    of one event know of one another."""
+    settings = DetectionSettings(peers={"night shift": ("u*",)})
+    life = Life(settings)
+    life.work(days=12)
+    closed = life.close(12.5)
+    assert life.profile is not None
+    sent = life.profile.sequence
+    said = life.do(12.6, rows=10**6, actor_name="Ada", app="new")
+    assert [found.sequence for found in said] == list(range(sent + 1, sent + 1 + len(said)))
+    assert {found.detector for found in said} >= {"export", "volume", "novelty"}
+    assert {(f.tenant, f.actor, f.actor_name, f.actor_kind) for f in said} == {
+        ("t", "u", "Ada", ActorKind.HUMAN)
+    }
+    assert {(f.peers, f.known_days) for f in said} == {("night shift", 12)}
+    assert [found.more for found in said] == [True] * (len(said) - 1) + [False]
+    assert [found.more for found in closed] == [False]
+    assert said[0].identity == "t/u" == event().identity
+
+
+def test_a_day_that_is_over_is_told_last() -> None:
+    """What a detector finds in a day that closes comes before the day itself, and they belong together."""
+    life = Life(SETTINGS)
+    life.work(days=20)
+    for day in range(20, 40):
+        life.do(day + 0.5, rows=1000)
+        told = life.close(day + 1.1)
+        if len(told) > 1:
+            break
+    assert [found.detector for found in told] == ["drip", ""]
+    assert [found.more for found in told] == [True, False]
+    assert told[1].kind is SignalKind.CLOSED
+    assert told[0].time_ms == told[1].time_ms
+
+
+def test_an_event_reaches_the_detectors_that_look_at_its_operation() -> None:
+    """A detector that names operations sees events of these alone: the rest leaves its state as it was."""
+    for name, detector in DETECTORS.items():
+        if detector.operations is None:
+            continue
+        for operation in Operation:
+            profile = profiles.new(event(1))
+            profiles.observe(profile, event(1, operation=operation, rows=5), SETTINGS)
+            seen = getattr(profile.states, name) != detector.State()
+            assert seen == (operation in detector.operations), (name, operation)

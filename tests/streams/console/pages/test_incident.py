@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from detector.catalogue import Category
+from detector.feedback import Verdict
+from streams.console.pages.identity import identities, identity
+from streams.console.pages.incident import Story, story
+from streams.console.store.incidents import about
+from streams.console.store.seen_at import MOST_NAMED
+from streams.report.timeline import Stage
+from tests.detector.make import DAY_MS, START_MS
+from tests.streams.console.make import NAMES, alert, index, profile, record, said
+from tests.streams.report.make import AWAY, HOME, MINUTE_MS, THEFT_MS, body
+
+
+def quoted(
+    event: str, minutes: float, operation: str, rows: int | None, address: str = AWAY, actor: str = "u"
+) -> Any:
+    """An event as an alert quotes it."""
+    return {
+        "uid": event,
+        "actor": {"user": {"uid": actor}, "app_uid": "0H4"},
+        "api": {"operation": operation},
+        "data": {"time": THEFT_MS + round(minutes * MINUTE_MS), "rows": rows, "objects": ["Case"]},
+        "src_endpoint": {"ip": address},
+        "http_request": {"user_agent": "python-requests/2.32.4"},
+    }
+
+
+def told(path: Path, *records: Any) -> Story:
+    """The first incident's story from these records."""
+    found = story(index(path, *records).reader(), "crmwatch-1")
+    assert found is not None
+    return found
+
+
+THEFT = [
+    quoted("e-0", -5 * 24 * 60, "bulk_export", 90, HOME),
+    quoted("e-1", 1, "count", None),
+    quoted("e-2", 2, "query", 20),
+    quoted("e-3", 4, "bulk_export", 3000),
+    quoted("e-4", 5, "export_delete", None),
+]
+
+
+def alerts() -> list[Any]:
+    """The theft's alerts: at 1,000 rows, at 3,000 and at 6,000."""
+    rows = {"crmwatch": body()["unmapped"]["crmwatch"]}
+    return [
+        alert(
+            number,
+            evidences=THEFT[: 3 + number],
+            time=THEFT_MS + round(minutes * MINUTE_MS),
+            unmapped={"crmwatch": rows["crmwatch"] | {"rows_left": count}},
+            activity_id=1 if not number else 2,
+            severity_id=3 + number,
+        )
+        for number, (minutes, count) in enumerate([(3.5, 1000), (4.5, 3000), (6, 6000)])
+    ]
+
+
+def test_the_curve_rises_with_each_alert(tmp_path: Path) -> None:
+    """Its stages come from the quoted events of the thief's address, and the usual days before it are left out."""
+    found = told(tmp_path / "a", *alerts())
+    marks = [(mark.stage, (mark.time_ms - THEFT_MS) / MINUTE_MS, mark.rows) for mark in found.marks]
+    assert marks == [
+        (Stage.RECONNAISSANCE, 1, 90),
+        (Stage.SAMPLE, 2, 110),
+        (Stage.ALERT, 3.5, 1000),
+        (Stage.BULK, 4, 1000),
+        (Stage.BOUND, 4.5, 3000),
+        (Stage.UPDATE, 4.5, 3000),
+        (Stage.DELETION, 5, 3000),
+        (Stage.UPDATE, 6, 6000),
+    ]
+    assert [mark.severity for mark in found.marks if mark.severity] == [3, 4, 5]
+    assert found.curve is not None
+    assert found.curve.start_ms > THEFT_MS - 30 * MINUTE_MS
+    assert found.curve.bound
+    assert found.bound_rows == 1500
+
+
+def test_it_says_what_left_and_what_did_not(tmp_path: Path) -> None:
+    """By the catalogue: objects under their kinds, and every other kind, the most sensitive first."""
+    resources = [
+        {"name": name, "data": {"rows": rows}} for name, rows in (("Case", 50), ("Contact", 20), ("Lead", 9))
+    ]
+    found = told(tmp_path / "a", alert(resources=resources))
+    assert [(share.category, share.rows, share.objects) for share in found.shares] == [
+        (Category.CUSTOMER_SERVICE, 50, (("Case", 50),)),
+        (Category.CONTACT, 29, (("Contact", 20), ("Lead", 9))),
+    ]
+    assert set(found.spared) == set(Category) - {
+        Category.CUSTOMER_SERVICE, Category.CONTACT, Category.UNCLASSIFIED
+    }  # fmt: skip
+    assert found.spared[-1] is Category.INTERNAL
+    nothing = told(tmp_path / "b", alert(resources=[]))
+    assert nothing.shares == ()
+    assert len(nothing.spared) == len(Category) - 1
+
+
+def test_evidence_of_every_alert_is_kept(tmp_path: Path) -> None:
+    """Also what a later alert no longer quotes; origins are added up over it, with first and last."""
+    found = told(tmp_path / "a", alert(0, evidences=THEFT[:3]), alert(1, evidences=THEFT[3:], activity_id=2))
+    assert [row[-1] for row in found.evidence.rows] == ["e-0", "e-1", "e-2", "e-3", "e-4"]
+    assert found.evidence.rows[3][:3] == (THEFT_MS + 4 * MINUTE_MS, "bulk_export", 3000)
+    by_address = {row[0]: row[1:] for row in found.origins.rows}
+    assert by_address[AWAY] == (
+        "192.0.2.0/24", "python-requests/2.32.4", "0H4", 3020, 4,
+        THEFT_MS + MINUTE_MS, THEFT_MS + 5 * MINUTE_MS,
+    )  # fmt: skip
+    assert found.origins.rows[0][0] == AWAY
+
+
+def test_who_else_was_seen_there_is_named(tmp_path: Path) -> None:
+    """Another identity of another incident at the same address; not the same identity again."""
+    other = quoted("x-1", 60, "query", 5, actor="v")
+    same = quoted("x-2", 90, "query", 5)
+    found = told(
+        tmp_path / "a",
+        alert(0),
+        alert(1, "crmwatch-2", evidences=[other]),
+        alert(2, "crmwatch-3", evidences=[same]),
+    )
+    title = "Unusually many rows by bulk export: sync"
+    assert found.others.rows == tuple(
+        (what, value, None, "t/v", None, title, "crmwatch-2")
+        for what, value in (
+            ("address", AWAY),
+            ("network", "192.0.2.0/24"),
+            ("agent", "python-requests/2.32.4"),
+            ("app", "0H4"),
+        )
+    )
+
+
+def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
+    """By network, program and app, with the day it was last used; many are counted, and one forgotten is gone."""
+    quote = quoted("e-1", 1, "query", 5, "198.51.100.99")
+    agent = "python-requests/2.31.0"  # of the family that the alert quotes
+    records = [
+        alert(0, evidences=[quote]),
+        alert(1, "crmwatch-2", evidences=[quoted("x-1", 60, "query", 5, "198.51.100.99", actor="v")]),
+        profile(0, "u", user_agent=agent),
+        profile(1, "v", user_agent="Outlook/16.0"),
+        profile(2, "w", user_agent=agent),
+    ]
+    last_ms = START_MS // DAY_MS * DAY_MS + 5 * DAY_MS
+    title = "Unusually many rows by bulk export: sync"
+    by_what: dict[str, list[Any]] = {}
+    for row in told(tmp_path / "a", *records).others.rows:
+        by_what.setdefault(row[0], []).append(row[1:])
+    assert by_what["network"] == [
+        ("198.51.100.0/24", None, "t/v", last_ms, title, "crmwatch-2"),
+        ("198.51.100.0/24", None, "t/w", last_ms, "", ""),
+    ]
+    assert by_what["agent"] == [
+        ("python-requests/2.32.4", None, "t/v", None, title, "crmwatch-2"),
+        ("python-requests/2.32.4", None, "t/w", last_ms, "", ""),
+    ]
+    crowd = [profile(10 + n, f"w{n}") for n in range(MOST_NAMED)]
+    many = told(tmp_path / "b", *records, *crowd).others.rows
+    assert [row[1:] for row in many if row[0] == "network"] == [
+        ("198.51.100.0/24", MOST_NAMED + 2, "", None, "", ""),
+        ("198.51.100.0/24", None, "t/v", None, title, "crmwatch-2"),
+    ]
+    gone = [record(NAMES.profiles_changelog, None, 90, b"t/w")]
+    assert "t/w" not in [row[3] for row in told(tmp_path / "c", *records, *gone).others.rows]
+    moved = profile(91, "w", user_agent=agent, ip="203.0.113.9")
+    assert [row[0] for row in told(tmp_path / "d", *records, moved).others.rows if row[3] == "t/w"] == [
+        "agent"
+    ]
+
+
+def test_steps_are_ticked_off_by_what_was_said_last(tmp_path: Path) -> None:
+    """A step that was taken back is open again; who and when stand beside it."""
+    found = told(
+        tmp_path / "a",
+        alert(),
+        said(0, Verdict.ACKNOWLEDGED, reason="done: Ask its owner."),
+        said(1, Verdict.ACKNOWLEDGED, reason="not done: Ask its owner."),
+        said(2, Verdict.ACKNOWLEDGED, reason="done: Revoke its tokens.", by="bo"),
+    )
+    assert [(step.text, step.done, step.by) for step in found.steps] == [
+        ("Ask its owner.", False, "ana"),
+        ("Revoke its tokens.", True, "bo"),
+    ]
+    assert found.steps[1].time_ms == START_MS + 120_000
+
+
+def test_history_is_what_happened_newest_first(tmp_path: Path) -> None:
+    """Alerts with their figures and decisions with their words, of the incident and of its identity."""
+    found = told(
+        tmp_path / "a",
+        alert(0, time=THEFT_MS),
+        alert(1, time=THEFT_MS + 1, activity_id=2, risk_score=80),
+        alert(2, time=THEFT_MS + 9, activity_id=3),
+        said(0, Verdict.ASSIGNED, assignee="bo", time_ms=THEFT_MS + 2),
+        said(1, Verdict.MUTED, incident="", identity="t/u", until_ms=THEFT_MS + DAY_MS, time_ms=THEFT_MS + 3),
+        said(2, Verdict.ACKNOWLEDGED, reason="done: Ask.", time_ms=THEFT_MS + 4),
+        said(3, Verdict.CLOSED, incident="crmwatch-other", reason="x", time_ms=THEFT_MS + 5),
+    )
+    assert [(row[0] - THEFT_MS, row[1], row[2]) for row in found.history.rows] == [
+        (9, "closed by the detector", "crmwatch"),
+        (4, "step taken", "ana"),
+        (3, "muted (identity)", "ana"),
+        (2, "assigned", "ana"),
+        (1, "alert again", "crmwatch"),
+        (0, "alert", "crmwatch"),
+    ]
+    assert found.history.rows[3][6] == "→ bo"
+    assert found.history.rows[4][4] == 80
+
+
+def test_an_incident_that_says_little_is_shown_all_the_same(tmp_path: Path) -> None:
+    """Without evidence, analyses, resources or times there is a page without a curve."""
+    found = told(tmp_path / "a", alert(evidences=[], resources=[], anomaly_analyses=[], unmapped={}, count=0))
+    assert found.curve is None
+    assert found.evidence.rows == ()
+    assert story(index(tmp_path / "b").reader(), "none") is None
+
+
+def test_an_identity_is_told_of_by_its_profile_and_its_incidents(tmp_path: Path) -> None:
+    """When it is active, what it takes, what it was seen with as far as names are known, and its incidents."""
+    evidence = [quoted("e-9", 0, "query", 7, HOME)]
+    db = index(tmp_path / "a", alert(evidences=evidence), profile(0, days=6), profile(1, "v")).reader()
+    found = identity(db, "t/u")
+    assert found is not None
+    assert found.known is not None
+    assert found.known.days == 5
+    assert [hour for hour, share in enumerate(found.known.hours[0]) if share] == [9, 10, 11]
+    assert not any(found.known.hours[0][12:])
+    takes = {(row[0], row[1]): row for row in found.takes.rows}
+    assert takes["all", ""][4] == 150  # a day
+    assert takes["all", ""][6] == 5
+    seen = {(row[0], row[1]): row[2:4] for row in found.seen.rows}
+    day = (START_MS // DAY_MS + 5) * DAY_MS
+    assert seen["network", "198.51.100.0/24"] == (THEFT_MS, max(THEFT_MS, day))
+    assert [one.uid for one in found.incidents] == ["crmwatch-1"]
+    assert [one.uid for one in about(db, "t/v", 9)] == []
+    assert identity(db, "t/nobody") is None
+    assert [row[0] for row in identities(db, "T/", 9).rows] == ["t/u", "t/v"]

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.alert.ocsf import Activity
+from detector.feedback import Verdict
+from streams.console.pages.board import board
+from streams.console.store import incidents
+from streams.console.store.freshness import Feed
+from streams.console.store.index import Index, IndexFault
+from tests.detector.make import DAY_MS, START_MS
+from tests.streams.console.make import (
+    NAMES,
+    alert,
+    content,
+    index,
+    profile,
+    record,
+    said,
+    signals,
+    tally,
+    ticks,
+)
+from tests.streams.report.make import THEFT_MS
+
+
+def story() -> list[Any]:
+    """Records of all topics, of two incidents that grow, are decided about and end."""
+    return [
+        alert(0, count=10, time=THEFT_MS),
+        alert(1, "crmwatch-2", time=THEFT_MS + 1, severity_id=2, risk_score=20),
+        alert(2, time=THEFT_MS + 60_000, activity_id=2, risk_score=90, severity_id=5),
+        said(0, Verdict.ACKNOWLEDGED),
+        said(1, Verdict.CONFIRMED, reason="it is them"),
+        said(2, Verdict.CLOSED, incident="crmwatch-2", reason="a test"),
+        said(3, Verdict.MUTED, incident="", identity="t/u", until_ms=THEFT_MS + DAY_MS),
+        *ticks(2, {"contact": 5}, {"elf/query": 3}),
+        profile(0),
+        profile(1, "v"),
+        record(NAMES.feedback, b"no feedback", 4),
+        record(NAMES.alerts, b'{"finding_info": {}}', 3),
+    ]
+
+
+def test_a_rebuilt_index_is_the_same(tmp_path: Path) -> None:
+    """Read at once, one by one, in another order of topics, or again into an emptied index: the content is equal."""
+    records = story()
+    at_once = index(tmp_path / "a", *records)
+    one_by_one = index(tmp_path / "b")
+    for one in records:
+        one_by_one.apply([one])
+    other_order = index(tmp_path / "c", *sorted(records, key=lambda one: (one.topic, one.offset)))
+    feedback_first = index(
+        tmp_path / "d", *sorted(records, key=lambda one: (one.topic != NAMES.feedback, one.offset))
+    )
+    emptied = index(tmp_path / "e", *records)
+    emptied.clear()
+    assert sum(map(len, content(emptied, "meta").values())) == 0
+    emptied.apply(records)
+    expected = content(at_once)
+    assert len(expected["versions"]) == 3
+    assert len(expected["incidents"]) == 2
+    assert len(expected["ticks"]) == 288
+    assert len(expected["profiles"]) == 2
+    assert len(expected["unreadable"]) == 2
+    for made in (one_by_one, other_order, feedback_first, emptied):
+        assert content(made) == expected
+
+
+def test_what_was_read_stays_over_a_restart(tmp_path: Path) -> None:
+    """A file that is opened again holds the content, how far each partition is, and the newest event time."""
+    made = index(tmp_path / "a", *story())
+    before, offsets, newest = content(made), made.offsets(), made.newest_ms
+    made.close()
+    again = Index(tmp_path / "a", NAMES, made._settings)
+    assert content(again) == before
+    assert again.offsets() == offsets
+    assert offsets == {
+        (NAMES.alerts, 0): 4,
+        (NAMES.feedback, 0): 5,
+        (NAMES.signals, 0): 2,
+        (NAMES.profiles_changelog, 0): 2,
+    }
+    assert again.newest_ms == newest > THEFT_MS
+
+
+def test_an_alert_delivered_twice_is_one(tmp_path: Path) -> None:
+    """The same bytes again, even after newer ones, change nothing but how far has been read."""
+    first, second = alert(0, risk_score=40), alert(1, risk_score=80, activity_id=2)
+    made = index(tmp_path / "a", first, second)
+    before = content(made, "offsets")
+    assert made.apply([alert(2, risk_score=40), alert(3, risk_score=80, activity_id=2)]) == frozenset()
+    assert content(made, "offsets") == before
+    found = incidents.one(made.reader(), "crmwatch-1")
+    assert found is not None
+    assert found.risk == 80
+    assert made.offsets()[NAMES.alerts, 0] == 4
+
+
+def test_decisions_say_how_an_incident_stands(tmp_path: Path) -> None:
+    """The first acknowledgement and confirmation, the last assignee and mute count; what ends it closes it here."""
+    made = index(
+        tmp_path / "a",
+        said(0, Verdict.ACKNOWLEDGED, by="bo"),
+        said(1, Verdict.ACKNOWLEDGED),
+        said(2, Verdict.ASSIGNED, assignee="cy"),
+        said(3, Verdict.ASSIGNED, assignee="di"),
+        said(4, Verdict.MUTED, until_ms=START_MS + DAY_MS),
+        said(5, Verdict.MUTED, until_ms=START_MS + 2 * DAY_MS, incident="", identity="t/u"),
+        said(6, Verdict.CONFIRMED),
+        said(7, Verdict.CONFIRMED),
+        alert(0),
+    )
+    found = incidents.one(made.reader(), "crmwatch-1")
+    assert found is not None
+    assert (found.acknowledged_ms, found.acknowledged_by, found.assignee) == (START_MS, "bo", "di")
+    assert found.confirmed_ms == START_MS + 6 * 60_000
+    assert found.deadline_ms == found.confirmed_ms + 72 * 3_600_000
+    assert found.muted_until_ms == START_MS + 2 * DAY_MS
+    assert found.muted(START_MS)
+    assert not found.muted(START_MS + 2 * DAY_MS)
+    assert found.open
+    made.apply([said(8, Verdict.CLOSED, reason="it is over")])
+    ended = incidents.one(made.reader(), "crmwatch-1")
+    assert ended is not None
+    assert (ended.open, ended.closed, ended.ended_as) == (False, False, "closed")
+
+
+def test_a_breachs_clock_runs_until_the_authority_is_notified(tmp_path: Path) -> None:
+    """Closing the incident does not stop it; the first that was said about it does, before or after."""
+    made = index(tmp_path / "a", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.CLOSED, reason="over"))
+    [due] = incidents.clocks(made.reader())
+    assert (due.open, due.due, incidents.state(due)) == (False, True, "due")
+    made.apply([said(2, Verdict.NOTIFIED, reason="by mail"), said(3, Verdict.NOTIFIED, reason="again")])
+    assert incidents.clocks(made.reader()) == []
+    told = incidents.one(made.reader(), "crmwatch-1")
+    assert told is not None
+    assert (told.due, told.notified_ms, incidents.state(told)) == (False, START_MS + 2 * 60_000, "closed")
+    still_open = index(
+        tmp_path / "b", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.NOTIFIED, reason="x")
+    )
+    found = incidents.one(still_open.reader(), "crmwatch-1")
+    assert found is not None
+    assert (found.open, found.due, incidents.state(found)) == (True, False, "breach")
+
+
+def test_an_incident_closed_by_the_detector_is_closed(tmp_path: Path) -> None:
+    """And one that an identity's mute is about stays open."""
+    made = index(tmp_path / "a", alert(0), alert(1, activity_id=int(Activity.CLOSE), time=THEFT_MS + DAY_MS))
+    assert incidents.open_incidents(made.reader(), 9) == []
+    found = incidents.one(made.reader(), "crmwatch-1")
+    assert found is not None
+    assert found.closed
+
+
+def test_it_is_bounded_by_days_and_number(tmp_path: Path) -> None:
+    """What is older than the days kept goes with all that is its, but no open breach; of too many, ended ones first."""
+    old = [
+        alert(
+            n,
+            f"crmwatch-{n}",
+            time=THEFT_MS + n,
+            activity_id=int(Activity.CLOSE if n % 2 else Activity.CREATE),
+        )
+        for n in range(30)
+    ]
+    breach = said(0, Verdict.CONFIRMED, incident="crmwatch-4")
+    made = index(tmp_path / "a", *old, breach, days=7, incidents=20)
+    made.apply([signals(0, tally(THEFT_MS + 3_600_000, {}, {}))])
+    left = {found.uid for found in incidents.found_by(made.reader(), {}, None, None, 99)[0]}
+    assert left == {f"crmwatch-{n}" for n in range(30) if n % 2 == 0 or n >= 20}
+    made.apply([signals(1, tally(THEFT_MS + 8 * DAY_MS, {}, {}))])
+    assert [found.uid for found in incidents.found_by(made.reader(), {}, None, None, 99)[0]] == ["crmwatch-4"]
+    for table in ("versions", "evidence", "terms"):
+        uids = {uid for (uid,) in made.reader().execute(f"SELECT DISTINCT uid FROM {table}")}  # noqa: S608
+        assert uids == {"crmwatch-4"}
+    assert made.reader().execute("SELECT count(*) FROM ticks").fetchone()[0] == 1
+
+
+def test_a_tick_told_again_takes_its_own_place(tmp_path: Path) -> None:
+    """Rows and events of one shard's tick count once however often it is told; another shard's are added."""
+    made = index(
+        tmp_path / "a",
+        signals(0, tally(START_MS, {"contact": 5, "payment": 1}, {"elf/query": 3})),
+        signals(1, tally(START_MS, {"contact": 7}, {"elf/query": 4})),
+        signals(2, tally(START_MS, {"contact": 100}, {"elf/query": 50}, shard=1)),
+    )
+    db = made.reader()
+    assert [tuple(row) for row in db.execute("SELECT category, sum(rows) FROM ticks GROUP BY 1")] == [
+        ("contact", 107)
+    ]
+    assert db.execute("SELECT sum(events) FROM arrivals").fetchone()[0] == 54
+
+
+def test_a_record_that_cannot_be_read_leaves_nothing_half_done(tmp_path: Path) -> None:
+    """It is noted with its position and why, and what comes after it is read."""
+    bad = [
+        record(NAMES.alerts, b"[1]", 0),
+        record(NAMES.alerts, b"\xff\xfe", 1),
+        alert(2, count=10**30, unmapped={"crmwatch": {"rows_left": 10**17, "identity": ["x"], "actors": 7}}),
+        record(NAMES.profiles_changelog, b"\x91\x07", 0, b"t/u"),
+        record(NAMES.signals, b"\x00", 0),
+        record(NAMES.feedback, None, 0),
+    ]
+    made = index(tmp_path / "a", *bad, alert(9, "crmwatch-9"))
+    noted = (
+        made.reader().execute("SELECT topic, position FROM unreadable ORDER BY topic, position").fetchall()
+    )
+    assert {tuple(row) for row in noted} >= {(NAMES.alerts, 0), (NAMES.alerts, 1), (NAMES.signals, 0)}
+    assert (NAMES.profiles_changelog, 0) in {tuple(row) for row in noted}
+    assert incidents.one(made.reader(), "crmwatch-9") is not None
+    uids = {uid for (uid,) in made.reader().execute("SELECT uid FROM versions")}
+    assert uids == {uid for (uid,) in made.reader().execute("SELECT uid FROM incidents")}
+
+
+def test_a_file_that_is_no_index_is_not_touched(tmp_path: Path) -> None:
+    """It is refused by its name; an index of another version is built anew."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("my notes, and more than sixteen bytes of them", encoding="utf-8")
+    with pytest.raises(IndexFault, match=r"notes\.txt is there and is no index"):
+        index(notes)
+    assert notes.read_text(encoding="utf-8").startswith("my notes")
+    made = index(tmp_path / "a", alert(0))
+    made.close()
+    with sqlite3.connect(tmp_path / "a") as db:
+        db.execute("UPDATE meta SET value = '0' WHERE name = 'schema'")
+    db.close()
+    assert index(tmp_path / "a").offsets() == {}
+
+
+def test_the_boards_questions_are_answered_from_indexes(tmp_path: Path) -> None:
+    """However many incidents are over: none of the questions reads through the table itself."""
+    db = index(tmp_path / "a", alert(0)).reader()
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    incidents.open_incidents(db, 50)
+    incidents.by_severity(db)
+    incidents.clocks(db)
+    board(db, Feed(caught_up=True), 0, START_MS)
+    db.set_trace_callback(None)
+    about = [query for query in asked if "FROM incidents" in query]
+    assert len(about) >= 5
+    for query in about:
+        plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert all("USING" in step or "TEMP B-TREE" in step for step in plan), (query, plan)
+        assert not any(step.startswith("SCAN incidents USING INDEX sqlite") for step in plan), (query, plan)
+
+
+def test_a_threads_connection_goes_after_it(tmp_path: Path) -> None:
+    """Threads that answer requests come and go for months: hardly more files stay open than for one."""
+    made = index(tmp_path / "a", alert(0))
+    made.reader()
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(50):
+        thread = threading.Thread(target=lambda: incidents.open_incidents(made.reader(), 5))
+        thread.start()
+        thread.join()
+    assert len(list(Path("/dev/fd").iterdir())) <= before + 3
+    made.close()

@@ -1,0 +1,665 @@
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from detector.adapters import decode
+from detector.engine import Engine
+from detector.event import AccessEvent
+from detector.identity import profile as profiles
+from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.simulation import Theft, World, records
+from streams.kafka import messages as wire
+from streams.kafka.messages import NOTHING_KNOWN, partition_of
+from streams.kafka.topics import TopicNames
+from streams.worker.agents import POSITION_HEADER, Detect, Ingest, Triage
+from streams.worker.agents import detect as detecting
+from streams.worker.agents import ingest as ingesting
+from streams.worker.agents import triage as judging
+from streams.worker.agents.ingest import UNTOLD_BATCHES
+from streams.worker.metrics import Metrics
+from streams.worker.producer import Output
+
+HOUR_MS = 3_600_000
+START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
+ARRIVED_MS = START_MS + 365 * 24 * HOUR_MS
+TOPICS = TopicNames()
+PARTITIONS = 4
+# Quick to speak, so that a small world says much.
+TALKATIVE = Settings(
+    detection=DetectionSettings(bound_deviations=0.3),
+    triage=TriageSettings(
+        alert_risk=5, least_risk=5, certain_risk=5, support_surprise=0.2, quiet_seconds=26 * 3600
+    ),
+)
+
+
+class Clock:
+    """A monotonic clock that goes only when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The agents' clock."""
+    clock = Clock()
+    for module in (ingesting, detecting, judging):
+        monkeypatch.setattr(module, "monotonic", clock)
+    return clock
+
+
+# --- a pipeline in memory
+
+
+class Shard:
+    """One partition of a stage: its work, what is durable of its state, and where its input is committed."""
+
+    def __init__(self, pipeline: Pipeline, stage: str, partition: int) -> None:
+        self.pipeline = pipeline
+        self.stage = stage
+        self.partition = partition
+        self.durable: dict[bytes, bytes] = {}
+        self.acked = 0
+        self.committed = 0
+        self.open()
+
+    @property
+    def log(self) -> list[Any]:
+        """What there is to read."""
+        topic = {"ingest": TOPICS.access, "detect": TOPICS.events, "triage": TOPICS.signals}[self.stage]
+        return self.pipeline.logs[topic, self.partition]
+
+    def open(self) -> None:
+        """Begin, or begin anew, with what is durable, behind what is committed."""
+        self.work = self.pipeline.new_work(self.stage, self.partition, dict(self.durable))
+        self.position = self.acked = self.committed
+        self.unacked: list[int] = []
+        self.taken = self.settled = 0
+
+    def turn(self, batches: Sequence[int], send: float = 1.0) -> bool:
+        """Take batches and send what follows; with `send` below 1, only that part of it, and ``False``."""
+        for size in batches:
+            batch = self.log[self.position : self.position + size]
+            if batch:
+                self.work.take(batch)
+                self.position += len(batch)
+                self.taken += 1
+                self.unacked.append(self.position)
+        self.work.tick(self.position, caught_up=self.position == len(self.log))
+        outputs = self.work.outputs()
+        self.pipeline.send(outputs if send >= 1 else outputs[: int(len(outputs) * send)])
+        return send >= 1
+
+    def save(self, *, ack: bool = True) -> None:
+        """Make state durable, then acknowledge what is settled."""
+        settled = self.work.settled()
+        changes = self.work.changes()
+        for key, value in changes.items():
+            if value is None:
+                self.durable.pop(key, None)
+            else:
+                self.durable[key] = value
+        self.work.saved(changes)
+        if ack:
+            for _ in range(settled - self.settled):
+                self.acked = self.unacked.pop(0)
+            self.settled = settled
+
+
+class Pipeline:
+    """All shards over logs in memory, in the frame's order: outputs, state, acknowledgement."""
+
+    def __init__(
+        self, clock: Clock, *, keyed: bool, partitions: int = PARTITIONS, config: Settings = TALKATIVE
+    ) -> None:
+        self.clock = clock
+        self.keyed = keyed
+        self.partitions = partitions
+        self.config = config
+        self.logs: dict[tuple[str, int], list[Any]] = defaultdict(list)
+        self.alerts: list[bytes] = []
+        self.letters: list[dict[str, Any]] = []
+        self.metrics = Metrics(CollectorRegistry())
+        self.shards = [
+            Shard(self, stage, partition)
+            for stage in ("ingest", "detect", "triage")
+            for partition in range(partitions)
+        ]
+
+    def new_work(self, stage: str, partition: int, store: dict[bytes, bytes]) -> Any:
+        """What the worker builds for a partition that it is given."""
+        count = self.partitions
+        if stage == "ingest":
+            return Ingest(partition, count, count, TOPICS, self.metrics, 2.0)
+        if stage == "detect":
+            return Detect(
+                partition, count, count, self.config, store, TOPICS, self.metrics,
+                keyed=self.keyed, merge_events=1_000_000,
+            )  # fmt: skip
+        return Triage(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
+
+    def publish(self, stream: Sequence[tuple[bytes, AccessEvent]], random: Random) -> None:
+        """Records onto the access topic: by identity, or each anywhere."""
+        for record, event in stream:
+            where = (
+                partition_of(event.identity, self.partitions)
+                if self.keyed
+                else random.randrange(self.partitions)
+            )
+            self.append(TOPICS.access, where, record)
+
+    def append(self, topic: str, partition: int, value: bytes | None, **columns: Any) -> None:
+        """One record onto a log."""
+        log = self.logs[topic, partition]
+        offset = log[-1].offset + 1 if log else 0
+        if topic != TOPICS.access:
+            columns["timestamp"] = round(self.clock.now * 1000)
+        log.append(fake(value, topic=topic, partition=partition, offset=offset, **columns))
+
+    def send(self, outputs: Sequence[Output]) -> None:
+        """What a stage says, to where it is for."""
+        for output in outputs:
+            if output.topic == TOPICS.alerts:
+                self.alerts.append(output.value)
+            elif output.topic == TOPICS.deadletters:
+                self.letters.append(json.loads(output.value))
+            else:
+                assert output.partition is not None
+                self.append(output.topic, output.partition, output.value, headers=output.headers)
+
+    def stir(self, random: Random, turns: int, crash: float) -> None:
+        """Shards take turns at random; some are lost in the middle of one and begin anew."""
+        for _ in range(turns):
+            self.clock.now += random.random() * 0.06
+            shard = random.choice(self.shards)
+            dies = random.random() < crash
+            most = random.choice((3, 40, 400))
+            batches = [random.randint(1, most) for _ in range(random.randint(0, 4))]
+            sent = shard.turn(batches, send=random.random() if dies and random.random() < 0.5 else 1.0)
+            if sent and random.random() < 0.4:
+                shard.save(ack=not dies or random.random() < 0.5)
+            if random.random() < 0.5:
+                shard.committed = shard.acked
+            if dies:  # alone, or with others of its process
+                for other in self.shards:
+                    if other is shard or random.random() < 0.3:
+                        other.open()
+
+    def drain(self, seconds: float = 14.0) -> None:
+        """Let everybody work until nothing is left and every partition has been told to be idle."""
+        end = self.clock.now + seconds
+        while self.clock.now < end:
+            self.clock.now += 0.3
+            for shard in self.shards:
+                shard.turn([1_000_000])
+                shard.save()
+                shard.committed = shard.acked
+
+
+def fake(
+    value: bytes | None,
+    *,
+    topic: str = TOPICS.access,
+    partition: int = 0,
+    offset: int = 0,
+    timestamp: int = ARRIVED_MS,
+    headers: Sequence[tuple[str, bytes | None]] = (),
+) -> Any:
+    """A Kafka record as the consumer hands it over."""
+    return SimpleNamespace(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=timestamp,
+        headers=headers,
+        key=None,
+        value=value,
+    )
+
+
+# --- worlds
+
+
+@functools.cache
+def world(seed: int, days: int = 6, coarse: bool = True) -> tuple[tuple[bytes, AccessEvent], ...]:
+    """A world's records in order; with `coarse` times, so that many are equal, and some delivered twice."""
+    random = Random(seed)
+    theft = Theft(start_ms=START_MS + (3 * 24 + 3) * HOUR_MS)
+    small = World(seed=seed, start_ms=START_MS, hours=24 * days, people=6, integrations=2)
+    found = []
+    for _, record in records(small, theft):
+        if coarse:
+            row = json.loads(record)
+            row["TIMESTAMP"] = row["TIMESTAMP"][:-5] + "0.000"
+            row["TIMESTAMP_DERIVED"] = row["TIMESTAMP_DERIVED"][:-6] + "0.000Z"
+            record = json.dumps(row).encode()
+        pair = record, decode(record, "world")
+        found += [pair] * (2 if random.random() < 0.01 else 1)
+    found.sort(key=lambda pair: (pair[1].time_ms, pair[1].event_id, pair[0]))
+    return tuple(found)
+
+
+@functools.cache
+def replayed(seed: int, days: int = 6) -> tuple[tuple[bytes, ...], dict[bytes, bytes]]:
+    """What the engine says of that world: alerts, and the profiles in the end."""
+    stream = world(seed, days)
+    engine = Engine(TALKATIVE)
+    alerts = [alert.body for _, event in stream for alert in engine.observe(event)]
+    alerts += [alert.body for alert in engine.finish(stream[-1][1].time_ms)]
+    return tuple(sorted(alerts)), engine.profiles()
+
+
+def streamed_profiles(pipeline: Pipeline) -> dict[bytes, bytes]:
+    """All shards' profiles, without the positions of what was applied."""
+    found = {}
+    for shard in pipeline.shards:
+        if shard.stage == "detect":
+            for key, value in shard.durable.items():
+                if not key.startswith(b"\x00"):
+                    profile = profiles.decode(value)
+                    profile.applied = {}
+                    found[key] = profiles.encode(profile)
+    return found
+
+
+def check(pipeline: Pipeline, seed: int, days: int = 6) -> None:
+    """All is done, and the stream has said what the replay says."""
+    alerts, expected = replayed(seed, days)
+    last_ms = world(seed, days)[-1][1].time_ms
+    assert len(alerts) > 20
+    assert not any(shard.unacked for shard in pipeline.shards)
+    for shard in pipeline.shards:
+        if shard.stage == "triage":
+            assert shard.work._hold.held == 0
+            assert shard.work._desk.watermark_ms == last_ms
+    assert sorted(set(pipeline.alerts)) == sorted(set(alerts))
+    assert streamed_profiles(pipeline) == expected
+
+
+# --- the stream says what the replay says
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_whatever_order_shards_work_in_the_alerts_are_the_same(keyed: bool, seed: int, clock: Clock) -> None:
+    """Over four partitions, stirred at random: every alert of the replay, byte for byte, each once."""
+    random = Random(seed)
+    pipeline = Pipeline(clock, keyed=keyed)
+    pipeline.publish(world(seed), random)
+    pipeline.stir(random, 300, crash=0.0)
+    pipeline.drain()
+    check(pipeline, seed)
+    assert sorted(pipeline.alerts) == list(replayed(seed)[0])
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a smaller seed is not a simpler example
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 10_000), crash=st.sampled_from([0.02, 0.1, 0.3]), bursts=st.integers(1, 4))
+def test_shards_that_are_lost_change_nothing(
+    keyed: bool, seed: int, crash: float, bursts: int, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost anywhere between taking and acknowledging, with records coming in bursts: nothing changes."""
+    random = Random(seed)
+    limit = random.choice((500, 20_000, wire.PACKED_BYTES))
+    stream = world(seed % 3)
+    ends = [*sorted(random.sample(range(len(stream)), bursts - 1)), len(stream)]
+    pipeline = Pipeline(clock, keyed=keyed)
+    with monkeypatch.context() as patch:
+        patch.setattr(wire, "packed", functools.partial(wire.packed, limit=limit))
+        begin = 0
+        for end in ends:
+            pipeline.publish(stream[begin:end], random)
+            pipeline.stir(random, random.choice((50, 200, 600)), crash)
+            if end < len(stream) and random.random() < 0.7:
+                pipeline.drain(random.choice((1, 6, 14)))
+            begin = end
+        pipeline.drain()
+    check(pipeline, seed % 3)
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
+def test_one_that_wakes_up_first_does_not_pass_the_others_by(keyed: bool, clock: Clock) -> None:
+    """A day's records at once after a silence: partitions that are read a second later lose nothing by it."""
+    random = Random(1)
+    pipeline = Pipeline(clock, keyed=keyed)
+    stream = world(1)
+    begin = 0
+    for end in range(len(stream) // 6, len(stream), len(stream) // 6):
+        pipeline.publish(stream[begin:end], random)
+        first, *others = pipeline.shards[:PARTITIONS]
+        for late in ([first], [first], others[:1], others):
+            clock.now += 0.4
+            for shard in (*late, *pipeline.shards[PARTITIONS:]):
+                shard.turn([1_000_000])
+        pipeline.drain()
+        begin = end
+    pipeline.publish(stream[begin:], random)
+    pipeline.drain()
+    check(pipeline, 1)
+
+
+def test_a_watermark_told_to_some_shards_only_is_not_acknowledged(clock: Clock) -> None:
+    """An ingest lost before it has told every shard how far it is reads the same records again."""
+    pipeline = Pipeline(clock, keyed=True)
+    record, event = world(0)[0]
+    pipeline.publish([(record, event)], Random(0))
+    owner = partition_of(event.identity, PARTITIONS)
+    ingest = pipeline.shards[owner]
+    ingest.work._told = [(clock.now, NOTHING_KNOWN, False)] * PARTITIONS  # all have been told just now
+    ingest.turn([10])
+    assert [len(pipeline.logs[TOPICS.events, shard]) for shard in range(PARTITIONS)].count(1) == 1
+    assert ingest.work.settled() == 0
+    clock.now += 1.0
+    ingest.turn([10])
+    assert all(pipeline.logs[TOPICS.events, shard] for shard in range(PARTITIONS))
+    assert ingest.work.settled() == 1
+
+
+def test_a_shard_is_told_early_when_many_batches_wait_for_it(clock: Clock) -> None:
+    """However fast records come, not more than some batches wait for a heartbeat to be acknowledged."""
+    ingest = new_ingest()
+    ingest.outputs()
+    for batch in range(UNTOLD_BATCHES):
+        assert ingest.settled() == 0
+        ingest.take([fake(world(0)[batch][0], offset=batch)])
+        told = [output.partition for output in ingest.outputs()]
+    assert sorted(set(told)) == list(range(PARTITIONS))
+    assert ingest.settled() == UNTOLD_BATCHES
+
+
+def test_in_the_end_the_watermark_is_the_newest_event(clock: Clock) -> None:
+    """One event on one of four partitions: once all are idle, every desk is as far as that event."""
+    pipeline = Pipeline(clock, keyed=False)
+    record, event = world(0)[0]
+    pipeline.append(TOPICS.access, 2, record)
+    pipeline.drain(1.5)
+    assert {shard.work._desk.watermark_ms for shard in pipeline.shards[-PARTITIONS:]} == {NOTHING_KNOWN}
+    pipeline.drain()
+    assert {shard.work._desk.watermark_ms for shard in pipeline.shards[-PARTITIONS:]} == {event.time_ms}
+    assert not any(shard.unacked for shard in pipeline.shards)
+
+
+# --- what the shards say
+
+
+def new_ingest() -> Ingest:
+    """The ingest of partition 0 of four."""
+    return Ingest(0, PARTITIONS, PARTITIONS, TOPICS, Metrics(CollectorRegistry()), 2.0)
+
+
+def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> None:
+    """Each event is in one message, to its identity's shard, with its offset, beside the watermark."""
+    ingest = new_ingest()
+    stream = world(0)[:50]
+    ingest.take([fake(record, offset=100 + index) for index, (record, _) in enumerate(stream)])
+    outputs = ingest.outputs()
+    found = {}
+    for output in outputs:
+        assert (output.topic, output.key) == (TOPICS.events, None)
+        message, events = wire.decode_events(output.value)
+        assert (message.source, message.sources, message.idle) == (0, PARTITIONS, False)
+        assert message.watermark_ms == stream[-1][1].time_ms
+        for offset, event in events:
+            assert output.partition == partition_of(event.identity, PARTITIONS)
+            found[offset] = event.event_id
+    assert found == {100 + index: event.event_id for index, (_, event) in enumerate(stream)}
+    assert ingest.outputs() == []
+    assert ingest.changes() == {}
+
+
+def test_of_several_messages_only_the_last_has_the_watermark(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is still to come in a further message must not be passed by."""
+    monkeypatch.setattr(wire, "packed", functools.partial(wire.packed, limit=2000))
+    ingest = new_ingest()
+    ingest.take([fake(record, offset=index) for index, (record, _) in enumerate(world(0)[:200])])
+    watermarks: dict[int | None, list[int]] = defaultdict(list)
+    for output in ingest.outputs():
+        watermarks[output.partition].append(wire.decode_events(output.value)[0].watermark_ms)
+    assert max(map(len, watermarks.values())) > 3
+    last_ms = world(0)[199][1].time_ms
+    assert all(marks == [NOTHING_KNOWN] * (len(marks) - 1) + [last_ms] for marks in watermarks.values())
+
+
+def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -> None:
+    """Idle is said at once to all shards, and so is waking up; neither is said over and over."""
+    ingest = new_ingest()
+
+    def said(*, caught_up: bool) -> list[bool]:
+        ingest.tick(1, caught_up=caught_up)
+        return [wire.decode_events(output.value)[0].idle for output in ingest.outputs()]
+
+    ingest.take([fake(world(0)[0][0])])
+    said(caught_up=True)
+    clock.now += 1.9
+    assert True not in said(caught_up=True)
+    clock.now += 0.2
+    assert True not in said(caught_up=False)
+    assert said(caught_up=True) == [True] * PARTITIONS
+    assert said(caught_up=True) == []
+    clock.now += wire.REPEAT_SECONDS
+    assert said(caught_up=True) == [True] * PARTITIONS
+    ingest.take([fake(world(0)[1][0], offset=1)])
+    assert said(caught_up=True) == [False] * PARTITIONS
+
+
+def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
+    """When one shard says nothing, the others' signals wait so long and no longer, and are settled."""
+    registry = CollectorRegistry()
+    detect = Detect(0, 2, 1, TALKATIVE, {}, TOPICS, Metrics(registry), keyed=True, merge_events=10)
+    triage = Triage(0, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), hold_seconds=120)
+    events = [(offset, event) for offset, (_, event) in enumerate(world(0)[:3000])]
+    raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in events]
+    message = wire.EventsMessage(source=0, sources=1, watermark_ms=events[-1][1].time_ms, events=raw)
+    detect.take([fake(wire.encode(message))])
+    triage.take([fake(output.value, timestamp=0) for output in detect.outputs()])
+    triage.tick(None, caught_up=True)
+    assert triage.settled() == 0
+    assert triage.outputs() == []
+    held = triage._figures.held
+    assert (held > 0, triage._figures.early) == (True, 0)
+    clock.now += 121
+    triage.tick(None, caught_up=True)
+    assert triage.settled() == 1
+    assert (triage._figures.held, triage._figures.early) == (0, held)
+    bodies = [json.loads(output.value) for output in triage.outputs()]
+    assert bodies
+    assert {body["unmapped"]["crmwatch"]["provisional"] for body in bodies} == {True}
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
+def test_an_alert_is_timed_from_when_its_record_came(
+    keyed: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that came at one moment make alerts now: the part of each delay from that moment on is our own."""
+    came_ms = START_MS + 30 * 24 * HOUR_MS
+    monkeypatch.setattr(judging, "time", lambda: came_ms / 1000 + 7)
+    pipeline = Pipeline(clock, keyed=keyed)
+    for record, event in world(0):
+        where = partition_of(event.identity, PARTITIONS)
+        pipeline.append(TOPICS.access, where, record, timestamp=came_ms)
+    pipeline.drain()
+    told = [json.loads(body) for body in pipeline.alerts]
+    timed = [came_ms - body["time"] for body in told if body["activity_id"] != 3]
+    assert len(timed) >= 3
+    delays = {
+        part: pipeline.metrics._histograms["detection_delay_seconds"].labels(part)
+        for part in ("source", "own")
+    }
+    assert delays["own"]._sum.get() == 7 * len(timed)
+    assert delays["source"]._sum.get() == pytest.approx(sum(timed) / 1000)
+
+
+def test_shards_say_what_they_hold_and_what_their_state_takes(clock: Clock) -> None:
+    """In the end nothing is held, and the bytes are those of what is durable; held and early are seen as they are."""
+    pipeline = Pipeline(clock, keyed=False)
+    random = Random(3)
+    pipeline.publish(world(0), random)
+    pipeline.stir(random, 300, crash=0.05)
+    pipeline.drain()
+    figures = pipeline.metrics._figures
+    for shard in pipeline.shards[PARTITIONS:]:
+        found = figures[shard.stage, shard.partition]
+        assert found.state_bytes == sum(len(key) + len(value) for key, value in shard.durable.items())
+        assert (found.held, found.early) == (0, 0)
+    assert sum(one.state_bytes for one in figures.values()) > 10_000
+
+
+def test_alerts_are_keyed_by_finding_and_say_where_the_records_lie(clock: Clock) -> None:
+    """An alert's key is its finding's uid; where its evidence lies is in a header, not in its body."""
+    pipeline = Pipeline(clock, keyed=True)
+    sent: list[Output] = []
+    keep = pipeline.send
+    pipeline.send = lambda outputs: (sent.extend(outputs), keep(outputs))[1]  # type: ignore[method-assign]
+    for record, event in world(0):
+        where = partition_of(event.identity, PARTITIONS)
+        header = (POSITION_HEADER, f"{event.event_id}.csv:1".encode())
+        pipeline.append(TOPICS.access, where, record, headers=[header])
+    pipeline.drain()
+    alerts = [output for output in sent if output.topic == TOPICS.alerts]
+    assert len(alerts) == len(replayed(0)[0])
+    for output in alerts:
+        body = json.loads(output.value)
+        assert output.key == body["finding_info"]["uid"].encode()
+        [(name, positions)] = output.headers
+        assert name == "crmwatch-positions"
+        expected = {event["uid"]: f"salesforce_elf {event['uid']}.csv:1" for event in body["evidences"]}
+        assert json.loads(positions) == expected
+
+
+def test_a_shard_that_was_taken_over_skips_what_it_has_applied(clock: Clock) -> None:
+    """The same messages again, before and after a restart, change neither state nor signals."""
+    store: dict[bytes, bytes] = {}
+    ingest = new_ingest()
+    ingest.take([fake(record, offset=offset) for offset, (record, _) in enumerate(world(0)[:400])])
+    message = next(output.value for output in ingest.outputs() if output.partition == 0)
+    detect = Detect(
+        0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
+    )
+    detect.take([fake(message)])
+    signals = [wire.decode_signals(output.value)[1] for output in detect.outputs()]
+    assert signals
+    assert any(signals)
+    detect.saved(detect.changes())
+    before = dict(store)
+    for again in (
+        detect,
+        Detect(0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0),
+    ):
+        again.take([fake(message)])
+        assert not any(wire.decode_signals(output.value)[1] for output in again.outputs())
+        again.saved(again.changes())
+        assert {key: value for key, value in store.items() if key[0]} == {
+            key: value for key, value in before.items() if key[0]
+        }
+
+
+# --- dead letters
+
+
+def elf(**columns: str) -> bytes:
+    """An event log row."""
+    row = {"EVENT_TYPE": "API", "TIMESTAMP": "20260302120000.000", "REQUEST_ID": "r1"}
+    return json.dumps(
+        row | {"ORGANIZATION_ID": "00D4R000001kSky", "USER_ID": "0054R0000000001"} | columns
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "timestamp", "headers", "adapter", "reason"),
+    [
+        (b"\xff\x00\x1b[31m", ARRIVED_MS, [], "", "unknown_format"),
+        (b"", ARRIVED_MS, [], "", "unknown_format"),
+        (None, ARRIVED_MS, [], "", "unknown_format"),
+        (b"{" * 100_000, ARRIVED_MS, [], "", "unknown_format"),
+        (b'{"EVENT_TYPE":"API"' + b" " * 2_000_000 + b"}", ARRIVED_MS, [], "", "too_large"),
+        (elf(TIMESTAMP="20260302121000.001"), START_MS + 12 * HOUR_MS, [], "salesforce_elf", "future"),
+        (elf(TIMESTAMP="19700101000000.000"), ARRIVED_MS, [], "salesforce_elf", "bad_time"),
+        (elf(), 0, [], "salesforce_elf", "future"),
+        (elf(), ARRIVED_MS, [("crmwatch-fault", b"a quote is never closed")], "", "malformed"),
+    ],
+)
+def test_what_cannot_be_read_becomes_a_dead_letter(
+    value: bytes | None,
+    timestamp: int,
+    headers: list[tuple[str, bytes]],
+    adapter: str,
+    reason: str,
+    clock: Clock,
+) -> None:
+    """It says where it lay and why, is counted, moves no clock and holds up nothing."""
+    ingest = new_ingest()
+    ingest.take([fake(value, partition=3, offset=77, timestamp=timestamp, headers=headers)])
+    outputs = ingest.outputs()
+    [letter] = [output for output in outputs if output.topic == TOPICS.deadletters]
+    body = json.loads(letter.value)
+    position = f"{TOPICS.access}/3/77"
+    assert letter.key == position.encode()
+    assert (body["position"], body["origin"]) == (position, position)
+    assert (body["adapter"], body["reason"], body["record_bytes"]) == (adapter, reason, len(value or b""))
+    assert len(body["record"]) <= 4 * 1_000_000 / 3 + 4
+    assert body["detail"]
+    messages = [wire.decode_events(output.value) for output in outputs if output.topic == TOPICS.events]
+    assert {(message.watermark_ms, len(events)) for message, events in messages} <= {(NOTHING_KNOWN, 0)}
+    assert ingest.settled() == 1
+    assert dict(ingest._metrics._dead_letters) == {(adapter or "none", reason): 1}
+
+
+def test_a_record_ten_minutes_ahead_is_believed(clock: Clock) -> None:
+    """Clocks differ: what is ten minutes ahead of its arrival is an event, not a dead letter."""
+    ingest = new_ingest()
+    ingest.take([fake(elf(TIMESTAMP="20260302121000.000"), timestamp=START_MS + 12 * HOUR_MS)])
+    assert {output.topic for output in ingest.outputs()} == {TOPICS.events}
+
+
+@pytest.mark.parametrize(
+    ("header", "origin"),
+    [
+        (b"logs/day.csv:7", "logs/day.csv:7"),
+        (b"\xff.csv:1", "\N{REPLACEMENT CHARACTER}.csv:1"),
+        (None, ""),
+        (b"x" * 5000, "x" * 1024),
+    ],
+)
+def test_the_header_says_where_a_record_lay_in_a_file(
+    header: bytes | None, origin: str, clock: Clock
+) -> None:
+    """It is taken up to a length, whatever its bytes; other headers are ignored."""
+    ingest = new_ingest()
+    ingest.take([fake(b"?", headers=[("other", None), (POSITION_HEADER, header)])])
+    body = json.loads(ingest.outputs()[0].value)
+    assert body["origin"] == origin
+    assert body["position"] == f"{TOPICS.access}/0/0"
+
+
+@settings(max_examples=50, deadline=None)
+@given(values=st.lists(st.none() | st.binary(max_size=60), min_size=1, max_size=20))
+def test_no_bytes_stop_ingest(values: list[bytes | None]) -> None:
+    """Whatever is on the topic, each record comes out once, as an event or as a dead letter."""
+    ingest = new_ingest()
+    ingest.take([fake(value, offset=offset) for offset, value in enumerate(values)])
+    positions = Counter(output.key for output in ingest.outputs() if output.topic == TOPICS.deadletters)
+    assert positions == {f"{TOPICS.access}/0/{offset}".encode(): 1 for offset in range(len(values))}
