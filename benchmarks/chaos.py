@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from detector.adapters import RecordError, decode
 from detector.simulation import Theft, World, records
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
@@ -119,7 +119,7 @@ def _publish(
 ) -> threading.Thread:
     garbage = [
         (
-            Raw(b"\xff{%d" % number, f"bad:{number}", "bad"),
+            FileRecord(b"\xff{%d" % number, f"bad:{number}", "bad"),
             RecordError("", f"bad:{number}", "unknown_format", ""),
         )
         for number in range(GARBAGE)
@@ -127,7 +127,7 @@ def _publish(
     # A fault and what follows take some ten seconds: so the records last for all of them.
     rate = chosen.events / (chosen.faults * 11) if chosen.faults else 0.0
 
-    def paced() -> Iterator[tuple[Raw, object]]:
+    def paced() -> Iterator[tuple[FileRecord, object]]:
         began = time.monotonic()
         yield from garbage
         for number, one in enumerate(world):

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import World, records
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline
@@ -64,12 +64,12 @@ def main() -> int:
             return 0 if letters == 0 and worker.stop() == 0 else 1
 
 
-def _world(events: int, people: int) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
+def _world(events: int, people: int) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
     """So many records of a company, made as they are needed."""
     made = World(seed=1, start_ms=START_MS, hours=24 * 3_650, people=people, integrations=people // 10)
     for number, (_, record) in enumerate(islice(records(made), events)):
         position = f"soak:{number}"
-        yield Raw(record, position, "soak"), decode(record, position)
+        yield FileRecord(record, position, "soak"), decode(record, position)
 
 
 def _megabytes(pid: int, which: str = "VmRSS") -> int:

@@ -26,8 +26,8 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from detector.simulation import Format, Labels, Scenario, Score, evaluate, publication, read_labels, score
-from detector.simulation.shapes import Level, Shape
+from detector.simulation import Format, Labels, Scenario, Score, evaluate, read_labels, score, scored_alert
+from detector.simulation.shapes import Difficulty, Shape
 from streams.cli.evaluate import baseline_scores
 from streams.cli.simulate import write_world
 
@@ -116,7 +116,7 @@ def run(task: Task) -> Result:
     if done.returncode:
         raise SystemExit(f"seed {task.seed} {task.format}: replay failed: {done.stderr.decode()[-2000:]}")
     lines = alerts.read_bytes().splitlines()
-    published = [found for line in lines if line.strip() and (found := publication(line)) is not None]
+    published = [found for line in lines if line.strip() and (found := scored_alert(line)) is not None]
     scores = {PRODUCT: score(labels, published), PUBLISHED: evaluate(labels, published, 0.0)}
     if task.baselines:
         scores |= _baselines(world, labels)
@@ -195,8 +195,8 @@ def tables(results: list[Result]) -> list[str]:
                 _number(score.rows_lost for score in scores),
             ]
         )
-    saved: dict[tuple[Shape, Level], list[float]] = defaultdict(list)
-    found: dict[tuple[Shape, Level], list[bool]] = defaultdict(list)
+    saved: dict[tuple[Shape, Difficulty], list[float]] = defaultdict(list)
+    found: dict[tuple[Shape, Difficulty], list[bool]] = defaultdict(list)
     delays: dict[Shape, list[float]] = defaultdict(list)
     for result in results:
         for attack in result.scores[PRODUCT].attacks:
@@ -209,23 +209,23 @@ def tables(results: list[Result]) -> list[str]:
             shape.value,
             *(
                 f"{_number(saved[shape, level])} ({sum(found[shape, level])}/{len(found[shape, level])})"
-                for level in Level
+                for level in Difficulty
             ),
-            _number(value for level in Level for value in saved[shape, level]),
+            _number(value for level in Difficulty for value in saved[shape, level]),
             f"{sorted(delays[shape])[len(delays[shape]) // 2]:.1f} h" if delays[shape] else "-",
         ]
         for shape in Shape
-        if any(saved[shape, level] for level in Level)
+        if any(saved[shape, level] for level in Difficulty)
     ]
     by_level = [
         "all",
-        *(_number(value for shape in Shape for value in saved[shape, level]) for level in Level),
+        *(_number(value for shape in Shape for value in saved[shape, level]) for level in Difficulty),
         _number(value for values in saved.values() for value in values),
         "",
     ]
     return [
         _table(heads, rows),
-        _table(["saved (found)", *Level, "all", "median time"], [*shapes, by_level]),
+        _table(["saved (found)", *Difficulty, "all", "median time"], [*shapes, by_level]),
     ]
 
 

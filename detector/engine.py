@@ -18,9 +18,9 @@ from detector.fleet.population import TICK_MS
 from detector.identity.detect import TALLIES_KEY, Detection
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
-from detector.triage.triage import Desk, settled_at
+from detector.triage.triage import Triage, settled_at
 
-__all__ = ["Batch", "Court", "Engine", "Shard"]
+__all__ = ["Batch", "DetectionShard", "Engine", "SequencedTriage"]
 
 SAVE_EVERY = 20_000
 """Profiles are put back into the store after so many have changed, which bounds how many are kept decoded."""
@@ -34,7 +34,7 @@ class Batch(msgspec.Struct, array_like=True):
     signals: list[Signal]
 
 
-class Shard:
+class DetectionShard:
     """Detection over one ordered run of events: those of some identities."""
 
     def __init__(self, settings: Settings, number: int = 0) -> None:
@@ -85,28 +85,28 @@ class Shard:
         self.detection.saved(self.detection.changes())
 
 
-class Court:
+class SequencedTriage:
     """Triage of the batches of one shard or of several, tick by tick."""
 
     def __init__(self, settings: Settings) -> None:
         self._values: dict[bytes, bytes] = {}
-        self.desk = Desk(settings, self._values)
+        self.triage = Triage(settings, self._values)
         """The triage step, for its incidents and counters."""
 
-    def judge(self, batches: Iterable[Batch]) -> list[Alert]:
+    def assess(self, batches: Iterable[Batch]) -> list[Alert]:
         """Weigh what the shards say of one tick; no shard will say more of it, or of one before."""
         alerts: list[Alert] = []
-        for signal in sorted((signal for batch in batches for signal in batch.signals), key=_place):
-            alerts += self.desk.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
-            alerts += self.desk.judge(signal)
-        if self.desk.dirty >= SAVE_EVERY:
-            self.desk.saved(self.desk.changes())
+        for signal in sorted((signal for batch in batches for signal in batch.signals), key=_order):
+            alerts += self.triage.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
+            alerts += self.triage.assess(signal)
+        if self.triage.dirty >= SAVE_EVERY:
+            self.triage.saved(self.triage.changes())
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = self.desk.advance(time_ms)
-        self.desk.saved(self.desk.changes())
+        alerts = self.triage.advance(time_ms)
+        self.triage.saved(self.triage.changes())
         return alerts
 
 
@@ -123,22 +123,22 @@ class Engine:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._shard = Shard(settings)
-        self._court = Court(settings)
+        self._shard = DetectionShard(settings)
+        self._triage = SequencedTriage(settings)
 
     def observe(self, event: AccessEvent) -> list[Alert]:
         """Apply one event, whose time is not before that of the last one; the alerts of ticks that are over."""
         alerts: list[Alert] = []
         for batch in self._shard.observe(event):
-            alerts += self._court.judge((batch,))
+            alerts += self._triage.assess((batch,))
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
         alerts: list[Alert] = []
         for batch in self._shard.finish(time_ms):
-            alerts += self._court.judge((batch,))
-        return alerts + self._court.finish(time_ms)
+            alerts += self._triage.assess((batch,))
+        return alerts + self._triage.finish(time_ms)
 
     @property
     def signals(self) -> int:
@@ -156,15 +156,15 @@ class Engine:
         return self._shard.detection
 
     @property
-    def desk(self) -> Desk:
+    def triage(self) -> Triage:
         """The triage step, for its incidents and counters."""
-        return self._court.desk
+        return self._triage.triage
 
     def profiles(self) -> dict[bytes, bytes]:
         """Every identity's encoded profile, by its key."""
         return self._shard.profiles()
 
 
-def _place(signal: Signal) -> tuple[int, bool, str, int]:
+def _order(signal: Signal) -> tuple[int, bool, str, int]:
     """The order within a tick: by time, tallies last, then by identity, whose own order is kept."""
     return signal.time_ms, signal.kind is SignalKind.TALLY, signal.identity, signal.sequence

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["MAX_RECORD_IDS", "AccessEvent", "ActorKind", "Counting", "Operation", "Origin"]
+__all__ = ["MAX_RECORD_IDS", "AccessEvent", "ActorKind", "Counting", "Operation", "RecordOrigin"]
 
 MAX_RECORD_IDS = 200
 """How many record ids an event keeps (`AccessEvent.record_ids`); further ones are dropped."""
@@ -56,7 +56,7 @@ class Counting(StrEnum):
     """As `MAXIMUM`, but the same `operation_id` may start over: a smaller total begins a new run."""
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class RecordOrigin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where an event's record lies: the adapter that read it, and ``file:line`` or ``topic/partition/offset``."""
 
     adapter: str
@@ -101,7 +101,7 @@ class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     status: str | None = None
     """``success`` or the vendor's word for what went wrong."""
     country: str | None = None
-    origin: Origin = Origin("", "")
+    origin: RecordOrigin = RecordOrigin("", "")
 
     @property
     def identity(self) -> str:

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["HONOURED_AFTER_MS", "NOTIFICATION_MS", "Decisions", "Feedback", "Verdict"]
+__all__ = ["EFFECTIVE_AFTER_MS", "NOTIFICATION_MS", "Decisions", "Feedback", "Verdict"]
 
-HONOURED_AFTER_MS = 60_000
+EFFECTIVE_AFTER_MS = 60_000
 EXPECTED_MS = 24 * 3_600_000
 """How long an identity's volume is expected if it was not said until when."""
 NOTIFICATION_MS = 72 * 3_600_000
@@ -45,7 +45,7 @@ class Verdict(StrEnum):
 class Feedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One decision about an incident, an identity, or both.
 
-    >>> Feedback(verdict=Verdict.CLOSED, time_ms=0, incident="crmwatch-1").honoured_ms
+    >>> Feedback(verdict=Verdict.CLOSED, time_ms=0, incident="crmwatch-1").effective_ms
     60000
     """
 
@@ -75,9 +75,9 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"until_ms must lie after time_ms, {self.until_ms} is not after {self.time_ms}")
 
     @property
-    def honoured_ms(self) -> int:
+    def effective_ms(self) -> int:
         """Event time from which it holds."""
-        return self.time_ms + HONOURED_AFTER_MS
+        return self.time_ms + EFFECTIVE_AFTER_MS
 
     @property
     def words(self) -> str:
@@ -133,4 +133,6 @@ class Decisions:
     def _last(self, verdict: Verdict, about: str, time_ms: int) -> Feedback | None:
         """The newest decision of a kind that is honoured by then: it takes the place of those before."""
         words = reversed(self._words.get(about, ()))
-        return next((word for word in words if word.verdict is verdict and word.honoured_ms <= time_ms), None)
+        return next(
+            (word for word in words if word.verdict is verdict and word.effective_ms <= time_ms), None
+        )

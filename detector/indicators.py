@@ -21,7 +21,7 @@ import msgspec
 
 from detector.settings import Indicator
 
-__all__ = ["MAX_ENTRIES", "Found", "IndicatorsError", "parse"]
+__all__ = ["MAX_ENTRIES", "IndicatorsError", "ParsedIndicators", "parse"]
 
 MAX_ENTRIES = 1024
 """A network that takes more entries than this is not listed."""
@@ -43,7 +43,7 @@ class IndicatorsError(ValueError):
     """A file that holds no indicators in any format known; one sentence for a person."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class ParsedIndicators(msgspec.Struct, frozen=True):
     """What a file holds."""
 
     indicators: dict[str, Indicator]
@@ -52,7 +52,7 @@ class Found(msgspec.Struct, frozen=True):
     """A sentence for each entry that nothing can be looked up by."""
 
 
-def parse(data: bytes, name: str = "") -> Found:
+def parse(data: bytes, name: str = "") -> ParsedIndicators:
     """The indicators in a file's content; `name` is theirs if they have none of their own.
 
     Raises `IndicatorsError`.
@@ -80,7 +80,7 @@ _Entry = tuple[str, Indicator] | str
 """What to look up, and what it is; or why there is nothing."""
 
 
-def _collected(entries: Iterable[_Entry]) -> Found:
+def _collected(entries: Iterable[_Entry]) -> ParsedIndicators:
     found: dict[str, Indicator] = {}
     passed_over = []
     for entry in entries:
@@ -88,7 +88,7 @@ def _collected(entries: Iterable[_Entry]) -> Found:
             passed_over.append(entry)
         else:
             found[entry[0]] = entry[1]
-    return Found(found, tuple(passed_over))
+    return ParsedIndicators(found, tuple(passed_over))
 
 
 def _of_csv(data: bytes, name: str) -> Iterator[_Entry]:

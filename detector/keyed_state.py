@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 
-__all__ = ["put"]
+__all__ = ["apply_changes"]
 
 
-def put(store: MutableMapping[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:
+def apply_changes(store: MutableMapping[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:
     """Enter changes that are durable; ``None`` takes a key out.
 
     >>> store = {b"a": b"1", b"b": b"2"}
-    >>> put(store, {b"a": None, b"c": b"3"})
+    >>> apply_changes(store, {b"a": None, b"c": b"3"})
     >>> store
     {b'b': b'2', b'c': b'3'}
     """

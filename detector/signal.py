@@ -8,7 +8,7 @@ import msgspec
 
 from detector.event import AccessEvent, ActorKind, Operation
 
-__all__ = ["Evidence", "Familiarity", "Measure", "New", "Signal", "SignalKind", "Span", "evidence"]
+__all__ = ["Evidence", "Familiarity", "Measure", "NewValue", "Signal", "SignalKind", "Span", "evidence"]
 
 MAX_OBJECTS = 20
 MAX_TEXT = 256
@@ -66,7 +66,7 @@ class Measure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     familiarity: Familiarity
 
 
-class New(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class NewValue(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something that the identity has not long been seen with."""
 
     what: str
@@ -140,7 +140,7 @@ class Signal(msgspec.Struct, array_like=True, kw_only=True):
     """The same by kind of record."""
     measures: list[Measure] = []
     """The quantity that crossed its bound; for a day that is over, all of its quantities."""
-    news: list[New] = []
+    news: list[NewValue] = []
     score: float = 0.0
     """How strange it is, on the detector's own scale, if that needs no knowledge of others."""
     facts: dict[str, float] = {}

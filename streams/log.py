@@ -18,7 +18,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, TextIO
 
-__all__ = ["FIELDS", "Lines", "LogFormat", "instance_name", "last_words", "set_up"]
+__all__ = ["FIELDS", "LineFormatter", "LogFormat", "instance_name", "last_words", "set_up"]
 
 FIELDS = ("partition", "partitions", "keys", "seconds")
 """What may be said beside the message, with logging's `extra`."""
@@ -37,13 +37,13 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
-class Lines(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Makes a record one line of JSON or, with a traceback indented below it, of text.
 
     >>> record = logging.makeLogRecord({"msg": "read\\n{}", "levelname": "INFO", "name": "x", "created": 0.0})
-    >>> Lines("w1", as_json=False).format(record)
+    >>> LineFormatter("w1", as_json=False).format(record)
     '1970-01-01T00:00:00.000Z INFO x read\\\\n{}'
-    >>> Lines("w1", as_json=True).format(record)
+    >>> LineFormatter("w1", as_json=True).format(record)
     '{"time":"1970-01-01T00:00:00.000Z","level":"info","logger":"x","message":"read\\\\n{}","instance":"w1"}'
     """
 
@@ -77,7 +77,7 @@ def set_up(form: LogFormat, instance: str | None, stream: TextIO | None = None) 
     global _lines
     stream = stream or sys.__stderr__ or sys.stderr
     as_json = form is LogFormat.JSON or (form is LogFormat.AUTO and not stream.isatty())
-    _lines = Lines(instance or instance_name(), as_json=as_json)
+    _lines = LineFormatter(instance or instance_name(), as_json=as_json)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_lines)
     root = logging.getLogger()
@@ -104,7 +104,7 @@ def last_words(message: str, logger: str, stack: str = "") -> bytes:
     return f"{_lines.format(logging.makeLogRecord(values))}\n".encode()
 
 
-_lines: Lines | None = None
+_lines: LineFormatter | None = None
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -137,7 +137,7 @@ def test_every_adapter_and_reason_is_named() -> None:
         for path in [*ROOT.rglob("detector/adapters/**/*.py"), ROOT / "streams" / "files" / "reader.py"]
     )
     raised = set(
-        re.findall(r'(?:Refused|RecordError)\((?:[^()"]|"[^"]*"(?=, \w+(?:\.\w+)*, ))*"(\w+)"', source)
+        re.findall(r'(?:FieldError|RecordError)\((?:[^()"]|"[^"]*"(?=, \w+(?:\.\w+)*, ))*"(\w+)"', source)
     )
     assert {"unknown_format", "malformed", "future"} <= raised
     assert reasons == raised

@@ -5,10 +5,10 @@ from detector.adapters.registry import (
     AUTO,
     Adapter,
     RecordError,
-    believed,
     choose,
     decode,
     recognise,
+    reject_future,
 )
 
-__all__ = ["ADAPTERS", "AUTO", "Adapter", "RecordError", "believed", "choose", "decode", "recognise"]
+__all__ = ["ADAPTERS", "AUTO", "Adapter", "RecordError", "choose", "decode", "recognise", "reject_future"]

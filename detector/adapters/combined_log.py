@@ -22,9 +22,9 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import Access, Refused, agent, count, epoch_ms, event_of
-from detector.adapters.values import id_texts, peer, who
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, count, epoch_ms, event_of
+from detector.adapters.values import id_texts, ip_without_port, normalise_actor
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "CombinedLog"]
 
@@ -94,13 +94,13 @@ def _minute_ms(day_to_minute: bytes, zone: bytes) -> int:
 def _time_ms(text: bytes) -> int:
     seconds = int(text[18:20])
     if seconds > 60:  # 60 is a leap second
-        raise Refused("bad_time", f"not a time: {text!r}")
+        raise FieldError("bad_time", f"not a time: {text!r}")
     try:
         return _minute_ms(text[:17], text[21:]) + seconds * 1000
-    except Refused:
+    except FieldError:
         raise
     except (ValueError, OverflowError):
-        raise Refused("bad_time", f"not a time: {text!r}") from None
+        raise FieldError("bad_time", f"not a time: {text!r}") from None
 
 
 # --- what was asked for
@@ -208,7 +208,7 @@ def _target(method: str, target: str) -> _Target:
 _ONE_ROW = frozenset({Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD})
 
 
-def _access(request: str, status: bytes, size: bytes) -> Access:
+def _access(request: str, status: bytes, size: bytes) -> AccessFields:
     """A request that was answered with less than the thing (a redirect, an error) let none of it out."""
     method, _, rest = request.partition(" ")
     target = rest.rpartition(" ")[0] if " HTTP/" in rest else rest
@@ -216,7 +216,7 @@ def _access(request: str, status: bytes, size: bytes) -> Access:
     answered = status[:1] == b"2"
     length = size.decode("ascii", "replace")
     rows = (1 if answered and method != "HEAD" else 0) if asked.operation in _ONE_ROW else None
-    return Access(
+    return AccessFields(
         operation=asked.operation,
         objects=asked.objects,
         rows=rows,
@@ -230,7 +230,7 @@ def _access(request: str, status: bytes, size: bytes) -> Access:
 def _event(record: bytes, position: str) -> AccessEvent:
     line = _LINE.fullmatch(record.rstrip(b"\r\n"))
     if line is None:
-        raise Refused("malformed", "not a line of the combined log")
+        raise FieldError("malformed", "not a line of the combined log")
     status = line["status"]
     # Who was refused is only who somebody said to be.
     user = _text(line["user"].strip(b'"')) if status != b"401" else ""
@@ -241,17 +241,17 @@ def _event(record: bytes, position: str) -> AccessEvent:
         _time_ms(line["time"]),
         "line:" + blake2b(record, digest_size=12).hexdigest(),
         (
-            who(host.decode("ascii", "replace").partition(":")[0]) if host else UNNAMED_TENANT,
-            who(user) if user else GUEST,
+            normalise_actor(host.decode("ascii", "replace").partition(":")[0]) if host else UNNAMED_TENANT,
+            normalise_actor(user) if user else GUEST,
             ActorKind.HUMAN if user else ActorKind.GUEST,
             user or None,
         ),
         None,
         None,
-        peer(line["ip"].decode("ascii", "replace")),
+        ip_without_port(line["ip"].decode("ascii", "replace")),
         agent(_text(line[_AGENT])),
         None,
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -272,7 +272,7 @@ class CombinedLog(msgspec.Struct, frozen=True):
         """The event that a line tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except ValueError as error:
             raise RecordError(NAME, position, "malformed", str(error)[:200]) from None

@@ -21,8 +21,8 @@ import msgspec
 
 from detector.adapters.registry import Adapter, RecordError
 from detector.adapters.salesforce.ids import (
-    Access,
-    Refused,
+    AccessFields,
+    FieldError,
     Soql,
     agent,
     clip,
@@ -31,8 +31,8 @@ from detector.adapters.salesforce.ids import (
     event_of,
     soql,
 )
-from detector.adapters.values import MAX_ID, id_texts, peer, utc_ms, who
-from detector.event import AccessEvent, ActorKind, Counting, Operation, Origin
+from detector.adapters.values import MAX_ID, id_texts, ip_without_port, normalise_actor, utc_ms
+from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 
 __all__ = ["Mapping", "decoder"]
 
@@ -188,7 +188,7 @@ def _number(value: object, name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool):
-        raise Refused("bad_value", f"{name} is {value}")
+        raise FieldError("bad_value", f"{name} is {value}")
     if isinstance(value, list):
         return len(value)
     return count(value if isinstance(value, int | float) else _text(value).strip(), name)
@@ -214,7 +214,7 @@ def _time_ms(value: object, time_format: str) -> int:
         return _epoch(value)
     text = _text(value).strip()
     if not text:
-        raise Refused("missing_field", "its time is blank")
+        raise FieldError("missing_field", "its time is blank")
     if time_format:
         return _formatted(text[:80], time_format)
     if text[:1].isdecimal() and text.isascii() and len(text) <= 24 and text.replace(".", "", 1).isdecimal():
@@ -226,7 +226,7 @@ def _epoch(number: float) -> int:
     for below, milliseconds in _UNITS:
         if number < below:
             return epoch_ms(round(number * milliseconds))
-    raise Refused("bad_time", "outside the years 2000 to 2100")
+    raise FieldError("bad_time", "outside the years 2000 to 2100")
 
 
 @lru_cache(maxsize=4_096)
@@ -235,10 +235,10 @@ def _formatted(text: str, time_format: str) -> int:
         found = datetime.strptime(text, time_format)  # noqa: DTZ007 - the day alone is compared - UTC, where it names no zone
         aware = found if found.tzinfo else found.replace(tzinfo=UTC)
         return epoch_ms((aware - _EPOCH) // _MILLISECOND)
-    except Refused:
+    except FieldError:
         raise
     except (ValueError, OverflowError):
-        raise Refused("bad_time", f"not a time as {time_format!r}: {text[:40]!r}") from None
+        raise FieldError("bad_time", f"not a time as {time_format!r}: {text[:40]!r}") from None
 
 
 # --- the adapter
@@ -319,12 +319,12 @@ class _Generic(msgspec.Struct, frozen=True):
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""
         try:
             return self._event(_decoder.decode(record), position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(self.name, position, error.reason, error.detail) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise RecordError(self.name, position, "malformed", str(error)[:200]) from None
 
-    def _access(self, value: _Value) -> Access:
+    def _access(self, value: _Value) -> AccessFields:
         paths = self.paths
         word = paths.text("operation", value).strip().lower()
         operation = paths.operations.get(word, Operation.OTHER)
@@ -333,7 +333,7 @@ class _Generic(msgspec.Struct, frozen=True):
         operation_id = clip(paths.text("operation_id", value), MAX_ID)
         status = paths.text("status", value).strip()
         answered = len(status) == 3 and status[0] == "2" and status.isdecimal()
-        return Access(
+        return AccessFields(
             operation=operation,
             objects=_names(paths.texts("objects", value)) or asked.objects,
             fields=_names(paths.texts("fields", value)) or asked.fields or None,
@@ -350,7 +350,7 @@ class _Generic(msgspec.Struct, frozen=True):
         paths = self.paths
         account = paths.text("actor", value)
         if not account.strip():
-            raise Refused("missing_field", "its actor is blank")
+            raise FieldError("missing_field", "its actor is blank")
         given = paths.text("event_id", value)
         tenant = paths.text("tenant", value)
         return event_of(
@@ -358,17 +358,17 @@ class _Generic(msgspec.Struct, frozen=True):
             _time_ms(paths.get["time"](value), self.mapping.time_format),
             f"{self.name}:{given[:MAX_ID] if given else _hash(value)}",
             (
-                who(tenant) if tenant.strip() else self.name,
-                who(account),
+                normalise_actor(tenant) if tenant.strip() else self.name,
+                normalise_actor(account),
                 paths.kinds.get(paths.text("kind", value).strip().lower(), ActorKind.HUMAN),
                 clip(paths.text("actor_name", value)),
             ),
             clip(paths.text("app", value)),
             clip(paths.text("session", value), MAX_ID),
-            peer(paths.text("ip", value)),
+            ip_without_port(paths.text("ip", value)),
             agent(paths.text("user_agent", value)),
             clip(paths.text("country", value), 40),
-            Origin(self.name, position),
+            RecordOrigin(self.name, position),
         )
 
 

@@ -15,9 +15,17 @@ from functools import lru_cache
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import Access, Refused, agent, clip, event_of
-from detector.adapters.values import MAX_ID, digest, has_key, id_texts, peer, utc_ms, who
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, clip, event_of
+from detector.adapters.values import (
+    MAX_ID,
+    digest,
+    has_key,
+    id_texts,
+    ip_without_port,
+    normalise_actor,
+    utc_ms,
+)
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "Hubspot"]
 
@@ -88,12 +96,12 @@ def _audited(category: str, sub_category: str, action: str) -> Operation:
 _NOT_OBJECTS = frozenset({"", "crm_object", "export", "other", "property_value", "unknown"})
 
 
-def _audit(record: _Record) -> Access:
+def _audit(record: _Record) -> AccessFields:
     operation = _audited(
         *((text or "")[:80] for text in (record.category, record.sub_category, record.action))
     )
     if operation is Operation.LOGIN:
-        return Access(operation=operation)
+        return AccessFields(operation=operation)
     thing = next(
         (
             word
@@ -103,7 +111,7 @@ def _audit(record: _Record) -> Access:
         None,
     )
     shown = operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD)
-    return Access(
+    return AccessFields(
         operation=operation,
         objects=(thing,) if thing else (),
         rows=1 if shown else None,
@@ -111,21 +119,23 @@ def _audit(record: _Record) -> Access:
     )
 
 
-def _security(record: _Record) -> Access:
+def _security(record: _Record) -> AccessFields:
     """Rights and keys changed hands, or somebody exported."""
     kind = (record.type or "")[:80].upper()
     exported = "EXPORT" in kind
-    return Access(
+    return AccessFields(
         operation=Operation.BULK_EXPORT if exported else Operation.ADMIN,
         record_ids=_ids(record.object_id),
         status=clip(kind.lower()),
     )
 
 
-def _login(record: _Record) -> Access:
+def _login(record: _Record) -> AccessFields:
     succeeded = record.login_succeeded in (True, "true", "True")
     known = record.login_succeeded is not None
-    return Access(operation=Operation.LOGIN, status=("success" if succeeded else "failed") if known else None)
+    return AccessFields(
+        operation=Operation.LOGIN, status=("success" if succeeded else "failed") if known else None
+    )
 
 
 def _ids(value: _Id) -> tuple[str, ...]:
@@ -145,8 +155,8 @@ def _who(record: _Record) -> tuple[str, str | None]:
         user_id, name = record.user_id, acting or record.email
     found = _text(record.user_id if user_id is None else user_id) or name
     if not found:
-        raise Refused("missing_field", "neither a user's id nor an address")
-    return who(found), clip(name)
+        raise FieldError("missing_field", "neither a user's id nor an address")
+    return normalise_actor(found), clip(name)
 
 
 def _event(raw: bytes, position: str) -> AccessEvent:
@@ -158,7 +168,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     elif record.created_at is not None:
         log, when, access = "security", record.created_at, _security(record)
     else:
-        raise Refused("missing_field", "neither occurredAt nor loginAt nor createdAt")
+        raise FieldError("missing_field", "neither occurredAt nor loginAt nor createdAt")
     actor, name = _who(record)
     # The vendor's own automation acts under the number 0 or under a name that is no address.
     program = actor == "0" or (name is not None and "@" not in name)
@@ -169,10 +179,10 @@ def _event(raw: bytes, position: str) -> AccessEvent:
         (TENANT, actor, ActorKind.INTEGRATION if program else ActorKind.HUMAN, name),
         None,
         None,
-        peer(record.ip_address),
+        ip_without_port(record.ip_address),
         agent(record.user_agent),
         clip(record.country_code, 8),
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -196,7 +206,7 @@ class Hubspot(msgspec.Struct, frozen=True):
         """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except msgspec.ValidationError as error:
             raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None

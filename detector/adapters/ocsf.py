@@ -16,8 +16,8 @@ import msgspec
 
 from detector.adapters.registry import RecordError
 from detector.adapters.salesforce.ids import (
-    Access,
-    Refused,
+    AccessFields,
+    FieldError,
     Soql,
     agent,
     clip,
@@ -26,8 +26,8 @@ from detector.adapters.salesforce.ids import (
     event_of,
     soql,
 )
-from detector.adapters.values import MAX_ID, digest, id_texts, peer, utc_ms, who
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.adapters.values import MAX_ID, digest, id_texts, ip_without_port, normalise_actor, utc_ms
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "Ocsf"]
 
@@ -256,7 +256,7 @@ def _bytes(record: _Record) -> int | None:
 _ITEMS = frozenset({Operation.QUERY, Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD})
 
 
-def _access(record: _Record, class_uid: int) -> Access:
+def _access(record: _Record, class_uid: int) -> AccessFields:
     word = record.api.operation[:80] if record.api and record.api.operation else ""
     operation = _operation(class_uid, _whole(record.activity_id), word)
     text = record.query_info.query_string if record.query_info else None
@@ -273,7 +273,7 @@ def _access(record: _Record, class_uid: int) -> Access:
         rows = _rows(record)
         if rows is None and operation in _ITEMS and ids:
             rows = sum(1 for item in items if item.uid)
-    return Access(
+    return AccessFields(
         operation=operation,
         objects=_objects(record, items) or query.objects,
         fields=query.fields or None,
@@ -312,11 +312,15 @@ def _who(record: _Record) -> tuple[str, ActorKind, str | None]:
         if found:
             service = _whole(user.type_id) in _SERVICES
             kind = ActorKind.INTEGRATION if service else ActorKind.HUMAN
-            return who(found), ActorKind.GUEST if found.lower() == "anonymous" else kind, clip(name)
+            return (
+                normalise_actor(found),
+                ActorKind.GUEST if found.lower() == "anonymous" else kind,
+                clip(name),
+            )
     app = (actor.app_uid or actor.app_name) if actor else None
     if not app:
-        raise Refused("missing_field", "neither a user nor an application acts")
-    return who(app), ActorKind.INTEGRATION, clip(actor.app_name) if actor else None
+        raise FieldError("missing_field", "neither a user nor an application acts")
+    return normalise_actor(app), ActorKind.INTEGRATION, clip(actor.app_name) if actor else None
 
 
 def _tenant(record: _Record) -> str:
@@ -324,7 +328,7 @@ def _tenant(record: _Record) -> str:
     user = (record.actor.user if record.actor else None) or record.user
     organisation = user.org if user else None
     named = _text(tenant) or (organisation.uid or organisation.name if organisation else None)
-    return who(named) if named else UNNAMED_TENANT
+    return normalise_actor(named) if named else UNNAMED_TENANT
 
 
 def _time_ms(record: _Record) -> int:
@@ -333,7 +337,7 @@ def _time_ms(record: _Record) -> int:
         return epoch_ms(when)
     text = when or record.time_dt
     if not text:
-        raise Refused("missing_field", "time is blank")
+        raise FieldError("missing_field", "time is blank")
     return epoch_ms(int(text)) if len(text) <= 14 and text.isdecimal() and text.isascii() else utc_ms(text)
 
 
@@ -341,7 +345,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     record = _decoder.decode(raw)
     class_uid = _whole(record.class_uid)
     if class_uid not in _ACTIVITIES:
-        raise Refused("bad_value", f"class {class_uid} does not tell of an access")
+        raise FieldError("bad_value", f"class {class_uid} does not tell of an access")
     access = _access(record, class_uid)
     account, kind, name = _who(record)
     actor, metadata, source = record.actor, record.metadata, record.src_endpoint
@@ -354,10 +358,10 @@ def _event(raw: bytes, position: str) -> AccessEvent:
         (_tenant(record), account, kind, name),
         clip(actor.app_uid or actor.app_name) if actor else None,
         clip(_text(session.uid), MAX_ID) if session else None,
-        peer(source.ip) if source else None,
+        ip_without_port(source.ip) if source else None,
         agent(record.http_request.user_agent) if record.http_request else None,
         clip(source.location.country, 40) if source and source.location else None,
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -380,7 +384,7 @@ class Ocsf(msgspec.Struct, frozen=True):
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except msgspec.ValidationError as error:
             raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None

@@ -17,10 +17,10 @@ __all__ = [
     "FUTURE_MS",
     "Adapter",
     "RecordError",
-    "believed",
     "choose",
     "decode",
     "recognise",
+    "reject_future",
 ]
 
 FUTURE_MS = 10 * 60 * 1000
@@ -146,7 +146,7 @@ def _shown(record: bytes) -> str:
     return repr(record[:60])
 
 
-def believed(event: AccessEvent, arrived_ms: int) -> AccessEvent:
+def reject_future(event: AccessEvent, arrived_ms: int) -> AccessEvent:
     """The event, unless it is from well after its record arrived: that must not move a clock.
 
     Raises `RecordError` then.
@@ -154,7 +154,7 @@ def believed(event: AccessEvent, arrived_ms: int) -> AccessEvent:
     >>> from detector.event import AccessEvent, ActorKind, Operation
     >>> event = AccessEvent(time_ms=FUTURE_MS, event_id="a", tenant="t", actor="u",
     ...                     actor_kind=ActorKind.HUMAN, operation=Operation.QUERY)
-    >>> believed(event, 0) is event
+    >>> reject_future(event, 0) is event
     True
     """
     if event.time_ms > arrived_ms + FUTURE_MS:

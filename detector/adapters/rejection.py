@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Refused"]
+__all__ = ["FieldError"]
 
 
-class Refused(ValueError):  # noqa: N818 - it names what happened to the value
+class FieldError(ValueError):
     """A value that cannot stand, with `RecordError`'s reason word and a detail for a person."""
 
     def __init__(self, reason: str, detail: str) -> None:

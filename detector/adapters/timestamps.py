@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import Refused
+from detector.adapters.rejection import FieldError
 
 __all__ = ["CLOCK", "HOURS", "MILLISECONDS", "compact_ms", "epoch_ms", "iso_ms"]
 
@@ -17,9 +17,9 @@ _LAST_MS = 4_133_980_800_000  # 2101-01-01
 
 
 def epoch_ms(milliseconds: float) -> int:
-    """Milliseconds since 1970, checked: raises `Refused` outside the years 2000 to 2100."""
+    """Milliseconds since 1970, checked: raises `FieldError` outside the years 2000 to 2100."""
     if not _FIRST_MS <= milliseconds < _LAST_MS:
-        raise Refused("bad_time", "outside the years 2000 to 2100")
+        raise FieldError("bad_time", "outside the years 2000 to 2100")
     return int(milliseconds)
 
 
@@ -61,7 +61,7 @@ _COMPACT_MILLISECONDS = Memo(lambda text: _milliseconds(_FRACTION.fullmatch(text
 def iso_ms(text: str) -> int:
     """Milliseconds of an ISO 8601 time such as ``2023-03-20T14:59:44.655Z``; UTC where it names no zone.
 
-    Raises `Refused` for anything else, and outside the years 2000 to 2100.
+    Raises `FieldError` for anything else, and outside the years 2000 to 2100.
     """
     try:
         return HOURS[text[:14]] + CLOCK[text[14:20]] + MILLISECONDS[text[20:]]
@@ -70,9 +70,9 @@ def iso_ms(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise Refused("bad_time", f"not a time: {text[:40]!r}") from None
+        raise FieldError("bad_time", f"not a time: {text[:40]!r}") from None
     if not 2000 <= found.year <= 2100:
-        raise Refused("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}")
+        raise FieldError("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}")
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
     return epoch_ms((aware - _EPOCH) // _MILLISECOND)
 
@@ -80,11 +80,11 @@ def iso_ms(text: str) -> int:
 def compact_ms(text: str) -> int:
     """Milliseconds of an event log file's time such as ``20230320145944.65``, with 0 to 9 fraction digits.
 
-    Raises `Refused` for anything else, and outside the years 2000 to 2100.
+    Raises `FieldError` for anything else, and outside the years 2000 to 2100.
     """
     try:
         return _COMPACT_HOURS[text[:10]] + _COMPACT_CLOCK[text[10:15]] + _COMPACT_MILLISECONDS[text[15:]]
-    except Refused:
-        raise Refused("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}") from None
+    except FieldError:
+        raise FieldError("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}") from None
     except (KeyError, ValueError):
-        raise Refused("bad_time", f"not a time: {text[:40]!r}") from None
+        raise FieldError("bad_time", f"not a time: {text[:40]!r}") from None

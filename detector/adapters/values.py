@@ -1,6 +1,6 @@
 """Small values that vendors beside Salesforce share: keys, addresses with ports, names of accounts, hashes.
 
-As in `detector.adapters.salesforce.ids`, what cannot be read raises `Refused`, and all text is bounded.
+As in `detector.adapters.salesforce.ids`, what cannot be read raises `FieldError`, and all text is bounded.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from hashlib import blake2b
 import msgspec
 
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce.ids import Refused, address, iso_ms
+from detector.adapters.salesforce.ids import FieldError, address, iso_ms
 from detector.event import MAX_RECORD_IDS
 
-__all__ = ["MAX_ID", "digest", "has_key", "id_texts", "peer", "utc_ms", "who"]
+__all__ = ["MAX_ID", "digest", "has_key", "id_texts", "ip_without_port", "normalise_actor", "utc_ms"]
 
 MAX_ID = 128
 """How many characters of a record's or an operation's id are kept."""
@@ -53,10 +53,10 @@ def utc_ms(text: str) -> int:
 _PORT = re.compile(r"(?::\d{1,5})?")
 
 
-def peer(text: str | None) -> str | None:
+def ip_without_port(text: str | None) -> str | None:
     """The address in ``192.0.2.7:443``, ``[2001:db8::7]:443`` and the like, as `address` spells it.
 
-    >>> peer("[2001:DB8::7]:443"), peer("192.0.2.7:14804"), peer("2001:db8::7"), peer("localhost:80")
+    >>> ip_without_port("[2001:DB8::7]:443"), ip_without_port("192.0.2.7:14804"), ip_without_port("2001:db8::7"), ip_without_port("localhost:80")
     ('2001:db8::7', '192.0.2.7', '2001:db8::7', None)
     """
     if not text or len(text) > MAX_PEER:
@@ -78,14 +78,14 @@ MAX_PEER = 60
 def _who(text: str) -> str:
     name = " ".join(text.split())[:256].lower().replace("/", "%2f")
     if not name:
-        raise Refused("missing_field", "an account's name is blank")
+        raise FieldError("missing_field", "an account's name is blank")
     return name
 
 
-def who(text: str) -> str:
-    """A name as a part of an identity's key: in lower case, blanks folded, slashes as ``%2f``; else `Refused`.
+def normalise_actor(text: str) -> str:
+    """A name as a part of an identity's key: in lower case, blanks folded, slashes as ``%2f``; else `FieldError`.
 
-    >>> who("ACME/Ann@Example.com ")
+    >>> normalise_actor("ACME/Ann@Example.com ")
     'acme%2fann@example.com'
     """
     return _who(text if len(text) <= 1_000 else text[:1_000])

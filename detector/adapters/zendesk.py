@@ -18,9 +18,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import Access, Refused, agent, clip, count, event_of
-from detector.adapters.values import MAX_ID, digest, has_key, id_texts, peer, utc_ms, who
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, clip, count, event_of
+from detector.adapters.values import (
+    MAX_ID,
+    digest,
+    has_key,
+    id_texts,
+    ip_without_port,
+    normalise_actor,
+    utc_ms,
+)
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "Zendesk"]
 
@@ -81,7 +89,7 @@ def _kind_of_thing(source_type: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()[:80]
 
 
-def _audited(record: _Record) -> Access:
+def _audited(record: _Record) -> AccessFields:
     action = (record.action or "").lower()
     thing = _kind_of_thing(record.source_type or "")
     status = None
@@ -96,8 +104,8 @@ def _audited(record: _Record) -> Access:
     else:
         operation = Operation.OTHER
     if operation is Operation.LOGIN:
-        return Access(operation=operation, status=status)
-    return Access(
+        return AccessFields(operation=operation, status=status)
+    return AccessFields(
         operation=operation,
         objects=(_QUALIFIED.get(thing, thing),) if thing else (),
         record_ids=_ids(record.source_id),
@@ -161,7 +169,7 @@ def _path(method: str, path: str) -> _Path:
     return _Path(Operation.RECORD_VIEW, objects, ids, 1) if ids else _Path(Operation.LIST_VIEW, objects)
 
 
-def _accessed(record: _Record) -> Access:
+def _accessed(record: _Record) -> AccessFields:
     url = urlsplit((record.url or "")[:2_000])
     asked = _path((record.method or "").upper()[:8], url.path)
     many = _many(url.query) if asked.operation is Operation.QUERY else ()
@@ -171,7 +179,7 @@ def _accessed(record: _Record) -> Access:
     status = _text(record.status)
     failed = status != "" and not status.startswith(("2", "3"))
     rows = asked.rows if not many else len(many)
-    return Access(
+    return AccessFields(
         operation=operation,
         objects=asked.objects,
         rows=0 if failed and rows else rows,
@@ -211,8 +219,8 @@ def _text(value: _Id) -> str:
 def _actor(record: _Record) -> str:
     found = _text(record.actor_id if record.user_id is None else record.user_id) or record.actor_name
     if not found:
-        raise Refused("missing_field", "neither actor_id nor user_id")
-    return who(found)
+        raise FieldError("missing_field", "neither actor_id nor user_id")
+    return normalise_actor(found)
 
 
 def _kind(record: _Record, actor: str) -> ActorKind:
@@ -230,7 +238,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     access = _accessed(record) if record.timestamp is not None else _audited(record)
     when = record.created_at if record.timestamp is None else record.timestamp
     if not when:
-        raise Refused("missing_field", "neither created_at nor timestamp")
+        raise FieldError("missing_field", "neither created_at nor timestamp")
     actor = _actor(record)
     log = "audit" if record.timestamp is None else "access"
     return event_of(
@@ -240,10 +248,10 @@ def _event(raw: bytes, position: str) -> AccessEvent:
         (TENANT, actor, _kind(record, actor), clip(record.actor_name)),
         None,
         None,
-        peer(record.ip_address) or peer(record.origin_ip),
+        ip_without_port(record.ip_address) or ip_without_port(record.origin_ip),
         agent(record.client),
         None,
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -266,7 +274,7 @@ class Zendesk(msgspec.Struct, frozen=True):
         """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except msgspec.ValidationError as error:
             raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None

@@ -11,7 +11,7 @@ import msgspec
 from detector.alert.ocsf import Activity, Alert
 from detector.event import ActorKind, Operation
 
-__all__ = ["Bound", "Incident", "Incidents", "Publication", "Quoted", "Technique", "read"]
+__all__ = ["ExceededBound", "Finding", "FindingVersion", "Findings", "QuotedEvent", "Technique", "read"]
 
 KEPT_INCIDENTS = 200
 """How many incidents' alerts are kept, the worst."""
@@ -23,7 +23,7 @@ _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 _EXPORT = "export"
 
 
-class Publication(msgspec.Struct, frozen=True):
+class FindingVersion(msgspec.Struct, frozen=True):
     """One alert of an incident."""
 
     time_ms: int
@@ -32,7 +32,7 @@ class Publication(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Bound(msgspec.Struct, frozen=True):
+class ExceededBound(msgspec.Struct, frozen=True):
     """What was to be expected at most in one window, and what was seen."""
 
     rows: float
@@ -44,7 +44,7 @@ class Bound(msgspec.Struct, frozen=True):
     typical: float | None
 
 
-class Quoted(msgspec.Struct, frozen=True):
+class QuotedEvent(msgspec.Struct, frozen=True):
     """An event as an alert quotes it."""
 
     event_id: str
@@ -75,7 +75,7 @@ class Technique(msgspec.Struct, frozen=True):
         return f"https://attack.mitre.org/techniques/{self.uid.replace('.', '/')}/"
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """An incident as its newest alert has it."""
 
     uid: str
@@ -100,14 +100,14 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool
     objects: tuple[tuple[str, int], ...]
     """Objects and rows, as the alert has them."""
-    bound: Bound | None
-    quoted: tuple[Quoted, ...]
+    bound: ExceededBound | None
+    quoted: tuple[QuotedEvent, ...]
     techniques: tuple[Technique, ...]
     steps: tuple[str, ...]
-    publications: tuple[Publication, ...]
+    publications: tuple[FindingVersion, ...]
 
 
-class Incidents:
+class Findings:
     """Alerts in the order in which they were published; of each incident the newest counts.
 
     Bounded: the worst `KEPT_INCIDENTS` are kept, the others only counted.
@@ -115,7 +115,7 @@ class Incidents:
 
     def __init__(self) -> None:
         self._bodies: dict[str, tuple[tuple[int, int], dict[str, Any], dict[str, str]]] = {}
-        self._publications: dict[str, list[Publication]] = {}
+        self._publications: dict[str, list[FindingVersion]] = {}
         self.severities: dict[str, int] = {}
         """Every incident's severity, by its uid."""
 
@@ -130,12 +130,14 @@ class Incidents:
         published = self._publications.setdefault(uid, [])
         if len(published) < KEPT_PUBLICATIONS:
             published.append(
-                Publication(_whole(body.get("time")) or alert.time_ms, alert.activity, severity, _rows(body))
+                FindingVersion(
+                    _whole(body.get("time")) or alert.time_ms, alert.activity, severity, _rows(body)
+                )
             )
         if len(self._bodies) > 2 * KEPT_INCIDENTS:
             self._forget()
 
-    def ranked(self) -> list[Incident]:
+    def ranked(self) -> list[Finding]:
         """The worst first; of the same severity and risk, the earlier."""
         self._forget()
         found = [
@@ -153,7 +155,9 @@ class Incidents:
             self._publications.pop(uid, None)
 
 
-def read(body: dict[str, Any], positions: dict[str, str], publications: tuple[Publication, ...]) -> Incident:
+def read(
+    body: dict[str, Any], positions: dict[str, str], publications: tuple[FindingVersion, ...]
+) -> Finding:
     """The incident that an alert's body tells of; whatever is missing in it is left out."""
     info = _part(body, "finding_info")
     own = _part(_part(body, "unmapped"), "crmwatch")
@@ -168,7 +172,7 @@ def read(body: dict[str, Any], positions: dict[str, str], publications: tuple[Pu
     detectors = tuple(_text(name) for name in _list(info, "types"))
     identities = _identities(body, quoted)
     names = [_text(_at(item, "actor", "user", "name")) for item in _parts(body, "evidences")]
-    return Incident(
+    return Finding(
         uid=_text(info.get("uid")),
         title=_text(info.get("title")) or "Incident",
         sentence=sentence,
@@ -199,7 +203,7 @@ def read(body: dict[str, Any], positions: dict[str, str], publications: tuple[Pu
     )
 
 
-def _identities(body: dict[str, Any], quoted: tuple[Quoted, ...]) -> tuple[str, ...]:
+def _identities(body: dict[str, Any], quoted: tuple[QuotedEvent, ...]) -> tuple[str, ...]:
     own = _text(_at(body, "unmapped", "crmwatch", "identity"))
     tenant = _text(_at(body, "metadata", "tenant_uid"))
     actors = {f"{tenant}/{event.actor}": None for event in quoted if event.actor}
@@ -222,20 +226,20 @@ def _kind(value: Any) -> ActorKind | None:
         return None
 
 
-def _addresses(body: dict[str, Any], quoted: tuple[Quoted, ...]) -> frozenset[str]:
+def _addresses(body: dict[str, Any], quoted: tuple[QuotedEvent, ...]) -> frozenset[str]:
     named = {_text(item.get("value")) for item in _parts(body, "observables") if item.get("type_id") == 2}
     return frozenset((named | {event.ip for event in quoted}) - {""})
 
 
 def _rows(body: dict[str, Any]) -> int:
-    rows = _whole(_at(body, "unmapped", "crmwatch", "rows_left"))
+    rows = _whole(_at(body, "unmapped", "crmwatch", "rows_taken"))
     return _first(rows, _whole(body.get("count")), 0)
 
 
-def _quoted(item: dict[str, Any], positions: dict[str, str]) -> Quoted:
+def _quoted(item: dict[str, Any], positions: dict[str, str]) -> QuotedEvent:
     event_id = _text(item.get("uid"))
     data = _part(item, "data")
-    return Quoted(
+    return QuotedEvent(
         event_id,
         _whole(data.get("time")),
         _text(_at(item, "api", "operation")),
@@ -249,7 +253,7 @@ def _quoted(item: dict[str, Any], positions: dict[str, str]) -> Quoted:
     )
 
 
-def _bound(body: dict[str, Any], detectors: tuple[str, ...]) -> Bound | None:
+def _bound(body: dict[str, Any], detectors: tuple[str, ...]) -> ExceededBound | None:
     """The strongest bound that can be held against the incident's rows.
 
     It is one on all rows of a window, as a single operation's has no sum to compare, and what it was compared
@@ -279,7 +283,7 @@ def _bound(body: dict[str, Any], detectors: tuple[str, ...]) -> Bound | None:
             continue
         channel = Operation(parameter) if parameter in set(Operation) else None
         if channel is not None or parameter in ("", "all"):
-            return Bound(max(0.0, rows), horizon, start, channel, levels.get("typical"))
+            return ExceededBound(max(0.0, rows), horizon, start, channel, levels.get("typical"))
     return None
 
 

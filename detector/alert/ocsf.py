@@ -20,7 +20,7 @@ from detector.catalogue import category, sensitivity
 from detector.identity.baseline import DAY_MS, HOUR_MS
 from detector.signal import Evidence
 from detector.triage import risk
-from detector.triage.incident import Finding, Incident, channels_left, objects_left, rows_left
+from detector.triage.incident import Anomaly, Incident, channels_taken, objects_taken, rows_taken
 from detector.triage.risk import Severity
 
 __all__ = ["OCSF_VERSION", "Activity", "Alert", "build", "incident_risk", "incident_uid"]
@@ -60,7 +60,7 @@ def incident_uid(incident: Incident) -> str:
     """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
     what = _about(incident)
     if incident.source is not None:  # several things may be wrong with a source at once
-        what += "\x1f" + "\x1f".join(sorted(found.channel for found in incident.findings.values()))
+        what += "\x1f" + "\x1f".join(sorted(found.channel for found in incident.anomalies.values()))
     about = f"{incident.tenant}\x1f{what}\x1f{incident.opened_ms}"
     return "crmwatch-" + blake2b(about.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
@@ -76,11 +76,11 @@ def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
     weight = risk.evidence(
         {
             name: finding.surprise * 0.5 ** (max(0, time_ms - finding.time_ms) * fade)
-            for name, finding in incident.findings.items()
+            for name, finding in incident.anomalies.items()
         }
     )
     weighed = sorted(
-        ((sensitivity((name,)), rows) for name, rows in objects_left(incident).items()), reverse=True
+        ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True
     )
     points = risk.risk(weight, 0.0, 0)
     rows_so_far = 0
@@ -93,8 +93,8 @@ def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
 def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> Alert:
     """The alert that says how the incident stands; `points` is its risk."""
     severity = risk.severity(points)
-    rows = rows_left(incident)
-    findings = ranked(incident)
+    rows = rows_taken(incident)
+    anomalies = ranked(incident)
     uid = incident_uid(incident)
     sentence = describe(incident, over=activity is Activity.CLOSE)
     body = {
@@ -114,7 +114,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
         **({"status_detail": incident.word} if incident.word else {}),
         "is_alert": True,
         "risk_score": points,
-        "confidence_score": _confidence(findings, incident.provisional),
+        "confidence_score": _confidence(anomalies, incident.provisional),
         "count": max(1, rows),
         "message": sentence,
         "metadata": {"version": OCSF_VERSION, "product": PRODUCT, "tenant_uid": incident.tenant},
@@ -126,23 +126,23 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
             "modified_time": incident.modified_ms,
             "first_seen_time": incident.first_ms,
             "last_seen_time": incident.last_ms,
-            "types": [found.detector for found in findings],
+            "types": [found.detector for found in anomalies],
             "analytic": {
                 "type_id": 2,
                 "type": "Behavioral",
-                "name": findings[0].detector,
-                "uid": findings[0].detector,
+                "name": anomalies[0].detector,
+                "uid": anomalies[0].detector,
             },
             "attacks": attacks(incident),
         },
         "resources": [
             {"name": name, "type": "CRM object", "data": {"rows": count, "category": category(name).value}}
-            for name, count in objects_left(incident).items()
+            for name, count in objects_taken(incident).items()
         ],
         "evidences": [_evidence(incident, event) for event in incident.evidence],
         "observables": _observables(incident),
-        "anomaly_analyses": [_analysis(incident, found) for found in findings if found.span]
-        or [_strangeness(incident, findings[0])],
+        "anomaly_analyses": [_analysis(incident, found) for found in anomalies if found.span]
+        or [_strangeness(incident, anomalies[0])],
         "remediation": {"desc": " ".join(f"{n}. {step}" for n, step in enumerate(steps(incident), 1))},
         "unmapped": {
             "crmwatch": {
@@ -150,12 +150,12 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
                 "network": incident.network,
                 "actors": incident.actors,
                 "actor_kind": incident.actor_kind.value,
-                "rows_left": rows,
-                "channels": channels_left(incident),
-                "surprise": {found.detector: round(found.surprise, 3) for found in findings},
+                "rows_taken": rows,
+                "channels": channels_taken(incident),
+                "surprise": {found.detector: round(found.surprise, 3) for found in anomalies},
                 "news": [
                     {"what": new.what, "value": new.value, "rows": new.rows}
-                    for found in findings
+                    for found in anomalies
                     for new in found.news
                 ],
                 "known_days": incident.known_days,
@@ -167,7 +167,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
         uid=uid,
         activity=activity,
         severity=severity,
-        detectors=tuple(found.detector for found in findings),
+        detectors=tuple(found.detector for found in anomalies),
         time_ms=time_ms,
         sentence=sentence,
         body=_encoded(body),
@@ -175,8 +175,8 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
     )
 
 
-def _confidence(findings: list[Finding], provisional: bool) -> int:
-    best = findings[0]
+def _confidence(anomalies: list[Anomaly], provisional: bool) -> int:
+    best = anomalies[0]
     own = min(1.0, best.own_days / 15)
     peers = min(1.0, best.population_days / 300)
     sure = 100 * min(1.0, best.surprise / 5) * (0.4 + 0.3 * own + 0.3 * peers)
@@ -238,7 +238,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _analysis(incident: Incident, found: Finding) -> dict[str, Any]:
+def _analysis(incident: Incident, found: Anomaly) -> dict[str, Any]:
     channel, _, unit = found.channel.partition(":")
     parameter = f"{channel}.{unit if unit in ('calls', 'kilobytes') else 'rows'}"
     start, end = found.first_ms, found.last_ms
@@ -284,7 +284,7 @@ def _target(incident: Incident) -> dict[str, str]:
     return {"name": about, "type": "identity" if incident.source is None else "source"}
 
 
-def _strangeness(incident: Incident, found: Finding) -> dict[str, Any]:
+def _strangeness(incident: Incident, found: Anomaly) -> dict[str, Any]:
     """The analysis of a finding that is not about a quantity."""
     return {
         "analysis_targets": [_target(incident)],

@@ -5,10 +5,10 @@ from __future__ import annotations
 from detector.alert import phrase
 from detector.event import Operation
 from detector.identity.detectors.chain import STAGES
-from detector.signal import New
-from detector.triage.incident import OTHER, Finding, Incident
+from detector.signal import NewValue
+from detector.triage.incident import OTHER, Anomaly, Incident
 
-__all__ = ["COUNTED", "DONE", "ground", "operation", "rare"]
+__all__ = ["COUNTED", "DONE", "explain", "operation", "rare"]
 
 SHOWN_NEWS = 3
 WALKING = 20
@@ -75,7 +75,7 @@ COUNTED = {"calls": ("call", "calls"), "kilobytes": ("kilobyte", "kilobytes")}
 _ROWS = ("row", "rows")
 
 
-def ground(incident: Incident, found: Finding) -> str:
+def explain(incident: Incident, found: Anomaly) -> str:
     """Why one detector thinks that this is unusual."""
     match found.detector:
         case "volume" | "export":
@@ -110,7 +110,7 @@ def operation(channel: str) -> tuple[str, str]:
     return _SINGLE.get(Operation(channel), _OTHER_OPERATION) if channel in _OPERATIONS else _OTHER_OPERATION
 
 
-def _amount(found: Finding) -> str:
+def _amount(found: Anomaly) -> str:
     """What the quantity was, what is usual, the most to be expected, and whence that is known."""
     channel, _, unit = found.channel.partition(":")
     most = phrase.truncated(found.bound)
@@ -129,7 +129,7 @@ def _amount(found: Finding) -> str:
     return f"{told}; {phrase.usual(found.typical)}{limit}, {_basis(found)}"
 
 
-def _basis(found: Finding) -> str:
+def _basis(found: Anomaly) -> str:
     if found.own_days >= 5:
         return f"known from {found.own_days:,} of its own days"
     if found.own_days:
@@ -137,7 +137,7 @@ def _basis(found: Finding) -> str:
     return "judged by its peers: it has not done this before"
 
 
-def _new(incident: Incident, found: Finding) -> str:
+def _new(incident: Incident, found: Anomaly) -> str:
     if not found.news:
         return "It was seen with something new"
     named = [_thing(new) for new in found.news[:SHOWN_NEWS]]
@@ -146,7 +146,7 @@ def _new(incident: Incident, found: Finding) -> str:
     return f"New for it after {phrase.counted(incident.known_days, 'active day')}: {phrase.listed(named)}"
 
 
-def _thing(new: New) -> str:
+def _thing(new: NewValue) -> str:
     match new.what:
         case "operation":
             value = _DOING[Operation(new.value)] if new.value in _OPERATIONS else phrase.name(new.value)
@@ -161,7 +161,7 @@ def _thing(new: New) -> str:
     return _SORTS.get(new.what, "{}").format(value) + since
 
 
-def _driven(found: Finding) -> str:
+def _driven(found: Anomaly) -> str:
     actions = round(found.facts.get("actions", 0))
     ascending = round(found.facts.get("ascending", 0))
     low, high = found.facts.get("low_seconds", 0.0), found.facts.get("high_seconds", 0.0)
@@ -171,7 +171,7 @@ def _driven(found: Finding) -> str:
     return f"{row}, half of them {low:.1f} to {high:.1f} s apart: a program's rhythm, not a person's"
 
 
-def rare(found: Finding) -> str:
+def rare(found: Anomaly) -> str:
     """How seldom that is, as a sentence after a space; empty where nothing was counted that could say it."""
     if found.detector in ("vendor", "intel", "origin"):
         return ""

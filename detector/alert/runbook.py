@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from detector.event import ActorKind, Operation
-from detector.triage.incident import Incident, channels_left
+from detector.triage.incident import Incident, channels_taken
 
 __all__ = ["attacks", "steps"]
 
@@ -65,8 +65,8 @@ def attacks(incident: Incident) -> list[dict[str, Any]]:
     """MITRE ATT&CK's techniques, as OCSF writes them."""
     if incident.source is not None:
         return []
-    found = incident.findings
-    named = [*channels_left(incident), *(finding.channel for finding in found.values())]
+    found = incident.anomalies
+    named = [*channels_taken(incident), *(finding.channel for finding in found.values())]
     channels = {channel.partition(":")[0] for channel in named}
     news = {new.what for finding in found.values() for new in finding.news}
     result = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from detector.alert import phrase
 from detector.alert.runbook import steps
 from detector.event import Operation
-from detector.triage.incident import Finding, Incident
+from detector.triage.incident import Anomaly, Incident
 
 __all__ = ["describe", "title"]
 
@@ -19,12 +19,12 @@ _TROUBLES = {
 _KINDS = {operation.value: operation.value.replace("_", " ") for operation in Operation}
 
 
-def title(found: Finding) -> str:
+def title(found: Anomaly) -> str:
     """The notice in a few words."""
     return _TROUBLES.get(found.channel, "Unusually many rows from all identities together")
 
 
-def describe(incident: Incident, source: str, found: Finding, *, over: bool) -> str:
+def describe(incident: Incident, source: str, found: Anomaly, *, over: bool) -> str:
     """The notice in some fifty words; `source` is empty for the tenant as a whole, `over` is for its end."""
     since, until = (" ".join(phrase.day_and_minute(time_ms)) for time_ms in (found.first_ms, found.last_ms))
     tenant = phrase.name(incident.tenant)
@@ -40,7 +40,7 @@ def describe(incident: Incident, source: str, found: Finding, *, over: bool) -> 
     return f"{told}. Next: {first_step[0].lower()}{first_step[1:]}"
 
 
-def _trouble(incident: Incident, found: Finding, where: str, since: str, until: str, *, over: bool) -> str:
+def _trouble(incident: Incident, found: Anomaly, where: str, since: str, until: str, *, over: bool) -> str:
     kinds = phrase.listed([_KINDS.get(kind) or phrase.name(kind) for kind in sorted(incident.apps)])
     records = f"{kinds} records" if kinds else "records"
     if found.channel == "silence":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from detector.alert import phrase
 from detector.alert import source_notice as notice
-from detector.alert.reason import COUNTED, DONE, ground, operation, rare
+from detector.alert.reason import COUNTED, DONE, explain, operation, rare
 from detector.alert.runbook import steps
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
@@ -19,11 +19,11 @@ from detector.identity.baseline import DAY_MS
 from detector.identity.detectors.novelty import agent_family, network
 from detector.triage.incident import (
     OTHER,
-    Finding,
+    Anomaly,
     Incident,
-    channels_left,
-    objects_left,
-    rows_left,
+    channels_taken,
+    objects_taken,
+    rows_taken,
 )
 
 __all__ = ["describe", "ranked", "title"]
@@ -68,14 +68,14 @@ def describe(incident: Incident, *, over: bool = False) -> str:
     first, *others = ranked(incident)
     first_step = steps(incident)[0]
     happened = f"{_who(incident)} {_what(incident)} {_when(incident)}{_where(incident)}."
-    grounds = f" {ground(incident, first)}."
+    grounds = f" {explain(incident, first)}."
     odds = rare(first)
     rest = (
         f" {_why(incident)}.{' Nothing more has been seen since.' if over else ''}"
         f" Next: {first_step[0].lower()}{first_step[1:]}"
     )
     for found in others[: SHOWN_GROUNDS - 1]:
-        more = f" {ground(incident, found)}."
+        more = f" {explain(incident, found)}."
         if _words(happened + grounds + more + odds + rest) <= MAX_WORDS:
             grounds += more
     if _words(happened + grounds + odds + rest) > MAX_WORDS:
@@ -111,10 +111,10 @@ def title(incident: Incident) -> str:
     }.get(found.detector, "Unusual access by {}").format(who)
 
 
-def ranked(incident: Incident) -> list[Finding]:
+def ranked(incident: Incident) -> list[Anomaly]:
     """The findings, the most surprising first; what only ever supports comes last."""
     return sorted(
-        incident.findings.values(),
+        incident.anomalies.values(),
         key=lambda found: (found.detector == SUPPORTING, -found.surprise, found.detector),
     )
 
@@ -133,8 +133,8 @@ def _who(incident: Incident) -> str:
 
 
 def _what(incident: Incident) -> str:
-    left = objects_left(incident)
-    rows = rows_left(incident)
+    left = objects_taken(incident)
+    rows = rows_taken(incident)
     if not rows and incident.network:
         return "turned up on one network, with no rows taken out yet,"
     if not rows and _untold(incident):
@@ -154,11 +154,11 @@ def _what(incident: Incident) -> str:
 
 def _untold(incident: Incident) -> bool:
     """Whether the log tells calls or bytes where rows are meant."""
-    return any(found.channel.partition(":")[2] in COUNTED for found in incident.findings.values())
+    return any(found.channel.partition(":")[2] in COUNTED for found in incident.anomalies.values())
 
 
 def _ways(incident: Incident) -> str:
-    channels = [channel.partition(":")[0] for channel in channels_left(incident)]
+    channels = [channel.partition(":")[0] for channel in channels_taken(incident)]
     if channels == ["all"]:  # the parts say how
         rows: dict[str, int] = {}
         for part in incident.parts:
@@ -204,20 +204,20 @@ def _where(incident: Incident) -> str:
 
 def _rows_apart(incident: Incident, address: str) -> int:
     """Rows known to have left to a network first seen in this incident, if others are counted with them; or 0."""
-    found, where = incident.findings.get("novelty"), network(address)
+    found, where = incident.anomalies.get("novelty"), network(address)
     if found is None:
         return 0
     for new in found.news:
         if new.what == "network" and new.value == where:
             seen_ms = found.time_ms - round(new.age_days * DAY_MS)
-            counted_apart = seen_ms >= incident.first_ms and new.rows * LAG < rows_left(incident)
+            counted_apart = seen_ms >= incident.first_ms and new.rows * LAG < rows_taken(incident)
             return new.rows if counted_apart else 0
     return 0
 
 
 def _why(incident: Incident) -> str:
     """What the most sensitive records hold of which more than a few left."""
-    left = objects_left(incident)
+    left = objects_taken(incident)
     few = min(MANY_ROWS, MANY_SHARE * sum(left.values()))
     many = [name for name, rows in left.items() if rows >= few]
     if not many:
@@ -231,7 +231,7 @@ def _why(incident: Incident) -> str:
 
 
 def _new_values(incident: Incident, what: str) -> set[str]:
-    return {new.value for found in incident.findings.values() for new in found.news if new.what == what}
+    return {new.value for found in incident.anomalies.values() for new in found.news if new.what == what}
 
 
 def _most_telling(values: dict[str, int], group: Callable[[str], str], new: set[str]) -> list[str]:

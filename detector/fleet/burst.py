@@ -14,7 +14,7 @@ import msgspec
 from detector.fleet.population import TICK_MS, Population, day_known_at
 from detector.identity.baseline import DAY_MS
 
-__all__ = ["Shown", "count", "shared"]
+__all__ = ["ShownSurprise", "count", "discount_for_common_surprise"]
 
 SETTLED_TICKS = 2
 TICKS_A_DAY = DAY_MS // TICK_MS
@@ -25,7 +25,7 @@ LEAST_OTHERS = 3
 """So few others may be so surprising on any day."""
 
 
-class Shown(msgspec.Struct, array_like=True):
+class ShownSurprise(msgspec.Struct, array_like=True):
     """What an identity has been counted for today."""
 
     day: int = -1
@@ -35,8 +35,8 @@ class Shown(msgspec.Struct, array_like=True):
 
 
 def count(
-    population: Population, tenant: str, kind: str, shown: Shown | None, time_ms: int, surprise: float
-) -> Shown | None:
+    population: Population, tenant: str, kind: str, shown: ShownSurprise | None, time_ms: int, surprise: float
+) -> ShownSurprise | None:
     """Note how surprising an identity is by now; what it has been counted for, if that has changed."""
     tick = time_ms // TICK_MS
     day = tick // TICKS_A_DAY
@@ -48,11 +48,11 @@ def count(
             return None
         population.count_at(tenant, day, name, place + shown.step, -1)
     population.count_at(tenant, day, name, place + step)
-    return Shown(day, step, tick)
+    return ShownSurprise(day, step, tick)
 
 
-def shared(
-    population: Population, tenant: str, kind: str, shown: Shown | None, time_ms: int, surprise: float
+def discount_for_common_surprise(
+    population: Population, tenant: str, kind: str, shown: ShownSurprise | None, time_ms: int, surprise: float
 ) -> float:
     """What a surprise is worth when what others have shown today is known up to two ticks before."""
     last = time_ms // TICK_MS - SETTLED_TICKS

@@ -25,7 +25,7 @@ from math import exp, log, log10, sqrt
 
 import msgspec
 
-__all__ = ["TICK_MS", "Counts", "Health", "Phase", "Source", "Trouble", "observe"]
+__all__ = ["TICK_MS", "Counts", "Health", "Phase", "SourceState", "Trouble", "observe"]
 
 TICK_MS = 600_000
 HOUR_MS = 3_600_000
@@ -118,7 +118,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """−log10 of the probability that this is nothing, as far as the source's own past says; 0 when it is over."""
 
 
-class Share(msgspec.Struct, array_like=True):
+class RecordShare(msgspec.Struct, array_like=True):
     """How many of a source's records are of some kind, lately and usually."""
 
     usual_records: float = 0.0
@@ -136,7 +136,7 @@ def _zeros() -> list[int]:
     return [0] * HOURS_OF_WEEK
 
 
-class Source(msgspec.Struct, array_like=True):
+class SourceState(msgspec.Struct, array_like=True):
     """What is known of one source; its holder says the version. Lists are by hour of the week, UTC."""
 
     tick_ms: int | None = None
@@ -161,9 +161,9 @@ class Source(msgspec.Struct, array_like=True):
     silence_found: bool = False
     worst: float = 0.0
     """The weight of the worst silence the source came through, fading."""
-    odd: Share = msgspec.field(default_factory=Share)
-    dead_letters: Share = msgspec.field(default_factory=Share)
-    future: Share = msgspec.field(default_factory=Share)
+    odd: RecordShare = msgspec.field(default_factory=RecordShare)
+    dead_letters: RecordShare = msgspec.field(default_factory=RecordShare)
+    future: RecordShare = msgspec.field(default_factory=RecordShare)
     lag_ticks: int = 0
     lag_mean: float = 0.0
     """Mean and variance of ``log`` of the lag in ms."""
@@ -173,14 +173,14 @@ class Source(msgspec.Struct, array_like=True):
     lag_found: bool = False
 
 
-def observe(state: Source, tick_ms: int, counts: Counts) -> list[Health]:
+def observe(state: SourceState, tick_ms: int, counts: Counts) -> list[Health]:
     """Judge the closed tick that begins at `tick_ms`, then learn it; the findings that begin or end with it.
 
     Ticks in which *we* saw nothing at all (an outage of our own) are left out, and say nothing about the source.
 
     Raises `ValueError` for a tick that is not after the last one.
 
-    >>> source = Source()
+    >>> source = SourceState()
     >>> for tick in range(3 * 7 * 144):
     ...     said = observe(source, tick * TICK_MS, Counts(records=50))
     >>> silent = [observe(source, (tick + number) * TICK_MS, Counts()) for number in range(1, 7)]
@@ -203,7 +203,7 @@ def observe(state: Source, tick_ms: int, counts: Counts) -> list[Health]:
     return found
 
 
-def _silence(state: Source, tick_ms: int, records: int) -> list[Health]:
+def _silence(state: SourceState, tick_ms: int, records: int) -> list[Health]:
     hour = (tick_ms // HOUR_MS + MONDAY) % HOURS_OF_WEEK
     if state.tick_ms is not None and tick_ms // HOUR_MS != state.tick_ms // HOUR_MS:
         _close_hour(state, (state.tick_ms // HOUR_MS + MONDAY) % HOURS_OF_WEEK)
@@ -230,7 +230,7 @@ def _silence(state: Source, tick_ms: int, records: int) -> list[Health]:
     return found
 
 
-def _close_hour(state: Source, hour: int) -> None:
+def _close_hour(state: SourceState, hour: int) -> None:
     """The hour is over: carry its part of a silence on, and learn it unless the silence has been found."""
     state.weight += state.hour_weight
     if not state.silence_found:
@@ -247,7 +247,7 @@ def _close_hour(state: Source, hour: int) -> None:
     state.hour_weight = 0.0
 
 
-def _break_silence(state: Source) -> None:
+def _break_silence(state: SourceState) -> None:
     """The source speaks: remember how bad the silence was, as at most what was enough to be found."""
     weight = min(state.weight + state.hour_weight, _enough(state))
     state.worst = max(state.worst, weight)
@@ -256,7 +256,7 @@ def _break_silence(state: Source) -> None:
     state.silence_found = False
 
 
-def _enough(state: Source) -> float:
+def _enough(state: SourceState) -> float:
     return max(SURPRISE, WORST_FACTOR * state.worst)
 
 
@@ -265,7 +265,7 @@ def _weight(silent: int, seen: int) -> float:
     return log10((seen + 1) / (silent + 1))
 
 
-def _whole_hour(state: Source, hour: int) -> float:
+def _whole_hour(state: SourceState, hour: int) -> float:
     """The same of the whole hour, for sources that speak once in it.
 
     An hour of the week that has never been silent leans on its hour of the day.
@@ -278,7 +278,7 @@ def _whole_hour(state: Source, hour: int) -> float:
     return pooled + log10((seen + POOLED_WEEKS) / POOLED_WEEKS)
 
 
-def _of_silence(state: Source, phase: Phase, tick_ms: int, records: int, surprise: float) -> Health:
+def _of_silence(state: SourceState, phase: Phase, tick_ms: int, records: int, surprise: float) -> Health:
     assert state.silent_since_ms is not None
     return Health(
         trouble=Trouble.SILENCE,
@@ -291,7 +291,7 @@ def _of_silence(state: Source, phase: Phase, tick_ms: int, records: int, surpris
     )
 
 
-def _share(trouble: Trouble, share: Share, tick_ms: int, some: int, records: int) -> list[Health]:
+def _share(trouble: Trouble, share: RecordShare, tick_ms: int, some: int, records: int) -> list[Health]:
     """Judge the share of a kind over the last hour against the usual one; a tick without records says nothing."""
     if not records:
         return []
@@ -316,7 +316,7 @@ def _share(trouble: Trouble, share: Share, tick_ms: int, some: int, records: int
     return found
 
 
-def _learn_share(share: Share, some: int, records: int) -> None:
+def _learn_share(share: RecordShare, some: int, records: int) -> None:
     """All records count until enough are known for a week's memory; numbers grow and fade together."""
     share.usual = share.usual * (1 - LONG_RATE) + some
     share.usual_records = share.usual_records * (1 - LONG_RATE) + records
@@ -329,7 +329,13 @@ def _divergence(observed: float, usual: float) -> float:
 
 
 def _of_share(
-    trouble: Trouble, phase: Phase, share: Share, tick_ms: int, recent: float, usual: float, surprise: float
+    trouble: Trouble,
+    phase: Phase,
+    share: RecordShare,
+    tick_ms: int,
+    recent: float,
+    usual: float,
+    surprise: float,
 ) -> Health:
     assert share.rising_ms is not None
     return Health(
@@ -343,7 +349,7 @@ def _of_share(
     )
 
 
-def _lag(state: Source, tick_ms: int, lag_ms: int) -> list[Health]:
+def _lag(state: SourceState, tick_ms: int, lag_ms: int) -> list[Health]:
     value = log(max(1, lag_ms))
     deviation = sqrt(state.lag_variance) + LAG_FLOOR
     usual_ms = exp(state.lag_mean)
@@ -380,7 +386,7 @@ def _lag(state: Source, tick_ms: int, lag_ms: int) -> list[Health]:
     return found
 
 
-def _learn_lag(state: Source, value: float, late: bool) -> None:
+def _learn_lag(state: SourceState, value: float, late: bool) -> None:
     away = value - state.lag_mean
     if late:  # the mean follows slowly, the variance not at all: it would soon excuse everything
         state.lag_mean += LAG_RATE / 10 * away

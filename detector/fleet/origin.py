@@ -15,7 +15,7 @@ from detector.identity.baseline import DAY_MS
 from detector.identity.detectors.novelty import SORTS, checksum
 from detector.signal import Evidence
 
-__all__ = ["Newcomer", "Origin", "decode", "encode", "enter", "forget", "score", "tick_end"]
+__all__ = ["NetworkNewcomers", "Newcomer", "decode", "encode", "enter", "forget", "score", "tick_end"]
 
 LEAST_IDENTITIES = 3
 COMMON_SHARE = 0.25
@@ -36,7 +36,7 @@ class Newcomer(msgspec.Struct, array_like=True):
     objects: dict[str, int] = {}
 
 
-class Origin(msgspec.Struct, array_like=True):
+class NetworkNewcomers(msgspec.Struct, array_like=True):
     """One network, with those who have turned up on it within a day."""
 
     network: str
@@ -46,7 +46,7 @@ class Origin(msgspec.Struct, array_like=True):
     """Event time of the newest change."""
 
 
-def encode(origin: Origin) -> bytes:
+def encode(origin: NetworkNewcomers) -> bytes:
     """The origin as bytes: the same for the same newcomers, in whatever order they came."""
     return msgspec.msgpack.encode(
         msgspec.structs.replace(
@@ -57,12 +57,12 @@ def encode(origin: Origin) -> bytes:
     )
 
 
-def decode(data: bytes) -> Origin:
+def decode(data: bytes) -> NetworkNewcomers:
     """The origin that `encode` made bytes of."""
-    return msgspec.msgpack.decode(data, type=Origin)
+    return msgspec.msgpack.decode(data, type=NetworkNewcomers)
 
 
-def enter(origin: Origin, actor: str, newcomer: Newcomer, event: Evidence | None) -> None:
+def enter(origin: NetworkNewcomers, actor: str, newcomer: Newcomer, event: Evidence | None) -> None:
     """Note that an identity is new on the network, or how much it has taken there by now."""
     known = origin.newcomers.get(actor)
     if known is not None:
@@ -77,14 +77,14 @@ def enter(origin: Origin, actor: str, newcomer: Newcomer, event: Evidence | None
         origin.evidence = sorted([*origin.evidence, event], key=_place)[:MAX_EVIDENCE]
 
 
-def forget(origin: Origin, now_ms: int) -> None:
+def forget(origin: NetworkNewcomers, now_ms: int) -> None:
     """Drop who turned up more than a day ago."""
     old = [name for name, newcomer in origin.newcomers.items() if newcomer.time_ms <= now_ms - DAY_MS]
     for name in old:
         del origin.newcomers[name]
 
 
-def score(population: Population, tenant: str, origin: Origin, now_ms: int) -> float:
+def score(population: Population, tenant: str, origin: NetworkNewcomers, now_ms: int) -> float:
     """How strange the network is by now, in -log10 of a probability; 0 while too few have turned up."""
     if len(origin.newcomers) < LEAST_IDENTITIES:
         return 0.0

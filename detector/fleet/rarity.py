@@ -14,7 +14,7 @@ from math import log10
 from detector.event import ActorKind
 from detector.fleet.population import Population, day_known_at
 from detector.identity.detectors.novelty import SORTS, YOUNG_DAYS, checksum
-from detector.signal import New, Signal
+from detector.signal import NewValue, Signal
 
 __all__ = ["Strangeness", "strangeness"]
 
@@ -51,7 +51,7 @@ Strangeness = float
 
 def strangeness(
     population: Population, signal: Signal, own_networks: tuple[str, ...] = ()
-) -> tuple[Strangeness, list[tuple[float, New]]]:
+) -> tuple[Strangeness, list[tuple[float, NewValue]]]:
     """How strange a signal's news are in all, and each of them, the strangest first."""
     known = day_known_at(signal.time_ms)
     found = [(_one(population, signal, new, known, own_networks), new) for new in signal.news]
@@ -61,7 +61,7 @@ def strangeness(
     return total * (IDLE_SHARE + (1 - IDLE_SHARE) * share), found
 
 
-def _one(population: Population, signal: Signal, new: New, known: int, own: Sequence[str]) -> float:
+def _one(population: Population, signal: Signal, new: NewValue, known: int, own: Sequence[str]) -> float:
     if new.what == "hour":
         return WEIGHT["hour"] * -log10(max(new.news, 1e-3))
     if new.what == "network" and any(_within(new.value, network) for network in own):

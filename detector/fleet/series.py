@@ -25,7 +25,7 @@ from math import exp, inf, log, sqrt
 
 import msgspec
 
-__all__ = ["Residual", "Score", "Series", "SeriesSettings", "observe"]
+__all__ = ["Residual", "Series", "SeriesScore", "SeriesSettings", "observe"]
 
 HOUR_MS = 3_600_000
 HOURS = 24
@@ -122,7 +122,7 @@ class Series(msgspec.Struct, array_like=True):
     alarm_step: int = 0
 
 
-class Score(msgspec.Struct, frozen=True):
+class SeriesScore(msgspec.Struct, frozen=True):
     """What is said of one value, as it was judged before it was learned."""
 
     score: float
@@ -141,7 +141,7 @@ class Score(msgspec.Struct, frozen=True):
     """How many times its own usual peak that signal is."""
 
 
-def observe(state: Series, time_ms: int, value: float, settings: SeriesSettings) -> Score:
+def observe(state: Series, time_ms: int, value: float, settings: SeriesSettings) -> SeriesScore:
     """Score the value of the interval that begins at `time_ms`, then learn it.
 
     A missing interval is simply not observed: clocks go on, and nothing is learned, least of all a 0. That a
@@ -178,7 +178,7 @@ def observe(state: Series, time_ms: int, value: float, settings: SeriesSettings)
     score = _told(state, surprise, settings) if state.values >= FIRST_SCORED else 0.0
     state.values += 1
     most = max(range(len(quotients)), key=quotients.__getitem__)
-    return Score(
+    return SeriesScore(
         score=score,
         alarm=warm and score > 0.0 and surprise >= settings.floor,
         warm=warm,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.fleet import health, series
-from detector.fleet.health import Counts, Phase, Source
+from detector.fleet.health import Counts, Phase, SourceState
 from detector.fleet.series import Series, SeriesSettings
 from detector.identity.baseline import DAY_MS
 
@@ -47,7 +47,7 @@ class Tenant(msgspec.Struct, array_like=True):
     tick_ms: int = -1
     """Start of the newest tick."""
     volume: Series = msgspec.field(default_factory=Series)
-    sources: dict[str, Source] = {}
+    sources: dict[str, SourceState] = {}
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ def _tick(tenant: Tenant, tick_ms: int, tally: Tally) -> list[Notice]:
         )
     for name in sorted(tally.sources):
         if name not in tenant.sources and len(tenant.sources) < MAX_SOURCES:
-            tenant.sources[name] = Source()
+            tenant.sources[name] = SourceState()
     for name in sorted(tenant.sources):
         records = tally.sources.get(name, 0)
         notices += [

@@ -16,7 +16,7 @@ from river.stats import EWMean
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Measure, Span
 
-__all__ = ["DAY_MS", "FLOOR_VARIANCE", "HOUR_MS", "Level", "familiarity", "measure", "prior_mean"]
+__all__ = ["DAY_MS", "FLOOR_VARIANCE", "HOUR_MS", "Baseline", "familiarity", "measure", "prior_mean"]
 
 MICRO = 1_000_000
 MAX_BOUND = 10**18
@@ -29,7 +29,7 @@ RARE_SHARE = 0.2
 """What is done on fewer than one active day in five is done rarely."""
 
 
-class Level(msgspec.Struct, array_like=True):
+class Baseline(msgspec.Struct, array_like=True):
     """The level and the bound that follows from it."""
 
     days: int = 0
@@ -61,7 +61,7 @@ def prior_mean(span: Span, settings: DetectionSettings) -> float:
     return log1p(settings.prior_rows_day if span in (Span.DAY, Span.WEEK) else settings.prior_rows_hour)
 
 
-def bound(level: Level, span: Span, settings: DetectionSettings, at_least: float = 0.0) -> int:
+def bound(level: Baseline, span: Span, settings: DetectionSettings, at_least: float = 0.0) -> int:
     """The value above which the identity is over its own bound; computed once after each learning.
 
     `at_least` is a mean of ``log1p`` that is to be expected whatever the level says (a weekly peak).
@@ -73,7 +73,7 @@ def bound(level: Level, span: Span, settings: DetectionSettings, at_least: float
     return min(MAX_BOUND, int(expm1(max(mean, at_least) + settings.bound_deviations * sqrt(variance))))
 
 
-def learn(level: Level, value: int, span: Span, settings: DetectionSettings) -> None:
+def learn(level: Baseline, value: int, span: Span, settings: DetectionSettings) -> None:
     """Learn one day's value, at most as the bound."""
     most = log1p(level.bound or bound(level, span, settings))
     if level.days < settings.warm_days:  # the bound is still the prior's: let the level find its place
@@ -93,7 +93,7 @@ def measure(
     channel: str,
     span: Span,
     value: int,
-    level: Level,
+    level: Baseline,
     familiar: Familiarity,
     at_least: float = 0.0,
 ) -> Measure:

@@ -19,8 +19,8 @@ from detector.fleet.tenant import TICK_MS, Tally
 from detector.identity import profile as profiles
 from detector.identity.baseline import DAY_MS
 from detector.identity.profile import Profile
-from detector.identity.retention import Roster
-from detector.keyed_state import put
+from detector.identity.retention import IdentityRetention
+from detector.keyed_state import apply_changes
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 
@@ -69,7 +69,7 @@ class Detection:
         self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
         if TALLIES_KEY in store:
             self._tallies = msgspec.msgpack.decode(store[TALLIES_KEY], type=dict[int, dict[str, Tally]])
-        self._roster = Roster()
+        self._roster = IdentityRetention()
         self._gone: set[str] = set()
         self._looked_day = -(1 << 62)
         self._tallied_ms = -(1 << 62)  # up to here ticks have been told
@@ -81,7 +81,7 @@ class Detection:
         """Events that came after their day had been learned, by adapter."""
         self.duplicates = 0
         """Events that the ledger had entered before."""
-        self.rows_left: Counter[tuple[str, Category]] = Counter()
+        self.rows_taken: Counter[tuple[str, Category]] = Counter()
         """Rows that left, by adapter and data category."""
         self.profiles: Counter[ActorKind] = Counter()
         """Identities known, whether decoded or not: those restored and those created since."""
@@ -144,7 +144,7 @@ class Detection:
         if rows:
             kind = gravest(event.objects)
             of = category(kind)
-            self.rows_left[origin, of] += rows
+            self.rows_taken[origin, of] += rows
             tally.categories[of.value] = tally.categories.get(of.value, 0) + rows
             if sensitivity((kind,)) >= PERSONAL_SENSITIVITY:
                 tally.rows += rows
@@ -196,7 +196,7 @@ class Detection:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Note that `changes` are durable; nothing may have been applied since they were asked for."""
-        put(self._store, changes)
+        apply_changes(self._store, changes)
         self._dirty.clear()
         self._gone.clear()
         if len(self._live) > self._limit:

@@ -10,29 +10,18 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from itertools import islice
-from zlib import crc32
 
 import msgspec
 
 from detector.event import AccessEvent, Counting
 
-__all__ = ["Counted", "Former", "Ledger", "count"]
+__all__ = ["Counted", "Ledger", "count"]
 
 RECENT_EVENTS = 56
 OPEN_OPERATIONS = 48
 OPEN_SUMS = 16
 MAX_ROWS = 10**12
 """More rows than this in one event or operation are not told apart: sums of them stay within 64 bits."""
-
-
-class Former(msgspec.Struct, array_like=True):
-    """What a ledger of version 1 had counted; it knew events and operations by checksums of their ids."""
-
-    recent: dict[int, int] = {}
-    """Event → its time in ms."""
-    operations: dict[int, int] = {}
-    """Operation → rows counted."""
-    forgotten: int = 0
 
 
 class Ledger(msgspec.Struct, array_like=True):
@@ -53,8 +42,6 @@ class Ledger(msgspec.Struct, array_like=True):
     """The same for operations whose events each say their own rows; they are counted right without it."""
     modulus: int = 0
     """An odd number of 64 bits; 0 before the first event."""
-    former: Former | None = None
-    """What had been counted before this version, for as long as it may be reported again."""
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -90,7 +77,7 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
     number = int.from_bytes(b"\1" + event.event_id.encode("utf-8", "surrogatepass"), "big")
     known = ((number << 64) + event.time_ms) % modulus
     recent = ledger.recent
-    if known in recent or (ledger.former is not None and _was_entered(ledger.former, event)):
+    if known in recent:
         return None
     recent[known] = 0
     if len(recent) > RECENT_EVENTS:
@@ -105,8 +92,6 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
         return Counted(rows, rows)
     number = int.from_bytes(b"\1" + operation_id.encode("utf-8", "surrogatepass"), "big")
     operation = (number << 64) % modulus & 0xFFFFFFFF
-    if ledger.former is not None:
-        _take_over(ledger, ledger.former, operation_id, operation)
     return _of_operation(ledger, operation, event.counting, rows)
 
 
@@ -114,16 +99,6 @@ def _begin(ledger: Ledger, event_id: str) -> int:
     digest = blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     ledger.modulus = int.from_bytes(digest, "big") | 1 << 63 | 1
     return ledger.modulus
-
-
-def _was_entered(former: Former, event: AccessEvent) -> bool:
-    return former.recent.get(crc32(event.event_id.encode("utf-8", "surrogatepass"))) == event.time_ms
-
-
-def _take_over(ledger: Ledger, former: Former, operation_id: str, operation: int) -> None:
-    rows = former.operations.pop(crc32(operation_id.encode("utf-8", "surrogatepass")), 0)
-    if rows:
-        ledger.operations[operation] = rows
 
 
 def _of_operation(ledger: Ledger, operation: int, counting: Counting, rows: int) -> Counted:

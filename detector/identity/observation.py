@@ -7,10 +7,10 @@ import msgspec
 from detector.event import AccessEvent
 from detector.signal import Measure
 
-__all__ = ["Access", "Day"]
+__all__ = ["ClosedDay", "Observation"]
 
 
-class Access(msgspec.Struct, gc=False):
+class Observation(msgspec.Struct, gc=False):
     """What every detector needs to know of an event, computed once."""
 
     event: AccessEvent
@@ -34,7 +34,7 @@ class Access(msgspec.Struct, gc=False):
     """By about how many entries of 64 bytes the states have grown with it, as its detectors note."""
 
 
-class Day(msgspec.Struct, frozen=True):
+class ClosedDay(msgspec.Struct, frozen=True):
     """One of an identity's days that is over, as its detectors add to it while they learn it."""
 
     day: int

@@ -11,9 +11,9 @@ from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind, Operation
 from detector.identity.baseline import DAY_MS, HOUR_MS
 from detector.identity.detectors.registry import DETECTORS
-from detector.identity.ledger import Former, Ledger, count
+from detector.identity.ledger import Ledger, count
 from detector.identity.objects import cut
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings, peers_of
 from detector.signal import Measure, Signal, SignalKind
 
@@ -105,22 +105,6 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     states: States = msgspec.field(default_factory=States)
 
 
-class _Profile1(msgspec.Struct, array_like=True):
-    """What is kept of a profile of version 1, whose levels were learned by the hour."""
-
-    version: int
-    tenant: str
-    actor: str
-    actor_kind: ActorKind
-    actor_name: str | None
-    first_ms: int
-    clock_ms: int
-    sequence: int
-    duplicates: int
-    applied: dict[int, int]
-    ledger: Former
-
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Profile)
 
@@ -133,43 +117,19 @@ def encode(profile: Profile) -> bytes:
 def decode(data: bytes) -> Profile:
     """The profile that `encode` made bytes of.
 
-    Of a profile of version 1 the identity, its numbers and its ledger are taken over, so that nothing is said or
-    counted twice; its levels start anew. Raises `ProfileError` if the bytes are no profile, or of a version that
-    this release does not know.
+    Raises `ProfileError` if the bytes are no profile, or of another version.
     """
     try:
         profile = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         version = _version(data)
-        if version == 1:
-            return _from_1(data)
         if version in (None, PROFILE_VERSION):
             raise ProfileError(f"not a profile: {error}") from error
     else:
         version = profile.version
     if version != PROFILE_VERSION:
-        raise ProfileError(f"a profile of version {version}; this release reads 1 and {PROFILE_VERSION}")
+        raise ProfileError(f"a profile of version {version}; this release reads {PROFILE_VERSION}")
     return profile
-
-
-def _from_1(data: bytes) -> Profile:
-    try:
-        known = msgspec.msgpack.decode(data, type=_Profile1)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"not a profile: {error}") from error
-    return Profile(
-        tenant=known.tenant,
-        actor=known.actor,
-        actor_kind=known.actor_kind,
-        actor_name=known.actor_name,
-        first_ms=known.clock_ms,
-        clock_ms=known.clock_ms,
-        learned_day=known.clock_ms // DAY_MS - 1,
-        sequence=known.sequence,
-        duplicates=known.duplicates,
-        applied=known.applied,
-        ledger=Ledger(forgotten=known.ledger.forgotten, former=known.ledger),
-    )
 
 
 def _version(data: bytes) -> int | None:
@@ -215,7 +175,7 @@ def observe(
     if day not in profile.open_days:
         signals = _open(profile, day, settings)
     kind, personal = _grave(event.objects)
-    access = Access(
+    access = Observation(
         event,
         counted.rows,
         counted.operation_rows,
@@ -293,7 +253,7 @@ def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) ->
         _drop(profile, day)
         return []
     measures: list[Measure] = []
-    over = Day(day, profile.known_days, day - profile.first_ms // DAY_MS, time_ms, measures, {}, {})
+    over = ClosedDay(day, profile.known_days, day - profile.first_ms // DAY_MS, time_ms, measures, {}, {})
     signals: list[Signal] = []
     for name, detector in DETECTORS.items():
         signals += detector.close(getattr(states, name), over, settings)
@@ -313,7 +273,6 @@ def _close_first(profile: Profile, time_ms: int, settings: DetectionSettings) ->
         )
     )
     _signed(profile, signals, settings)
-    profile.ledger.former = None
     profile.known_days += 1
     profile.learned_day = day
     return signals

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Roster"]
+__all__ = ["IdentityRetention"]
 
 
-class Roster:
+class IdentityRetention:
     """Names, each with the day of its newest event as far as that has been looked at.
 
     Nobody's day is moved with each event: it is looked at again when it is about to matter.

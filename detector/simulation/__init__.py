@@ -3,27 +3,27 @@
 `world` is a small stream for the demo; `scenario` a labelled world of weeks; `score` holds alerts against it.
 """
 
-from detector.simulation.baselines import Baseline, Baselines
+from detector.simulation.baselines import BaselineDetector, BaselineDetectors
 from detector.simulation.labels import Labels, read_labels
 from detector.simulation.scenario import Format, LogFile, Scenario, Simulation
-from detector.simulation.score import Publication, Score, evaluate, publication, score
+from detector.simulation.score import Score, ScoredAlert, evaluate, score, scored_alert
 from detector.simulation.world import Theft, World, records
 
 __all__ = [
-    "Baseline",
-    "Baselines",
+    "BaselineDetector",
+    "BaselineDetectors",
     "Format",
     "Labels",
     "LogFile",
-    "Publication",
     "Scenario",
     "Score",
+    "ScoredAlert",
     "Simulation",
     "Theft",
     "World",
     "evaluate",
-    "publication",
     "read_labels",
     "records",
     "score",
+    "scored_alert",
 ]

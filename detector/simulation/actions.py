@@ -1,6 +1,6 @@
 """What somebody did in the CRM, before any vendor has written it down.
 
-An `Act` knows more than any log shows; a writer (`elf`, `rtem`, `ual`) leaves out what its vendor leaves out.
+An `SimulatedAction` knows more than any log shows; a writer (`elf`, `rtem`, `ual`) leaves out what its vendor leaves out.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import msgspec
 
 from detector.event import ActorKind, Operation
 
-__all__ = ["Account", "Act", "App", "Hand", "State", "Way"]
+__all__ = ["ActionRecorder", "App", "Interface", "JobState", "Login", "SimulatedAction"]
 
 PAGE_ROWS = 2_000
 """How many rows a page of an API query has at most."""
 
 
-class Way(IntEnum):
+class Interface(IntEnum):
     """Through what the CRM was spoken to."""
 
     PAGE = 0
@@ -27,7 +27,7 @@ class Way(IntEnum):
     BULK = 3
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """What a bulk job has come to."""
 
     CREATED = "UploadComplete"
@@ -38,7 +38,7 @@ class State(StrEnum):
     DELETED = "Deleted"
 
 
-class Account(msgspec.Struct, frozen=True):
+class Login(msgspec.Struct, frozen=True):
     """Who acts. The writers make the vendors' ids of `number`."""
 
     number: int
@@ -53,11 +53,11 @@ class App(msgspec.Struct, frozen=True):
     name: str
 
 
-class Act(msgspec.Struct, gc=False):
+class SimulatedAction(msgspec.Struct, gc=False):
     """One thing done; what does not apply is empty or zero."""
 
     time_ms: int
-    account: Account
+    account: Login
     operation: Operation
     kind: str
     """The kind of record, in Salesforce's names; empty for none."""
@@ -67,7 +67,7 @@ class Act(msgspec.Struct, gc=False):
     agent: str
     app: App | None
     session: int
-    way: Way
+    way: Interface
     attack: int = 0
     """The number of the attack that this is a part of; 0 for none."""
     record: int = 0
@@ -81,22 +81,22 @@ class Act(msgspec.Struct, gc=False):
     """Why it failed; empty for success."""
     query: str = ""
     """SOQL with ``:since`` in place of a literal."""
-    state: State | None = None
+    state: JobState | None = None
 
 
-class Hand:
+class ActionRecorder:
     """An account at one place with one browser or program: what it does becomes acts in a list."""
 
     __slots__ = ("account", "acts", "agent", "app", "attack", "ip", "jobs", "session", "way")
 
     def __init__(
         self,
-        acts: list[Act],
-        account: Account,
+        acts: list[SimulatedAction],
+        account: Login,
         ip: str,
         agent: str,
         session: int,
-        way: Way = Way.PAGE,
+        way: Interface = Interface.PAGE,
         app: App | None = None,
         attack: int = 0,
     ) -> None:
@@ -181,11 +181,11 @@ class Hand:
         job = self.jobs
         done = 0
         steps = (
-            (State.CREATED, 0.0, 0.0),
-            (State.RUNNING, 0.4, 0.38),
-            (State.RUNNING, 0.75, 0.74),
-            (State.COMPLETE, 1.0, 1.0),
-            (State.FETCHED, 1.05, 1.0),
+            (JobState.CREATED, 0.0, 0.0),
+            (JobState.RUNNING, 0.4, 0.38),
+            (JobState.RUNNING, 0.75, 0.74),
+            (JobState.COMPLETE, 1.0, 1.0),
+            (JobState.FETCHED, 1.05, 1.0),
         )
         at = time_ms
         for state, when, share in steps:
@@ -193,12 +193,12 @@ class Hand:
             total = int(rows * share)
             self._do(
                 at, Operation.BULK_EXPORT, kind, total - done, job=job, total=total, query=query,
-                bytes_out=total * 400, state=state, way=Way.BULK,
+                bytes_out=total * 400, state=state, way=Interface.BULK,
             )  # fmt: skip
             done = total
         if delete_ms is not None:
             at += delete_ms
-            self._do(at, Operation.EXPORT_DELETE, kind, job=job, state=State.DELETED, way=Way.BULK)
+            self._do(at, Operation.EXPORT_DELETE, kind, job=job, state=JobState.DELETED, way=Interface.BULK)
         return at
 
     def _do(
@@ -214,11 +214,11 @@ class Hand:
         bytes_out: int = 0,
         status: str = "",
         query: str = "",
-        state: State | None = None,
-        way: Way | None = None,
+        state: JobState | None = None,
+        way: Interface | None = None,
     ) -> None:
         self.acts.append(
-            Act(
+            SimulatedAction(
                 time_ms, self.account, operation, kind, rows, self.ip, self.agent, self.app, self.session,
                 self.way if way is None else way, self.attack, record, job, total, bytes_out, status, query,
                 state,

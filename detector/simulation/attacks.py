@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from detector.simulation.actions import Act
+from detector.simulation.actions import SimulatedAction
 from detector.simulation.company import Company
 from detector.simulation.drips import low_and_slow, ramp
 from detector.simulation.insiders import file_download, leaver, report_scraping, ui_paging
@@ -22,12 +22,14 @@ from detector.simulation.outsiders import (
     stolen_token,
 )
 from detector.simulation.scene import Attack, Scene
-from detector.simulation.shapes import Shape, level_of
+from detector.simulation.shapes import Shape, difficulty_of
 
 __all__ = ["Attack", "attacks"]
 
 
-def attacks(company: Company, done: dict[int, list[Act]], shapes: Iterable[Shape]) -> list[Attack]:
+def attacks(
+    company: Company, done: dict[int, list[SimulatedAction]], shapes: Iterable[Shape]
+) -> list[Attack]:
     """The attacks of a world, each on accounts of its own; `done` has each account's ordinary acts by number.
 
     A shape whose kind of victim is not there is left out.
@@ -37,7 +39,7 @@ def attacks(company: Company, done: dict[int, list[Act]], shapes: Iterable[Shape
     wanted = frozenset(shapes)
     for index, shape in enumerate(Shape):
         if shape in wanted:
-            scene = Scene(company, done, used, index + 1, shape, level_of(company.seed, shape))
+            scene = Scene(company, done, used, index + 1, shape, difficulty_of(company.seed, shape))
             found += _PLAYS[shape](scene)
     return found
 

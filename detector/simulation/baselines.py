@@ -23,9 +23,9 @@ from river.anomaly import HalfSpaceTrees
 
 from detector.event import AccessEvent
 from detector.identity.ledger import Ledger, count
-from detector.simulation.score import Publication
+from detector.simulation.score import ScoredAlert
 
-__all__ = ["Baseline", "Baselines"]
+__all__ = ["BaselineDetector", "BaselineDetectors"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -42,7 +42,7 @@ FEW_ROWS = 20
 _MOST_ROWS, _MOST_CALLS, _MOST_BYTES = log1p(1e6), log1p(1e4), log1p(1e10)
 
 
-class Baseline(StrEnum):
+class BaselineDetector(StrEnum):
     """The baselines' names."""
 
     FIXED_ROWS = "fixed rows"
@@ -73,15 +73,15 @@ class _Account(msgspec.Struct):
     """Network → when it was first used."""
 
 
-class Baselines:
+class BaselineDetectors:
     """All five over one run of events in the order of their time.
 
     >>> from detector.event import ActorKind, Operation
-    >>> five = Baselines(seed=1)
+    >>> five = BaselineDetectors(seed=1)
     >>> five.observe(AccessEvent(time_ms=0, event_id="a", tenant="t", actor="u", rows=700,
     ...                          actor_kind=ActorKind.HUMAN, operation=Operation.QUERY))
-    >>> five.finish()[Baseline.FIXED_ROWS]
-    [Publication(uid='fixed rows:t/u:0', time_ms=0, risk=700.0, identities=('t/u',), networks=())]
+    >>> five.finish()[BaselineDetector.FIXED_ROWS]
+    [ScoredAlert(uid='fixed rows:t/u:0', time_ms=0, risk=700.0, identities=('t/u',), networks=())]
     """
 
     def __init__(self, seed: int) -> None:
@@ -89,7 +89,9 @@ class Baselines:
         self._active: dict[str, None] = {}
         self._hour = -1
         self._best: dict[str, float] = {}
-        self._found: dict[Baseline, list[Publication]] = {baseline: [] for baseline in Baseline}
+        self._found: dict[BaselineDetector, list[ScoredAlert]] = {
+            baseline: [] for baseline in BaselineDetector
+        }
         names = ("rows", "calls", "bytes", "new", "hour")
         self._trees: Any = HalfSpaceTrees(
             n_trees=25, height=8, window_size=500, limits=dict.fromkeys(names, (0.0, 1.0)), seed=seed
@@ -123,7 +125,7 @@ class Baselines:
                 account.new_rows += counted.rows
             self._judge(name, account, event)
 
-    def finish(self) -> dict[Baseline, list[Publication]]:
+    def finish(self) -> dict[BaselineDetector, list[ScoredAlert]]:
         """What each has found."""
         self._close(self._hour + 1)
         return self._found
@@ -141,9 +143,9 @@ class Baselines:
         rows = account.hour_rows
         if max(rows, account.day_rows) < FEW_ROWS:
             return
-        self._publish(Baseline.FIXED_ROWS, name, time_ms, rows)
+        self._publish(BaselineDetector.FIXED_ROWS, name, time_ms, rows)
         if account.new_rows:
-            self._publish(Baseline.NEW_NETWORK, name, time_ms, account.new_rows)
+            self._publish(BaselineDetector.NEW_NETWORK, name, time_ms, account.new_rows)
         known_ms = time_ms - account.first_ms
         if known_ms < KNOWN_DAYS * DAY_MS:
             return
@@ -154,12 +156,12 @@ class Baselines:
             deviation = sqrt(max(1.0, account.hours_squares / hours - mean * mean))
             score = (rows - mean) / deviation
             if score > LIMIT:
-                self._publish(Baseline.DEVIATIONS, name, time_ms, score)
+                self._publish(BaselineDetector.DEVIATIONS, name, time_ms, score)
         days = min(TRAILING_DAYS, known_ms // DAY_MS)
         usual = sum(rows for day, rows in account.days if day < hour // 24) / days
         score = account.day_rows / max(1.0, usual)
         if score > LIMIT:
-            self._publish(Baseline.RATIO, name, time_ms, score)
+            self._publish(BaselineDetector.RATIO, name, time_ms, score)
 
     def _forget(self, account: _Account, hour: int) -> None:
         while account.hours and account.hours[0][0] < hour - TRAILING_DAYS * 24:
@@ -183,7 +185,7 @@ class Baselines:
             score = float(self._trees.score_one(features))
             self._trees.learn_one(features)
             if account.hour_rows >= FEW_ROWS and score > 0:
-                self._publish(Baseline.TREES, name, (account.hour + 1) * HOUR_MS, score)
+                self._publish(BaselineDetector.TREES, name, (account.hour + 1) * HOUR_MS, score)
             if account.hour_rows:
                 account.hours.append((account.hour, account.hour_rows))
                 account.hours_sum += account.hour_rows
@@ -194,9 +196,9 @@ class Baselines:
         self._active.clear()
         self._hour = hour
 
-    def _publish(self, baseline: Baseline, name: str, time_ms: int, score: float) -> None:
+    def _publish(self, baseline: BaselineDetector, name: str, time_ms: int, score: float) -> None:
         uid = f"{baseline.value}:{name}:{time_ms // DAY_MS}"
         best = self._best.get(uid)
         if best is None or score > best * GROWTH:
             self._best[uid] = score
-            self._found[baseline].append(Publication(uid, time_ms, float(score), (name,)))
+            self._found[baseline].append(ScoredAlert(uid, time_ms, float(score), (name,)))

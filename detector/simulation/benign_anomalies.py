@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from random import Random
 
-from detector.simulation.actions import App, Hand, Way
+from detector.simulation.actions import ActionRecorder, App, Interface
 from detector.simulation.addresses import mobile_ip
-from detector.simulation.company import HOUR_MS, RECORDS, Person, Role
+from detector.simulation.company import HOUR_MS, RECORDS, Employee, JobRole
 from detector.simulation.distributions import around, number_of
 from detector.simulation.soql import select
 
@@ -19,16 +19,16 @@ _TELEPHONE = "SalesforceMobileSDK/12.1 ios/18.5 (iPhone15,2) chatter-app/254.0"
 _TOOLS = (App(40, "sheet-connector"), App(41, "query-desk"), App(42, "api-explorer"))
 
 
-def odd_day(random: Random, hand: Hand, person: Person, day: int, begin: int) -> None:
+def odd_day(random: Random, hand: ActionRecorder, person: Employee, day: int, begin: int) -> None:
     """Add to somebody's day what seldom happens, each by its own small chance."""
     end = begin + person.hours * HOUR_MS
     if random.random() < 0.02:
         _overtime(random, hand, end)
-    if person.role in (Role.SALES, Role.SUPERVISOR) and random.random() < 0.08:
+    if person.role in (JobRole.SALES, JobRole.SUPERVISOR) and random.random() < 0.08:
         _on_the_telephone(random, hand, begin, end)
-    if day % 28 == person.upgrade and person.role not in (Role.AGENT, Role.ADMIN):
+    if day % 28 == person.upgrade and person.role not in (JobRole.AGENT, JobRole.ADMIN):
         _once_a_month(random, hand, person, begin, end)
-    if person.role in (Role.ADMIN, Role.ANALYST, Role.MARKETING) and random.random() < 0.012:
+    if person.role in (JobRole.ADMIN, JobRole.ANALYST, JobRole.MARKETING) and random.random() < 0.012:
         _tries_a_tool(random, hand, person, begin, end)
 
 
@@ -36,7 +36,7 @@ def _any(random: Random, kind: str) -> int:
     return 1 + int(random.random() * RECORDS[kind])
 
 
-def _overtime(random: Random, hand: Hand, end: int) -> None:
+def _overtime(random: Random, hand: ActionRecorder, end: int) -> None:
     """An evening's worth of what was left over."""
     at = end + int(random.uniform(0.5, 3) * HOUR_MS)
     for _ in range(number_of(random, 25)):
@@ -44,9 +44,9 @@ def _overtime(random: Random, hand: Hand, end: int) -> None:
         hand.view(at, "Case" if random.random() < 0.6 else "Contact", _any(random, "Contact"))
 
 
-def _on_the_telephone(random: Random, hand: Hand, begin: int, end: int) -> None:
+def _on_the_telephone(random: Random, hand: ActionRecorder, begin: int, end: int) -> None:
     """A few records looked up on the way."""
-    phone = Hand(hand.acts, hand.account, mobile_ip(random), _TELEPHONE, hand.session + 30)
+    phone = ActionRecorder(hand.acts, hand.account, mobile_ip(random), _TELEPHONE, hand.session + 30)
     at = begin + int(random.random() * (end - begin))
     phone.login(at)
     for _ in range(1 + number_of(random, 5)):
@@ -55,7 +55,7 @@ def _on_the_telephone(random: Random, hand: Hand, begin: int, end: int) -> None:
         phone.view(at, kind, _any(random, kind))
 
 
-def _once_a_month(random: Random, hand: Hand, person: Person, begin: int, end: int) -> None:
+def _once_a_month(random: Random, hand: ActionRecorder, person: Employee, begin: int, end: int) -> None:
     """The monthly figures: a few larger reports, taken away as files even by some who else never do."""
     for _ in range(1 + number_of(random, 0.8)):
         at = begin + int(random.random() * (end - begin))
@@ -64,10 +64,12 @@ def _once_a_month(random: Random, hand: Hand, person: Person, begin: int, end: i
         hand.report(at, kind, rows, person.reports[-1] + 40, export=random.random() < 0.35)
 
 
-def _tries_a_tool(random: Random, hand: Hand, person: Person, begin: int, end: int) -> None:
+def _tries_a_tool(random: Random, hand: ActionRecorder, person: Employee, begin: int, end: int) -> None:
     """A new tool is tried: it looks around and fetches samples, as a thief's would."""
     app = random.choice(_TOOLS)
-    tool = Hand(hand.acts, hand.account, hand.ip, f"{app.name}/1.0", hand.session + 40, Way.REST, app)
+    tool = ActionRecorder(
+        hand.acts, hand.account, hand.ip, f"{app.name}/1.0", hand.session + 40, Interface.REST, app
+    )
     at = begin + int(random.random() * (end - begin))
     tool.describe(at)
     for _ in range(1 + number_of(random, 3)):

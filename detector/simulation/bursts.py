@@ -11,18 +11,18 @@ import msgspec
 
 from detector.simulation.actions import App
 from detector.simulation.addresses import host_ip
-from detector.simulation.company import DAY_MS, HOUR_MS, Company, Rhythm, Role
+from detector.simulation.company import DAY_MS, HOUR_MS, Company, JobRole, WorkRhythm
 from detector.simulation.distributions import stream
 
-__all__ = ["Burst", "Calendar", "Kind", "calendar"]
+__all__ = ["Burst", "BurstKind", "Calendar", "calendar"]
 
 WARM_DAYS = 8
 """Nothing unusual is planned before this day."""
-_CALLED = {Role.AGENT, Role.SUPERVISOR, Role.BACK_OFFICE}
-_REPORTERS = {Role.SALES, Role.SUPERVISOR, Role.ANALYST, Role.MARKETING}
+_CALLED = {JobRole.AGENT, JobRole.SUPERVISOR, JobRole.BACK_OFFICE}
+_REPORTERS = {JobRole.SALES, JobRole.SUPERVISOR, JobRole.ANALYST, JobRole.MARKETING}
 
 
-class Kind(StrEnum):
+class BurstKind(StrEnum):
     """The bursts that are simulated."""
 
     QUARTER_END = "quarter_end"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 class Burst(msgspec.Struct, frozen=True):
     """One unusual time, and whom it concerns: account numbers, or none for everybody."""
 
-    kind: Kind
+    kind: BurstKind
     start_ms: int
     end_ms: int
     accounts: tuple[int, ...] = ()
@@ -70,7 +70,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     rollout_accounts: frozenset[int] = frozenset()
     login_day: int = -1
 
-    def tasks(self, role: Role, day: int) -> float:
+    def tasks(self, role: JobRole, day: int) -> float:
         """By how much more there is to do for a role on a day."""
         if day == self.disruption:
             return self.disruption_factor if role in _CALLED else 1.4
@@ -78,7 +78,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
             return 1 + (self.disruption_factor - 1) / 3 if role in _CALLED else 1.1
         return 1.0
 
-    def reports(self, role: Role, day: int) -> float:
+    def reports(self, role: JobRole, day: int) -> float:
         """By how many times more reports are run by a role on a day."""
         near = self.quarter_end - 3 <= day <= self.quarter_end + 1 and self.quarter_end >= 0
         return 3.2 if near and role in _REPORTERS else 1.0
@@ -94,7 +94,7 @@ def calendar(company: Company, quarter_end: int) -> Calendar:
     bursts: list[Burst] = []
     plan: dict[str, object] = {}
 
-    def happens(kind: Kind, first: float, last: float, accounts: tuple[int, ...] = ()) -> bool:
+    def happens(kind: BurstKind, first: float, last: float, accounts: tuple[int, ...] = ()) -> bool:
         ends = min(last, days)
         if first < 0 or first >= days or ends <= first or random.random() < 0.14:
             return False
@@ -105,24 +105,26 @@ def calendar(company: Company, quarter_end: int) -> Calendar:
         day = random.randrange(min(WARM_DAYS, days - 1), days)
         return day - max(0, day % 7 - 4)
 
-    if happens(Kind.QUARTER_END, quarter_end - 3, quarter_end + 2):
+    if happens(BurstKind.QUARTER_END, quarter_end - 3, quarter_end + 2):
         plan["quarter_end"] = quarter_end
     day = workday()
-    if happens(Kind.DISRUPTION, day, day + 2):
+    if happens(BurstKind.DISRUPTION, day, day + 2):
         plan |= {"disruption": day, "disruption_factor": random.uniform(3, 5)}
     jobs = [
-        one.account.number for one in company.integrations if one.rhythm in (Rhythm.NIGHTLY, Rhythm.DAILY)
+        one.account.number
+        for one in company.integrations
+        if one.rhythm in (WorkRhythm.NIGHTLY, WorkRhythm.DAILY)
     ]
     day, account = workday(), random.choice(jobs)
-    if happens(Kind.MIGRATION, day, day + 3, (account,)):
+    if happens(BurstKind.MIGRATION, day, day + 3, (account,)):
         plan |= {"migration": day, "migration_account": account}
     begin = start + workday() * DAY_MS + random.randrange(6, 15) * HOUR_MS
     end = begin + random.randrange(3, 7) * HOUR_MS
-    if happens(Kind.OUTAGE, (begin - start) / DAY_MS, (end - start) / DAY_MS + 0.25):
+    if happens(BurstKind.OUTAGE, (begin - start) / DAY_MS, (end - start) / DAY_MS + 0.25):
         plan["outage"] = (begin, end)
-    callers = [one.account.number for one in company.integrations if one.rhythm is not Rhythm.WEEKLY]
+    callers = [one.account.number for one in company.integrations if one.rhythm is not WorkRhythm.WEEKLY]
     day, account = workday(), random.choice(callers)
-    if happens(Kind.UPGRADE, day, days, (account,)):
+    if happens(BurstKind.UPGRADE, day, days, (account,)):
         plan |= {
             "upgrade": day,
             "upgrade_account": account,
@@ -130,30 +132,32 @@ def calendar(company: Company, quarter_end: int) -> Calendar:
         }
     day, office = workday(), random.randrange(3)
     sitting = tuple(person.account.number for person in company.people if person.office == office)
-    if happens(Kind.EGRESS, day, days, sitting):
+    if happens(BurstKind.EGRESS, day, days, sitting):
         plan |= {"egress": day, "egress_office": office}
-    day, account = workday(), _somebody(company, Role.ANALYST, random.random())
+    day, account = workday(), _somebody(company, JobRole.ANALYST, random.random())
     length = random.randrange(4, 7)
-    if happens(Kind.PROJECT, day, day + length, (account,)):
+    if happens(BurstKind.PROJECT, day, day + length, (account,)):
         plan |= {"project": day, "project_days": length, "project_account": account}
     day = workday()
     users = [
-        person.account.number for person in company.people if person.role in (Role.SALES, Role.MARKETING)
+        person.account.number
+        for person in company.people
+        if person.role in (JobRole.SALES, JobRole.MARKETING)
     ]
     chosen = tuple(sorted(random.sample(users, min(len(users), 18))))
-    if happens(Kind.ROLLOUT, day, days, chosen):
+    if happens(BurstKind.ROLLOUT, day, days, chosen):
         plan |= {
             "rollout": day,
             "rollout_app": App(60, "mail-companion"),
             "rollout_accounts": frozenset(chosen),
         }
     day = workday()
-    if happens(Kind.LOGIN_DAY, day, day + 1):
+    if happens(BurstKind.LOGIN_DAY, day, day + 1):
         plan["login_day"] = day
     return msgspec.structs.replace(Calendar(bursts=tuple(bursts)), **plan)
 
 
-def _somebody(company: Company, role: Role, draw: float) -> int:
+def _somebody(company: Company, role: JobRole, draw: float) -> int:
     numbers = [person.account.number for person in company.people if person.role is role]
     numbers = numbers or [person.account.number for person in company.people]
     return numbers[int(draw * len(numbers))]

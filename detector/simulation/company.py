@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from detector.event import ActorKind
-from detector.simulation.actions import Account, App, Way
+from detector.simulation.actions import App, Interface, Login
 from detector.simulation.addresses import host_ip
 from detector.simulation.distributions import stream
 
@@ -20,11 +20,11 @@ __all__ = [
     "DAY_MS",
     "HOUR_MS",
     "Company",
+    "Employee",
     "Integration",
-    "Person",
+    "JobRole",
     "Portal",
-    "Rhythm",
-    "Role",
+    "WorkRhythm",
     "browser",
     "company",
 ]
@@ -44,7 +44,7 @@ RECORDS = {
 """How many records of each kind there are."""
 
 
-class Role(StrEnum):
+class JobRole(StrEnum):
     """What a person is employed for."""
 
     AGENT = "agent"
@@ -57,31 +57,31 @@ class Role(StrEnum):
 
 
 SHARES = {
-    Role.AGENT: 0.54,
-    Role.SUPERVISOR: 0.06,
-    Role.SALES: 0.18,
-    Role.ANALYST: 0.05,
-    Role.MARKETING: 0.06,
-    Role.BACK_OFFICE: 0.08,
-    Role.ADMIN: 0.03,
+    JobRole.AGENT: 0.54,
+    JobRole.SUPERVISOR: 0.06,
+    JobRole.SALES: 0.18,
+    JobRole.ANALYST: 0.05,
+    JobRole.MARKETING: 0.06,
+    JobRole.BACK_OFFICE: 0.08,
+    JobRole.ADMIN: 0.03,
 }
 _TASKS = {
-    Role.AGENT: 13.0,
-    Role.SUPERVISOR: 13.0,
-    Role.SALES: 11.0,
-    Role.ANALYST: 10.0,
-    Role.MARKETING: 9.0,
-    Role.BACK_OFFICE: 13.0,
-    Role.ADMIN: 12.0,
+    JobRole.AGENT: 13.0,
+    JobRole.SUPERVISOR: 13.0,
+    JobRole.SALES: 11.0,
+    JobRole.ANALYST: 10.0,
+    JobRole.MARKETING: 9.0,
+    JobRole.BACK_OFFICE: 13.0,
+    JobRole.ADMIN: 12.0,
 }
 _REPORT_ROWS = {
-    Role.AGENT: 40.0,
-    Role.SUPERVISOR: 160.0,
-    Role.SALES: 180.0,
-    Role.ANALYST: 520.0,
-    Role.MARKETING: 300.0,
-    Role.BACK_OFFICE: 70.0,
-    Role.ADMIN: 250.0,
+    JobRole.AGENT: 40.0,
+    JobRole.SUPERVISOR: 160.0,
+    JobRole.SALES: 180.0,
+    JobRole.ANALYST: 520.0,
+    JobRole.MARKETING: 300.0,
+    JobRole.BACK_OFFICE: 70.0,
+    JobRole.ADMIN: 250.0,
 }
 _OFFICES = ((1, 0.42), (0, 0.2), (-5, 0.14), (8, 0.16), (5, 0.08))
 """Hours ahead of UTC, and the share of the people."""
@@ -94,11 +94,11 @@ _SYSTEMS = (
 )
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
+class Employee(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who works with the CRM."""
 
-    account: Account
-    role: Role
+    account: Login
+    role: JobRole
     office: int
     zone_hours: int
     start_hour: int
@@ -135,7 +135,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Whether they use a VPN of their own at home."""
 
 
-class Rhythm(StrEnum):
+class WorkRhythm(StrEnum):
     """How an integration works."""
 
     POLL = "poll"
@@ -155,10 +155,10 @@ class Rhythm(StrEnum):
 class Integration(msgspec.Struct, frozen=True, kw_only=True):
     """A program with an account of its own."""
 
-    account: Account
+    account: Login
     app: App
-    rhythm: Rhythm
-    way: Way
+    rhythm: WorkRhythm
+    way: Interface
     kinds: tuple[str, ...]
     rows: float
     """Rows of a usual query or job."""
@@ -178,7 +178,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
 class Portal(msgspec.Struct, frozen=True, kw_only=True):
     """A public site: one guest account, many visitors."""
 
-    account: Account
+    account: Login
     kinds: tuple[str, ...]
     visits: float
     """Visits on a usual day."""
@@ -190,12 +190,12 @@ class Company(msgspec.Struct, frozen=True):
     seed: int
     start_ms: int
     days: int
-    people: tuple[Person, ...]
+    people: tuple[Employee, ...]
     integrations: tuple[Integration, ...]
     portals: tuple[Portal, ...]
 
 
-def browser(person: Person, day: int) -> str:
+def browser(person: Employee, day: int) -> str:
     """The user agent of somebody's browser on a day; it is upgraded every four weeks."""
     version = 142 + (day + person.upgrade) // 28
     if person.fox:
@@ -220,9 +220,9 @@ def company(seed: int, start_ms: int, days: int, people: int) -> Company:
     )
 
 
-def _roles(people: int) -> list[Role]:
+def _roles(people: int) -> list[JobRole]:
     roles = [role for role, share in SHARES.items() for _ in range(max(1, round(people * share)))]
-    return (roles + [Role.AGENT] * people)[:people]
+    return (roles + [JobRole.AGENT] * people)[:people]
 
 
 def _holidays(seed: int, office: int, days: int) -> frozenset[int]:
@@ -231,7 +231,7 @@ def _holidays(seed: int, office: int, days: int) -> frozenset[int]:
 
 
 _WEEK = frozenset(range(5))
-_REPORTERS = frozenset({Role.SUPERVISOR, Role.SALES, Role.ANALYST, Role.MARKETING})
+_REPORTERS = frozenset({JobRole.SUPERVISOR, JobRole.SALES, JobRole.ANALYST, JobRole.MARKETING})
 _FIRST_NAMES = (
     "anna",
     "bas",
@@ -249,7 +249,9 @@ _FIRST_NAMES = (
 _LAST_NAMES = ("aalto", "bakker", "costa", "duval", "eriksen", "fischer", "garcia", "haas", "ivanov", "kaya")
 
 
-def _person(seed: int, number: int, role: Role, days: int, holidays: dict[int, frozenset[int]]) -> Person:
+def _person(
+    seed: int, number: int, role: JobRole, days: int, holidays: dict[int, frozenset[int]]
+) -> Employee:
     random = stream(seed, "person", number)
     office = random.choices(range(len(_OFFICES)), [share for _, share in _OFFICES])[0]
     start, hours, workdays = _shift(random, role)
@@ -258,22 +260,22 @@ def _person(seed: int, number: int, role: Role, days: int, holidays: dict[int, f
         first = random.randrange(10, max(11, days - 7))
     elif random.random() < 0.03:
         last = random.randrange(days // 2, days)
-    away = set(holidays[office]) if role is not Role.AGENT or random.random() < 0.5 else set()
+    away = set(holidays[office]) if role is not JobRole.AGENT or random.random() < 0.5 else set()
     if random.random() < 0.3:
         begin = random.randrange(days)
         away |= set(range(begin, begin + random.choice((5, 7, 7, 12, 14))))
     away |= {day for day in range(days) if random.random() < 0.025}
     never, rarely = {
-        Role.AGENT: (0.85, 0.13), Role.SALES: (0.55, 0.35), Role.BACK_OFFICE: (0.7, 0.25),
-        Role.SUPERVISOR: (0.3, 0.4), Role.ADMIN: (0.3, 0.4), Role.MARKETING: (0.1, 0.3),
-        Role.ANALYST: (0.0, 0.1),
+        JobRole.AGENT: (0.85, 0.13), JobRole.SALES: (0.55, 0.35), JobRole.BACK_OFFICE: (0.7, 0.25),
+        JobRole.SUPERVISOR: (0.3, 0.4), JobRole.ADMIN: (0.3, 0.4), JobRole.MARKETING: (0.1, 0.3),
+        JobRole.ANALYST: (0.0, 0.1),
     }[role]  # fmt: skip
     habit = random.random()
     exports = 0.0 if habit < never else 0.06 if habit < never + rarely else random.uniform(0.2, 0.5)
     name = f"{random.choice(_FIRST_NAMES)}.{random.choice(_LAST_NAMES)}{number}@skyward.example.com"
     first_report = random.randrange(1, 400)
-    return Person(
-        account=Account(number, name, ActorKind.HUMAN),
+    return Employee(
+        account=Login(number, name, ActorKind.HUMAN),
         role=role,
         office=office,
         zone_hours=_OFFICES[office][0],
@@ -297,9 +299,9 @@ def _person(seed: int, number: int, role: Role, days: int, holidays: dict[int, f
     )
 
 
-def _shift(random: Random, role: Role) -> tuple[int, int, frozenset[int]]:
+def _shift(random: Random, role: JobRole) -> tuple[int, int, frozenset[int]]:
     hours = random.choice((8, 8, 8, 8, 5))
-    if role in (Role.AGENT, Role.SUPERVISOR):
+    if role in (JobRole.AGENT, JobRole.SUPERVISOR):
         start = random.choice((6, 6, 8, 9, 9, 13, 13, 15, 22))
         free = random.randrange(7)
         if random.random() < 0.6:
@@ -311,20 +313,20 @@ def _shift(random: Random, role: Role) -> tuple[int, int, frozenset[int]]:
     return start, hours, _WEEK
 
 
-_INTEGRATIONS: tuple[tuple[str, Rhythm, Way, tuple[str, ...], float, float, float], ...] = (
-    ("loyalty-sync", Rhythm.POLL, Way.REST, ("Contact", "Loyalty__c"), 60, 0.7, 15),
-    ("warehouse-loader", Rhythm.NIGHTLY, Way.BULK, ("Case", "Contact", "Account", "Opportunity"), 3_000, 0.3, 0),
-    ("campaign-cloud", Rhythm.POLL, Way.SOAP, ("Contact", "Lead"), 350, 0.6, 60),
-    ("vault-backup", Rhythm.WEEKLY, Way.BULK, ("Case", "Contact", "Account", "Task"), 26_000, 0.06, 0),
-    ("ticket-bot", Rhythm.SERVE, Way.REST, ("Case",), 4, 0.8, 4),
-    ("telephony", Rhythm.SERVE, Way.REST, ("Contact", "Account"), 2, 0.6, 2.5),
-    ("billing-sync", Rhythm.POLL, Way.SOAP, ("Account", "Opportunity"), 40, 0.8, 30),
-    ("survey-sender", Rhythm.DAILY, Way.REST, ("Contact",), 900, 0.35, 0),
-    ("partner-export", Rhythm.WEEKLY, Way.BULK, ("Contact", "Loyalty__c"), 18_000, 0.08, 0),
-    ("chat-platform", Rhythm.SERVE, Way.REST, ("Case", "Contact"), 6, 0.9, 5),
-    ("data-quality", Rhythm.DAILY, Way.SOAP, ("Contact", "Account"), 5_000, 0.4, 0),
-    ("mobile-backend", Rhythm.SERVE, Way.REST, ("Loyalty__c", "Case"), 3, 0.7, 2),
-    ("watchman", Rhythm.WATCH, Way.REST, (), 0, 0, 10),
+_INTEGRATIONS: tuple[tuple[str, WorkRhythm, Interface, tuple[str, ...], float, float, float], ...] = (
+    ("loyalty-sync", WorkRhythm.POLL, Interface.REST, ("Contact", "Loyalty__c"), 60, 0.7, 15),
+    ("warehouse-loader", WorkRhythm.NIGHTLY, Interface.BULK, ("Case", "Contact", "Account", "Opportunity"), 3_000, 0.3, 0),
+    ("campaign-cloud", WorkRhythm.POLL, Interface.SOAP, ("Contact", "Lead"), 350, 0.6, 60),
+    ("vault-backup", WorkRhythm.WEEKLY, Interface.BULK, ("Case", "Contact", "Account", "Task"), 26_000, 0.06, 0),
+    ("ticket-bot", WorkRhythm.SERVE, Interface.REST, ("Case",), 4, 0.8, 4),
+    ("telephony", WorkRhythm.SERVE, Interface.REST, ("Contact", "Account"), 2, 0.6, 2.5),
+    ("billing-sync", WorkRhythm.POLL, Interface.SOAP, ("Account", "Opportunity"), 40, 0.8, 30),
+    ("survey-sender", WorkRhythm.DAILY, Interface.REST, ("Contact",), 900, 0.35, 0),
+    ("partner-export", WorkRhythm.WEEKLY, Interface.BULK, ("Contact", "Loyalty__c"), 18_000, 0.08, 0),
+    ("chat-platform", WorkRhythm.SERVE, Interface.REST, ("Case", "Contact"), 6, 0.9, 5),
+    ("data-quality", WorkRhythm.DAILY, Interface.SOAP, ("Contact", "Account"), 5_000, 0.4, 0),
+    ("mobile-backend", WorkRhythm.SERVE, Interface.REST, ("Loyalty__c", "Case"), 3, 0.7, 2),
+    ("watchman", WorkRhythm.WATCH, Interface.REST, (), 0, 0, 10),
 )  # fmt: skip
 _CLIENTS = (
     "Java/21.0.4",
@@ -342,16 +344,16 @@ def _integrations(seed: int) -> tuple[Integration, ...]:
         own = random.random() < 0.5
         found.append(
             Integration(
-                account=Account(9000 + number, f"svc.{name}@skyward.example.com", ActorKind.INTEGRATION),
+                account=Login(9000 + number, f"svc.{name}@skyward.example.com", ActorKind.INTEGRATION),
                 app=App(1 + number, name),
                 rhythm=rhythm,
                 way=way,
                 kinds=kinds,
                 rows=rows * random.lognormvariate(0, 0.3),
                 spread=spread,
-                every_minutes=every * (random.lognormvariate(0, 0.3) if rhythm is Rhythm.SERVE else 1),
+                every_minutes=every * (random.lognormvariate(0, 0.3) if rhythm is WorkRhythm.SERVE else 1),
                 hour=random.choice((0, 1, 2, 3, 4))
-                if rhythm is not Rhythm.DAILY
+                if rhythm is not WorkRhythm.DAILY
                 else random.randrange(4, 12),
                 weekday=random.choice((5, 6)),
                 ip=host_ip(random.randrange(100)),
@@ -372,7 +374,7 @@ def _portals(seed: int) -> tuple[Portal, ...]:
     )
     return tuple(
         Portal(
-            account=Account(9500 + number, f"{name}@skyward.example.com", ActorKind.GUEST),
+            account=Login(9500 + number, f"{name}@skyward.example.com", ActorKind.GUEST),
             kinds=kinds,
             visits=visits * stream(seed, "portal", number).lognormvariate(0, 0.3),
         )

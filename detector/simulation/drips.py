@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import Operation
-from detector.simulation.actions import Act
-from detector.simulation.company import DAY_MS, RECORDS, Rhythm, Role
+from detector.simulation.actions import SimulatedAction
+from detector.simulation.company import DAY_MS, RECORDS, JobRole, WorkRhythm
 from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 
@@ -19,7 +19,7 @@ _CLONED = frozenset(
 )  # fmt: skip
 
 
-def _more_of_the_same(scene: Scene, acts: list[Act], factor: float) -> None:
+def _more_of_the_same(scene: Scene, acts: list[SimulatedAction], factor: float) -> None:
     """Raise what was done on a day to so many times as much, by more of the same at other times of the day."""
     random = scene.random
     first, last = acts[0].time_ms, acts[-1].time_ms
@@ -54,7 +54,9 @@ def _more_of_the_same(scene: Scene, acts: list[Act], factor: float) -> None:
 
 def low_and_slow(scene: Scene) -> list[Attack]:
     """Two weeks of half as much again to two and a half times as much, from the account's own place."""
-    victim = scene.person(Role.AGENT, Role.SALES, Role.SUPERVISOR, Role.BACK_OFFICE, Role.MARKETING)
+    victim = scene.person(
+        JobRole.AGENT, JobRole.SALES, JobRole.SUPERVISOR, JobRole.BACK_OFFICE, JobRole.MARKETING
+    )
     if victim is None:
         return []
     factor = scene.pick((25, 20, 15)) / 10
@@ -71,13 +73,13 @@ def ramp(scene: Scene) -> list[Attack]:
     polls = [
         one
         for one in scene.company.integrations
-        if one.rhythm in (Rhythm.POLL, Rhythm.DAILY) and one.account.number not in scene.used
+        if one.rhythm in (WorkRhythm.POLL, WorkRhythm.DAILY) and one.account.number not in scene.used
     ]
     if polls and random.random() < 0.4:
         account = random.choice(polls).account.number
         scene.used.add(account)
     else:
-        victim = scene.person(Role.SUPERVISOR, Role.SALES, Role.MARKETING, Role.ANALYST)
+        victim = scene.person(JobRole.SUPERVISOR, JobRole.SALES, JobRole.MARKETING, JobRole.ANALYST)
         if victim is None:
             return []
         account = victim.account.number

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
-from detector.simulation.actions import Account, Act, State, Way
+from detector.simulation.actions import Interface, JobState, Login, SimulatedAction
 
 __all__ = ["HEADERS", "ORGANISATION", "Elf", "record_id", "user_id"]
 
@@ -60,7 +60,7 @@ _PREFIXES = {
 }
 
 
-def user_id(account: Account) -> str:
+def user_id(account: Login) -> str:
     """An account's id, in 15 characters."""
     return f"0054R{account.number:010d}"
 
@@ -80,19 +80,21 @@ class Elf:
         self._asked: set[tuple[int, int, str]] = set()
         self._out: list[tuple[str, str]] = []
 
-    def shown(self, act: Act) -> int:
+    def shown(self, act: SimulatedAction) -> int:
         """How many of the act's rows the log shows."""
-        if act.operation is Operation.LIST_VIEW or act.state is State.FETCHED:
+        if act.operation is Operation.LIST_VIEW or act.state is JobState.FETCHED:
             return 0
         return act.rows
 
-    def lines(self, act: Act) -> list[tuple[str, str]]:
+    def lines(self, act: SimulatedAction) -> list[tuple[str, str]]:
         """The rows that an act leaves: (event type, CSV row)."""
         self._out = []
         _WRITERS[act.operation](self, act)
         return self._out
 
-    def row(self, act: Act, event_type: str, uri: str, status: str, own: str, uri_id: str = "") -> None:
+    def row(
+        self, act: SimulatedAction, event_type: str, uri: str, status: str, own: str, uri_id: str = ""
+    ) -> None:
         """Add a row: the columns that all types have, and in their midst the type's own."""
         time_ms = act.time_ms
         hour, rest = divmod(time_ms, 3_600_000)
@@ -119,15 +121,15 @@ class Elf:
             )
         )
 
-    def login(self, act: Act) -> None:
+    def login(self, act: SimulatedAction) -> None:
         """A login, or an attempt."""
-        how = "Application" if act.way is Way.PAGE else "i"
+        how = "Application" if act.way is Interface.PAGE else "i"
         self.row(
             act, "Login", "/login", "",
             f'"{act.agent}","{act.status or "LOGIN_NO_ERROR"}","{how}","TLSv1.3","{act.ip}","{act.account.name}"',
         )  # fmt: skip
 
-    def view(self, act: Act) -> None:
+    def view(self, act: SimulatedAction) -> None:
         """A record opened: by a visitor through a page's calls, else as a page view."""
         record = record_id(act.kind, act.record)
         if act.account.kind is ActorKind.GUEST:
@@ -142,7 +144,7 @@ class Elf:
                 f'"{act.agent}","{record}","{act.kind}","/lightning/r/{act.kind}/{record}/view"',
             )  # fmt: skip
 
-    def list_view(self, act: Act) -> None:
+    def list_view(self, act: SimulatedAction) -> None:
         """A list looked at; how long it was is not said."""
         self.row(
             act,
@@ -152,33 +154,33 @@ class Elf:
             f'"{act.agent}","","{act.kind}","/lightning/o/{act.kind}/list"',
         )
 
-    def search(self, act: Act) -> None:
+    def search(self, act: SimulatedAction) -> None:
         """A search, with the number of its results."""
         self.row(act, "Search", "/search", "S", f'"{act.rows}","{_PREFIXES.get(act.kind, "")}",""')
 
-    def write(self, act: Act) -> None:
+    def write(self, act: SimulatedAction) -> None:
         """A record changed."""
         record = record_id(act.kind, act.record)
-        if act.way is Way.PAGE:
+        if act.way is Interface.PAGE:
             self.row(act, "URI", f"/{record}/e", "S", f'"{act.agent}"', record)
-        elif act.way is Way.SOAP:
+        elif act.way is Interface.SOAP:
             self.api(act, "update", 1, 310)
         else:
             self.rest(act, "PATCH", f"/sobjects/{act.kind}/{record}", 1, 204)
 
-    def admin(self, act: Act) -> None:
+    def admin(self, act: SimulatedAction) -> None:
         """An administrator acting as somebody else."""
         self.row(act, "LoginAs", "/servlet/servlet.su", "S", '"somebody@skyward.example.com"')
 
-    def download(self, act: Act) -> None:
+    def download(self, act: SimulatedAction) -> None:
         """A file downloaded."""
-        how = "VersionDownloadAction" if act.way is Way.PAGE else "VersionDownloadApi"
+        how = "VersionDownloadAction" if act.way is Interface.PAGE else "VersionDownloadApi"
         document = record_id("ContentDocument", act.record)
         self.row(
             act, "ContentTransfer", "/sfc/download", "S", f'"{how}","{document}","PDF","{act.bytes_out}"'
         )
 
-    def report(self, act: Act) -> None:
+    def report(self, act: SimulatedAction) -> None:
         """A report run; one exported has a second row, which does not say how many rows it had."""
         report = f"00O4R{act.record:010d}"
         exported = act.operation is Operation.REPORT_EXPORT
@@ -189,18 +191,18 @@ class Elf:
         if exported:
             self.row(act, "ReportExport", f"/{report}?export=1&enc=UTF-8", "S", f'"{act.agent}",""')
 
-    def describe(self, act: Act) -> None:
+    def describe(self, act: SimulatedAction) -> None:
         """What objects there are, or what one looks like."""
         self.rest(act, "GET", f"/sobjects/{act.kind}/describe" if act.kind else "/sobjects", 0)
 
-    def other(self, act: Act) -> None:
+    def other(self, act: SimulatedAction) -> None:
         """The limits."""
         self.rest(act, "GET", "/limits", 0)
 
-    def query(self, act: Act) -> None:
+    def query(self, act: SimulatedAction) -> None:
         """A query's page; the query itself is shown once a day for each account, as its shape."""
         more = act.total > act.rows
-        if act.way is Way.SOAP:
+        if act.way is Interface.SOAP:
             self.api(act, "queryMore" if more else "query", act.rows, act.bytes_out)
         else:
             uri = f"/query/01g{act.job:012d}-{act.total - act.rows}" if more else "/query"
@@ -210,16 +212,16 @@ class Elf:
             self._asked.add(asked)
             self.row(act, "UniqueQuery", "", "", f'"SOQL","{act.query}","{len(self._asked):x}"')
 
-    def bulk(self, act: Act) -> None:
+    def bulk(self, act: SimulatedAction) -> None:
         """A state of a bulk job; that its result was fetched is not shown."""
-        if act.state is State.FETCHED:
+        if act.state is JobState.FETCHED:
             return
         self.row(
             act, "BulkApi2", "/services/data/v62.0/jobs/query", "",
             f'"750{act.job:012d}","{act.state}","{act.kind}","query","{act.total}","0","{act.total * 0.0004:.3f}"',
         )  # fmt: skip
 
-    def rest(self, act: Act, method: str, path: str, rows: int, status: int = 200) -> None:
+    def rest(self, act: SimulatedAction, method: str, path: str, rows: int, status: int = 200) -> None:
         """A call of the REST API."""
         app = act.app
         self.row(
@@ -228,7 +230,7 @@ class Elf:
             f'"8","{rows}","{act.bytes_out or 300}","{status}","{act.agent}"',
         )  # fmt: skip
 
-    def api(self, act: Act, method: str, rows: int, size: int) -> None:
+    def api(self, act: SimulatedAction, method: str, rows: int, size: int) -> None:
         """A call of the SOAP API."""
         name = act.app.name if act.app else act.agent
         self.row(
@@ -236,7 +238,7 @@ class Elf:
         )
 
 
-_WRITERS: dict[Operation, Callable[[Elf, Act], None]] = {
+_WRITERS: dict[Operation, Callable[[Elf, SimulatedAction], None]] = {
     Operation.LOGIN: Elf.login,
     Operation.DESCRIBE: Elf.describe,
     Operation.COUNT: Elf.query,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detector.simulation.addresses import mobile_ip, vpn_ip
-from detector.simulation.company import HOUR_MS, RECORDS, Role
+from detector.simulation.company import HOUR_MS, RECORDS, JobRole
 from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 
@@ -14,7 +14,11 @@ def report_scraping(scene: Scene) -> list[Attack]:
     """Somebody who rarely exports exports report after report, in the office."""
     random = scene.random
     victim = scene.person(
-        Role.SALES, Role.AGENT, Role.SUPERVISOR, Role.BACK_OFFICE, test=lambda one: one.exports < 0.1
+        JobRole.SALES,
+        JobRole.AGENT,
+        JobRole.SUPERVISOR,
+        JobRole.BACK_OFFICE,
+        test=lambda one: one.exports < 0.1,
     )
     if victim is None:
         return []
@@ -35,7 +39,7 @@ def report_scraping(scene: Scene) -> list[Attack]:
 def ui_paging(scene: Scene) -> list[Attack]:
     """A program opens page after page in somebody's browser session, in the order of the records' ids."""
     random = scene.random
-    victim = scene.person(Role.AGENT, Role.SALES, Role.BACK_OFFICE)
+    victim = scene.person(JobRole.AGENT, JobRole.SALES, JobRole.BACK_OFFICE)
     if victim is None:
         return []
     days = scene.pick((1, 1, 2))
@@ -58,7 +62,7 @@ def ui_paging(scene: Scene) -> list[Attack]:
 def file_download(scene: Scene) -> list[Attack]:
     """Attachments and scans by the hundred."""
     random = scene.random
-    victim = scene.person(Role.AGENT, Role.SALES, Role.SUPERVISOR, Role.BACK_OFFICE)
+    victim = scene.person(JobRole.AGENT, JobRole.SALES, JobRole.SUPERVISOR, JobRole.BACK_OFFICE)
     if victim is None:
         return []
     days = scene.pick((1, 2, 4))
@@ -83,7 +87,7 @@ def file_download(scene: Scene) -> list[Attack]:
 def leaver(scene: Scene) -> list[Attack]:
     """Somebody in sales takes their book of business over their last week."""
     random = scene.random
-    victim = scene.person(Role.SALES)
+    victim = scene.person(JobRole.SALES)
     if victim is None:
         return []
     days, count = scene.pick((3, 4, 5)), scene.pick((20, 14, 9))

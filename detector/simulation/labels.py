@@ -10,11 +10,11 @@ from typing import Annotated
 
 import msgspec
 
-from detector.simulation.shapes import Level, Shape
+from detector.simulation.shapes import Difficulty, Shape
 
 __all__ = ["AttackLabel", "BurstLabel", "DefectLabel", "IdentityLabel", "Labels", "read_labels"]
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+RowCountField = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class IdentityLabel(msgspec.Struct, frozen=True):
@@ -29,14 +29,14 @@ class AttackLabel(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     shape: Shape
-    level: Level
+    level: Difficulty
     identities: tuple[str, ...]
     """Whose accounts were used."""
     networks: tuple[str, ...] = ()
     """The attacker's own addresses; none where only the accounts' own were used."""
     start_ms: int
     end_ms: int
-    taken: tuple[tuple[int, Count], ...] = ()
+    taken: tuple[tuple[int, RowCountField], ...] = ()
     """(event time in ms, rows taken so far), as far as this format's log shows rows; both rise."""
 
 
@@ -56,7 +56,7 @@ class DefectLabel(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     start_ms: int
     end_ms: int
-    records: Count
+    records: RowCountField
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     attacks: tuple[AttackLabel, ...] = ()
     bursts: tuple[BurstLabel, ...] = ()
     defects: tuple[DefectLabel, ...] = ()
-    records: Count = 0
+    records: RowCountField = 0
 
 
 _decoder = msgspec.json.Decoder(Labels)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detector.simulation.actions import App, Hand, Way
+from detector.simulation.actions import ActionRecorder, App, Interface
 from detector.simulation.addresses import home_ip, host_ip, visitor_ip, vpn_ip
-from detector.simulation.company import HOUR_MS, RECORDS, Rhythm, Role, browser
+from detector.simulation.company import HOUR_MS, RECORDS, JobRole, WorkRhythm, browser
 from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 from detector.simulation.soql import select
@@ -21,7 +21,7 @@ __all__ = [
 
 def stolen_token(scene: Scene) -> list[Attack]:
     """Somebody else has an integration's token: looks around, days later takes by bulk jobs, and deletes them."""
-    bulky = (Rhythm.NIGHTLY, Rhythm.DAILY, Rhythm.POLL, Rhythm.WEEKLY)
+    bulky = (WorkRhythm.NIGHTLY, WorkRhythm.DAILY, WorkRhythm.POLL, WorkRhythm.WEEKLY)
     choice = [one for one in scene.company.integrations if one.rhythm in bulky]
     random = scene.random
     victim = random.choice(choice)
@@ -39,7 +39,7 @@ def stolen_token(scene: Scene) -> list[Attack]:
     nights = scene.pick((1, 2, 4))
     pause = random.randrange(2, 5)
     day = scene.day(pause + nights)
-    hand = scene.hand(victim, scout, agent, Way.REST, victim.app)
+    hand = scene.hand(victim, scout, agent, Interface.REST, victim.app)
     at = scene.at(day, random.uniform(0, 23))
     hand.login(at)
     if not scene.hard:
@@ -57,7 +57,7 @@ def stolen_token(scene: Scene) -> list[Attack]:
     hour = victim.hour if scene.hard else random.choice((1, 2, 3, 21, 22, 23))
     kinds = ("Case", "Contact", "Account")
     for night in range(nights):
-        hand = scene.hand(victim, host, agent, Way.REST, victim.app)
+        hand = scene.hand(victim, host, agent, Interface.REST, victim.app)
         at = scene.at(day + pause + night, hour)
         hand.login(at)
         for kind in kinds:
@@ -73,7 +73,7 @@ def stolen_token(scene: Scene) -> list[Attack]:
 def lookalike_app(scene: Scene) -> list[Attack]:
     """Somebody was talked into connecting an app, which takes growing chunks under their account."""
     random = scene.random
-    victim = scene.person(Role.SALES, Role.AGENT, Role.SUPERVISOR, Role.MARKETING)
+    victim = scene.person(JobRole.SALES, JobRole.AGENT, JobRole.SUPERVISOR, JobRole.MARKETING)
     if victim is None:
         return []
     account = victim.account.number
@@ -87,13 +87,13 @@ def lookalike_app(scene: Scene) -> list[Attack]:
     share = 0.0
     for step, acts in enumerate(workdays):
         if scene.hard:
-            hand = scene.own_hand(acts, Way.REST)
+            hand = scene.own_hand(acts, Interface.REST)
             hand.app, hand.agent = app, agent
             scene.sessions += 1
             hand.session, hand.jobs = scene.sessions, scene.sessions * 1000
             at = acts[len(acts) // 3].time_ms
         else:
-            hand = scene.hand(victim, ip, agent, Way.REST, app)
+            hand = scene.hand(victim, ip, agent, Interface.REST, app)
             used.append(ip)
             at = acts[-1].time_ms + int(scene.by_level(4, 1.5, 0) * HOUR_MS)
         if not step:
@@ -112,7 +112,7 @@ def lookalike_app(scene: Scene) -> list[Attack]:
 def night_agent(scene: Scene) -> list[Attack]:
     """An agent's account at night: hundreds of cases and contacts, opened one by one and in lists."""
     random = scene.random
-    victim = scene.person(Role.AGENT, test=lambda one: scene.hard or one.start_hour < 15)
+    victim = scene.person(JobRole.AGENT, test=lambda one: scene.hard or one.start_hour < 15)
     if victim is None:
         return []
     nights = scene.pick((1, 2, 4))
@@ -141,7 +141,7 @@ def night_agent(scene: Scene) -> list[Attack]:
 def session_hijack(scene: Scene) -> list[Attack]:
     """An administrator's session in a second browser: searches, then exports."""
     random = scene.random
-    victim = scene.person(Role.ADMIN)
+    victim = scene.person(JobRole.ADMIN)
     if victim is None:
         return []
     total = scene.by_level(22_000, 4_500, 500)
@@ -158,7 +158,9 @@ def session_hijack(scene: Scene) -> list[Attack]:
         for kind in ("Contact", "Case", "Account"):
             at += int(1000 * around(random, 240, 0.6))
             hand.report(at, kind, min(RECORDS[kind], int(total / 4)), 700 + random.randrange(9), export=True)
-        tool = Hand(scene.acts, hand.account, ip, hand.agent, hand.session, Way.REST, None, scene.number)
+        tool = ActionRecorder(
+            scene.acts, hand.account, ip, hand.agent, hand.session, Interface.REST, None, scene.number
+        )
         tool.jobs = hand.jobs + 10
         tool.query(
             at + 300_000,
@@ -216,7 +218,9 @@ def guest_enumeration(scene: Scene) -> list[Attack]:
         hands = []
         for ip in ips:
             scene.sessions += 1
-            hands.append(Hand(scene.acts, portal.account, ip, agent, scene.sessions, attack=scene.number))
+            hands.append(
+                ActionRecorder(scene.acts, portal.account, ip, agent, scene.sessions, attack=scene.number)
+            )
         for _ in range(total // days):
             at += int(1000 * pace * random.lognormvariate(0, 0.3))
             record += 1 if not scene.hard else random.randrange(1, 5)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from detector.simulation.actions import Act, Hand, Way
+from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
 from detector.simulation.addresses import visitor_ip
 from detector.simulation.bursts import Calendar
-from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Integration, Portal, Rhythm
+from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Integration, Portal, WorkRhythm
 from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 
@@ -21,17 +21,19 @@ DAY_SHAPE = (
 """How busy the customers' hours (UTC) are."""
 
 
-def integration_acts(company: Company, one: Integration, plan: Calendar) -> list[Act]:
+def integration_acts(company: Company, one: Integration, plan: Calendar) -> list[SimulatedAction]:
     """All that one integration does."""
     random = stream(company.seed, "program", one.account.number)
-    acts: list[Act] = []
+    acts: list[SimulatedAction] = []
     for day in range(company.days):
         upgraded = one.account.number == plan.upgrade_account and 0 <= plan.upgrade <= day
         ip = plan.upgrade_ip if upgraded else one.ip
         if one.hosts > 1:  # whichever machine of the pool is up today
             ip = f"{ip.rpartition('.')[0]}.{10 + stream(company.seed, one.account.number, day).randrange(one.hosts)}"
         agent = f"{one.app.name}/9.0" if upgraded else one.agent
-        hand = Hand(acts, one.account, ip, agent, one.account.number * 100_000 + day * 100, one.way, one.app)
+        hand = ActionRecorder(
+            acts, one.account, ip, agent, one.account.number * 100_000 + day * 100, one.way, one.app
+        )
         midnight = company.start_ms + day * DAY_MS
         hand.login(midnight + random.randrange(MINUTE_MS))
         _program_day(random, hand, one, midnight, day)
@@ -47,15 +49,15 @@ def integration_acts(company: Company, one: Integration, plan: Calendar) -> list
     return acts
 
 
-def _program_day(random: Random, hand: Hand, one: Integration, midnight: int, day: int) -> None:
-    if one.rhythm is Rhythm.POLL:
+def _program_day(random: Random, hand: ActionRecorder, one: Integration, midnight: int, day: int) -> None:
+    if one.rhythm is WorkRhythm.POLL:
         step = int(one.every_minutes * MINUTE_MS)
         for turn in range(DAY_MS // step):
             at = midnight + turn * step + 2_000 + random.randrange(4_000)
             kind = one.kinds[turn % len(one.kinds)]
             shape = DAY_SHAPE[turn * step // HOUR_MS]
             hand.query(at, kind, around(random, one.rows * shape, one.spread, 8_000), select(kind))
-    elif one.rhythm is Rhythm.SERVE:
+    elif one.rhythm is WorkRhythm.SERVE:
         for hour, shape in enumerate(DAY_SHAPE):
             weekend = 0.7 if day % 7 > 4 else 1.0
             for _ in range(number_of(random, 60 / one.every_minutes * shape * weekend)):
@@ -67,25 +69,25 @@ def _program_day(random: Random, hand: Hand, one: Integration, midnight: int, da
                     hand.query(
                         at, kind, around(random, one.rows, one.spread, 400), select(kind, " LIMIT 200")
                     )
-    elif one.rhythm is Rhythm.WATCH:
+    elif one.rhythm is WorkRhythm.WATCH:
         step = int(one.every_minutes * MINUTE_MS)
         for turn in range(DAY_MS // step):
             hand.limits(midnight + turn * step + random.randrange(3_000))
         hand.describe(midnight + one.hour * HOUR_MS)
-    elif one.rhythm is not Rhythm.WEEKLY or day % 7 == one.weekday:
+    elif one.rhythm is not WorkRhythm.WEEKLY or day % 7 == one.weekday:
         at = midnight + one.hour * HOUR_MS + random.randrange(12 * MINUTE_MS)
         for kind in one.kinds:
             rows = around(random, one.rows, one.spread, RECORDS[kind])
-            if one.way is Way.BULK:
+            if one.way is Interface.BULK:
                 at = hand.bulk(at, kind, rows, select(kind), int((60 + rows / 120) * 1000)) + 30_000
             else:
                 at = hand.query(at, kind, rows, select(kind)) + 5_000
 
 
-def portal_acts(company: Company, portal: Portal) -> list[Act]:
+def portal_acts(company: Company, portal: Portal) -> list[SimulatedAction]:
     """All that a public site's visitors do under its guest account."""
     random = stream(company.seed, "portal visits", portal.account.number)
-    acts: list[Act] = []
+    acts: list[SimulatedAction] = []
     for day in range(company.days):
         midnight = company.start_ms + day * DAY_MS
         for visit in range(number_of(random, portal.visits * random.lognormvariate(0, 0.15))):
@@ -95,7 +97,7 @@ def portal_acts(company: Company, portal: Portal) -> list[Act]:
                 f"Mozilla/5.0 (Linux; Android {10 + random.randrange(6)}; K) "
                 f"Chrome/{138 + random.randrange(6)}.0.0.0 Mobile Safari/537.36"
             )
-            hand = Hand(
+            hand = ActionRecorder(
                 acts,
                 portal.account,
                 visitor_ip(random),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from detector.simulation.actions import Act, Hand, Way
+from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
 from detector.simulation.addresses import home_ip, mobile_ip, office_ip, vpn_ip
 from detector.simulation.benign_anomalies import odd_day
 from detector.simulation.bursts import Calendar
-from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Person, Role, browser
+from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Employee, JobRole, browser
 from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 
@@ -17,31 +17,31 @@ __all__ = ["person_acts"]
 MINUTE_MS = 60_000
 _TASK_KINDS = ("case", "customer", "deal", "list", "search", "report", "file", "tool", "setup")
 _TASK_WEIGHTS = {
-    Role.AGENT: (62, 18, 0, 12, 6, 1.0, 2, 0, 0),
-    Role.SUPERVISOR: (34, 10, 0, 24, 6, 24, 2, 0, 0),
-    Role.SALES: (4, 24, 42, 16, 7, 5, 3, 0, 0),
-    Role.ANALYST: (6, 6, 6, 14, 4, 60, 2, 2, 0),
-    Role.MARKETING: (0, 18, 12, 28, 6, 32, 3, 0, 0),
-    Role.BACK_OFFICE: (60, 10, 0, 14, 6, 2, 14, 0, 0),
-    Role.ADMIN: (8, 10, 6, 22, 14, 14, 2, 10, 14),
+    JobRole.AGENT: (62, 18, 0, 12, 6, 1.0, 2, 0, 0),
+    JobRole.SUPERVISOR: (34, 10, 0, 24, 6, 24, 2, 0, 0),
+    JobRole.SALES: (4, 24, 42, 16, 7, 5, 3, 0, 0),
+    JobRole.ANALYST: (6, 6, 6, 14, 4, 60, 2, 2, 0),
+    JobRole.MARKETING: (0, 18, 12, 28, 6, 32, 3, 0, 0),
+    JobRole.BACK_OFFICE: (60, 10, 0, 14, 6, 2, 14, 0, 0),
+    JobRole.ADMIN: (8, 10, 6, 22, 14, 14, 2, 10, 14),
 }
 _KINDS = {
-    Role.AGENT: ("Case", "Case", "Contact"),
-    Role.SUPERVISOR: ("Case", "Case", "Contact", "Task"),
-    Role.SALES: ("Opportunity", "Account", "Contact", "Lead"),
-    Role.ANALYST: ("Case", "Opportunity", "Account", "Contact", "Task"),
-    Role.MARKETING: ("Contact", "Lead", "Lead", "Loyalty__c"),
-    Role.BACK_OFFICE: ("Case", "Contact", "ContentDocument"),
-    Role.ADMIN: ("Account", "Case", "Contact", "Opportunity", "Task"),
+    JobRole.AGENT: ("Case", "Case", "Contact"),
+    JobRole.SUPERVISOR: ("Case", "Case", "Contact", "Task"),
+    JobRole.SALES: ("Opportunity", "Account", "Contact", "Lead"),
+    JobRole.ANALYST: ("Case", "Opportunity", "Account", "Contact", "Task"),
+    JobRole.MARKETING: ("Contact", "Lead", "Lead", "Loyalty__c"),
+    JobRole.BACK_OFFICE: ("Case", "Contact", "ContentDocument"),
+    JobRole.ADMIN: ("Account", "Case", "Contact", "Opportunity", "Task"),
 }
 _WEEK_SHAPE = (1.16, 1.06, 1.0, 0.98, 0.86, 0.7, 0.62)
 _LISTED = {"ContentDocument": "Case"}
 
 
-def person_acts(company: Company, person: Person, plan: Calendar) -> list[Act]:
+def person_acts(company: Company, person: Employee, plan: Calendar) -> list[SimulatedAction]:
     """All that one person does in the world's days."""
     random = stream(company.seed, "work", person.account.number)
-    acts: list[Act] = []
+    acts: list[SimulatedAction] = []
     lease = 0
     journey, hotel = -1, ""
     for day in range(company.days):
@@ -52,13 +52,13 @@ def person_acts(company: Company, person: Person, plan: Calendar) -> list[Act]:
         begin = company.start_ms + day * DAY_MS + (person.start_hour - person.zone_hours) * HOUR_MS
         begin += int(random.gauss(0, 9) * MINUTE_MS)
         employed = person.first_day <= day < person.last_day
-        called_in = day == plan.disruption and person.role is Role.AGENT and random.random() < 0.3
+        called_in = day == plan.disruption and person.role is JobRole.AGENT and random.random() < 0.3
         if employed and person.subscribed is not None and day % 7 < 5:
             _subscription(acts, random, company, person, day)
         if not employed or day in person.away or not (day % 7 in person.workdays or called_in):
             continue
         ip = hotel if day < journey else _place(random, person, plan, day, lease)
-        hand = Hand(
+        hand = ActionRecorder(
             acts, person.account, ip, browser(person, day), person.account.number * 100_000 + day * 100
         )
         _day(random, hand, person, plan, day, begin)
@@ -66,7 +66,7 @@ def person_acts(company: Company, person: Person, plan: Calendar) -> list[Act]:
     return acts
 
 
-def _place(random: Random, person: Person, plan: Calendar, day: int, lease: int) -> str:
+def _place(random: Random, person: Employee, plan: Calendar, day: int, lease: int) -> str:
     """From where somebody works today."""
     number = person.account.number
     where = random.random()
@@ -79,7 +79,9 @@ def _place(random: Random, person: Person, plan: Calendar, day: int, lease: int)
     return office_ip(person.office, number, moved)
 
 
-def _day(random: Random, hand: Hand, person: Person, plan: Calendar, day: int, begin: int) -> None:
+def _day(
+    random: Random, hand: ActionRecorder, person: Employee, plan: Calendar, day: int, begin: int
+) -> None:
     number = person.account.number
     span = person.hours * HOUR_MS
     hand.login(begin)
@@ -115,19 +117,21 @@ def _day(random: Random, hand: Hand, person: Person, plan: Calendar, day: int, b
         _companion(random, hand, plan, begin, span)
 
 
-def _subscription(acts: list[Act], random: Random, company: Company, person: Person, day: int) -> None:
+def _subscription(
+    acts: list[SimulatedAction], random: Random, company: Company, person: Employee, day: int
+) -> None:
     """A report that the CRM itself runs for somebody every morning and mails to them."""
-    hand = Hand(acts, person.account, "", "", person.account.number * 100_000 + day * 100 + 90)
+    hand = ActionRecorder(acts, person.account, "", "", person.account.number * 100_000 + day * 100 + 90)
     at = company.start_ms + day * DAY_MS + (person.subscribed or 0) * HOUR_MS + random.randrange(90_000)
     kind = _LISTED.get(_KINDS[person.role][0], _KINDS[person.role][0])
     hand.report(at, kind, around(random, 0.6 * person.report_rows, 0.3, RECORDS[kind]), person.reports[0])
 
 
-def _gap(random: Random, person: Person) -> int:
+def _gap(random: Random, person: Employee) -> int:
     return int(1000 * person.stride * random.lognormvariate(0, 0.9)) + 400
 
 
-def _case(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _case(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     """Somebody has called or written: find them, look at the case, often change it."""
     if random.random() < 0.35:
         hand.search(at, random.choice(("Contact", "Case")), around(random, 3, 0.8, 200))
@@ -144,13 +148,13 @@ def _case(random: Random, hand: Hand, person: Person, at: int) -> None:
         hand.write(at + 3 * _gap(random, person), "Case", case)
 
 
-def _customer(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _customer(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     hand.view(at, "Contact", 1 + int(random.random() * RECORDS["Contact"]))
     if random.random() < 0.6:
         hand.view(at + _gap(random, person), "Account", 1 + int(random.random() * RECORDS["Account"]))
 
 
-def _deal(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _deal(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     deal = 1 + int(random.random() * RECORDS["Opportunity"])
     hand.view(at, "Opportunity", deal)
     at += _gap(random, person)
@@ -164,7 +168,7 @@ def _deal(random: Random, hand: Hand, person: Person, at: int) -> None:
         hand.write(at, "Opportunity", deal)
 
 
-def _list(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _list(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     kind = random.choice(_KINDS[person.role])
     kind = _LISTED.get(kind, kind)
     hand.list_view(at, kind, around(random, 28, 0.7, 200))
@@ -173,14 +177,14 @@ def _list(random: Random, hand: Hand, person: Person, at: int) -> None:
         hand.view(at, kind, 1 + int(random.random() * RECORDS[kind]))
 
 
-def _search(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _search(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     kind = random.choice(_KINDS[person.role])
     kind = _LISTED.get(kind, kind)
     hand.search(at, kind, around(random, 5, 0.9, 250))
     hand.view(at + _gap(random, person), kind, 1 + int(random.random() * RECORDS[kind]))
 
 
-def _report(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _report(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     kinds = _KINDS[person.role]
     kind = random.choice(kinds)
     kind = _LISTED.get(kind, kind)
@@ -189,7 +193,7 @@ def _report(random: Random, hand: Hand, person: Person, at: int) -> None:
     hand.report(at, kind, rows, report, export=random.random() < person.exports)
 
 
-def _file(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _file(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     for _ in range(1 + number_of(random, 0.8)):
         hand.download(
             at, 1 + int(random.random() * RECORDS["ContentDocument"]), around(random, 180_000, 1.2, 5e8)
@@ -197,12 +201,14 @@ def _file(random: Random, hand: Hand, person: Person, at: int) -> None:
         at += _gap(random, person)
 
 
-def _tool(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _tool(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     """An administrator's or analyst's own query tool."""
-    tool = Hand(hand.acts, hand.account, hand.ip, "query-desk/3.2", hand.session + 50, Way.REST)
+    tool = ActionRecorder(
+        hand.acts, hand.account, hand.ip, "query-desk/3.2", hand.session + 50, Interface.REST
+    )
     tool.jobs = hand.jobs + 50
     kind = random.choice(_KINDS[person.role])
-    if person.role is Role.ADMIN and random.random() < 0.5:
+    if person.role is JobRole.ADMIN and random.random() < 0.5:
         tool.describe(at, kind)
     if random.random() < 0.2:
         tool.count(at + 4_000, kind)
@@ -212,7 +218,7 @@ def _tool(random: Random, hand: Hand, person: Person, at: int) -> None:
     hand.jobs = tool.jobs
 
 
-def _setup(random: Random, hand: Hand, person: Person, at: int) -> None:
+def _setup(random: Random, hand: ActionRecorder, person: Employee, at: int) -> None:
     if random.random() < 0.3:
         hand.admin(at)
     else:
@@ -225,10 +231,12 @@ _TASKS = {
 }  # fmt: skip
 
 
-def _companion(random: Random, hand: Hand, plan: Calendar, begin: int, span: int) -> None:
+def _companion(random: Random, hand: ActionRecorder, plan: Calendar, begin: int, span: int) -> None:
     """A new tool that reads customers beside somebody's mail."""
     agent = "mail-companion/1.4"
-    tool = Hand(hand.acts, hand.account, hand.ip, agent, hand.session + 70, Way.REST, plan.rollout_app)
+    tool = ActionRecorder(
+        hand.acts, hand.account, hand.ip, agent, hand.session + 70, Interface.REST, plan.rollout_app
+    )
     for _ in range(number_of(random, 7)):
         at = begin + int(random.random() * span)
         tool.query(at, "Contact", around(random, 6, 0.9, 400), select("Contact", " AND Email IN (:since)"))

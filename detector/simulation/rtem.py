@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
-from detector.simulation.actions import Act, State, Way
+from detector.simulation.actions import Interface, JobState, SimulatedAction
 from detector.simulation.elf import record_id
 
 __all__ = ["Rtem"]
@@ -30,17 +30,17 @@ class Rtem:
         self._iso = ""
         self._out: list[tuple[str, str]] = []
 
-    def shown(self, act: Act) -> int:
+    def shown(self, act: SimulatedAction) -> int:
         """How many of the act's rows the log shows."""
         return 0 if act.operation is Operation.SEARCH else act.rows
 
-    def lines(self, act: Act) -> list[tuple[str, str]]:
+    def lines(self, act: SimulatedAction) -> list[tuple[str, str]]:
         """The events that an act leaves: (event type, JSON)."""
         self._out = []
         _WRITERS[act.operation](self, act)
         return self._out
 
-    def event(self, act: Act, event_type: str, own: str, after_ms: int = 0) -> None:
+    def event(self, act: SimulatedAction, event_type: str, own: str, after_ms: int = 0) -> None:
         """Add an event: the common fields, the type's own, and the envelope that the type arrives in."""
         time_ms = act.time_ms + after_ms
         hour, rest = divmod(time_ms, 3_600_000)
@@ -79,9 +79,9 @@ class Rtem:
             )
         self._out.append((event_type, line))
 
-    def login(self, act: Act) -> None:
+    def login(self, act: SimulatedAction) -> None:
         """A login, or an attempt."""
-        page = act.way is Way.PAGE
+        page = act.way is Interface.PAGE
         self.event(
             act, "LoginEvent",
             f'"ApiType":{"null" if page else _quoted("REST API")},'
@@ -90,7 +90,7 @@ class Rtem:
             f'"Status":"{_LOGINS.get(act.status, "Success")}","TlsProtocol":"TLS 1.3"',
         )  # fmt: skip
 
-    def view(self, act: Act) -> None:
+    def view(self, act: SimulatedAction) -> None:
         """A record opened."""
         denied = act.status != ""
         record = "null" if denied else _quoted(record_id(act.kind, act.record))
@@ -101,16 +101,16 @@ class Rtem:
             f'"RecordId":{record},"UserAgent":"{act.agent}"',
         )  # fmt: skip
 
-    def write(self, act: Act) -> None:
+    def write(self, act: SimulatedAction) -> None:
         """A record changed in the browser; changes by API are not shown."""
-        if act.way is Way.PAGE:
+        if act.way is Interface.PAGE:
             self.event(
                 act, "LightningUriEvent",
                 f'"Operation":"Update","OperationStatus":"Success","QueriedEntities":"{act.kind}",'
                 f'"RecordId":"{record_id(act.kind, act.record)}","UserAgent":"{act.agent}"',
             )  # fmt: skip
 
-    def list_view(self, act: Act) -> None:
+    def list_view(self, act: SimulatedAction) -> None:
         """A list looked at."""
         self.event(
             act, "ListViewEvent",
@@ -118,7 +118,7 @@ class Rtem:
             f'"QueriedEntities":"{act.kind}","RowsProcessed":{act.rows}.0,"Sequence":1,"UserAgent":"{act.agent}"',
         )  # fmt: skip
 
-    def report(self, act: Act) -> None:
+    def report(self, act: SimulatedAction) -> None:
         """A report, in chunks that each say how many rows there were so far."""
         exported = act.operation is Operation.REPORT_EXPORT
         operation = "ReportExported" if exported else "ReportRunFromLightning"
@@ -134,19 +134,19 @@ class Rtem:
                 chunk - 1,
             )  # fmt: skip
 
-    def download(self, act: Act) -> None:
+    def download(self, act: SimulatedAction) -> None:
         """A file downloaded."""
         self.event(
             act, "FileEvent",
             f'"ContentSize":{act.bytes_out}.0,"DocumentId":"{record_id("ContentDocument", act.record)}",'
-            f'"FileAction":"{"UI_DOWNLOAD" if act.way is Way.PAGE else "API_DOWNLOAD"}","FileName":"scan.pdf"',
+            f'"FileAction":"{"UI_DOWNLOAD" if act.way is Interface.PAGE else "API_DOWNLOAD"}","FileName":"scan.pdf"',
         )  # fmt: skip
 
-    def admin(self, act: Act) -> None:
+    def admin(self, act: SimulatedAction) -> None:
         """An administrator acting as somebody else."""
         self.event(act, "LoginAsEvent", '"DelegatedUsername":"somebody@skyward.example.com"')
 
-    def query(self, act: Act) -> None:
+    def query(self, act: SimulatedAction) -> None:
         """A query's page: with its own rows or, as older records have it, with the rows so far alone."""
         more = act.total > act.rows
         moment = _EPOCH_S + (act.job or act.time_ms) % 10_000_000
@@ -164,7 +164,7 @@ class Rtem:
                 for row in range(act.rows)
             )
             records = f'"{{\\"totalSize\\":{act.rows},\\"done\\":true,\\"records\\":[{listed}]}}"'
-        api = {Way.SOAP: "SOAP Partner", Way.BULK: "Bulk API 2.0"}.get(act.way, "REST API")
+        api = {Interface.SOAP: "SOAP Partner", Interface.BULK: "Bulk API 2.0"}.get(act.way, "REST API")
         self.event(
             act, "ApiEvent",
             f'"ApiType":"{api}","ApiVersion":62.0,"Client":null,'
@@ -176,16 +176,16 @@ class Rtem:
             f'"Query":"{query}","Records":{records},"RowsProcessed":{act.total}.0,{returned}"UserAgent":"{act.agent}"',
         )  # fmt: skip
 
-    def bulk(self, act: Act) -> None:
+    def bulk(self, act: SimulatedAction) -> None:
         """What shows of a bulk job: the batches that had rows, and the result being fetched."""
-        if act.state is State.FETCHED:
+        if act.state is JobState.FETCHED:
             self.event(
                 act, "BulkApiResultEvent", f'"Query":"{act.query.replace(":since", "2026-01-01T00:00:00Z")}"'
             )
         elif act.rows:
             self.query(act)
 
-    def nothing(self, act: Act) -> None:
+    def nothing(self, act: SimulatedAction) -> None:
         """What real-time events do not tell of."""
 
 
@@ -196,7 +196,7 @@ def _quoted(text: str) -> str:
 _LOGINS = {"LOGIN_ERROR_INVALID_PASSWORD": "Invalid Password"}
 _ENVELOPES = {"ApiEvent": 1, "BulkApiResultEvent": 1, "ReportEvent": 1, "ListViewEvent": 2, "FileEvent": 2}
 """1 is a streamed message, 2 a Pub/Sub record; the others are stored objects."""
-_WRITERS: dict[Operation, Callable[[Rtem, Act], None]] = {
+_WRITERS: dict[Operation, Callable[[Rtem, SimulatedAction], None]] = {
     Operation.LOGIN: Rtem.login,
     Operation.DESCRIBE: Rtem.nothing,
     Operation.COUNT: Rtem.query,

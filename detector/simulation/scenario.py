@@ -14,7 +14,7 @@ from random import Random
 import msgspec
 
 from detector.adapters import RecordError, decode
-from detector.simulation.actions import Act
+from detector.simulation.actions import SimulatedAction
 from detector.simulation.attacks import Attack, attacks
 from detector.simulation.bursts import Calendar, calendar
 from detector.simulation.company import DAY_MS, HOUR_MS, company
@@ -92,7 +92,7 @@ class Simulation:
         """The log's files, one hour (and, for ELF, one event type) each, in the order of their arrival."""
         acts = self._acts()
         late: list[tuple[int, str, list[str]]] = []
-        hour_acts: list[Act] = []
+        hour_acts: list[SimulatedAction] = []
         hour = acts[0].time_ms // HOUR_MS if acts else 0
         for act in acts:
             if act.time_ms // HOUR_MS != hour:
@@ -130,10 +130,10 @@ class Simulation:
 
     # --- what happens
 
-    def _acts(self) -> list[Act]:
+    def _acts(self) -> list[SimulatedAction]:
         world, plan = self._company, self._calendar
         end_ms = world.start_ms + world.days * DAY_MS
-        done: dict[int, list[Act]] = {}
+        done: dict[int, list[SimulatedAction]] = {}
         for one in world.people:
             done[one.account.number] = person_acts(world, one, plan)
         for program in world.integrations:
@@ -184,7 +184,9 @@ class Simulation:
 
     # --- how it is logged
 
-    def _hour(self, hour: int, acts: list[Act], late: list[tuple[int, str, list[str]]]) -> Iterator[LogFile]:
+    def _hour(
+        self, hour: int, acts: list[SimulatedAction], late: list[tuple[int, str, list[str]]]
+    ) -> Iterator[LogFile]:
         yield from self._arrived(hour, late)
         random = self._random
         lines = self._writer.lines
@@ -257,7 +259,7 @@ class Simulation:
             DefectLabel(kind=kind, start_ms=hour * HOUR_MS, end_ms=(hour + 1) * HOUR_MS, records=records)
         )
 
-    def _name(self, act: Act, event_type: str, line: str) -> None:
+    def _name(self, act: SimulatedAction, event_type: str, line: str) -> None:
         """Note how the adapter spells the identity, by letting it read one of its records."""
         record = line.encode()
         if self._scenario.format is Format.ELF:
@@ -279,7 +281,7 @@ def _turned(row: str) -> str:
     return '"' + '","'.join(reversed(row[1:-1].split('","'))) + '"'
 
 
-def _take_leave(done: dict[int, list[Act]], found: list[Attack]) -> None:
+def _take_leave(done: dict[int, list[SimulatedAction]], found: list[Attack]) -> None:
     """Who has taken their book of business with them works here no more."""
     for attack in found:
         if attack.shape is Shape.LEAVER:
@@ -288,7 +290,7 @@ def _take_leave(done: dict[int, list[Act]], found: list[Attack]) -> None:
                 done[number] = [act for act in done[number] if act.time_ms < gone_ms]
 
 
-def _catch_up(acts: list[Act], plan: Calendar) -> None:
+def _catch_up(acts: list[SimulatedAction], plan: Calendar) -> None:
     """Nothing is done in an outage; what would have been is done soon after it."""
     begin, end = plan.outage
     for act in acts:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from detector.event import Operation
-from detector.simulation.actions import Act, App, Hand, Way
-from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Integration, Person, Role
+from detector.simulation.actions import ActionRecorder, App, Interface, SimulatedAction
+from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Employee, Integration, JobRole
 from detector.simulation.distributions import stream
-from detector.simulation.shapes import Level, Shape
+from detector.simulation.shapes import Difficulty, Shape
 
 __all__ = ["MINUTE_MS", "WARM_DAYS", "Attack", "Scene"]
 
@@ -25,11 +25,11 @@ class Attack(msgspec.Struct, frozen=True):
 
     number: int
     shape: Shape
-    level: Level
+    level: Difficulty
     accounts: tuple[int, ...]
     networks: tuple[str, ...]
     """The attacker's own addresses; none where only the account's own were used."""
-    acts: list[Act]
+    acts: list[SimulatedAction]
 
 
 class Scene:
@@ -38,11 +38,11 @@ class Scene:
     def __init__(
         self,
         company: Company,
-        done: dict[int, list[Act]],
+        done: dict[int, list[SimulatedAction]],
         used: set[int],
         number: int,
         shape: Shape,
-        level: Level,
+        level: Difficulty,
     ) -> None:
         self.random = stream(company.seed, "attack", shape)
         self.company = company
@@ -51,47 +51,49 @@ class Scene:
         self.number = number
         self.shape = shape
         self.level = level
-        self.acts: list[Act] = []
+        self.acts: list[SimulatedAction] = []
         self.first = min(WARM_DAYS, company.days // 2)
         self.sessions = _SESSIONS + number * 10_000
 
     def by_level(self, easy: float, medium: float, hard: float) -> float:
         """One of three numbers, give or take a quarter."""
-        value = (easy, medium, hard)[list(Level).index(self.level)]
+        value = (easy, medium, hard)[list(Difficulty).index(self.level)]
         return value * self.random.uniform(0.75, 1.25)
 
     def pick(self, level: tuple[int, int, int]) -> int:
         """One of three whole numbers, as it is."""
-        return level[list(Level).index(self.level)]
+        return level[list(Difficulty).index(self.level)]
 
     @property
     def easy(self) -> bool:
         """Whether it is to be loud."""
-        return self.level is Level.EASY
+        return self.level is Difficulty.EASY
 
     @property
     def hard(self) -> bool:
         """Whether it is to be hidden as well as can be."""
-        return self.level is Level.HARD
+        return self.level is Difficulty.HARD
 
-    def person(self, *roles: Role, test: Callable[[Person], bool] = lambda person: True) -> Person | None:
+    def person(
+        self, *roles: JobRole, test: Callable[[Employee], bool] = lambda person: True
+    ) -> Employee | None:
         """Somebody of these roles who has worked from the beginning, works yet, and is no victim so far."""
         free = [one for one in self.company.people if self._free(one)]
         wanted = [one for one in free if one.role in roles and test(one)]
         wanted = wanted or [one for one in free if one.role in roles] or free
         return self.take(self.random.choice(wanted)) if wanted else None
 
-    def people(self, count: int) -> list[Person]:
+    def people(self, count: int) -> list[Employee]:
         """So many people, or half of those who are left."""
         free = [one for one in self.company.people if self._free(one)]
         return [self.take(one) for one in self.random.sample(free, min(count, len(free) // 2))]
 
-    def take(self, person: Person) -> Person:
+    def take(self, person: Employee) -> Employee:
         """Make somebody a victim."""
         self.used.add(person.account.number)
         return person
 
-    def _free(self, person: Person) -> bool:
+    def _free(self, person: Employee) -> bool:
         known = len(self.workdays(person.account.number, self.first, 6)) > 3
         stays = person.first_day == 0 and person.last_day >= self.company.days
         return known and stays and person.account.number not in self.used
@@ -105,18 +107,18 @@ class Scene:
         base = self.company.start_ms + day * DAY_MS + int((hour - zone_hours) * HOUR_MS)
         return base + self.random.randrange(20 * MINUTE_MS)
 
-    def worked(self, account: int) -> dict[int, list[Act]]:
+    def worked(self, account: int) -> dict[int, list[SimulatedAction]]:
         """An account's ordinary acts by the day on which they began (a night shift's day is the evening's).
 
         What the CRM does by itself for the account, from no address, is left out.
         """
-        days: dict[int, list[Act]] = {}
+        days: dict[int, list[SimulatedAction]] = {}
         for act in self.done[account]:
             if act.ip:
                 days.setdefault(act.session // 100 % 1000, []).append(act)
         return days
 
-    def workdays(self, account: int, first: int, count: int) -> list[list[Act]]:
+    def workdays(self, account: int, first: int, count: int) -> list[list[SimulatedAction]]:
         """What the account did on its next workdays from a day on, at most so many.
 
         If there are fewer left, then on its last ones since the warm-up.
@@ -136,16 +138,23 @@ class Scene:
         return float(rows[len(rows) // 2]) if rows else 1.0
 
     def hand(
-        self, whose: Person | Integration, ip: str, agent: str, way: Way = Way.PAGE, app: App | None = None
-    ) -> Hand:
+        self,
+        whose: Employee | Integration,
+        ip: str,
+        agent: str,
+        way: Interface = Interface.PAGE,
+        app: App | None = None,
+    ) -> ActionRecorder:
         """The victim's account in the attacker's hand, in a session of its own."""
         self.sessions += 1
-        return Hand(self.acts, whose.account, ip, agent, self.sessions, way, app, self.number)
+        return ActionRecorder(self.acts, whose.account, ip, agent, self.sessions, way, app, self.number)
 
-    def own_hand(self, acts: list[Act], way: Way = Way.PAGE) -> Hand:
+    def own_hand(self, acts: list[SimulatedAction], way: Interface = Interface.PAGE) -> ActionRecorder:
         """The account's own session of a day."""
         first = next((act for act in acts if act.session % 100 == 0), acts[0])  # the browser's, not a tool's
-        hand = Hand(self.acts, first.account, first.ip, first.agent, first.session, way, None, self.number)
+        hand = ActionRecorder(
+            self.acts, first.account, first.ip, first.agent, first.session, way, None, self.number
+        )
         hand.jobs = first.session * 1000 + 900
         return hand
 

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from detector.simulation.labels import AttackLabel, Labels
-from detector.simulation.shapes import Level, Shape
+from detector.simulation.shapes import Difficulty, Shape
 
-__all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Publication", "Score", "evaluate", "publication", "score"]
+__all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Score", "ScoredAlert", "evaluate", "score", "scored_alert"]
 
 BUDGET = 10
 """How many findings a day per 1,000 identities somebody has time for."""
@@ -27,7 +27,7 @@ GRACE_MS = 24 * 3_600_000
 DAY_MS = 24 * 3_600_000
 
 
-class Publication(msgspec.Struct, frozen=True):
+class ScoredAlert(msgspec.Struct, frozen=True):
     """One publication of a finding: a new one or an update."""
 
     uid: str
@@ -43,7 +43,7 @@ class AttackScore(msgspec.Struct, frozen=True):
 
     id: str
     shape: Shape
-    level: Level
+    level: Difficulty
     saved: float
     """Share of its rows not yet taken at its first alert; 0 if there was none."""
     rows: int
@@ -77,14 +77,14 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """From start to first alert, over the attacks found."""
 
 
-def publication(finding: bytes) -> Publication | None:
+def scored_alert(finding: bytes) -> ScoredAlert | None:
     """What counts of an OCSF detection finding; raises ValueError for what is none.
 
     ``None`` for one that only says that its incident is closed: nobody is alerted by that.
 
-    >>> publication(b'{"time": 5, "risk_score": 61, "finding_info": {"uid": "f"}, "metadata": {"tenant_uid": "t"},'
+    >>> scored_alert(b'{"time": 5, "risk_score": 61, "finding_info": {"uid": "f"}, "metadata": {"tenant_uid": "t"},'
     ...             b' "evidences": [{"actor": {"user": {"uid": "u"}}, "src_endpoint": {"ip": "192.0.2.7"}}]}')
-    Publication(uid='f', time_ms=5, risk=61.0, identities=('t/u',), networks=('192.0.2.7',))
+    ScoredAlert(uid='f', time_ms=5, risk=61.0, identities=('t/u',), networks=('192.0.2.7',))
     """
     try:
         found = _decoder.decode(finding)
@@ -106,7 +106,7 @@ def publication(finding: bytes) -> Publication | None:
     addresses = [item.src_endpoint.ip for item in found.evidences if item.src_endpoint]
     addresses += [one.value for one in found.observables if one.type_id in _ADDRESS_IDS]
     addresses += [target.name for target in targets if target.type == "network"]
-    return Publication(
+    return ScoredAlert(
         found.finding_info.uid,
         found.time,
         float(found.risk_score),
@@ -174,7 +174,7 @@ _ADDRESS_IDS = (2, 12)
 """OCSF's observable types: an IP address, a subnet."""
 
 
-def score(labels: Labels, alerts: Sequence[Publication]) -> Score:
+def score(labels: Labels, alerts: Sequence[ScoredAlert]) -> Score:
     """The score within the alert budget: `BUDGET` findings a day per 1,000 identities.
 
     The threshold is the lowest risk at which no more findings reach it; equals count together or not at all.
@@ -184,7 +184,7 @@ def score(labels: Labels, alerts: Sequence[Publication]) -> Score:
     return evaluate(labels, alerts, _threshold(alerts, budget))
 
 
-def _threshold(alerts: Iterable[Publication], budget: int) -> float | None:
+def _threshold(alerts: Iterable[ScoredAlert], budget: int) -> float | None:
     greatest: dict[str, float] = {}
     for alert in alerts:
         greatest[alert.uid] = max(alert.risk, greatest.get(alert.uid, alert.risk))
@@ -195,7 +195,7 @@ def _threshold(alerts: Iterable[Publication], budget: int) -> float | None:
     return min((risk for risk in risks[:budget] if risk > beyond), default=None)
 
 
-def evaluate(labels: Labels, alerts: Sequence[Publication], threshold: float | None) -> Score:
+def evaluate(labels: Labels, alerts: Sequence[ScoredAlert], threshold: float | None) -> Score:
     """The score of the alerts whose risk reaches a threshold."""
     counted = [alert for alert in alerts if threshold is not None and alert.risk >= threshold]
     counted.sort(key=lambda alert: alert.time_ms)
@@ -207,7 +207,7 @@ def evaluate(labels: Labels, alerts: Sequence[Publication], threshold: float | N
             first.setdefault(number, alert.time_ms)
             true.add(alert.uid)
     attacks = tuple(_attack(attack, first.get(number)) for number, attack in enumerate(labels.attacks))
-    by_uid: dict[str, list[Publication]] = {}
+    by_uid: dict[str, list[ScoredAlert]] = {}
     for alert in counted:
         by_uid.setdefault(alert.uid, []).append(alert)
     false = [uid for uid in by_uid if uid not in true]
@@ -260,7 +260,7 @@ class _Index:
             for burst in labels.bursts
         ]
 
-    def attacks(self, alert: Publication) -> set[int]:
+    def attacks(self, alert: ScoredAlert) -> set[int]:
         """The attacks that an alert belongs to."""
         found = set()
         for name in (*alert.identities, *alert.networks):
@@ -278,7 +278,7 @@ class _Index:
                 }
         return found
 
-    def on_burst(self, alert: Publication) -> bool:
+    def on_burst(self, alert: ScoredAlert) -> bool:
         """Whether an alert falls on a burst that concerns it."""
         return any(
             burst.start_ms <= alert.time_ms <= burst.end_ms + GRACE_MS

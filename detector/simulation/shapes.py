@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["Level", "Shape", "level_of"]
+__all__ = ["Difficulty", "Shape", "difficulty_of"]
 
 
 class Shape(StrEnum):
@@ -24,7 +24,7 @@ class Shape(StrEnum):
     SESSION_HIJACK = "session_hijack"
 
 
-class Level(StrEnum):
+class Difficulty(StrEnum):
     """How hard it is to see."""
 
     EASY = "easy"
@@ -32,10 +32,10 @@ class Level(StrEnum):
     HARD = "hard"
 
 
-def level_of(seed: int, shape: Shape) -> Level:
+def difficulty_of(seed: int, shape: Shape) -> Difficulty:
     """The level of a shape in a seed's world: three seeds in a row show each shape at each level.
 
-    >>> {level_of(seed, Shape.RAMP) for seed in (7, 8, 9)} == set(Level)
+    >>> {difficulty_of(seed, Shape.RAMP) for seed in (7, 8, 9)} == set(Difficulty)
     True
     """
-    return list(Level)[(seed + list(Shape).index(shape)) % 3]
+    return list(Difficulty)[(seed + list(Shape).index(shape)) % 3]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
-from detector.simulation.actions import Account, Act, State, Way
+from detector.simulation.actions import Interface, JobState, Login, SimulatedAction
 
 __all__ = ["ORGANISATION", "Ual"]
 
@@ -39,7 +39,7 @@ def _guid(kind: str, number: int) -> str:
     return f"{_NUMBERS.get(kind, 0):08x}-8a1c-ef11-9f89-{number:012x}"
 
 
-def _user(account: Account) -> str:
+def _user(account: Login) -> str:
     return f"{account.number:08x}-2b6d-ee11-8179-000d3a24b1c7"
 
 
@@ -52,19 +52,19 @@ class Ual:
         self._second = -1
         self._when = ""
 
-    def shown(self, act: Act) -> int:
+    def shown(self, act: SimulatedAction) -> int:
         """How many of the act's rows the log shows."""
         if act.operation is Operation.REPORT:
             return min(act.rows, SHOWN_ROWS)
         return 0 if act.status else act.rows
 
-    def lines(self, act: Act) -> list[tuple[str, str]]:
+    def lines(self, act: SimulatedAction) -> list[tuple[str, str]]:
         """The records that an act leaves: ("", JSON)."""
         self._out = []
         _WRITERS[act.operation](self, act)
         return self._out
 
-    def record(self, act: Act, message: str, own: str, correlation: int = 0) -> None:
+    def record(self, act: SimulatedAction, message: str, own: str, correlation: int = 0) -> None:
         """Add one record of Dynamics 365."""
         number = self._next(act)
         account = act.account
@@ -87,7 +87,7 @@ class Ual:
             )
         )
 
-    def login(self, act: Act) -> None:
+    def login(self, act: SimulatedAction) -> None:
         """A sign-in, which the directory logs and not Dynamics."""
         number = self._next(act)
         failed = act.status != ""
@@ -105,7 +105,7 @@ class Ual:
             )
         )
 
-    def view(self, act: Act) -> None:
+    def view(self, act: SimulatedAction) -> None:
         """A record opened."""
         record = _guid(act.kind, act.record)
         entity = _ENTITIES.get(act.kind, act.kind)
@@ -114,22 +114,22 @@ class Ual:
             f'"EntityId":"{record}","EntityName":"{entity}","ItemUrl":"https://skyward.crm4.example.com/main.aspx?etn={entity}&id={record}"',
         )  # fmt: skip
 
-    def write(self, act: Act) -> None:
+    def write(self, act: SimulatedAction) -> None:
         """A record changed."""
         entity = _ENTITIES.get(act.kind, act.kind)
         self.record(act, "Update", f'"EntityId":"{_guid(act.kind, act.record)}","EntityName":"{entity}"')
 
-    def download(self, act: Act) -> None:
+    def download(self, act: SimulatedAction) -> None:
         """A file downloaded."""
         self.record(
             act, "DownloadBlock", f'"EntityId":"{_guid(act.kind, act.record)}","EntityName":"annotation"'
         )
 
-    def admin(self, act: Act) -> None:
+    def admin(self, act: SimulatedAction) -> None:
         """Rights given or taken."""
         self.record(act, "AddPrivilegesRole", '"EntityName":"role"')
 
-    def count(self, act: Act) -> None:
+    def count(self, act: SimulatedAction) -> None:
         """A count, which is a query for an aggregate."""
         entity = _ENTITIES.get(act.kind, act.kind)
         self.record(
@@ -138,9 +138,9 @@ class Ual:
             f"<attribute name='{entity}id' alias='c' aggregate='count'/></entity></fetch>\"",
         )  # fmt: skip
 
-    def read(self, act: Act) -> None:
+    def read(self, act: SimulatedAction) -> None:
         """A list, a search, a report or a page of a query: the ids of its rows, in parts of what fits."""
-        if act.state is State.FETCHED or not act.rows:
+        if act.state is JobState.FETCHED or not act.rows:
             return
         entity = _ENTITIES.get(act.kind, act.kind)
         message = "ExportToExcel" if act.operation is Operation.REPORT_EXPORT else "RetrieveMultiple"
@@ -162,10 +162,10 @@ class Ual:
             listed = ",".join([f"{prefix}{number % _MANY:012x}" for number in numbers])
             self.record(act, message, f'{query},"QueryResults":"{listed}"', correlation)
 
-    def nothing(self, act: Act) -> None:
+    def nothing(self, act: SimulatedAction) -> None:
         """What the unified audit log does not tell of."""
 
-    def _next(self, act: Act) -> int:
+    def _next(self, act: SimulatedAction) -> int:
         second = act.time_ms // 1000
         if second != self._second:
             self._second = second
@@ -177,16 +177,16 @@ class Ual:
 _RESULTS = ("Succeeded", "Failed")
 
 
-def _columns(act: Act, entity: str) -> tuple[str, ...]:
+def _columns(act: SimulatedAction, entity: str) -> tuple[str, ...]:
     """What is asked for, which differs between pages, reports and programs."""
-    if act.way is not Way.PAGE:
+    if act.way is not Interface.PAGE:
         return ("fullname", "emailaddress1", "telephone1", "modifiedon")
     if act.operation in (Operation.REPORT, Operation.REPORT_EXPORT):
         return ("createdon", f"{entity}id", "statuscode", "ownerid", f"sky_{act.record % 7}")
     return (f"{entity}id", "modifiedon")
 
 
-_WRITERS: dict[Operation, Callable[[Ual, Act], None]] = {
+_WRITERS: dict[Operation, Callable[[Ual, SimulatedAction], None]] = {
     Operation.LOGIN: Ual.login,
     Operation.DESCRIBE: Ual.nothing,
     Operation.COUNT: Ual.count,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from detector.event import ActorKind
-from detector.fleet.origin import Origin
+from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.tail import MAX_SURPRISE
 from detector.fleet.tenant import Notice
-from detector.signal import New, Signal
+from detector.signal import NewValue, Signal
 from detector.triage import incident as incidents
-from detector.triage.incident import Finding, Incident
+from detector.triage.incident import Anomaly, Incident
 
 __all__ = ["FLEET", "detector_of", "enter_network", "enter_notice", "troubled"]
 
@@ -43,7 +43,7 @@ def enter_notice(incident: Incident, notice: Notice) -> None:
     incident.last_ms = incident.modified_ms = notice.time_ms
     if operation:
         incident.apps[operation] = round(notice.expected)
-    incident.findings[detector] = Finding(
+    incident.anomalies[detector] = Anomaly(
         detector,
         notice.trouble,
         "",
@@ -57,13 +57,18 @@ def enter_notice(incident: Incident, notice: Notice) -> None:
 
 
 def enter_network(
-    incident: Incident, signal: Signal, found: Origin, score: float, evidence_events: int, fade: float
+    incident: Incident,
+    signal: Signal,
+    found: NetworkNewcomers,
+    score: float,
+    evidence_events: int,
+    fade: float,
 ) -> None:
     """Enter who has newly turned up on a network, what left to it, and how surprising that is."""
-    finding = Finding(
+    finding = Anomaly(
         "origin", "", "", signal.time_ms, signal.first_ms, signal.last_ms, min(score, 2 * MAX_SURPRISE),
         facts={"identities": float(len(found.newcomers))}, rows=signal.rows,
-        news=[New("network", found.network, 0.0, 0.0, 0.0, signal.rows)],
+        news=[NewValue("network", found.network, 0.0, 0.0, 0.0, signal.rows)],
     )  # fmt: skip
     incidents.add(incident, signal, finding, evidence_events, fade)
     for event in found.evidence:

@@ -6,9 +6,9 @@ import msgspec
 
 from detector.event import ActorKind
 from detector.identity.baseline import DAY_MS
-from detector.signal import Evidence, New, Signal
+from detector.signal import Evidence, NewValue, Signal
 
-__all__ = ["Finding", "Incident", "Part", "add", "channels_left", "new", "objects_left", "rows_left"]
+__all__ = ["Anomaly", "Incident", "RowCount", "add", "channels_taken", "new", "objects_taken", "rows_taken"]
 
 MAX_PARTS = 64
 """How many parts an incident keeps one by one."""
@@ -16,7 +16,7 @@ MAX_VALUES = 12
 """How many different addresses, agents, apps and actors an incident names."""
 MAX_FOLDED_OBJECTS = 24
 OTHER = "*"
-WHOLE = ("all", "")
+TOTAL_CHANNELS = ("all", "")
 """Channels that hold the others."""
 INTERNAL = ":internal"
 APART = ("volume", "export")
@@ -25,7 +25,7 @@ RUNNING = ("origin",)
 """Detectors that count over some days at once, whatever the first event."""
 
 
-class Part(msgspec.Struct, array_like=True):
+class RowCount(msgspec.Struct, array_like=True):
     """What one detector counts in one channel on one day, in its newest version."""
 
     day: int
@@ -35,7 +35,7 @@ class Part(msgspec.Struct, array_like=True):
     objects: dict[str, int]
 
 
-class Finding(msgspec.Struct, array_like=True):
+class Anomaly(msgspec.Struct, array_like=True):
     """The most surprising that one detector has said."""
 
     detector: str
@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, array_like=True):
     bound: float = 0.0
     own_days: int = 0
     population_days: int = 0
-    news: list[New] = []
+    news: list[NewValue] = []
     facts: dict[str, float] = {}
     rows: int = 0
 
@@ -73,9 +73,9 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     last_ms: int
     """First and last event of what it is about."""
     modified_ms: int
-    findings: dict[str, Finding] = {}
-    parts: list[Part] = []
-    whole: Part | None = None
+    anomalies: dict[str, Anomaly] = {}
+    parts: list[RowCount] = []
+    running_total: RowCount | None = None
     """What a detector that looks at many days at once counts over them, if it is more than the days say."""
     folded: dict[str, int] = {}
     """Rows by channel of parts that are no longer kept one by one."""
@@ -118,7 +118,7 @@ def new(signal: Signal) -> Incident:
 
 
 def add(
-    incident: Incident, signal: Signal, finding: Finding | None, evidence_events: int, fade: float
+    incident: Incident, signal: Signal, finding: Anomaly | None, evidence_events: int, fade: float
 ) -> None:
     """Enter a signal: its rows in their newest version; its finding, if the detector's greatest by now.
 
@@ -132,11 +132,11 @@ def add(
     incident.actor_name = signal.actor_name
     incident.known_days = signal.known_days
     if finding is not None:
-        best = incident.findings.get(finding.detector)
+        best = incident.anomalies.get(finding.detector)
         if best is None or finding.surprise >= best.surprise * 0.5 ** (
             (finding.time_ms - best.time_ms) * fade
         ):
-            incident.findings[finding.detector] = finding
+            incident.anomalies[finding.detector] = finding
     event = signal.evidence
     if event is None:
         return
@@ -154,46 +154,46 @@ def add(
             values[value] = values.get(value, 0) + 1
 
 
-def rows_left(incident: Incident) -> int:
+def rows_taken(incident: Incident) -> int:
     """Rows that left on the incident's days, each counted once.
 
     Detectors see the same rows from different sides: of each day the side counts that saw the most.
     """
     rows = sum(incident.folded.values()) + sum(part.rows for part in _counted(incident.parts))
-    return rows if incident.whole is None else max(rows, incident.whole.rows)
+    return rows if incident.running_total is None else max(rows, incident.running_total.rows)
 
 
-def channels_left(incident: Incident) -> dict[str, int]:
+def channels_taken(incident: Incident) -> dict[str, int]:
     """Those rows by channel, the most first."""
     rows = dict(incident.folded)
     for part in _counted(incident.parts):
         rows[part.channel] = rows.get(part.channel, 0) + part.rows
-    if incident.whole is not None and incident.whole.rows > sum(rows.values()):
-        return {incident.whole.channel: incident.whole.rows}
+    if incident.running_total is not None and incident.running_total.rows > sum(rows.values()):
+        return {incident.running_total.channel: incident.running_total.rows}
     return _most_first(rows)
 
 
-def objects_left(incident: Incident) -> dict[str, int]:
+def objects_taken(incident: Incident) -> dict[str, int]:
     """Those rows by kind of record, the most first; under ``*`` those of kinds that are not named."""
     rows = dict(incident.folded_objects)
     for part in _counted(incident.parts):
         _add_all(rows, part.objects)
-    if incident.whole is not None and incident.whole.rows > sum(rows.values()):
-        return _most_first(incident.whole.objects)
+    if incident.running_total is not None and incident.running_total.rows > sum(rows.values()):
+        return _most_first(incident.running_total.objects)
     return _most_first(rows)
 
 
-def _counted(parts: list[Part]) -> list[Part]:
+def _counted(parts: list[RowCount]) -> list[RowCount]:
     """The parts that count, none of which holds rows of another."""
-    sides: dict[int, dict[str, list[Part]]] = {}
+    sides: dict[int, dict[str, list[RowCount]]] = {}
     for part in parts:
         day = sides.setdefault(part.day, {})
-        side = part.detector if part.channel not in WHOLE else f"{part.detector} as a whole"
+        side = part.detector if part.channel not in TOTAL_CHANNELS else f"{part.detector} as a whole"
         day.setdefault(side, []).append(part)
     return [part for _, day in sorted(sides.items()) for part in max(sorted(day.items()), key=_seen)[1]]
 
 
-def _seen(side: tuple[str, list[Part]]) -> tuple[int, bool]:
+def _seen(side: tuple[str, list[RowCount]]) -> tuple[int, bool]:
     """How much a side saw; of two that saw the same, volume knows best which kinds of record it was."""
     name, parts = side
     return sum(part.rows for part in parts), name.startswith("volume")
@@ -203,8 +203,10 @@ def _add_part(incident: Incident, signal: Signal) -> None:
     if signal.day < incident.folded_until or not signal.rows:
         return
     if signal.detector in RUNNING or signal.first_ms < (signal.day - 1) * DAY_MS:
-        if incident.whole is None or signal.rows > incident.whole.rows:
-            incident.whole = Part(signal.day, signal.detector, signal.channel, signal.rows, signal.objects)
+        if incident.running_total is None or signal.rows > incident.running_total.rows:
+            incident.running_total = RowCount(
+                signal.day, signal.detector, signal.channel, signal.rows, signal.objects
+            )
         return
     for part in incident.parts:
         if (
@@ -217,7 +219,7 @@ def _add_part(incident: Incident, signal: Signal) -> None:
                 part.rows = signal.rows
                 part.objects = signal.objects
             return
-    incident.parts.append(Part(signal.day, signal.detector, signal.channel, signal.rows, signal.objects))
+    incident.parts.append(RowCount(signal.day, signal.detector, signal.channel, signal.rows, signal.objects))
     if len(incident.parts) > MAX_PARTS:
         _fold(incident)
 

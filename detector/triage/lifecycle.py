@@ -6,12 +6,12 @@ from detector.alert import ocsf as alert
 from detector.feedback import Decisions, Feedback
 from detector.triage.incident import Incident
 
-__all__ = ["Course"]
+__all__ = ["IncidentLifecycle"]
 
 NEVER_MS = 1 << 62
 
 
-class Course:
+class IncidentLifecycle:
     """How incidents go on, by what operators have decided."""
 
     def __init__(self, quiet_seconds: int, decisions: Decisions) -> None:
@@ -22,16 +22,16 @@ class Course:
         """The event time at which it is confirmed or closes, if nothing more is heard of it."""
         ends_ms, _ = self.ends(incident)
         word = self.confirmation(incident)
-        return ends_ms if word is None else min(ends_ms, word.honoured_ms)
+        return ends_ms if word is None else min(ends_ms, word.effective_ms)
 
     def ends(self, incident: Incident) -> tuple[int, Feedback | None]:
         """When it closes, and the operator's word if that is why."""
         lasts = incident.source or incident.confirmed  # a source is in trouble until it is known to be over
         quiet_ms = NEVER_MS if lasts else incident.modified_ms + self._quiet_ms
         word = self._decisions.ending(alert.incident_uid(incident)) if self._decisions else None
-        if word is None or word.honoured_ms > quiet_ms:
+        if word is None or word.effective_ms > quiet_ms:
             return quiet_ms, None
-        return word.honoured_ms, word
+        return word.effective_ms, word
 
     def confirmation(self, incident: Incident) -> Feedback | None:
         """The operator's word that it is a breach, if it has not been heeded yet."""

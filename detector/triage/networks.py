@@ -11,13 +11,13 @@ import msgspec
 
 from detector.event import ActorKind
 from detector.fleet import origin
-from detector.fleet.origin import Newcomer, Origin
+from detector.fleet.origin import NetworkNewcomers, Newcomer
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.identity.baseline import DAY_MS
 from detector.identity.detectors.novelty import network as network_of
 from detector.settings import TriageSettings
-from detector.signal import Evidence, New, Signal, SignalKind
+from detector.signal import Evidence, NewValue, Signal, SignalKind
 
 __all__ = ["ORIGIN", "PENDING", "Networks", "signal_of"]
 
@@ -46,7 +46,7 @@ class Networks:
     def __init__(self, population: Population, settings: TriageSettings) -> None:
         self._population = population
         self._settings = settings
-        self._origins: dict[str, Origin] = {}
+        self._origins: dict[str, NetworkNewcomers] = {}
         self._pending: dict[int, dict[str, _Pending]] = {}  # end of a tick → by tenant, network and actor
         self._dirty: set[str] = set()
         self._dirty_pending: set[bytes] = set()
@@ -61,7 +61,7 @@ class Networks:
             end, _, about = name.partition("|")
             self._pending.setdefault(int(end), {})[about] = msgspec.msgpack.decode(data, type=_Pending)
 
-    def enter(self, signal: Signal, news: list[New], watermark_ms: int) -> None:
+    def enter(self, signal: Signal, news: list[NewValue], watermark_ms: int) -> None:
         """Let an identity that is new on a network wait for the tick's end, to be seen with others."""
         if signal.actor_kind is ActorKind.GUEST:
             return
@@ -86,13 +86,13 @@ class Networks:
             waiting[about] = _Pending(signal.tenant, new.value, signal.actor, newcomer, event)
             self._dirty_pending.add(_pending_key(end, about))
 
-    def close(self, watermark_ms: int) -> Iterator[tuple[str, Origin, float, int]]:
+    def close(self, watermark_ms: int) -> Iterator[tuple[str, NetworkNewcomers, float, int]]:
         """Enter who waited in ticks that are over: tenant, network, how suspicious it is now, and the tick's end."""
         for end in sorted(end for end in self._pending if end <= watermark_ms):
             changed: set[tuple[str, str]] = set()
             for about, waiting in sorted(self._pending.pop(end).items()):
                 name = f"{waiting.tenant}|{waiting.network}"
-                found = self._origins.setdefault(name, Origin(waiting.network))
+                found = self._origins.setdefault(name, NetworkNewcomers(waiting.network))
                 event = waiting.evidence
                 if event is not None and (event.ip is None or network_of(event.ip) != waiting.network):
                     event = None
@@ -139,7 +139,7 @@ class Networks:
         return len(self._dirty) + len(self._dirty_pending) + len(self._gone)
 
 
-def signal_of(tenant: str, found: Origin, now_ms: int) -> Signal:
+def signal_of(tenant: str, found: NetworkNewcomers, now_ms: int) -> Signal:
     """What a network's newcomers have done, as one signal."""
     objects: dict[str, int] = {}
     for _, newcomer in sorted(found.newcomers.items()):

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.alert import ocsf as alert
-from detector.fleet.burst import Shown
-from detector.triage.former import FORMER_VERSION, taken_over
+from detector.fleet.burst import ShownSurprise
 from detector.triage.incident import Incident
 
-__all__ = ["DESK_VERSION", "DeskError", "Standing", "decode", "note"]
+__all__ = ["TRIAGE_VERSION", "TriageState", "TriageStateError", "decode", "record_peak_score"]
 
-DESK_VERSION = 2
+TRIAGE_VERSION = 2
 MAX_DAYS = 4
 """How many days not over a standing remembers its greatest scores of."""
 
 
-class DeskError(ValueError):
+class TriageStateError(ValueError):
     """A stored value of triage that cannot be read."""
 
 
-class Standing(msgspec.Struct, array_like=True):
+class TriageState(msgspec.Struct, array_like=True):
     """Where one identity, or one network, stands."""
 
-    version: int = DESK_VERSION
+    version: int = TRIAGE_VERSION
     sequence: int = 0
     """The last signal judged."""
     incident: Incident | None = None
-    greatest: dict[int, dict[str, float]] = {}
+    peaks: dict[int, dict[str, float]] = {}
     """Day not over → detector → its greatest score of that day; under ``risk`` the greatest risk."""
-    shown: dict[str, Shown] = {}
+    shown: dict[str, ShownSurprise] = {}
     """Kind of evidence → what it has been counted for today."""
 
 
@@ -38,34 +36,29 @@ class _Version(msgspec.Struct, array_like=True):
 
 
 _versions = msgspec.msgpack.Decoder(_Version)
-_decoder = msgspec.msgpack.Decoder(Standing)
+_decoder = msgspec.msgpack.Decoder(TriageState)
 
 
-def decode(name: str, data: bytes) -> Standing:
-    """The standing of that name that was stored; of an earlier version, what can be taken over of it.
+def decode(name: str, data: bytes) -> TriageState:
+    """The stored state of that name.
 
-    Raises `DeskError`.
+    Raises `TriageStateError`.
     """
     try:
         version = _versions.decode(data).version
-        if version == FORMER_VERSION:
-            sequence, incident = taken_over(data)
-            if incident is not None:
-                incident.published_risk = alert.incident_risk(incident, incident.modified_ms)
-            return Standing(sequence=sequence, incident=incident)
-        if version == DESK_VERSION:
+        if version == TRIAGE_VERSION:
             return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DeskError(f"{name}: not a value of triage: {error}") from error
-    raise DeskError(f"{name}: version {version}; this release reads {DESK_VERSION} and {FORMER_VERSION}")
+        raise TriageStateError(f"{name}: not a value of triage: {error}") from error
+    raise TriageStateError(f"{name}: version {version}; this release reads {TRIAGE_VERSION}")
 
 
-def note(standing: Standing, day: int, name: str, score: float) -> None:
+def record_peak_score(state: TriageState, day: int, name: str, score: float) -> None:
     """Remember the greatest score of a day."""
-    scores = standing.greatest.get(day)
+    scores = state.peaks.get(day)
     if scores is None:
-        scores = standing.greatest[day] = {}
-        if len(standing.greatest) > MAX_DAYS:
-            del standing.greatest[min(standing.greatest)]
+        scores = state.peaks[day] = {}
+        if len(state.peaks) > MAX_DAYS:
+            del state.peaks[min(state.peaks)]
     if score > scores.get(name, 0.0):
         scores[name] = score

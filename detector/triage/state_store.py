@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from detector.triage import state as one
-from detector.triage.state import Standing
+from detector.triage.state import TriageState
 
-__all__ = ["STANDING", "Standings"]
+__all__ = ["STATE", "TriageStateStore"]
 
-STANDING = b"s"
+STATE = b"s"
 """What the keys of stored values begin with."""
 
 
-class Standings:
+class TriageStateStore:
     """Standings by name, encoded in a store that somebody else writes."""
 
     def __init__(self, store: Mapping[bytes, bytes]) -> None:
         self._store = store
-        self._at_hand: dict[str, Standing] = {}
+        self._at_hand: dict[str, TriageState] = {}
         self._open: set[str] = set()
         self._dirty: set[str] = set()
         self._gone: set[bytes] = set()
@@ -29,23 +29,21 @@ class Standings:
         """How many are at hand."""
         return len(self._at_hand)
 
-    def __getitem__(self, name: str) -> Standing:
-        """Where somebody stands; whoever changes it says so with `change`. Raises `DeskError` for a bad value."""
+    def __getitem__(self, name: str) -> TriageState:
+        """Where somebody stands; whoever changes it says so with `change`. Raises `TriageStateError` for a bad value."""
         found = self._at_hand.get(name)
         if found is None:
-            key = STANDING + name.encode()
+            key = STATE + name.encode()
             data = None if key in self._gone else self._store.get(key)
-            found = self._at_hand[name] = Standing() if data is None else one.decode(name, data)
+            found = self._at_hand[name] = TriageState() if data is None else one.decode(name, data)
         return found
 
-    def restore(self, key: bytes, data: bytes) -> tuple[str, Standing]:
-        """Take up a stored value: its name, and what it is. Raises `DeskError`."""
+    def restore(self, key: bytes, data: bytes) -> tuple[str, TriageState]:
+        """Take up a stored value: its name, and what it is. Raises `TriageStateError`."""
         name = key[1:].decode("utf-8", "replace")
         found = one.decode(name, data)
         if found.incident is not None:
             self._at_hand[name] = found
-            if msgspec.msgpack.encode(found) != data:  # of an earlier version
-                self._dirty.add(name)
         return name, found
 
     def change(self, name: str) -> None:
@@ -64,9 +62,9 @@ class Standings:
         """Keep nothing of one that is at hand and has no open incident."""
         del self._at_hand[name]
         self._dirty.discard(name)
-        self._gone.add(STANDING + name.encode())
+        self._gone.add(STATE + name.encode())
 
-    def opened(self) -> Iterator[tuple[str, Standing]]:
+    def opened(self) -> Iterator[tuple[str, TriageState]]:
         """Those with an open incident, by name."""
         for name in sorted(self._open):
             yield name, self[name]
@@ -75,7 +73,7 @@ class Standings:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""
         changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
         for name in sorted(self._dirty):
-            changed[STANDING + name.encode()] = msgspec.msgpack.encode(self._at_hand[name])
+            changed[STATE + name.encode()] = msgspec.msgpack.encode(self._at_hand[name])
         return changed
 
     def saved(self) -> None:

@@ -8,17 +8,17 @@ from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.settings import TriageSettings
 from detector.signal import Signal, Span
-from detector.triage.incident import Finding
+from detector.triage.incident import Anomaly
 
-__all__ = ["CERTAIN", "judged"]
+__all__ = ["CERTAIN", "assess"]
 
 CERTAIN = ("vendor", "intel")
 """Detectors whose scores are what they say."""
 
 
-def judged(population: Population, signal: Signal, settings: TriageSettings) -> tuple[Finding, float]:
+def assess(population: Population, signal: Signal, settings: TriageSettings) -> tuple[Anomaly, float]:
     """How surprising a signal is, as a finding; and the score that is to be learned of it, if any."""
-    finding = Finding(
+    finding = Anomaly(
         signal.detector,
         signal.channel,
         "",

@@ -17,32 +17,31 @@ from detector.alert.ocsf import Activity, Alert
 from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
 from detector.fleet.mixture import FOREST, VECTOR, Mixtures
-from detector.fleet.origin import Origin
+from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.population import SETTLE_MS, TICK_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
 from detector.identity.baseline import DAY_MS
-from detector.keyed_state import put
+from detector.keyed_state import apply_changes
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage import budget, risk
 from detector.triage import fleet_incidents as whole
 from detector.triage import incident as incidents
-from detector.triage.incident import Finding, Incident
-from detector.triage.lifecycle import Course
+from detector.triage.incident import Anomaly, Incident
+from detector.triage.lifecycle import IncidentLifecycle
 from detector.triage.networks import ORIGIN, PENDING, Networks, signal_of
-from detector.triage.state import DESK_VERSION, DeskError, Standing, note
-from detector.triage.state_store import Standings
-from detector.triage.surprise import CERTAIN, judged
+from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError, record_peak_score
+from detector.triage.state_store import TriageStateStore
+from detector.triage.surprise import CERTAIN, assess
 from detector.triage.tenants import TALLY, TENANT, Tenants
 
-__all__ = ["DESK_VERSION", "Desk", "DeskError", "Standing", "settled_at"]
+__all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
 
 NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 _CELL = b"d"
-_FORMER_CELL = b"c"
 _AMOUNTS = ("volume", "export", "drip")
 _ALONE = (*CERTAIN, "drip")
 """What these say is not worth less for being said of many on one day."""
@@ -53,7 +52,7 @@ def settled_at(time_ms: int) -> int:
     return (time_ms - SETTLE_MS) // TICK_MS * TICK_MS + TICK_MS
 
 
-class Desk:
+class Triage:
     """Incidents and population of the tenants in one shard; its encoded values are in a store."""
 
     def __init__(self, settings: Settings, store: MutableMapping[bytes, bytes]) -> None:
@@ -64,19 +63,21 @@ class Desk:
         )
         self._store = store
         self._population = Population(settings)
-        self._standings = Standings(store)
+        self._states = TriageStateStore(store)
         self._networks = Networks(self._population, settings.triage)
         self._tenants = Tenants(settings.triage.most_tenants)
         self._mixtures = Mixtures()
-        self._parts = self._standings, self._networks, self._tenants, self._mixtures
+        self._parts = self._states, self._networks, self._tenants, self._mixtures
         self._gone: set[bytes] = set()
         self._quiet_from: float = (
             inf  # event time before which no open incident can have been quiet for long enough
         )
         self._thresholds: dict[tuple[str, int], int] = {}
-        self._hasty = False
+        self._provisional = False
         self._day = -1
-        self._course = Course(settings.triage.quiet_seconds, Decisions(settings.triage.feedback))
+        self._lifecycle = IncidentLifecycle(
+            settings.triage.quiet_seconds, Decisions(settings.triage.feedback)
+        )
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
         self.skipped = 0
@@ -85,14 +86,12 @@ class Desk:
         """Signals refused because there were too many tenants."""
 
     def restore(self, keys: Iterable[bytes]) -> None:
-        """Take up the stored values of a shard that is taken over. Raises `DeskError` for a bad one."""
+        """Take up the stored values of a shard that is taken over. Raises `TriageStateError` for a bad one."""
         for key in keys:
             name = key[1:].decode("utf-8", "replace")
             try:
                 if key[:1] == _CELL:
                     self._population.restore(name, self._store[key])
-                elif key[:1] == _FORMER_CELL:
-                    self._gone.add(key)
                 elif key[:1] in (ORIGIN, PENDING):
                     self._networks.restore(key, self._store[key])
                 elif key[:1] in (TENANT, TALLY):
@@ -100,21 +99,21 @@ class Desk:
                 elif key[:1] in (FOREST, VECTOR):
                     self._mixtures.restore(key, self._store[key])
                 else:
-                    name, standing = self._standings.restore(key, self._store[key])
-                    if standing.incident is not None:
-                        self._opened(name, standing.incident)
+                    name, state = self._states.restore(key, self._store[key])
+                    if state.incident is not None:
+                        self._opened(name, state.incident)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                if isinstance(error, DeskError):
+                if isinstance(error, TriageStateError):
                     raise
-                raise DeskError(f"{name}: not a value of triage: {error}") from error
+                raise TriageStateError(f"{name}: not a value of triage: {error}") from error
 
-    def honour(self, feedback: Iterable[Feedback]) -> None:
+    def apply_feedback(self, feedback: Iterable[Feedback]) -> None:
         """Decide with this feedback from now on, and with what the settings hold."""
         decisions = Decisions((*self._triage.feedback, *feedback))
-        self._course = Course(self._triage.quiet_seconds, decisions)
+        self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, decisions)
         self._quiet_from = -inf
 
-    def judge(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
+    def assess(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
         """Take a signal in; the alerts that follow from it.
 
         With `provisional`, what it rests on was not complete yet, and the incident will say so.
@@ -123,43 +122,43 @@ class Desk:
             self.refused += 1
             return []
         name = signal.identity
-        standing = self._standings[name]
-        if signal.sequence <= standing.sequence:
+        state = self._states[name]
+        if signal.sequence <= state.sequence:
             self.skipped += 1
             return []
-        standing.sequence = signal.sequence
-        self._standings.change(name)
+        state.sequence = signal.sequence
+        self._states.change(name)
         if signal.kind is SignalKind.TALLY:
             self._tenants.count(signal, self.watermark_ms)
             return []
-        if self._hasty and not provisional:
-            self._know_better()
-        self._hasty = self._hasty or provisional
-        alerts = self._settle(name, standing, signal.time_ms)
+        if self._provisional and not provisional:
+            self._settle_provisional()
+        self._provisional = self._provisional or provisional
+        alerts = self._settle(name, state, signal.time_ms)
         if signal.kind is SignalKind.FORGOTTEN:
-            self._forget(name, standing)
+            self._forget(name, state)
             return alerts
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
         weighed = not over and not (announced and signal.detector in _AMOUNTS)
         if over and not announced:
-            weighed = self._mix(standing, signal)
+            weighed = self._mix(state, signal)
         elif weighed:
-            self._weigh(name, standing, signal, provisional=provisional)
-        incident = standing.incident
+            self._weigh(name, state, signal, provisional=provisional)
+        incident = state.incident
         # The last of the signals that belong together may add nothing, and still all before it wait for it.
         if incident is not None and not signal.more and (weighed or incident.modified_ms == signal.time_ms):
-            alerts += self._publish_if_due(standing, incident, signal.time_ms, signal.day)
+            alerts += self._publish_if_due(state, incident, signal.time_ms, signal.day)
         if over:
-            self._learn(standing, signal, announced=announced)
+            self._learn(state, signal, announced=announced)
         return alerts
 
     def advance(self, watermark_ms: int) -> list[Alert]:
         """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget."""
         if watermark_ms <= self.watermark_ms:
             return []
-        if self._hasty:
-            self._know_better()
+        if self._provisional:
+            self._settle_provisional()
         alerts = []
         for tenant, found, score, end in self._networks.close(watermark_ms):
             alerts += self._look_at(tenant, found, score, end)
@@ -168,10 +167,10 @@ class Desk:
         self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
             self._quiet_from = inf
-            for name, standing in list(self._standings.opened()):
-                alerts += self._settle(name, standing, watermark_ms)
-                if standing.incident is not None:
-                    self._quiet_from = min(self._quiet_from, self._course.due_ms(standing.incident))
+            for name, state in list(self._states.opened()):
+                alerts += self._settle(name, state, watermark_ms)
+                if state.incident is not None:
+                    self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(state.incident))
         day = watermark_ms // DAY_MS
         if day > self._day:
             self._day = day
@@ -193,7 +192,7 @@ class Desk:
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Note that `changes` are durable; nothing may have been judged since they were asked for."""
-        put(self._store, changes)
+        apply_changes(self._store, changes)
         self._gone.clear()
         self._population.saved()
         for part in self._parts:
@@ -216,20 +215,18 @@ class Desk:
     @property
     def open_incidents(self) -> list[Incident]:
         """The incidents that are open, by identity."""
-        return [
-            standing.incident for _, standing in self._standings.opened() if standing.incident is not None
-        ]
+        return [state.incident for _, state in self._states.opened() if state.incident is not None]
 
-    def _forget(self, name: str, standing: Standing) -> None:
+    def _forget(self, name: str, state: TriageState) -> None:
         """Know no more of an identity than its open incident; should it return, its signals count from anew."""
-        if standing.incident is not None:
-            standing.sequence = 0
+        if state.incident is not None:
+            state.sequence = 0
             return
-        self._standings.forget(name)
+        self._states.forget(name)
 
-    def _know_better(self) -> None:
+    def _settle_provisional(self) -> None:
         """Forget the figures that a provisional decision rested on: they were not complete."""
-        self._hasty = False
+        self._provisional = False
         self._population.forget_sums()
         self._thresholds.clear()
 
@@ -239,62 +236,62 @@ class Desk:
             first_ms, last_ms = signal.day * DAY_MS, (signal.day + 1) * DAY_MS - 1
         else:
             first_ms = last_ms = signal.time_ms
-        if self._course.expected(signal.identity, first_ms, last_ms):
+        if self._lifecycle.expected(signal.identity, first_ms, last_ms):
             return True
         return any(window.overlaps(signal.actor, first_ms, last_ms) for window in self._triage.announced)
 
-    def _learn(self, standing: Standing, signal: Signal, *, announced: bool) -> None:
+    def _learn(self, state: TriageState, signal: Signal, *, announced: bool) -> None:
         """Learn an identity's day that is over, and what its greatest scores were."""
-        greatest = standing.greatest.pop(signal.day, {})
-        standing.greatest = {day: scores for day, scores in standing.greatest.items() if day > signal.day}
+        peaks = state.peaks.pop(signal.day, {})
+        state.peaks = {day: scores for day, scores in state.peaks.items() if day > signal.day}
         if announced:
             return
         day = self._population.learn(signal, self.watermark_ms // DAY_MS)
-        alarmed = standing.incident is not None and standing.incident.published > 0
+        alarmed = state.incident is not None and state.incident.published > 0
         self._mixtures.add(signal, day, alarmed=alarmed)
-        for detector, score in (greatest | signal.facts).items():
+        for detector, score in (peaks | signal.facts).items():
             if detector == budget.NAME:
                 self._population.count_at(signal.tenant, day, budget.NAME, round(score))
             else:
                 self._population.count(signal.tenant, day, f"score|{signal.peers}|{detector}", score)
 
-    def _mix(self, standing: Standing, signal: Signal) -> bool:
+    def _mix(self, state: TriageState, signal: Signal) -> bool:
         """Let a day that is odd as a whole support an incident that is open; whether it does."""
-        incident = standing.incident
+        incident = state.incident
         self._mixtures.learn(signal)
         surprise = 0.0 if incident is None else self._mixtures.surprise(signal)
         if incident is None or surprise < self._triage.support_surprise:
             return False
-        finding = Finding(
+        finding = Anomaly(
             "population", "", "", signal.time_ms, signal.day * DAY_MS, (signal.day + 1) * DAY_MS - 1, surprise
         )
-        known = incident.findings.get(finding.detector)
+        known = incident.anomalies.get(finding.detector)
         if known is None or finding.surprise >= known.surprise:
-            incident.findings[finding.detector] = finding
+            incident.anomalies[finding.detector] = finding
         return True
 
-    def _weigh(self, name: str, standing: Standing, signal: Signal, *, provisional: bool) -> None:
+    def _weigh(self, name: str, state: TriageState, signal: Signal, *, provisional: bool) -> None:
         """Let a signal open an incident or join the one that is open, if it is surprising enough."""
-        finding, score = judged(self._population, signal, self._triage)
+        finding, score = assess(self._population, signal, self._triage)
         if score > 0 and signal.detector != "drip":
-            note(standing, signal.day, signal.detector, score)
+            record_peak_score(state, signal.day, signal.detector, score)
         if finding.surprise >= self._triage.support_surprise and signal.detector not in _ALONE:
             kind = risk.KINDS.get(signal.detector, signal.detector)
-            about = self._population, signal.tenant, kind, standing.shown.get(kind), signal.time_ms
+            about = self._population, signal.tenant, kind, state.shown.get(kind), signal.time_ms
             own = finding.surprise
-            finding.surprise = burst.shared(*about, own)
+            finding.surprise = burst.discount_for_common_surprise(*about, own)
             if signal.time_ms >= self.watermark_ms and (shown := burst.count(*about, own)) is not None:
-                standing.shown[kind] = shown
+                state.shown[kind] = shown
         if signal.detector == "novelty":
             self._networks.enter(signal, finding.news, self.watermark_ms)
         supports = finding.surprise >= self._triage.support_surprise
-        incident = standing.incident
+        incident = state.incident
         if incident is None:
             if not supports:
                 return
-            incident = standing.incident = incidents.new(signal)
+            incident = state.incident = incidents.new(signal)
             self._opened(name, incident)
-        elif not supports and signal.detector not in incident.findings:
+        elif not supports and signal.detector not in incident.anomalies:
             return
         incidents.add(
             incident, signal, finding if supports else None, self._triage.evidence_events, self._fade
@@ -302,15 +299,15 @@ class Desk:
         incident.provisional = incident.provisional or provisional
 
     def _opened(self, name: str, incident: Incident) -> None:
-        self._standings.open(name)
-        self._quiet_from = min(self._quiet_from, self._course.due_ms(incident))
+        self._states.open(name)
+        self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(incident))
 
-    def _publish_if_due(self, standing: Standing, incident: Incident, time_ms: int, day: int) -> list[Alert]:
+    def _publish_if_due(self, state: TriageState, incident: Incident, time_ms: int, day: int) -> list[Alert]:
         points = self._risk(incident, time_ms)
         severity = risk.severity(points)
-        rows = incidents.rows_left(incident)
+        rows = incidents.rows_taken(incident)
         if not incident.published:
-            note(standing, day, budget.NAME, float(points))
+            record_peak_score(state, day, budget.NAME, float(points))
             if points < self._threshold(incident.tenant, time_ms):
                 return []
             activity = Activity.CREATE
@@ -322,7 +319,7 @@ class Desk:
             activity = Activity.UPDATE
         else:
             return []
-        if self._course.muted(incident, time_ms):
+        if self._lifecycle.muted(incident, time_ms):
             return []
         return [_publish(incident, activity, time_ms, rows, points)]
 
@@ -339,18 +336,18 @@ class Desk:
             self._thresholds[key] = threshold
         return threshold
 
-    def _settle(self, name: str, standing: Standing, now_ms: int) -> list[Alert]:
+    def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Alert]:
         """Confirm an incident that was found to be a breach, and close one that is over, by an event time."""
-        incident = standing.incident
-        if incident is None or self._course.due_ms(incident) > now_ms:
+        incident = state.incident
+        if incident is None or self._lifecycle.due_ms(incident) > now_ms:
             return []
-        self._standings.change(name)
-        alerts = self._confirm(incident, min(now_ms, self._course.ends(incident)[0]))
-        ends_ms, word = self._course.ends(incident)  # as it is now that it may be confirmed
+        self._states.change(name)
+        alerts = self._confirm(incident, min(now_ms, self._lifecycle.ends(incident)[0]))
+        ends_ms, word = self._lifecycle.ends(incident)  # as it is now that it may be confirmed
         if ends_ms > now_ms:
             return alerts
-        standing.incident = None
-        self._standings.close(name)
+        state.incident = None
+        self._states.close(name)
         if not incident.published:
             return alerts
         if word is not None:
@@ -358,18 +355,18 @@ class Desk:
         points = self._risk(incident, incident.modified_ms)
         return [
             *alerts,
-            _publish(incident, Activity.CLOSE, ends_ms, incidents.rows_left(incident), points),
+            _publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
         ]
 
     def _confirm(self, incident: Incident, now_ms: int) -> list[Alert]:
-        word = self._course.confirmation(incident)
-        if word is None or word.honoured_ms > now_ms:
+        word = self._lifecycle.confirmation(incident)
+        if word is None or word.effective_ms > now_ms:
             return []
         incident.confirmed = True
         incident.word = word.words
-        points = self._risk(incident, max(incident.modified_ms, word.honoured_ms))
+        points = self._risk(incident, max(incident.modified_ms, word.effective_ms))
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [_publish(incident, activity, word.honoured_ms, incidents.rows_left(incident), points)]
+        return [_publish(incident, activity, word.effective_ms, incidents.rows_taken(incident), points)]
 
     # --- the tenant as a whole
 
@@ -377,44 +374,44 @@ class Desk:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
         adapter, _, operation = notice.source.partition("/")
         name = f"{tenant}\x1f{whole.detector_of(notice)} {adapter} {notice.trouble}"
-        standing = self._standings[name]
-        self._standings.change(name)
-        standing.sequence += 1
-        alerts = self._settle(name, standing, now_ms)
-        incident = standing.incident
+        state = self._states[name]
+        self._states.change(name)
+        state.sequence += 1
+        alerts = self._settle(name, state, now_ms)
+        incident = state.incident
         if notice.over:
             if incident is None:
                 return alerts
             incident.apps.pop(operation, None)
             if incident.apps:
                 return alerts
-            standing.incident = None
-            self._standings.close(name)
+            state.incident = None
+            self._states.close(name)
             return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
         if incident is None:
-            incident = standing.incident = whole.troubled(tenant, notice)
+            incident = state.incident = whole.troubled(tenant, notice)
             self._opened(name, incident)
         whole.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
         return [*alerts, _publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
 
-    def _look_at(self, tenant: str, found: Origin, score: float, now_ms: int) -> list[Alert]:
+    def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Alert]:
         """Judge a network on which somebody has newly turned up or taken more."""
         if score < self._triage.support_surprise:
             return []
-        standing_name = f"{tenant}\x1f{found.network}"
-        standing = self._standings[standing_name]
-        self._standings.change(standing_name)
-        standing.sequence += 1
-        alerts = self._settle(standing_name, standing, now_ms)
+        state_name = f"{tenant}\x1f{found.network}"
+        state = self._states[state_name]
+        self._states.change(state_name)
+        state.sequence += 1
+        alerts = self._settle(state_name, state, now_ms)
         signal = signal_of(tenant, found, now_ms)
-        incident = standing.incident
+        incident = state.incident
         if incident is None:
-            incident = standing.incident = incidents.new(signal)
+            incident = state.incident = incidents.new(signal)
             incident.network = found.network
-            self._opened(standing_name, incident)
+            self._opened(state_name, incident)
         whole.enter_network(incident, signal, found, score, self._triage.evidence_events, self._fade)
-        return alerts + self._publish_if_due(standing, incident, now_ms, now_ms // DAY_MS)
+        return alerts + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)
 
 
 def _publish(incident: Incident, activity: Activity, time_ms: int, rows: int, points: int) -> Alert:

@@ -53,7 +53,7 @@ THEFT_BEFORE = 42 * MINUTE
 LIVE_SECONDS = 330
 """How long the rules are then evaluated in earnest: an alert must hold for up to five minutes."""
 PATIENCE_SECONDS = 120
-FIRST = "crmwatch:rows_left:increase1h"
+FIRST = "crmwatch:rows_taken:increase1h"
 """On what is recorded as this another rule rests: it is evaluated first."""
 VARIABLES = {"$__rate_interval": "8m", "$__range": "6h"}
 
@@ -212,7 +212,7 @@ def _configure(folder: Path, ports: list[int], manager: int) -> None:
         for group in rules["groups"]:
             group["interval"] = "1s"
             for rule in group["rules"]:
-                if "rows_left" in rule.get("record", ""):
+                if "rows_taken" in rule.get("record", ""):
                     recorded[rule["record"] == FIRST].append(rule)
         (folder / "rules" / path.name).write_text(yaml.safe_dump(rules), encoding="utf-8")
     for name, first in (("first.yml", True), ("second.yml", False)):

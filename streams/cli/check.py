@@ -28,7 +28,7 @@ SAMPLE_RECORDS = 20_000
 SHOWN_REASONS = 3
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How something stands."""
 
     GOOD = "good"
@@ -36,11 +36,11 @@ class State(StrEnum):
     BAD = "bad"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """One thing that was looked at."""
 
     what: str
-    state: State
+    state: CheckState
     told: str
     mend: str = ""
 
@@ -59,14 +59,16 @@ def check(
 
     Exit code: 0 all is good, 1 something is odd, 2 something is bad.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     config = Config()
     try:
         config = load(settings_file, dict(os.environ), {})
-        findings.append(Finding("settings", State.GOOD, _read_from(settings_file)))
+        findings.append(CheckResult("settings", CheckState.GOOD, _read_from(settings_file)))
     except ConfigError as error:
         findings.append(
-            Finding("settings", State.BAD, str(error), "Mend this key; docs/settings.md has them all.")
+            CheckResult(
+                "settings", CheckState.BAD, str(error), "Mend this key; docs/settings.md has them all."
+            )
         )
     findings += [_logs(path, config) for path in paths or []]
     if kafka:
@@ -75,9 +77,9 @@ def check(
         typer.echo(msgspec.json.encode({"findings": findings}))
     else:
         out().print(_table(findings))
-    if any(finding.state is State.BAD for finding in findings):
+    if any(finding.state is CheckState.BAD for finding in findings):
         raise typer.Exit(2)
-    if any(finding.state is State.ODD for finding in findings):
+    if any(finding.state is CheckState.ODD for finding in findings):
         raise typer.Exit(1)
 
 
@@ -87,7 +89,7 @@ def _read_from(file: Path | None) -> str:
     return f"{told}, with {', '.join(names)} from the environment" if names else told
 
 
-def _logs(path: str, config: Config) -> Finding:
+def _logs(path: str, config: Config) -> CheckResult:
     """What the first records of a path are."""
     adapters = config.adapters
     by_adapter: Counter[str] = Counter()
@@ -102,22 +104,24 @@ def _logs(path: str, config: Config) -> Finding:
             else:
                 by_adapter[result.origin.adapter] += 1
     except ReadError as error:
-        return Finding(path, State.BAD, str(error), "Name a file, a folder or a glob that is there.")
+        return CheckResult(path, CheckState.BAD, str(error), "Name a file, a folder or a glob that is there.")
     total = sum(by_adapter.values()) + sum(reasons.values())
     read_as = ", ".join(f"{count:,} {name}" for name, count in by_adapter.most_common())
     if not by_adapter:
         told = f"none of {total:,} records can be read ({example})" if total else "there are no records"
-        return Finding(path, State.BAD, told, "Describe the format as a source: docs/formats.md says how.")
+        return CheckResult(
+            path, CheckState.BAD, told, "Describe the format as a source: docs/formats.md says how."
+        )
     if reasons:
         shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(SHOWN_REASONS))
-        return Finding(
-            path, State.ODD, f"{read_as}; not readable: {shown} ({example})",
+        return CheckResult(
+            path, CheckState.ODD, f"{read_as}; not readable: {shown} ({example})",
             "These become dead letters; see whether they matter.",
         )  # fmt: skip
-    return Finding(path, State.GOOD, f"{total:,} records looked at: {read_as}")
+    return CheckResult(path, CheckState.GOOD, f"{total:,} records looked at: {read_as}")
 
 
-def _kafka(config: Config, partitions: int, replication: int) -> Finding:
+def _kafka(config: Config, partitions: int, replication: int) -> CheckResult:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of a failed try is said once
     bootstrap = config.worker.bootstrap
     try:
@@ -125,25 +129,25 @@ def _kafka(config: Config, partitions: int, replication: int) -> Finding:
             bootstrap, plan(partitions, replication, config.topics, config.retention), config.kafka
         )
     except TopicsError as error:
-        return Finding(
-            f"Kafka at {bootstrap}", State.BAD, str(error),
+        return CheckResult(
+            f"Kafka at {bootstrap}", CheckState.BAD, str(error),
             "Start it, or set worker.bootstrap; `crmwatch broker` starts one on this machine.",
         )  # fmt: skip
     what = f"topics at {bootstrap}"
     if found.missing:
         names = ", ".join(topic.name for topic in found.missing)
-        return Finding(what, State.BAD, f"missing: {names}", "`crmwatch topics` creates them.")
+        return CheckResult(what, CheckState.BAD, f"missing: {names}", "`crmwatch topics` creates them.")
     if found.differing:
-        return Finding(
-            what, State.ODD, "; ".join(found.differing), "`crmwatch topics` says what was planned."
+        return CheckResult(
+            what, CheckState.ODD, "; ".join(found.differing), "`crmwatch topics` says what was planned."
         )
-    return Finding(what, State.GOOD, "all there, as planned")
+    return CheckResult(what, CheckState.GOOD, "all there, as planned")
 
 
-_COLOURS = {State.GOOD: "green", State.ODD: "yellow", State.BAD: "red"}
+_COLOURS = {CheckState.GOOD: "green", CheckState.ODD: "yellow", CheckState.BAD: "red"}
 
 
-def _table(findings: list[Finding]) -> Table:
+def _table(findings: list[CheckResult]) -> Table:
     table = Table(
         Column("what", overflow="fold"), Column("", no_wrap=True), Column("found", overflow="fold"), box=None
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 
 __all__ = ["SPEED", "THEFT_AFTER_SECONDS", "Traffic"]
 
@@ -51,7 +51,7 @@ class Traffic:
         """How many identities there have been so far."""
         return len(self._seen)
 
-    def history(self) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
+    def history(self) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
         """What has happened already."""
         for time_ms, record in self._records:
             if time_ms >= self.live_ms:
@@ -59,7 +59,7 @@ class Traffic:
                 return
             yield self._read(record)
 
-    def live(self) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
+    def live(self) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
         """What happens now."""
         if self._held is not None:
             yield self._read(self._held[1])
@@ -72,9 +72,9 @@ class Traffic:
                 come = True
                 self._on_theft(time_ms)
 
-    def _read(self, record: bytes) -> tuple[Raw, AccessEvent | RecordError]:
+    def _read(self, record: bytes) -> tuple[FileRecord, AccessEvent | RecordError]:
         self._line += 1
         position = f"demo:{self._line}"
         event = decode(record, position)
         self._seen.add(event.identity)
-        return Raw(record, position, "demo"), event
+        return FileRecord(record, position, "demo"), event

@@ -10,9 +10,17 @@ import typer
 from rich.table import Table
 
 from detector.adapters import RecordError
-from detector.simulation import Baselines, Labels, Publication, Score, publication, read_labels, score
+from detector.simulation import (
+    BaselineDetectors,
+    Labels,
+    Score,
+    ScoredAlert,
+    read_labels,
+    score,
+    scored_alert,
+)
 from detector.simulation import evaluate as evaluate_at
-from detector.simulation.shapes import Level, Shape
+from detector.simulation.shapes import Difficulty, Shape
 from streams.cli.screen import fail, out
 from streams.files.reader import ReadError, read_in_order
 
@@ -55,7 +63,7 @@ def evaluate(
 
 def baseline_scores(labels: Labels, paths: list[str]) -> dict[str, Score]:
     """The baselines' scores in the budget, over the logs in some paths. Raises `ReadError`."""
-    run = Baselines(labels.seed)
+    run = BaselineDetectors(labels.seed)
     for _, event in read_in_order(paths):
         if not isinstance(event, RecordError):
             run.observe(event)
@@ -76,12 +84,12 @@ def _labels(path: Path) -> Labels:
         fail(f"{path}: not a simulation's labels: {error}")
 
 
-def _alerts(path: Path) -> list[Publication]:
+def _alerts(path: Path) -> list[ScoredAlert]:
     found = []
     for number, line in enumerate(_read(path).splitlines(), 1):
         if line.strip():
             try:
-                said = publication(line)
+                said = scored_alert(line)
             except ValueError as error:
                 fail(f"{path}:{number}: not a finding: {error}")
             if said is not None:
@@ -127,7 +135,7 @@ def _show(labels: Labels, scores: dict[str, Score]) -> None:
     for title in ("attack", "level", "saved", "time to alert"):
         table.add_column(title, justify="right" if title in ("saved", "time to alert") else "left")
     order = {shape: number for number, shape in enumerate(Shape)} | {
-        level: n for n, level in enumerate(Level)
+        level: n for n, level in enumerate(Difficulty)
     }
     for one in sorted(main.attacks, key=lambda one: (order[one.shape], order[one.level])):
         saved = f"{one.saved:.2f}" if one.found else "missed"

@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from rich.text import Text
 
-from detector.indicators import Found, IndicatorsError, parse
+from detector.indicators import IndicatorsError, ParsedIndicators, parse
 from detector.settings import Indicator
 from streams.cli.screen import errors, fail, out, plain, settings
 from streams.config import Config
@@ -67,7 +67,7 @@ def indicators(
     out().print(Text(f"{len(found):,} indicators {done} {config.topics.indicators}"), soft_wrap=True)
 
 
-def _read(path: Path, name: str | None) -> Found:
+def _read(path: Path, name: str | None) -> ParsedIndicators:
     try:
         return parse(path.read_bytes(), name or path.stem)
     except OSError as error:

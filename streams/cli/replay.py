@@ -21,8 +21,8 @@ from detector.alert.ocsf import Alert
 from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, settings, show_line, utc
 from streams.files.reader import ReadError
 from streams.replay.parallel import ShardError
-from streams.replay.replay import Letter, Replay, Summary
-from streams.report import DeadLetters, Incidents, write
+from streams.replay.replay import DeadLetter, Replay, Summary
+from streams.report import DeadLetters, Findings, write
 
 __all__ = ["replay"]
 
@@ -84,7 +84,7 @@ def replay(
     shown: dict[str, Alert] = {}
     worst = 0
     interrupted = False
-    incidents, dead_letters = Incidents(), DeadLetters()
+    incidents, dead_letters = Findings(), DeadLetters()
     with (
         _Output(report),
         _Output(alerts) as alert_out,
@@ -92,7 +92,7 @@ def replay(
         _Output(positions_file) as where_out,
     ):
 
-        def write_letter(letter: Letter) -> None:
+        def write_letter(letter: DeadLetter) -> None:
             letter_out.line(msgspec.json.encode(letter))
             dead_letters.observe(letter)
 
@@ -215,7 +215,7 @@ def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
         told = f"{count:,} (by {sign})" if form == AUTO and sign else f"{count:,}"
         table.add_row(Text(f"read as {name}"), Text(told))
     table.add_row("identities", f"{summary.identities:,}")
-    for category, rows in summary.rows_left.items():
+    for category, rows in summary.rows_taken.items():
         table.add_row(f"rows left: {category}", f"{rows:,}")
     for reason, count in summary.dead_letters.items():
         table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")

@@ -26,7 +26,7 @@ from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.topics import TopicsError, partitions
 
-__all__ = ["Incidents", "ShownAlert", "tail"]
+__all__ = ["OpenIncidents", "ShownAlert", "tail"]
 
 HOUR_MS = 3_600_000
 MAX_INCIDENTS = 10_000
@@ -46,7 +46,7 @@ class _Info(msgspec.Struct, frozen=True):
 class _Own(msgspec.Struct, frozen=True):
     identity: str = ""
     network: str = ""
-    rows_left: int = 0
+    rows_taken: int = 0
 
 
 class _Unmapped(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class ShownAlert(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(ShownAlert)
 
 
-class Incidents:
+class OpenIncidents:
     """The incidents that are open, by their newest alerts.
 
     Those of less than a severity, or last heard of before a time, are left out.
@@ -142,7 +142,7 @@ def tail(
     if least is None:
         fail(f"--severity is informational, low, medium, high or critical, not {severity}")
     since_ms = time.time_ns() // 1_000_000 - round(hours * HOUR_MS) if hours else 0
-    incidents = Incidents(least, since_ms)
+    incidents = OpenIncidents(least, since_ms)
     try:
         messages = _messages(config, once=once)
         if as_json:
@@ -180,7 +180,7 @@ def _messages(config: Config, *, once: bool) -> Iterator[list[bytes | None]]:
         consumer.close()
 
 
-def _print_bodies(incidents: Incidents, messages: Iterable[list[bytes | None]]) -> None:
+def _print_bodies(incidents: OpenIncidents, messages: Iterable[list[bytes | None]]) -> None:
     for batch in messages:
         for body in batch:
             if body is not None and incidents.take(body, 0.0) is not None:
@@ -188,7 +188,7 @@ def _print_bodies(incidents: Incidents, messages: Iterable[list[bytes | None]]) 
         sys.stdout.buffer.flush()
 
 
-def _print_lines(incidents: Incidents, messages: Iterable[list[bytes | None]], *, once: bool) -> None:
+def _print_lines(incidents: OpenIncidents, messages: Iterable[list[bytes | None]], *, once: bool) -> None:
     screen = out()
     for batch in messages:
         found = [incidents.take(body, 0.0) for body in batch]
@@ -212,7 +212,7 @@ def _line(finding: ShownAlert) -> Text:
     return line
 
 
-def _show_live(incidents: Incidents, messages: Iterable[list[bytes | None]]) -> None:
+def _show_live(incidents: OpenIncidents, messages: Iterable[list[bytes | None]]) -> None:
     heard_at = time.monotonic()
     with Live(table(incidents, heard_at), console=out(), screen=True, auto_refresh=False) as live:
         for batch in messages:
@@ -222,7 +222,7 @@ def _show_live(incidents: Incidents, messages: Iterable[list[bytes | None]]) -> 
             live.update(table(incidents, now), refresh=True)
 
 
-def table(incidents: Incidents, now: float) -> Group:
+def table(incidents: OpenIncidents, now: float) -> Group:
     """The open incidents; what has just grown stands out."""
     shown = Table(
         Column("risk", justify="right", no_wrap=True),
@@ -243,7 +243,7 @@ def table(incidents: Incidents, now: float) -> Group:
         shown.add_row(
             str(finding.risk_score),
             mark,
-            f"{finding.unmapped.crmwatch.rows_left:,}",
+            f"{finding.unmapped.crmwatch.rows_taken:,}",
             Text(plain(finding.who)),
             utc(info.first_seen_time)[5:16],
             utc(info.last_seen_time)[5:16],

@@ -10,10 +10,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.console.store.freshness import Freshness
-from streams.console.web.auth import Gate
+from streams.console.web.auth import Sessions
 from streams.worker.metric_definitions import Definition
 
-__all__ = ["METRICS", "PATH", "Watched"]
+__all__ = ["METRICS", "PATH", "MeteredApp"]
 
 METRICS = (
     Definition("console_feed_lost", "gauge", (), "1 while Kafka does not answer the console, else 0."),
@@ -35,10 +35,10 @@ PATH, FEED = "/metrics", "/events"
 REFUSED = 400
 
 
-class Watched:
+class MeteredApp:
     """An application that is counted, with ``/metrics`` beside it for whoever asks: it says nothing of anybody."""
 
-    def __init__(self, app: ASGIApp, freshness: Freshness, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, freshness: Freshness, gate: Sessions) -> None:
         self._app = app
         self._freshness = freshness
         self._gate = gate

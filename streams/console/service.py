@@ -14,12 +14,12 @@ from pathlib import Path
 import uvicorn
 
 from streams.config import Config
-from streams.console.metrics import Watched
+from streams.console.metrics import MeteredApp
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
 from streams.console.web.audit import Audit
-from streams.console.web.auth import Gate
+from streams.console.web.auth import Sessions
 from streams.console.web.server import Console
 
 __all__ = ["Service"]
@@ -35,7 +35,7 @@ class Service:
 
     def __init__(self, config: Config, path: Path) -> None:
         self._config = config
-        gate = Gate(config.console)
+        gate = Sessions(config.console)
         self._audit = audit = Audit(
             None if config.console.audit_file is None else Path(config.console.audit_file)
         )
@@ -45,7 +45,7 @@ class Service:
         self.console = Console(config, self.index, self.freshness, self.follower, gate, audit)
         self._server = _Server(
             uvicorn.Config(
-                Watched(self.console.app, self.freshness, gate),
+                MeteredApp(self.console.app, self.freshness, gate),
                 access_log=False,
                 log_level=logging.WARNING,
                 lifespan="off",

@@ -11,13 +11,13 @@ import msgspec
 
 from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, Frame, Pace, Window
 
-__all__ = ["MAX_ROW_LINES", "Rows", "csv_frames", "csv_header", "row_object"]
+__all__ = ["MAX_ROW_LINES", "CsvRows", "csv_frames", "csv_header", "row_object"]
 
 MAX_ROW_LINES = 100
 """A CSV row spans at most this many lines; a quote that is open for longer was never closed."""
 
 
-class Rows(msgspec.Struct):
+class CsvRows(msgspec.Struct):
     """Whole CSV rows, a line each, of as many fields as the header has names."""
 
     header: list[str]
@@ -106,7 +106,7 @@ def _fitting(rows: list[list[str]], columns: int, lines: int) -> list[list[str]]
     return rows if len(rows) == lines and set(map(len, rows)) == {columns} else None
 
 
-def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame | Rows]:
+def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame | CsvRows]:
     """The rows under a header, as objects of strings."""
     waiting: list[Frame] = []  # lines to be looked at again, the next one last
     while True:
@@ -116,7 +116,7 @@ def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame 
             if found is None:
                 break
             rows, size = found
-            yield Rows(header, rows, window.line, size)
+            yield CsvRows(header, rows, window.line, size)
             window.at += size
             window.line += len(rows)
         first = waiting.pop() if waiting else window.take_line()

@@ -12,14 +12,23 @@ from sys import maxsize
 
 import msgspec
 
-from detector.adapters import ADAPTERS, Adapter, RecordError, believed, decode
+from detector.adapters import ADAPTERS, Adapter, RecordError, decode, reject_future
 from detector.adapters.registry import FUTURE_MS
 from detector.event import AccessEvent
 from streams.files.external_sort import Key, Sorter
-from streams.files.framing import Frame, Lines, Rows, batches, is_object, row_object
-from streams.files.reader import EVERY_ADAPTER, Raw, decode_record, files_of, is_page, of_page, opened, shown
+from streams.files.framing import CsvRows, Frame, ObjectLines, batches, is_object, row_object
+from streams.files.reader import (
+    EVERY_ADAPTER,
+    FileRecord,
+    decode_record,
+    files_of,
+    is_page,
+    of_page,
+    opened,
+    shown,
+)
 
-__all__ = ["CHUNK_RECORDS", "EVENT_KEY", "PART_LINES", "Decoded", "Part", "decoded", "events_in_order"]
+__all__ = ["CHUNK_RECORDS", "EVENT_KEY", "PART_LINES", "Decoded", "FilePart", "decoded", "events_in_order"]
 
 CHUNK_RECORDS = 200_000
 """How many events are held before they go to the disk."""
@@ -37,7 +46,7 @@ EVENT_KEY: Key = (attrgetter("time_ms"), attrgetter("event_id"), msgspec.msgpack
 """By time, then by id, then by all that they say, and last by their position: the order in which events are applied."""
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True):
+class FilePart(msgspec.Struct, frozen=True, array_like=True):
     """A file, or those of its records that one of some processes decodes: stretches of lines in turn."""
 
     path: str
@@ -49,25 +58,25 @@ class Decoded(msgspec.Struct):
     """What some records of a file came to."""
 
     events: list[AccessEvent] = []
-    unread: list[tuple[Raw, RecordError]] = []
+    unread: list[tuple[FileRecord, RecordError]] = []
     """The records without an event, in their order, and why."""
     size_bytes: int = 0
     """The records' size, about."""
 
 
 def decoded(
-    part: Part, adapters: Sequence[Adapter] = EVERY_ADAPTER, arrived_ms: int | None = None
+    part: FilePart, adapters: Sequence[Adapter] = EVERY_ADAPTER, arrived_ms: int | None = None
 ) -> Iterator[Decoded]:
     """The records of a file, some hundred at a time.
 
-    What is from well after `arrived_ms` is not believed, as `detector.adapters.believed` says. Raises `ReadError`
+    What is from well after `arrived_ms` is not reject_future, as `detector.adapters.believed` says. Raises `ReadError`
     for a file that cannot be opened.
     """
     return _File(part, adapters, arrived_ms).decoded()
 
 
 class _File:
-    def __init__(self, part: Part, adapters: Sequence[Adapter], arrived_ms: int | None) -> None:
+    def __init__(self, part: FilePart, adapters: Sequence[Adapter], arrived_ms: int | None) -> None:
         self._part = part
         self._adapters = adapters
         self._arrived_ms = arrived_ms
@@ -89,7 +98,7 @@ class _File:
                     for frame in of_page(batch) if paged else (batch,):
                         if self._is_ours(frame.line):
                             self._add(frame.record, frame.line, frame.fault)
-                elif isinstance(batch, Rows):
+                elif isinstance(batch, CsvRows):
                     self._add_rows(batch)
                 elif not paged:
                     self._add_lines(batch)
@@ -111,15 +120,15 @@ class _File:
         try:
             event = decode_record(record, position, fault, self._adapters)
             if event.time_ms > self._latest_ms:
-                believed(event, self._arrived_ms or 0)
+                reject_future(event, self._arrived_ms or 0)
         except RecordError as error:
-            found.unread.append((Raw(record, position, self._name, fault), error))
+            found.unread.append((FileRecord(record, position, self._name, fault), error))
             return
         found.events.append(event)
         if len(self._adapters) > 1 and self._built_in:
             self._usual = ADAPTERS[event.origin.adapter]
 
-    def _add_lines(self, lines: Lines) -> None:
+    def _add_lines(self, lines: ObjectLines) -> None:
         """Lines, up to the first that is anything but an event of the adapter that read the record before."""
         records, first = lines.records, lines.line
         ours = len(records)
@@ -135,7 +144,7 @@ class _File:
             if lines.taken < ours:
                 return
 
-    def _add_own_lines(self, lines: Lines, end: int) -> None:
+    def _add_own_lines(self, lines: ObjectLines, end: int) -> None:
         read, recognises, whole = self._usually()
         start = lines.taken
         records = lines.records[start:end]
@@ -165,7 +174,7 @@ class _File:
         whole = not getattr(adapter, "reads_objects_only", False)
         return adapter.decode, adapter.recognises if len(self._adapters) > 1 else None, whole
 
-    def _add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: CsvRows) -> None:
         header, line = rows.header, rows.line
         decode = self._row_decoder(header)
         if decode is None:
@@ -207,7 +216,7 @@ class _File:
 def events_in_order(
     paths: Sequence[str],
     *,
-    on_unread: Callable[[Raw, RecordError], None],
+    on_unread: Callable[[FileRecord, RecordError], None],
     adapters: Sequence[Adapter] = EVERY_ADAPTER,
     arrived_ms: int | None = None,
     chunk_records: int = CHUNK_RECORDS,
@@ -218,14 +227,14 @@ def events_in_order(
     The order, and the paths, are those of `streams.files.reader.read_in_order`, and so are the errors; the records
     themselves are not kept, which makes this several times as fast. `arrived_ms` is as for `decoded`.
     """
-    parts = [Part(file) for path in paths for file in files_of(path)]
+    parts = [FilePart(file) for path in paths for file in files_of(path)]
     some = (found for part in parts for found in decoded(part, adapters, arrived_ms))
     return _in_order(some, on_unread, chunk_records, chunk_bytes)
 
 
 def _in_order(
     some: Iterator[Decoded],
-    on_unread: Callable[[Raw, RecordError], None],
+    on_unread: Callable[[FileRecord, RecordError], None],
     chunk_records: int,
     chunk_bytes: int,
 ) -> Iterator[AccessEvent]:

@@ -14,7 +14,7 @@ from typing import IO, Any, Generic, TypeVar
 
 import msgspec
 
-__all__ = ["Key", "Run", "Sorter", "Store", "arrange", "blocks_of", "merged"]
+__all__ = ["Key", "RunFile", "SortedRun", "Sorter", "arrange", "blocks_of", "merged"]
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ Key = Sequence[Callable[[Any], Any]]
 """What items are sorted by: the first function, where it gives the same the second, and so on; each costs more."""
 
 
-class Run(msgspec.Struct, frozen=True, array_like=True):
+class SortedRun(msgspec.Struct, frozen=True, array_like=True):
     """Where a sorted run of items lies in a file."""
 
     start: int
@@ -65,7 +65,7 @@ def _equal_to_next(values: list[Any]) -> list[int]:
     return [at for at, (one, other) in enumerate(zip(values, following, strict=False)) if one == other]
 
 
-class Store(Generic[T]):
+class RunFile(Generic[T]):
     """Writes sorted runs to a file and reads them again, from this process or another that has the file."""
 
     def __init__(self, item: Any, key: Key) -> None:
@@ -74,7 +74,7 @@ class Store(Generic[T]):
         self._encode = msgspec.msgpack.Encoder().encode
         self._decoder: msgspec.msgpack.Decoder[list[T]] = msgspec.msgpack.Decoder(list[item])
 
-    def write(self, items: list[T], file: IO[bytes]) -> Run:
+    def write(self, items: list[T], file: IO[bytes]) -> SortedRun:
         """Sort items, and add them to a file as a run."""
         arrange(items, self._key)
         start = file.tell()
@@ -85,9 +85,9 @@ class Store(Generic[T]):
             file.write(len(data).to_bytes(4, "big"))
             file.write(data)
         file.flush()
-        return Run(start, file.tell())
+        return SortedRun(start, file.tell())
 
-    def blocks(self, descriptor: int, run: Run) -> Iterator[list[T]]:
+    def blocks(self, descriptor: int, run: SortedRun) -> Iterator[list[T]]:
         """A run's items, block by block. The file's own position does not matter and stays as it is."""
         at = run.start
         while at < run.end:
@@ -105,10 +105,10 @@ class Sorter(Generic[T]):
 
     def __init__(self, item: Any, key: Key) -> None:
         """`item` is the type of what is sorted, for msgspec."""
-        self._store = Store[T](item, key)
+        self._store = RunFile[T](item, key)
         self._key = key
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the sorter is
-        self._runs: list[Run] = []
+        self._runs: list[SortedRun] = []
 
     def __enter__(self) -> Sorter[T]:
         return self

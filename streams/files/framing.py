@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.files.csv_rows import MAX_ROW_LINES, Rows, csv_frames, csv_header, row_object
-from streams.files.json_objects import Lines, is_object, json_frames
+from streams.files.csv_rows import MAX_ROW_LINES, CsvRows, csv_frames, csv_header, row_object
+from streams.files.json_objects import ObjectLines, is_object, json_frames
 from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, Frame, Pace, Readable, Window
 
 __all__ = [
     "BLOCK_BYTES",
     "MAX_RECORD_BYTES",
     "MAX_ROW_LINES",
+    "CsvRows",
     "Frame",
-    "Lines",
+    "ObjectLines",
     "Readable",
-    "Rows",
     "batches",
     "frames",
     "is_object",
@@ -47,17 +47,17 @@ def frames(file: Readable) -> Iterator[Frame]:
         yield frame
 
 
-def batches(file: Readable) -> Iterator[Frame | Lines | Rows]:
+def batches(file: Readable) -> Iterator[Frame | ObjectLines | CsvRows]:
     """The same records, most of them many at a time: what is laid out as usual is not looked at one by one.
 
-    What is not as usual comes as a `Frame`, and so does the first object. A row of `Rows` is the record that
-    `row_object` makes of it. Of `Lines` the reader says how many of them, from the first on, are records (each
+    What is not as usual comes as a `Frame`, and so does the first object. A row of `CsvRows` is the record that
+    `row_object` makes of it. Of `ObjectLines` the reader says how many of them, from the first on, are records (each
     is one JSON object); the next is then looked at closely, and comes again if it is one, too.
     """
     return _framed(file, Pace(BATCH_BYTES))
 
 
-def _framed(file: Readable, pace: Pace) -> Iterator[Frame | Lines | Rows]:
+def _framed(file: Readable, pace: Pace) -> Iterator[Frame | ObjectLines | CsvRows]:
     window = Window(file)
     # A pipe may begin with a few bytes, which do not tell the layout.
     while len(window) < len(_MARK) and window.more():

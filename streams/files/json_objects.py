@@ -9,10 +9,10 @@ import msgspec
 
 from streams.files.window import MAX_RECORD_BYTES, USUAL_BYTES, Frame, Pace, Window
 
-__all__ = ["Lines", "is_object", "json_frames"]
+__all__ = ["ObjectLines", "is_object", "json_frames"]
 
 
-class Lines(msgspec.Struct):
+class ObjectLines(msgspec.Struct):
     """Lines that look like a JSON object each; nobody has read them yet."""
 
     records: list[bytes]
@@ -40,7 +40,7 @@ def is_object(line: bytes) -> bool:
     return True
 
 
-def json_frames(window: Window, pace: Pace) -> Iterator[Frame | Lines]:
+def json_frames(window: Window, pace: Pace) -> Iterator[Frame | ObjectLines]:
     """The objects, and what lies between them that is none; the first of them alone."""
     pace.wait()
     while True:
@@ -52,7 +52,7 @@ def json_frames(window: Window, pace: Pace) -> Iterator[Frame | Lines]:
             continue
         if pace.ready() and (found := _object_lines(window, pace.size)):
             records, joint = found
-            lines = Lines(records, window.line)
+            lines = ObjectLines(records, window.line)
             yield lines
             size = sum(map(len, records[: lines.taken])) + lines.taken * len(joint)
             pace.tried(size, whole=lines.taken == len(records))

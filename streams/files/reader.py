@@ -25,7 +25,7 @@ from streams.files.framing import MAX_RECORD_BYTES, Frame, Readable, frames
 __all__ = [
     "EVERY_ADAPTER",
     "MAX_RECORD_BYTES",
-    "Raw",
+    "FileRecord",
     "ReadError",
     "decode_raw",
     "decode_record",
@@ -49,7 +49,7 @@ class ReadError(Exception):
     """A path that names nothing, or a file that cannot be opened."""
 
 
-class Raw(msgspec.Struct, frozen=True, array_like=True):
+class FileRecord(msgspec.Struct, frozen=True, array_like=True):
     """A record as it lies in a file."""
 
     record: bytes
@@ -62,7 +62,7 @@ class Raw(msgspec.Struct, frozen=True, array_like=True):
     """What the reader already knows to be wrong with it; empty for nothing."""
 
 
-def read(paths: Sequence[str]) -> Iterator[Raw]:
+def read(paths: Sequence[str]) -> Iterator[FileRecord]:
     """The records in files, folders (recursively, in their names' order), globs and ``-`` (standard input).
 
     Gzip and Zstandard are seen through, by content, and so are an API's pages (``{"results": [{…}, {…}]}``)
@@ -73,7 +73,7 @@ def read(paths: Sequence[str]) -> Iterator[Raw]:
     return (raw for file in files for raw in _raws(file))
 
 
-def decode_raw(raw: Raw, adapters: Sequence[Adapter] = EVERY_ADAPTER) -> AccessEvent | RecordError:
+def decode_raw(raw: FileRecord, adapters: Sequence[Adapter] = EVERY_ADAPTER) -> AccessEvent | RecordError:
     """The event that a record tells of, or why there is none; `adapters` as for `detector.adapters.decode`.
 
     Beside the adapters' reasons there is ``too_large``, for a record that has been cut.
@@ -101,7 +101,7 @@ def read_in_order(
     adapters: Sequence[Adapter] = EVERY_ADAPTER,
     chunk_records: int = CHUNK_RECORDS,
     chunk_bytes: int = CHUNK_BYTES,
-) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
+) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
     """Every record with its event: first those that have none, as they are read, then the others by time.
 
     Events of one time go by their id, then by all that they say, and last by their position, so that the order
@@ -154,7 +154,7 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _raws(path: str) -> Iterator[Raw]:
+def _raws(path: str) -> Iterator[FileRecord]:
     name = shown(path)
     with ExitStack() as stack:
         paged: bool | None = None
@@ -162,7 +162,7 @@ def _raws(path: str) -> Iterator[Raw]:
             if paged is None:
                 paged = is_page(frame)
             for one in of_page(frame) if paged else (frame,):
-                yield Raw(one.record, f"{name}:{one.line}", name, one.fault)
+                yield FileRecord(one.record, f"{name}:{one.line}", name, one.fault)
 
 
 PAGE_HEAD_BYTES = 1_000
@@ -243,7 +243,7 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     time_ms: int
     event_id: str
     event: AccessEvent
-    raw: Raw
+    raw: FileRecord
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -251,8 +251,8 @@ _PLACE: Key = (attrgetter("time_ms"), attrgetter("event_id"), lambda entry: _enc
 
 
 def _in_order(
-    raws: Iterator[Raw], adapters: Sequence[Adapter], chunk_records: int, chunk_bytes: int
-) -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
+    raws: Iterator[FileRecord], adapters: Sequence[Adapter], chunk_records: int, chunk_bytes: int
+) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
     with Sorter[_Entry](_Entry, _PLACE) as sorter:
         entries: list[_Entry] = []
         size = 0

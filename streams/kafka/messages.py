@@ -23,8 +23,8 @@ __all__ = [
     "EventsMessage",
     "SignalsMessage",
     "WireError",
-    "arrival",
-    "arrived",
+    "arrival_header",
+    "arrival_ms",
     "decode_events",
     "decode_signals",
     "encode",
@@ -89,13 +89,13 @@ encode_event = _encoder.encode
 encode_signal = _encoder.encode
 
 
-def arrived(first_ms: int | None) -> tuple[tuple[str, bytes], ...]:
+def arrival_header(first_ms: int | None) -> tuple[tuple[str, bytes], ...]:
     """The header for records the first of which came at that time, in milliseconds since 1970 UTC."""
     # Kafka gives a record that has no time -1.
     return () if first_ms is None or first_ms < 0 else ((ARRIVAL_HEADER, b"%d" % first_ms),)
 
 
-def arrival(record: Any) -> int | None:
+def arrival_ms(record: Any) -> int | None:
     """When the first of the records behind a message came to Kafka, if it says so."""
     for name, value in record.headers:
         if name == ARRIVAL_HEADER:

@@ -17,13 +17,13 @@ from kafka.partitioner import murmur2
 from detector.adapters import AUTO, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
 from detector.event import AccessEvent
-from streams.files.reader import Raw, read_in_order
+from streams.files.reader import FileRecord, read_in_order
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 from streams.publisher.resume import (
     RUN_HEADER,
     SEQUENCE_HEADER,
+    PublishRun,
     ResumeError,
-    Run,
     fingerprint,
     published_before,
 )
@@ -138,7 +138,7 @@ def publish_files(
 def publish(
     bootstrap: str,
     topic: str,
-    records: Iterable[tuple[Raw, AccessEvent | RecordError]],
+    records: Iterable[tuple[FileRecord, AccessEvent | RecordError]],
     speed: float | None = None,
     on_progress: Callable[[Published], None] = lambda published: None,
     *,
@@ -179,7 +179,7 @@ def publish(
         partitions = len(producer.partitions_for(topic))
         run, last = before or (None, {})
         if mark is not None and run is None:
-            run = Run(fingerprint=mark, started_ms=time.time_ns() // 1_000_000, partitions=partitions)
+            run = PublishRun(fingerprint=mark, started_ms=time.time_ns() // 1_000_000, partitions=partitions)
         pace = _Pace(speed)
         due: Iterable[_Due] = _due(records, partitions, last, published, pace)
         if interruption is not None:
@@ -210,12 +210,12 @@ def publish(
     return published
 
 
-_Due = tuple[Raw, bytes | None, int, int]
+_Due = tuple[FileRecord, bytes | None, int, int]
 """A record, its key, its partition, and its number in the run."""
 
 
 def _due(
-    records: Iterable[tuple[Raw, AccessEvent | RecordError]],
+    records: Iterable[tuple[FileRecord, AccessEvent | RecordError]],
     partitions: int,
     last: dict[int, int],
     published: Published,
@@ -248,7 +248,7 @@ def _due(
 class _Sender:
     """Sends records, and never has more than two windows of them under way."""
 
-    def __init__(self, producer: Any, topic: str, run: Run | None) -> None:
+    def __init__(self, producer: Any, topic: str, run: PublishRun | None) -> None:
         self._producer = producer
         self._topic = topic
         self._run = run.header if run is not None else None
@@ -258,7 +258,7 @@ class _Sender:
         self._sent: dict[int, Any] = {}
         self._began = self.now = time.monotonic()
 
-    def send(self, raw: Raw, key: bytes | None, partition: int, sequence: int) -> None:
+    def send(self, raw: FileRecord, key: bytes | None, partition: int, sequence: int) -> None:
         """Hand a record to the producer. Raises `KafkaError` if one has failed, or nothing arrives any more."""
         headers = [(POSITION_HEADER, raw.position.encode("utf-8", "surrogateescape"))]
         if self._run is not None:

@@ -22,10 +22,10 @@ from detector.adapters.generic import Mapping
 from streams.files.reader import ReadError, files_of, shown
 from streams.kafka.connection import PLAIN, KafkaSettings, arguments
 
-__all__ = ["RUN_HEADER", "SEQUENCE_HEADER", "ResumeError", "Run", "fingerprint", "published_before"]
+__all__ = ["RUN_HEADER", "SEQUENCE_HEADER", "PublishRun", "ResumeError", "fingerprint", "published_before"]
 
 RUN_HEADER = "crmwatch-run"
-"""The Kafka header that names a record's run, as `Run.header` writes it."""
+"""The Kafka header that names a record's run, as `PublishRun.header` writes it."""
 SEQUENCE_HEADER = "crmwatch-sequence"
 """The one with the record's number in the run, from 0, in the order of event time."""
 WINDOW_RECORDS = 500
@@ -40,7 +40,7 @@ class ResumeError(Exception):
     """Why a run cannot be resumed; one sentence for a person."""
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class PublishRun(msgspec.Struct, frozen=True, kw_only=True):
     """One publishing of some files, which may be broken off and resumed."""
 
     fingerprint: str
@@ -53,7 +53,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def header(self) -> bytes:
         """The run in the header of each of its records.
 
-        >>> Run(fingerprint="00c0ffee", started_ms=1_772_409_600_000, partitions=8).header
+        >>> PublishRun(fingerprint="00c0ffee", started_ms=1_772_409_600_000, partitions=8).header
         b'00c0ffee.1772409600000.8'
         """
         return f"{self.fingerprint}.{self.started_ms}.{self.partitions}".encode()
@@ -84,7 +84,7 @@ def fingerprint(paths: Sequence[str], mappings: Sequence[Mapping]) -> str | None
 
 def published_before(
     bootstrap: str, topic: str, wanted: str, kafka: KafkaSettings = PLAIN
-) -> tuple[Run, dict[int, int]] | None:
+) -> tuple[PublishRun, dict[int, int]] | None:
     """The newest run with a fingerprint, and of each partition that has some of it the newest record's number.
 
     ``None`` if the topic is empty. Raises `ResumeError` if it has other records only, or more partitions than
@@ -130,7 +130,7 @@ def published_before(
 
 def _newest(
     consumer: Any, partition: TopicPartition, wanted: str, begin: int, end: int
-) -> tuple[Run, int] | None:
+) -> tuple[PublishRun, int] | None:
     """The newest record with a fingerprint: its run and number. Looks back window by window."""
     window = WINDOW_RECORDS
     others = [one for one in consumer.assignment() if one != partition]
@@ -158,13 +158,13 @@ def _newest(
     return None
 
 
-def _told(headers: Sequence[tuple[str, bytes | None]], wanted: str) -> tuple[Run, int] | None:
+def _told(headers: Sequence[tuple[str, bytes | None]], wanted: str) -> tuple[PublishRun, int] | None:
     """What a record's headers say, if it is one with this fingerprint."""
     told = {name: value for name, value in headers if name in (RUN_HEADER, SEQUENCE_HEADER) and value}
     try:
         name, started, partitions = told[RUN_HEADER].decode().split(".")
         if name == wanted:
-            run = Run(fingerprint=name, started_ms=int(started), partitions=int(partitions))
+            run = PublishRun(fingerprint=name, started_ms=int(started), partitions=int(partitions))
             return run, int(told[SEQUENCE_HEADER])
     except (KeyError, ValueError):  # somebody else's
         pass

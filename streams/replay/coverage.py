@@ -15,7 +15,7 @@ import msgspec
 
 from detector.event import AccessEvent, Operation
 
-__all__ = ["Count", "Coverage", "Gap", "Row", "Source", "Strip"]
+__all__ = ["Coverage", "CoverageRow", "Gap", "HourCount", "SourceCoverage", "Strip"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -48,7 +48,7 @@ class Gap(msgspec.Struct, frozen=True):
     """What usually comes in these hours together."""
 
 
-class Source(msgspec.Struct, frozen=True):
+class SourceCoverage(msgspec.Struct, frozen=True):
     """What an adapter said of one operation, or of all of them."""
 
     adapter: str
@@ -65,7 +65,7 @@ class Source(msgspec.Struct, frozen=True):
     """Whether it is large enough for silence to mean anything."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class CoverageRow(msgspec.Struct, frozen=True):
     """A row of the map of hours: one day or several."""
 
     start_ms: int
@@ -85,12 +85,12 @@ class Row(msgspec.Struct, frozen=True):
 class Strip(msgspec.Struct, frozen=True):
     """One source over the map's days."""
 
-    source: Source
+    source: SourceCoverage
     events: tuple[int, ...]
     levels: tuple[int, ...]
 
 
-class Count(msgspec.Struct, frozen=True, array_like=True):
+class HourCount(msgspec.Struct, frozen=True, array_like=True):
     """How many events there were in one hour, of one operation from one adapter."""
 
     hour: int | None
@@ -117,17 +117,17 @@ class Coverage:
             self._turn(event.time_ms)
         self._cell[event.origin.adapter][event.operation] += 1
 
-    def counts(self) -> list[Count]:
+    def counts(self) -> list[HourCount]:
         """All that has been counted, to be added to another's."""
         cells = [*self._hours.items(), (None, self._uncharted)]
         return [
-            Count(hour, adapter, operation, events)
+            HourCount(hour, adapter, operation, events)
             for hour, cell in cells
             for adapter, counts in cell.items()
             for operation, events in counts.items()
         ]
 
-    def add(self, counts: Iterable[Count]) -> None:
+    def add(self, counts: Iterable[HourCount]) -> None:
         """Add what has been counted elsewhere."""
         for count in counts:
             if count.hour is None:
@@ -148,14 +148,14 @@ class Coverage:
         cells = (*self._hours.values(), self._uncharted)
         return frozenset(operation for cell in cells for counts in cell.values() for operation in counts)
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[SourceCoverage]:
         """By adapter: all of it first, then its operations, those with the most events first.
 
         What is missing in all of an adapter is not said again of each operation.
         """
         span = self._span()
         tables = self._tables()
-        found: list[Source] = []
+        found: list[SourceCoverage] = []
         for adapter in sorted({adapter for adapter, _ in tables}):
             whole = _source(adapter, None, tables[adapter, None], span, ())
             parts = [
@@ -166,7 +166,7 @@ class Coverage:
             found += [whole, *sorted(parts, key=lambda part: (-part.events, part.operation or ""))]
         return found
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[CoverageRow]:
         """The map of hours, all adapters together, the earliest day first."""
         span = self._span()
         if not span:
@@ -232,10 +232,10 @@ def _new_counts() -> defaultdict[Operation, int]:
 
 def _source(
     adapter: str, operation: Operation | None, hours: Counter[int], span: range, known: Iterable[Gap]
-) -> Source:
+) -> SourceCoverage:
     usual = _usual(hours, span)
     gone = set[int]().union(*map(_gap_hours, known))
-    return Source(
+    return SourceCoverage(
         adapter,
         operation,
         hours.total(),
@@ -294,12 +294,12 @@ def _gap_hours(gap: Gap) -> range:
 
 def _row(
     first: int, last: int, hours: Counter[int], most: int, missing: set[int], partly: set[int], span: range
-) -> Row:
+) -> CoverageRow:
     insides = [
         [hour for day in range(first, last + 1) if (hour := 24 * day + of_day) in span]
         for of_day in range(24)
     ]
-    return Row(
+    return CoverageRow(
         first * DAY_MS,
         (last + 1) * DAY_MS,
         tuple(sum(hours[hour] for hour in inside) for inside in insides),

@@ -20,39 +20,39 @@ from pathlib import Path
 from typing import IO
 
 from detector.adapters import Adapter, RecordError
-from streams.files.decode import Part
+from streams.files.decode import FilePart
 from streams.files.external_sort import blocks_of
-from streams.files.reader import Raw, files_of
-from streams.replay.shard_process import Applied, Go, Messages, Read, ShardError, ShardProcess
+from streams.files.reader import FileRecord, files_of
+from streams.replay.shard_process import Applied, Messages, Read, ShardError, ShardProcess, StartDetection
 from streams.replay.shard_work import (
     EVENTS,
     UNREAD,
+    DecodedRuns,
     Decoding,
-    Found,
     Message,
-    Shard,
+    ShardContext,
+    ShardWork,
     Task,
-    Work,
     every_adapter,
     reference,
-    worked,
+    run_work,
 )
 
-__all__ = ["Message", "Shard", "ShardError", "Work", "run"]
+__all__ = ["Message", "ShardContext", "ShardError", "ShardWork", "run"]
 
 SPLIT_BYTES = 1_000_000
 """A smaller file is read by one process."""
 HELD_BYTES = 64_000_000
 """How much of what one shard says is held while another is behind."""
 
-OnUnread = Callable[[Raw, RecordError], None]
+OnUnread = Callable[[FileRecord, RecordError], None]
 OnProgress = Callable[[int, int], None]
 
 
 def run(
     paths: Sequence[str],
     shards: int,
-    work: Work,
+    work: ShardWork,
     options: bytes = b"",
     *,
     adapters: Callable[[bytes], Sequence[Adapter]] = every_adapter,
@@ -78,14 +78,14 @@ def run(
 def _alone(files: list[str], task: Task, on_unread: OnUnread, on_progress: OnProgress) -> Iterator[Message]:
     with tempfile.TemporaryFile() as file:
         decoding = Decoding(task, file)
-        decoding.read([Part(path) for path in files], lambda records: on_progress(records, 0))
+        decoding.read([FilePart(path) for path in files], lambda records: on_progress(records, 0))
         found, kept = decoding.found(keep=0)
         del decoding
         _tell([(file, found)], on_unread)
         runs = [EVENTS.blocks(file.fileno(), one) for one in found.events[0]]
-        shard = Shard(0, 1, found.first_ms, found.last_ms, task.options)
+        shard = ShardContext(0, 1, found.first_ms, found.last_ms, task.options)
         waiting: list[Message] = []
-        for message in worked(
+        for message in run_work(
             task.work,
             shard,
             EVENTS.merged([*runs, blocks_of(kept)]),
@@ -120,23 +120,23 @@ def _together(
         last_ms = max((one.last_ms for one in found if one.last_ms is not None), default=None)
         for number, process in enumerate(processes):
             runs = [(file, run) for file, one in enumerate(found) for run in one.events[number]]
-            process.send(Go(runs, first_ms, last_ms))
+            process.send(StartDetection(runs, first_ms, last_ms))
         records = sum(one.records for one in found)
         yield from _merged(processes, lambda events: on_progress(records, events))
 
 
-def _of_shard(task: Task, number: int, parts: list[Part]) -> Task:
+def _of_shard(task: Task, number: int, parts: list[FilePart]) -> Task:
     return Task(number, task.shards, parts, task.arrived_ms, task.options, task.work, task.adapters)
 
 
-def _shares(files: list[str], shards: int) -> tuple[list[list[Part]], list[Part]]:
+def _shares(files: list[str], shards: int) -> tuple[list[list[FilePart]], list[FilePart]]:
     """Which process reads what: about as many bytes each. What is no ordinary file is left to this process."""
     sizes: dict[str, int] = {}
     own = []
-    shares: list[list[Part]] = [[] for _ in range(shards)]
+    shares: list[list[FilePart]] = [[] for _ in range(shards)]
     for path in files:
         if path == "-" or not Path(path).is_file():
-            own.append(Part(path))
+            own.append(FilePart(path))
         else:
             sizes[path] = Path(path).stat().st_size
     each = sum(sizes[path] for path in files if path in sizes) // shards
@@ -144,15 +144,15 @@ def _shares(files: list[str], shards: int) -> tuple[list[list[Part]], list[Part]
     for path in sorted((path for path in files if path in sizes), key=lambda path: (-sizes[path], path)):
         if sizes[path] > max(SPLIT_BYTES, each // 2):
             for number, share in enumerate(shares):
-                share.append(Part(path, number, shards))
+                share.append(FilePart(path, number, shards))
         else:
             least = load.index(min(load))
-            shares[least].append(Part(path))
+            shares[least].append(FilePart(path))
             load[least] += sizes[path]
     return shares, own
 
 
-def _tell(found: list[tuple[IO[bytes], Found]], on_unread: OnUnread) -> None:
+def _tell(found: list[tuple[IO[bytes], DecodedRuns]], on_unread: OnUnread) -> None:
     runs = [UNREAD.blocks(file.fileno(), one) for file, some in found for one in some.unread]
     for block in UNREAD.merged(runs):
         for unread in block:
@@ -160,9 +160,9 @@ def _tell(found: list[tuple[IO[bytes], Found]], on_unread: OnUnread) -> None:
             on_unread(unread.raw, error)
 
 
-def _read(processes: list[ShardProcess], on_records: Callable[[int], None]) -> list[Found]:
+def _read(processes: list[ShardProcess], on_records: Callable[[int], None]) -> list[DecodedRuns]:
     """Wait until all files have been decoded."""
-    found: dict[int, Found] = {}
+    found: dict[int, DecodedRuns] = {}
     records = [0] * len(processes)
     with selectors.DefaultSelector() as selector:
         for number, process in enumerate(processes):
@@ -182,7 +182,7 @@ def _read(processes: list[ShardProcess], on_records: Callable[[int], None]) -> l
 # --- merging what they say
 
 
-class _Said:
+class _PendingMessages:
     """What one process has said and what has not been handed on."""
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ class _Said:
 
 
 def _merged(processes: list[ShardProcess], on_events: Callable[[int], None]) -> Iterator[Message]:
-    said = [_Said() for _ in processes]
+    said = [_PendingMessages() for _ in processes]
     with selectors.DefaultSelector() as selector:
         listening: set[int] = set()
         while True:

@@ -13,20 +13,20 @@ from detector.adapters import AUTO, Adapter, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
 from detector.alert.ocsf import Alert
 from detector.catalogue import Category
-from detector.engine import Batch, Court
-from detector.engine import Shard as Watch
+from detector.engine import Batch, SequencedTriage
+from detector.engine import DetectionShard as Watch
 from detector.event import AccessEvent
 from detector.fleet.population import TICK_MS
 from detector.settings import Settings
 from streams.files.decode import events_in_order
-from streams.files.reader import Raw, files_of
-from streams.replay.coverage import Count, Coverage
-from streams.replay.parallel import Message, Shard, run
+from streams.files.reader import FileRecord, files_of
+from streams.replay.coverage import Coverage, HourCount
+from streams.replay.parallel import Message, ShardContext, run
 
-__all__ = ["Letter", "Replay", "Summary"]
+__all__ = ["DeadLetter", "Replay", "Summary"]
 
 
-class Letter(msgspec.Struct, frozen=True):
+class DeadLetter(msgspec.Struct, frozen=True):
     """A record that could not be read: what a dead letter holds."""
 
     position: str
@@ -51,7 +51,7 @@ class Summary(msgspec.Struct):
     last_ms: int | None = None
     adapters: dict[str, int] = {}
     """Records by the adapter that knew their format, those it could not read included."""
-    rows_left: dict[str, int] = {}
+    rows_taken: dict[str, int] = {}
     """By data category."""
     dead_letters: dict[str, int] = {}
     """By adapter and reason."""
@@ -68,7 +68,7 @@ class Options(msgspec.Struct, frozen=True):
     until_ms: int | None = None
 
 
-class Seen(msgspec.Struct):
+class ShardSummary(msgspec.Struct):
     """What one shard has seen, in the end."""
 
     events: int = 0
@@ -77,8 +77,8 @@ class Seen(msgspec.Struct):
     signals: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
-    rows_left: dict[Category, int] = {}
-    counts: list[Count] = []
+    rows_taken: dict[Category, int] = {}
+    counts: list[HourCount] = []
 
 
 def adapters_of(options: bytes) -> Sequence[Adapter]:
@@ -87,13 +87,13 @@ def adapters_of(options: bytes) -> Sequence[Adapter]:
     return choose(chosen.form, [decoder(mapping) for mapping in chosen.mappings])
 
 
-def watch(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """Detection over a shard's events: a message for each tick that is over, and at the end what has been seen."""
     options = _options.decode(shard.options)
     until_ms = options.until_ms
     detect = Watch(options.settings, shard.number)
     coverage = Coverage()
-    seen = Seen()
+    seen = ShardSummary()
     name = str(shard.number)
     tick = -1
     for event in events:
@@ -120,9 +120,9 @@ def watch(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
     seen.identities = len(detect.profiles())
     seen.signals = detect.signals
     rows: Counter[Category] = Counter()
-    for (_, category), count in found.rows_left.items():
+    for (_, category), count in found.rows_taken.items():
         rows[category] += count
-    seen.rows_left = dict(rows)
+    seen.rows_taken = dict(rows)
     seen.counts = coverage.counts()
     yield Message(LAST_MS, name, msgspec.msgpack.encode(seen))
 
@@ -151,7 +151,7 @@ class Replay:
         paths: Sequence[str],
         settings: Settings,
         now_ms: int,
-        on_letter: Callable[[Letter], None] = lambda letter: None,
+        on_letter: Callable[[DeadLetter], None] = lambda letter: None,
         on_record: Callable[[int], None] = lambda records: None,
         outputs: Iterable[Path] = (),
         *,
@@ -170,7 +170,7 @@ class Replay:
         self._until_ms = until_ms
         self._workers = workers
         self._options = msgspec.msgpack.encode(Options(settings, form, mappings, until_ms))
-        self._court = Court(settings)
+        self._court = SequencedTriage(settings)
         self._by_adapter: Counter[str] = Counter()
         self._letters: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
@@ -187,7 +187,7 @@ class Replay:
         messages = run(
             self._files(),
             self._workers,
-            watch,
+            detect_shard,
             self._options,
             adapters=adapters_of,
             arrived_ms=self._now_ms,
@@ -197,9 +197,9 @@ class Replay:
         for time_ms, group in groupby(messages, key=lambda message: message.time_ms):
             if time_ms == LAST_MS:
                 for message in group:
-                    self._add(msgspec.msgpack.decode(message.body, type=Seen))
+                    self._add(msgspec.msgpack.decode(message.body, type=ShardSummary))
             else:
-                yield from self._counted(self._court.judge(_batch.decode(message.body) for message in group))
+                yield from self._counted(self._court.assess(_batch.decode(message.body) for message in group))
         self._summary.records = max(self._summary.records, self._summary.events + sum(self._letters.values()))
         last_ms = self._summary.last_ms
         if last_ms is not None:
@@ -222,7 +222,7 @@ class Replay:
         """How it stands."""
         summary = self._summary
         summary.adapters = dict(self._by_adapter.most_common())
-        summary.rows_left = dict(self._rows.most_common())
+        summary.rows_taken = dict(self._rows.most_common())
         summary.dead_letters = dict(self._letters.most_common())
         summary.unknown = dict(sorted(self._unknown.items()))
         return summary
@@ -235,7 +235,7 @@ class Replay:
         self._summary.records = max(records, self._summary.records)
         self._on_record(events or records)
 
-    def _add(self, seen: Seen) -> None:
+    def _add(self, seen: ShardSummary) -> None:
         """Add what a shard has seen."""
         summary = self._summary
         summary.events += seen.events
@@ -247,7 +247,7 @@ class Replay:
                 seen.first_ms, seen.first_ms if summary.first_ms is None else summary.first_ms
             )
             summary.last_ms = max(seen.last_ms, seen.last_ms if summary.last_ms is None else summary.last_ms)
-        for category, rows in seen.rows_left.items():
+        for category, rows in seen.rows_taken.items():
             self._rows[category.value] += rows
         for count in seen.counts:
             self._by_adapter[count.adapter] += count.events
@@ -259,14 +259,14 @@ class Replay:
         self._summary.alerts += len(alerts)
         return alerts
 
-    def _letter(self, raw: Raw, error: RecordError) -> None:
+    def _letter(self, raw: FileRecord, error: RecordError) -> None:
         self._letters[f"{error.adapter or 'no adapter'}: {error.reason}"] += 1
         if error.adapter:
             self._by_adapter[error.adapter] += 1
         else:
             self._unknown[str(PurePath(raw.source).parent)] += 1
         self._on_letter(
-            Letter(
+            DeadLetter(
                 raw.position,
                 error.position,
                 error.adapter,

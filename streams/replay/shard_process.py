@@ -18,11 +18,11 @@ from typing import IO, Any
 
 import msgspec
 
-from streams.files.external_sort import Run, blocks_of
+from streams.files.external_sort import SortedRun, blocks_of
 from streams.files.reader import ReadError
-from streams.replay.shard_work import EVENTS, Decoding, Found, Message, Shard, Task, worked
+from streams.replay.shard_work import EVENTS, DecodedRuns, Decoding, Message, ShardContext, Task, run_work
 
-__all__ = ["Applied", "Go", "Messages", "Read", "Reply", "ShardError", "ShardProcess", "main"]
+__all__ = ["Applied", "Messages", "Read", "Reply", "ShardError", "ShardProcess", "StartDetection", "main"]
 
 MESSAGES_BYTES = 32_768
 PIPE_BYTES = 1_048_576
@@ -32,10 +32,10 @@ class ShardError(Exception):
     """Why another process could not do its part; one line for a person."""
 
 
-class Go(msgspec.Struct, frozen=True, array_like=True):
+class StartDetection(msgspec.Struct, frozen=True, array_like=True):
     """All files have been decoded: what the shard's events are."""
 
-    runs: list[tuple[int, Run]]
+    runs: list[tuple[int, SortedRun]]
     """In which of the files each run lies."""
     first_ms: int | None
     last_ms: int | None
@@ -45,7 +45,7 @@ class Read(msgspec.Struct, frozen=True, tag=True):
     """So many records have been decoded."""
 
     records: int
-    found: Found | None = None
+    found: DecodedRuns | None = None
     """Where all that was found lies, after the last."""
 
 
@@ -73,7 +73,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Reply = Read | Messages | Applied
 _replies: msgspec.msgpack.Decoder[Reply | Failed] = msgspec.msgpack.Decoder(Reply | Failed)
 _tasks = msgspec.msgpack.Decoder(Task)
-_gos = msgspec.msgpack.Decoder(Go)
+_gos = msgspec.msgpack.Decoder(StartDetection)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -128,7 +128,7 @@ class ShardProcess:
         """What can be read when the process has said something, or has ended."""
         return self._replies
 
-    def send(self, message: Task | Go) -> None:
+    def send(self, message: Task | StartDetection) -> None:
         """Say something to the process: its task, later where its events lie. Raises `ShardError` if it has ended."""
         try:
             _write(self._commands, _framed(message))
@@ -191,7 +191,7 @@ def main() -> None:
     """The process's own program; its arguments are file descriptors."""
     commands, replies, *files = map(int, sys.argv[1:])
     task: Task = _tasks.decode(_received(commands))
-    going: queue.SimpleQueue[Go] = queue.SimpleQueue()
+    going: queue.SimpleQueue[StartDetection] = queue.SimpleQueue()
     threading.Thread(target=_follow, args=(commands, going), daemon=True).start()
 
     def reply(message: Reply | Failed) -> None:
@@ -211,7 +211,9 @@ def main() -> None:
     os._exit(0)  # without waiting for the thread
 
 
-def _work(task: Task, files: list[int], going: queue.SimpleQueue[Go], reply: Callable[[Any], None]) -> None:
+def _work(
+    task: Task, files: list[int], going: queue.SimpleQueue[StartDetection], reply: Callable[[Any], None]
+) -> None:
     with open(files[task.number], "r+b", closefd=False) as file:
         decoding = Decoding(task, file)
         decoding.read(task.parts, lambda records: reply(Read(records)))
@@ -219,7 +221,7 @@ def _work(task: Task, files: list[int], going: queue.SimpleQueue[Go], reply: Cal
     del decoding
     reply(Read(found.records, found))
     go = going.get()
-    shard = Shard(task.number, task.shards, go.first_ms, go.last_ms, task.options)
+    shard = ShardContext(task.number, task.shards, go.first_ms, go.last_ms, task.options)
     runs = [EVENTS.blocks(files[file], run) for file, run in go.runs]
     said: list[Message] = []
     size = 0
@@ -235,7 +237,7 @@ def _work(task: Task, files: list[int], going: queue.SimpleQueue[Go], reply: Cal
         flush()
         reply(Applied(events))
 
-    for message in worked(task.work, shard, EVENTS.merged([*runs, blocks_of(kept)]), applied):
+    for message in run_work(task.work, shard, EVENTS.merged([*runs, blocks_of(kept)]), applied):
         said.append(message)
         size += len(message.body)
         if size >= MESSAGES_BYTES:
@@ -260,6 +262,6 @@ def _exactly(descriptor: int, size: int) -> bytes:
     return data
 
 
-def _follow(commands: int, going: queue.SimpleQueue[Go]) -> None:
+def _follow(commands: int, going: queue.SimpleQueue[StartDetection]) -> None:
     going.put(_gos.decode(_received(commands)))
     _received(commands)  # nothing more is said: this ends when the other side does

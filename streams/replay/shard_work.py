@@ -10,30 +10,30 @@ import msgspec
 
 from detector.adapters import Adapter, RecordError
 from detector.event import AccessEvent
-from streams.files.decode import CHUNK_BYTES, CHUNK_RECORDS, EVENT_KEY, Part, decoded
-from streams.files.external_sort import Key, Run, Store, arrange
-from streams.files.reader import EVERY_ADAPTER, Raw
+from streams.files.decode import CHUNK_BYTES, CHUNK_RECORDS, EVENT_KEY, FilePart, decoded
+from streams.files.external_sort import Key, RunFile, SortedRun, arrange
+from streams.files.reader import EVERY_ADAPTER, FileRecord
 from streams.kafka.messages import partition_of
 
 __all__ = [
     "EVENTS",
     "UNREAD",
+    "DecodedRuns",
     "Decoding",
-    "Found",
     "Message",
-    "Shard",
+    "ShardContext",
+    "ShardWork",
     "Task",
     "Unread",
-    "Work",
     "every_adapter",
     "reference",
-    "worked",
+    "run_work",
 ]
 
 PROGRESS_RECORDS = 20_000
 
 
-class Shard(msgspec.Struct, frozen=True, array_like=True):
+class ShardContext(msgspec.Struct, frozen=True, array_like=True):
     """What a shard knows when its first event comes."""
 
     number: int
@@ -59,7 +59,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wait for this shard need not."""
 
 
-Work = Callable[[Shard, Iterator[AccessEvent]], Iterator[Message]]
+ShardWork = Callable[[ShardContext, Iterator[AccessEvent]], Iterator[Message]]
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):
@@ -67,7 +67,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 
     number: int
     shards: int
-    parts: list[Part]
+    parts: list[FilePart]
     arrived_ms: int | None
     options: bytes
     work: str
@@ -79,18 +79,18 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
 
     source: str
     line: int
-    raw: Raw
+    raw: FileRecord
     adapter: str
     reason: str
     detail: str
 
 
-class Found(msgspec.Struct, frozen=True, array_like=True):
+class DecodedRuns(msgspec.Struct, frozen=True, array_like=True):
     """What decoding came to, and where it lies."""
 
-    events: list[list[Run]]
+    events: list[list[SortedRun]]
     """By shard."""
-    unread: list[Run]
+    unread: list[SortedRun]
     records: int
     first_ms: int | None
     last_ms: int | None
@@ -98,8 +98,8 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _UNREAD_KEY: Key = (lambda unread: unread.source, lambda unread: unread.line, _encode)
-EVENTS = Store[AccessEvent](AccessEvent, EVENT_KEY)
-UNREAD = Store[Unread](Unread, _UNREAD_KEY)
+EVENTS = RunFile[AccessEvent](AccessEvent, EVENT_KEY)
+UNREAD = RunFile[Unread](Unread, _UNREAD_KEY)
 
 
 class Decoding:
@@ -111,14 +111,14 @@ class Decoding:
         self._adapters: Sequence[Adapter] = _resolved(task.adapters)(task.options)
         self._events: list[list[AccessEvent]] = [[] for _ in range(task.shards)]
         self._unread: list[Unread] = []
-        self._runs: list[list[Run]] = [[] for _ in range(task.shards)]
-        self._unread_runs: list[Run] = []
+        self._runs: list[list[SortedRun]] = [[] for _ in range(task.shards)]
+        self._unread_runs: list[SortedRun] = []
         self._shard_of: dict[str, int] = {}
         self._first_ms: int | None = None
         self._last_ms: int | None = None
         self._records = 0
 
-    def read(self, parts: Iterable[Part], on_records: Callable[[int], None]) -> None:
+    def read(self, parts: Iterable[FilePart], on_records: Callable[[int], None]) -> None:
         """Decode parts of files, and say now and then how many records that were. Raises `ReadError`."""
         most = max(10_000, CHUNK_RECORDS // self._task.shards)
         held = size = told = 0
@@ -137,12 +137,12 @@ class Decoding:
                     on_records(told)
         on_records(self._records)
 
-    def found(self, keep: int | None) -> tuple[Found, list[AccessEvent]]:
+    def found(self, keep: int | None) -> tuple[DecodedRuns, list[AccessEvent]]:
         """Where all of it lies, but for the newest events of the shard to `keep`: they are returned, sorted."""
         self._put_away(keep)
         kept = [] if keep is None else self._events[keep]
         arrange(kept, EVENT_KEY)
-        found = Found(self._runs, self._unread_runs, self._records, self._first_ms, self._last_ms)
+        found = DecodedRuns(self._runs, self._unread_runs, self._records, self._first_ms, self._last_ms)
         return found, kept
 
     def _add(self, events: list[AccessEvent]) -> None:
@@ -175,13 +175,13 @@ class Decoding:
             self._unread = []
 
 
-def _unread(raw: Raw, error: RecordError) -> Unread:
+def _unread(raw: FileRecord, error: RecordError) -> Unread:
     line = int(raw.position.rpartition(":")[2])
     return Unread(raw.source, line, raw, error.adapter, error.reason, error.detail)
 
 
-def worked(
-    work: str, shard: Shard, blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]
+def run_work(
+    work: str, shard: ShardContext, blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]
 ) -> Iterator[Message]:
     """What a shard's work says of its events. Raises ValueError for a message that goes back in time."""
     before: int | None = None

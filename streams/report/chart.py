@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detector.alert.finding import Incident
+from detector.alert.finding import Finding
 from streams.report.text import clock, day, number
-from streams.report.timeline import Account, Day, Mark, Stage
+from streams.report.timeline import DayRows, Mark, Timeline, TimelineStage
 
 __all__ = ["Bar", "Bars", "Curve", "Flag", "Tick", "bars", "curve", "shown_marks"]
 
@@ -32,7 +32,7 @@ FARTHEST = 2.5
 SHOWN_UPDATES = 3
 LATE = 0.3
 """An alert is on the curve if it came within this share of the span after its end."""
-_ALERTS = (Stage.ALERT, Stage.UPDATE)
+_ALERTS = (TimelineStage.ALERT, TimelineStage.UPDATE)
 _TIME_STEPS_MS = tuple(
     1000 * seconds
     for seconds in (
@@ -103,14 +103,14 @@ class Bars(msgspec.Struct, frozen=True):
     x_ticks: tuple[Tick, ...]
 
 
-def shown_marks(account: Account) -> list[Mark]:
+def shown_marks(account: Timeline) -> list[Mark]:
     """The marks in order; of many updates the first ones and the last."""
-    updates = [index for index, mark in enumerate(account.marks) if mark.stage is Stage.UPDATE]
+    updates = [index for index, mark in enumerate(account.marks) if mark.stage is TimelineStage.UPDATE]
     hidden = set(updates[SHOWN_UPDATES - 1 : -1])
     return [mark for index, mark in enumerate(account.marks) if index not in hidden]
 
 
-def curve(incident: Incident, account: Account) -> Curve | None:
+def curve(incident: Finding, account: Timeline) -> Curve | None:
     """The curve of an incident; ``None`` if no rows are known to have left."""
     if not account.points:
         return None
@@ -139,7 +139,7 @@ def curve(incident: Incident, account: Account) -> Curve | None:
     )
 
 
-def bars(incident: Incident, days: tuple[Day, ...]) -> Bars | None:
+def bars(incident: Finding, days: tuple[DayRows, ...]) -> Bars | None:
     """Rows by day, if there are days before the incident to compare with."""
     if not any(not one.inside for one in days):
         return None
@@ -170,7 +170,7 @@ def bars(incident: Incident, days: tuple[Day, ...]) -> Bars | None:
     )
 
 
-def _span(account: Account, marks: list[Mark]) -> tuple[int, int]:
+def _span(account: Timeline, marks: list[Mark]) -> tuple[int, int]:
     """From shortly before the first stage, unless much left before it, to shortly after the end.
 
     An alert long after the end is not waited for: the curve would be squeezed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.replay.replay import Letter
+from streams.replay.replay import DeadLetter
 
 __all__ = ["DeadLetters", "Example", "Group"]
 
@@ -39,7 +39,7 @@ class DeadLetters:
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], Group] = {}
 
-    def observe(self, letter: Letter) -> None:
+    def observe(self, letter: DeadLetter) -> None:
         """Enter a dead letter."""
         key = (letter.adapter, letter.reason)
         group = self._groups.get(key)

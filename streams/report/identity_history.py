@@ -5,14 +5,14 @@ from __future__ import annotations
 from detector.event import AccessEvent, Operation
 from detector.identity.ledger import Ledger
 
-__all__ = ["Past", "is_new"]
+__all__ = ["IdentityHistory", "is_new"]
 
 HISTORY_MS = 86_400_000
 """With less of an identity's past than this, nothing is called new."""
 MOST_NETWORKS = 2_000
 
 
-class Past:
+class IdentityHistory:
     """What is known of an identity up to an event."""
 
     __slots__ = ("addresses", "first_ms", "ledger", "networks", "operations")
@@ -35,7 +35,7 @@ class Past:
         self.operations.add(event.operation)
 
 
-def is_new(past: Past, where: str, time_ms: int, since_ms: int) -> bool | None:
+def is_new(past: IdentityHistory, where: str, time_ms: int, since_ms: int) -> bool | None:
     """Whether a network is new to an identity since then; ``None`` if too little of its past is known."""
     if len(past.networks) >= MOST_NETWORKS and where not in past.networks:
         return None

@@ -14,9 +14,9 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from detector.alert.finding import Incident
+from detector.alert.finding import Finding
 from detector.catalogue import Category, category
-from streams.replay.coverage import LEVELS, Coverage, Source
+from streams.replay.coverage import LEVELS, Coverage, SourceCoverage
 from streams.replay.replay import Summary
 from streams.report import sentences
 from streams.report.chart import bars, curve, shown_marks
@@ -34,9 +34,9 @@ from streams.report.text import (
     second,
     visible,
 )
-from streams.report.timeline import Account
+from streams.report.timeline import Timeline
 
-__all__ = ["Report", "Setting", "Told", "render"]
+__all__ = ["Report", "ReportedIncident", "Setting", "render"]
 
 SHOWN_INCIDENTS = 25
 """How many incidents are told in full, the worst; the others stand in the list."""
@@ -60,11 +60,11 @@ class Setting(msgspec.Struct, frozen=True):
     default: bool
 
 
-class Told(msgspec.Struct, frozen=True):
+class ReportedIncident(msgspec.Struct, frozen=True):
     """An incident with its account, if one could be taken."""
 
-    incident: Incident
-    account: Account | None
+    incident: Finding
+    account: Timeline | None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool
     reread: bool
     """Whether the logs were read a second time, for the accounts."""
-    told: tuple[Told, ...]
+    told: tuple[ReportedIncident, ...]
     """The worst first."""
     severities: tuple[int, ...]
     """Of every incident, those that are not told included."""
@@ -110,7 +110,7 @@ def render(report: Report) -> str:
     )
 
 
-def _left(incidents: Sequence[Incident]) -> list[tuple[Category, int]]:
+def _left(incidents: Sequence[Finding]) -> list[tuple[Category, int]]:
     """What the incidents together took, by kind of data."""
     rows: Counter[Category] = Counter()
     for incident in incidents:
@@ -119,7 +119,7 @@ def _left(incidents: Sequence[Incident]) -> list[tuple[Category, int]]:
     return rows.most_common()
 
 
-def _story(told: Told, sources: Sequence[Source], report: Report) -> dict[str, Any]:
+def _story(told: ReportedIncident, sources: Sequence[SourceCoverage], report: Report) -> dict[str, Any]:
     """An incident as the template takes it."""
     incident, account = told.incident, told.account
     found: dict[str, Any] = {

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import msgspec
 
-from detector.alert.finding import Incident, Incidents
+from detector.alert.finding import Finding, Findings
 from detector.alert.ocsf import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
 from streams.replay.coverage import Coverage
 from streams.replay.replay import Summary
 from streams.report.dead_letters import DeadLetters
-from streams.report.page import SHOWN_INCIDENTS, Report, Setting, Told, render
-from streams.report.timelines import Accounts
+from streams.report.page import SHOWN_INCIDENTS, Report, ReportedIncident, Setting, render
+from streams.report.timelines import Timelines
 
-__all__ = ["settings_used", "tell", "write"]
+__all__ = ["settings_used", "timelines_of", "write"]
 
 
 def write(
     path: Path,
     *,
     paths: Sequence[str],
-    incidents: Incidents,
+    incidents: Findings,
     events: Iterable[AccessEvent] | None,
     summary: Summary,
     coverage: Coverage,
@@ -46,7 +46,7 @@ def write(
         made_ms=made_ms,
         interrupted=interrupted,
         reread=events is not None,
-        told=tell(incidents.ranked(), events),
+        told=timelines_of(incidents.ranked(), events),
         severities=tuple(incidents.severities.values()),
         summary=summary,
         coverage=coverage,
@@ -57,18 +57,20 @@ def write(
     path.write_text(render(report), encoding="utf-8")
 
 
-def tell(incidents: Sequence[Incident], events: Iterable[AccessEvent] | None) -> tuple[Told, ...]:
+def timelines_of(
+    incidents: Sequence[Finding], events: Iterable[AccessEvent] | None
+) -> tuple[ReportedIncident, ...]:
     """The incidents with the accounts of those that are told in full."""
-    accounts = Accounts(incidents[:SHOWN_INCIDENTS])
+    accounts = Timelines(incidents[:SHOWN_INCIDENTS])
     until_ms = accounts.until_ms
     if events is None or until_ms is None:
-        return tuple(Told(incident, None) for incident in incidents)
+        return tuple(ReportedIncident(incident, None) for incident in incidents)
     for event in events:
         if event.time_ms > until_ms:
             break
         accounts.observe(event)
     return tuple(
-        Told(incident, accounts.account(incident) if index < SHOWN_INCIDENTS else None)
+        ReportedIncident(incident, accounts.account(incident) if index < SHOWN_INCIDENTS else None)
         for index, incident in enumerate(incidents)
     )
 

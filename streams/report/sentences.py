@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detector.alert.finding import Bound, Incident
+from detector.alert.finding import ExceededBound, Finding
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.event import Operation
-from streams.replay.coverage import Gap, Source
+from streams.replay.coverage import Gap, SourceCoverage
 from streams.replay.replay import Summary
 from streams.report.text import (
     CATEGORIES,
@@ -24,10 +24,10 @@ from streams.report.text import (
     minute,
     number,
 )
-from streams.report.timeline import READING, Account, Mark, Stage
+from streams.report.timeline import READING, Mark, Timeline, TimelineStage
 
 __all__ = [
-    "Share",
+    "CategoryShare",
     "absent",
     "bound_text",
     "cautions",
@@ -47,19 +47,19 @@ DAY_MS = 24 * HOUR_MS
 NAMED_CATEGORIES = 2
 NAMED_GAPS = 3
 _TITLES = {
-    Stage.NETWORK: "New network",
-    Stage.RECONNAISSANCE: "Reconnaissance",
-    Stage.SAMPLE: "Sample",
-    Stage.BULK: "Bulk",
-    Stage.BOUND: "Above what is expected",
-    Stage.DELETION: "Traces deleted",
-    Stage.VENDOR: "The vendor's own finding",
-    Stage.ALERT: "Alert",
-    Stage.UPDATE: "Alert again",
+    TimelineStage.NETWORK: "New network",
+    TimelineStage.RECONNAISSANCE: "Reconnaissance",
+    TimelineStage.SAMPLE: "Sample",
+    TimelineStage.BULK: "Bulk",
+    TimelineStage.BOUND: "Above what is expected",
+    TimelineStage.DELETION: "Traces deleted",
+    TimelineStage.VENDOR: "The vendor's own finding",
+    TimelineStage.ALERT: "Alert",
+    TimelineStage.UPDATE: "Alert again",
 }
 
 
-class Share(msgspec.Struct, frozen=True):
+class CategoryShare(msgspec.Struct, frozen=True):
     """What is known of one category of data in an incident."""
 
     category: Category
@@ -71,7 +71,7 @@ class Share(msgspec.Struct, frozen=True):
     """Whether objects of it were named in any access."""
 
 
-def headline(incidents: Sequence[Incident], count: int, summary: Summary) -> str:
+def headline(incidents: Sequence[Finding], count: int, summary: Summary) -> str:
     """The verdict in one sentence."""
     if not summary.events:
         return "Nothing could be read, so nothing can be said."
@@ -98,7 +98,7 @@ def others_text(severities: Sequence[int]) -> str:
     return joined([f"{counts[level]:,} {SEVERITIES[level]}" for level in sorted(counts, reverse=True)])
 
 
-def who(incident: Incident) -> str:
+def who(incident: Finding) -> str:
     """Whom an incident is about, within a sentence."""
     if len(incident.identities) > 1 or incident.kind is None:
         return incident.actor
@@ -124,43 +124,43 @@ def mark_title(mark: Mark) -> str:
     return f"{_TITLES[mark.stage]}{level}"
 
 
-def mark_text(mark: Mark, incident: Incident) -> str:
+def mark_text(mark: Mark, incident: Finding) -> str:
     """What a mark means."""
-    if mark.stage is Stage.NETWORK:
+    if mark.stage is TimelineStage.NETWORK:
         return f"first access from {mark.where}, not used by this identity before"
-    if mark.stage is Stage.RECONNAISSANCE:
+    if mark.stage is TimelineStage.RECONNAISSANCE:
         return "objects described or counted" + (f", from {mark.where}" if mark.where else "")
-    if mark.stage is Stage.SAMPLE:
+    if mark.stage is TimelineStage.SAMPLE:
         return f"first rows read, from {mark.where}"
-    if mark.stage is Stage.BULK:
+    if mark.stage is TimelineStage.BULK:
         return "the first read of a large part" + (f", from {mark.where}" if mark.where else "")
-    if mark.stage is Stage.BOUND and incident.bound is not None:
+    if mark.stage is TimelineStage.BOUND and incident.bound is not None:
         return bound_text(incident.bound)
-    if mark.stage is Stage.DELETION:
+    if mark.stage is TimelineStage.DELETION:
         return f"an export was deleted: {mark.where}" if mark.where else "an export was deleted"
     return ""
 
 
-def bound_text(bound: Bound) -> str:
+def bound_text(bound: ExceededBound) -> str:
     """The bound in words."""
     what = f" by {OPERATIONS[bound.operation]}" if bound.operation is not None else ""
     return f"at most {number(round(bound.rows), 'row')}{what} in {_window(bound.horizon_ms)}"
 
 
-def curve_text(incident: Incident, account: Account) -> str:
+def curve_text(incident: Finding, account: Timeline) -> str:
     """A curve for those who do not see it."""
     text = (
         f"Rows that left, added up: {number(account.rows)} between {minute(account.points[0][0])} and "
         f"{minute(account.points[-1][0])} UTC."
     )
-    crossed = next((mark for mark in account.marks if mark.stage is Stage.BOUND), None)
+    crossed = next((mark for mark in account.marks if mark.stage is TimelineStage.BOUND), None)
     if incident.bound is not None:
         text += f" Expected are {bound_text(incident.bound)}"
         text += f", exceeded at {minute(crossed.time_ms)} UTC." if crossed else ", which was not exceeded."
     return text + " The marks are listed beside it."
 
 
-def exposure(incident: Incident, account: Account | None) -> list[Share]:
+def exposure(incident: Finding, account: Timeline | None) -> list[CategoryShare]:
     """Every category that is in the catalogue: what left first, then the most sensitive."""
     objects = account.objects if account is not None else incident.objects
     unknown = account.unknown_objects if account is not None else ()
@@ -170,12 +170,12 @@ def exposure(incident: Incident, account: Account | None) -> list[Share]:
         held = tuple((name, rows) for name, rows in objects if category(name) is kind)
         reads = sum(events for name, events in unknown if category(name) is kind)
         rows = sum(count for _, count in held)
-        shares.append(Share(kind, rows, held, reads, kind in touched))
+        shares.append(CategoryShare(kind, rows, held, reads, kind in touched))
     return sorted(shares, key=lambda share: (-share.rows, -share.unknown, -SENSITIVITY[share.category]))
 
 
 def cautions(
-    account: Account, sources: Sequence[Source], operations: frozenset[Operation], dead_letters: int
+    account: Timeline, sources: Sequence[SourceCoverage], operations: frozenset[Operation], dead_letters: int
 ) -> list[str]:
     """Why what was not seen may have left all the same."""
     found = []
@@ -225,7 +225,7 @@ def gap_list(gaps: Sequence[Gap]) -> str:
     return "; ".join(shown + more)
 
 
-def _level(incident: Incident) -> str:
+def _level(incident: Finding) -> str:
     return SEVERITIES[incident.severity]
 
 

@@ -9,7 +9,7 @@ import msgspec
 from detector.catalogue import Category
 from detector.event import Operation
 
-__all__ = ["READING", "UNNAMED", "Account", "Day", "Mark", "Origin", "Stage", "Way"]
+__all__ = ["READING", "UNNAMED", "AccessOrigin", "DayRows", "ExportPath", "Mark", "Timeline", "TimelineStage"]
 
 UNNAMED = "(not named in the log)"
 READING = frozenset(
@@ -27,7 +27,7 @@ READING = frozenset(
 """The operations by which rows leave."""
 
 
-class Stage(StrEnum):
+class TimelineStage(StrEnum):
     """What a mark on the curve stands for."""
 
     NETWORK = "network"
@@ -44,7 +44,7 @@ class Stage(StrEnum):
 class Mark(msgspec.Struct, frozen=True):
     """Something that happened at one time."""
 
-    stage: Stage
+    stage: TimelineStage
     time_ms: int
     rows: int | None
     """Rows of the incident that had left by then; ``None`` before it began."""
@@ -53,7 +53,7 @@ class Mark(msgspec.Struct, frozen=True):
     severity: int = 0
 
 
-class Origin(msgspec.Struct, frozen=True):
+class AccessOrigin(msgspec.Struct, frozen=True):
     """An address, agent and app that an incident's identity was used from."""
 
     address: str
@@ -74,7 +74,7 @@ class Origin(msgspec.Struct, frozen=True):
     more_neighbours: bool
 
 
-class Way(msgspec.Struct, frozen=True):
+class ExportPath(msgspec.Struct, frozen=True):
     """How rows left."""
 
     operation: Operation
@@ -84,7 +84,7 @@ class Way(msgspec.Struct, frozen=True):
     """Events whose log does not say how many rows."""
 
 
-class Day(msgspec.Struct, frozen=True):
+class DayRows(msgspec.Struct, frozen=True):
     """A day's rows."""
 
     start_ms: int
@@ -93,7 +93,7 @@ class Day(msgspec.Struct, frozen=True):
     """Whether it is of the incident."""
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """What the events of an incident come to."""
 
     base_ms: int
@@ -110,7 +110,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Windows of the bound in which rows left: their start, and all rows and the bound's own before it.
     Empty if there are too many."""
     marks: tuple[Mark, ...]
-    origins: tuple[Origin, ...]
+    origins: tuple[AccessOrigin, ...]
     more_origins: int
     """Events of origins beyond those that are listed."""
     objects: tuple[tuple[str, int], ...]
@@ -121,8 +121,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Categories of all objects that were named in any access."""
     unnamed_reads: int
     """Reads whose log does not say of which object."""
-    ways: tuple[Way, ...]
-    days: tuple[Day, ...]
+    ways: tuple[ExportPath, ...]
+    days: tuple[DayRows, ...]
     """Rows of the bound's operation, or of all, by day, with the days before."""
     known_from_ms: int | None
     """The identity's first event in these logs."""

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections import Counter
 
-from detector.alert.finding import Incident, Publication
+from detector.alert.finding import Finding, FindingVersion
 from detector.alert.ocsf import Activity
 from detector.catalogue import Category, category, sensitivity
 from detector.event import AccessEvent, Operation
 from detector.identity.detectors.novelty import network
-from streams.report.identity_history import Past, is_new
-from streams.report.timeline import READING, UNNAMED, Account, Day, Mark, Origin, Stage, Way
+from streams.report.identity_history import IdentityHistory, is_new
+from streams.report.timeline import (
+    READING,
+    UNNAMED,
+    AccessOrigin,
+    DayRows,
+    ExportPath,
+    Mark,
+    Timeline,
+    TimelineStage,
+)
 
-__all__ = ["Draft"]
+__all__ = ["TimelineBuilder"]
 
 DAY_MS = 86_400_000
 LOOKBACK_MS = 7 * DAY_MS
@@ -68,10 +77,10 @@ class _Use:
         self.country = ""
 
 
-class Draft:
+class TimelineBuilder:
     """An account that is being taken."""
 
-    def __init__(self, incident: Incident) -> None:
+    def __init__(self, incident: Finding) -> None:
         self.incident = incident
         bound = incident.bound
         start = incident.start_ms
@@ -104,10 +113,10 @@ class Draft:
         self._deletion: tuple[int, str, int | None] | None = None
         self._vendor: tuple[int, str, int | None] | None = None
         self._days: Counter[int] = Counter()
-        self._alerts: list[tuple[Publication, int]] = []
+        self._alerts: list[tuple[FindingVersion, int]] = []
         self._waiting = [made for made in incident.publications if made.activity is not Activity.CLOSE]
 
-    def observe(self, event: AccessEvent, rows: int, where: str, past: Past) -> None:
+    def observe(self, event: AccessEvent, rows: int, where: str, past: IdentityHistory) -> None:
         """Enter an event that counts for `rows`; `past` is what its identity had done before."""
         time_ms = event.time_ms
         if time_ms > self.until_ms:
@@ -177,7 +186,9 @@ class Draft:
         self._bound_rows += rows
         _extend(self._bound_points, time_ms, self._bound_rows)
 
-    def _use(self, event: AccessEvent, rows: int, where: str, past: Past, new: bool | None) -> None:
+    def _use(
+        self, event: AccessEvent, rows: int, where: str, past: IdentityHistory, new: bool | None
+    ) -> None:
         key = (event.ip or "", event.user_agent or "", event.app or "")
         use = self._uses.get(key)
         if use is None:
@@ -190,7 +201,9 @@ class Draft:
         use.events += 1
         use.country = use.country or event.country or ""
 
-    def _follow(self, trail: _Trail, event: AccessEvent, rows: int, inside: bool, past: Past) -> None:
+    def _follow(
+        self, trail: _Trail, event: AccessEvent, rows: int, inside: bool, past: IdentityHistory
+    ) -> None:
         trail.events += 1
         if inside:
             trail.rows += rows
@@ -203,10 +216,10 @@ class Draft:
         if inside and trail.bulk is None and rows >= self._least:
             trail.bulk = at
 
-    def account(self, pasts: list[Past], neighbours: dict[str, tuple[str, ...]]) -> Account:
+    def account(self, pasts: list[IdentityHistory], neighbours: dict[str, tuple[str, ...]]) -> Timeline:
         """The account as it stands."""
         alerts = self._alerts + [(made, self._rows) for made in self._waiting]
-        return Account(
+        return Timeline(
             base_ms=self._base,
             end_ms=max(self._end, self._last_alert),
             events=self.events,
@@ -224,7 +237,7 @@ class Draft:
             unnamed_reads=self._unnamed,
             ways=tuple(
                 sorted(
-                    (Way(name, *counts) for name, counts in self._ways.items()),
+                    (ExportPath(name, *counts) for name, counts in self._ways.items()),
                     key=lambda way: (-way.rows, -way.events, way.operation),
                 )
             ),
@@ -233,31 +246,37 @@ class Draft:
             forgotten=sum(past.ledger.forgotten for past in pasts),
         )
 
-    def _marks(self, alerts: list[tuple[Publication, int]]) -> tuple[Mark, ...]:
+    def _marks(self, alerts: list[tuple[FindingVersion, int]]) -> tuple[Mark, ...]:
         ranked = sorted(self._trails.items(), key=lambda item: (-item[1].rows, item[1].first_ms, item[0]))
         fresh = [(where, trail) for where, trail in ranked if trail.new][:3]
         marks = [
-            Mark(Stage.NETWORK, trail.first_ms, self._so_far(trail.first_ms), where) for where, trail in fresh
+            Mark(TimelineStage.NETWORK, trail.first_ms, self._so_far(trail.first_ms), where)
+            for where, trail in fresh
         ]
         followed = fresh or ranked
         for stage, times in (
-            (Stage.RECONNAISSANCE, [(trail.recon, where) for where, trail in followed if trail.recon]),
-            (Stage.SAMPLE, [(trail.sample, where) for where, trail in followed if trail.sample]),
-            (Stage.BULK, [(trail.bulk, where) for where, trail in ranked[:1] if trail.bulk]),
+            (
+                TimelineStage.RECONNAISSANCE,
+                [(trail.recon, where) for where, trail in followed if trail.recon],
+            ),
+            (TimelineStage.SAMPLE, [(trail.sample, where) for where, trail in followed if trail.sample]),
+            (TimelineStage.BULK, [(trail.bulk, where) for where, trail in ranked[:1] if trail.bulk]),
         ):
             if times:
                 (time_ms, rows), where = min(times)
                 marks.append(Mark(stage, time_ms, rows, where))
         if self._crossed is not None:
-            marks.append(Mark(Stage.BOUND, *self._crossed))
+            marks.append(Mark(TimelineStage.BOUND, *self._crossed))
         if self._deletion is not None:
-            marks.append(Mark(Stage.DELETION, self._deletion[0], self._deletion[2], self._deletion[1]))
+            marks.append(
+                Mark(TimelineStage.DELETION, self._deletion[0], self._deletion[2], self._deletion[1])
+            )
         if self._vendor is not None:
-            marks.append(Mark(Stage.VENDOR, self._vendor[0], self._vendor[2], self._vendor[1]))
+            marks.append(Mark(TimelineStage.VENDOR, self._vendor[0], self._vendor[2], self._vendor[1]))
         for made, rows in alerts:
-            stage = Stage.ALERT if made.activity is Activity.CREATE else Stage.UPDATE
+            stage = TimelineStage.ALERT if made.activity is Activity.CREATE else TimelineStage.UPDATE
             marks.append(Mark(stage, made.time_ms, rows, severity=made.severity))
-        order = list(Stage)
+        order = list(TimelineStage)
         return tuple(sorted(marks, key=lambda mark: (mark.time_ms, order.index(mark.stage), mark.where)))
 
     def _so_far(self, time_ms: int) -> int | None:
@@ -265,13 +284,13 @@ class Draft:
             return None
         return max((rows for at, rows in self._points if at < time_ms), default=0)
 
-    def _origins(self, neighbours: dict[str, tuple[str, ...]]) -> tuple[Origin, ...]:
+    def _origins(self, neighbours: dict[str, tuple[str, ...]]) -> tuple[AccessOrigin, ...]:
         identities = set(self.incident.identities)
         found = []
         for (address, agent, app), use in self._uses.items():
             others = tuple(name for name in neighbours.get(address, ()) if name not in identities)
             found.append(
-                Origin(
+                AccessOrigin(
                     address=address,
                     network=_network(address),
                     user_agent=agent,
@@ -289,12 +308,12 @@ class Draft:
             )
         return tuple(sorted(found, key=lambda origin: (-origin.rows, -origin.events, origin.first_ms)))
 
-    def _shown_days(self) -> tuple[Day, ...]:
+    def _shown_days(self) -> tuple[DayRows, ...]:
         first, last = self._base // DAY_MS, max(self._end, self._base) // DAY_MS
         if last - first >= 2 * CONTEXT_DAYS or not self._days:
             return ()
         begin = max(min(self._days), first - CONTEXT_DAYS)
-        return tuple(Day(day * DAY_MS, self._days[day], day >= first) for day in range(begin, last + 1))
+        return tuple(DayRows(day * DAY_MS, self._days[day], day >= first) for day in range(begin, last + 1))
 
 
 def _network(address: str) -> str:

@@ -7,33 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from detector.alert.finding import Incident
+from detector.alert.finding import Finding
 from detector.event import AccessEvent
 from detector.identity.detectors.novelty import network
 from detector.identity.ledger import count
-from streams.report.identity_history import Past
-from streams.report.timeline import Account
-from streams.report.timeline_builder import MOST_NEIGHBOURS, Draft
+from streams.report.identity_history import IdentityHistory
+from streams.report.timeline import Timeline
+from streams.report.timeline_builder import MOST_NEIGHBOURS, TimelineBuilder
 
-__all__ = ["Accounts"]
+__all__ = ["Timelines"]
 
 MOST_ADDRESSES = 100_000
 
 
-class Accounts:
+class Timelines:
     """Takes the accounts of incidents from events in the order of their time.
 
     All events are to be shown to it, not only those of the incidents' identities: who else was at an address
     is a part of the account.
     """
 
-    def __init__(self, incidents: Iterable[Incident]) -> None:
-        self._drafts = {incident.uid: Draft(incident) for incident in incidents}
-        self._of: dict[str, list[Draft]] = {}
+    def __init__(self, incidents: Iterable[Finding]) -> None:
+        self._drafts = {incident.uid: TimelineBuilder(incident) for incident in incidents}
+        self._of: dict[str, list[TimelineBuilder]] = {}
         for draft in self._drafts.values():
             for identity in draft.incident.identities:
                 self._of.setdefault(identity, []).append(draft)
-        self._past: dict[str, Past] = {}
+        self._past: dict[str, IdentityHistory] = {}
         self._at: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -57,7 +57,7 @@ class Accounts:
             return
         past = self._past.get(identity)
         if past is None:
-            past = self._past[identity] = Past(event.time_ms)
+            past = self._past[identity] = IdentityHistory(event.time_ms)
         counted = count(past.ledger, event)
         if counted is None:
             return
@@ -66,7 +66,7 @@ class Accounts:
             draft.observe(event, counted.rows, where, past)
         past.enter(event, where)
 
-    def account(self, incident: Incident) -> Account | None:
+    def account(self, incident: Finding) -> Timeline | None:
         """The incident's account; ``None`` if no event of it was seen."""
         draft = self._drafts[incident.uid]
         pasts = [self._past[name] for name in incident.identities if name in self._past]

@@ -24,7 +24,7 @@ METRICS = (
     Definition("bytes_read_total", "counter", ("topic",), "Bytes of the records read, by topic."),
     Definition("events_total", "counter", ("source", "operation"), "Events read, by adapter and operation."),
     Definition(
-        "rows_left_total",
+        "rows_taken_total",
         "counter",
         ("source", "category"),
         "Rows that left, each counted once, by adapter and data category.",

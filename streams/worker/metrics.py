@@ -23,7 +23,7 @@ from detector.identity.detectors.registry import DETECTORS
 from detector.signal import Signal, SignalKind
 from detector.triage import risk
 from detector.triage.fleet_incidents import FLEET
-from detector.triage.triage import Desk
+from detector.triage.triage import Triage
 from streams.worker.metric_definitions import METRICS
 
 __all__ = ["Metrics", "ShardFigures"]
@@ -39,7 +39,7 @@ _BUCKETS = {
 
 
 class ShardFigures:
-    """What a shard says of itself beside its `Detection` or `Desk`: the shard sets it, a scrape reads it."""
+    """What a shard says of itself beside its `Detection` or `Triage`: the shard sets it, a scrape reads it."""
 
     def __init__(self, stage: str, state: Mapping[bytes, bytes]) -> None:
         self.stage = stage
@@ -74,7 +74,7 @@ class Metrics:
         self._records: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
         self._detections: dict[int, Detection] = {}
-        self._desks: dict[int, Desk] = {}
+        self._desks: dict[int, Triage] = {}
         self._figures: dict[tuple[str, int], ShardFigures] = {}
         self._gone: Counter[str] = Counter()
         self._rows_gone: Counter[tuple[str, str]] = Counter()
@@ -178,18 +178,18 @@ class Metrics:
                 self._count_gone(detection)
             for figures in self._figures.values():
                 self._gone[f"early {figures.stage}"] += figures.early
-            self._gone["refused"] += sum(desk.refused for desk in self._desks.values())
+            self._gone["refused"] += sum(triage.refused for triage in self._desks.values())
             self._detections = {}
             self._figures = {}
             self._desks = {}
             self.lag = {}
 
-    def watch_desk(self, shard: int, desk: Desk) -> None:
+    def watch_desk(self, shard: int, triage: Triage) -> None:
         """Export a shard's incidents from now on; what the one it replaces has refused stays counted."""
         with self._lock:
             before = self._desks.get(shard)
             self._gone["refused"] += 0 if before is None else before.refused
-            self._desks[shard] = desk
+            self._desks[shard] = triage
 
     def collect(self) -> Iterable[Metric]:
         """Prometheus's families, in the order of `METRICS`."""
@@ -214,7 +214,7 @@ class Metrics:
         self._gone["forgotten"] += detection.forgotten
         self._gone["evicted"] += detection.evicted
         self._late_gone.update(detection.late)
-        for (adapter, category), rows in detection.rows_left.items():
+        for (adapter, category), rows in detection.rows_taken.items():
             self._rows_gone[adapter, category.value] += rows
 
     def _read(self, name: str) -> Iterable[tuple[tuple[str, ...], float]]:
@@ -225,11 +225,11 @@ class Metrics:
         family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
         return family
 
-    def _rows_left(self) -> Counter[tuple[str, str]]:
+    def _rows_taken(self) -> Counter[tuple[str, str]]:
         with self._lock:
             rows = Counter(self._rows_gone)
             for detection in self._detections.values():
-                for (adapter, category), count in list(detection.rows_left.items()):
+                for (adapter, category), count in list(detection.rows_taken.items()):
                     rows[adapter, category.value] += count
         return rows
 
@@ -263,10 +263,10 @@ class Metrics:
 
     def _refused(self) -> float:
         with self._lock:
-            return float(self._gone["refused"] + sum(desk.refused for desk in self._desks.values()))
+            return float(self._gone["refused"] + sum(triage.refused for triage in self._desks.values()))
 
     def _risks(self) -> list[int]:
-        return [points for desk in list(self._desks.values()) for points in desk.open_risks]
+        return [points for triage in list(self._desks.values()) for points in triage.open_risks]
 
     def _by_severity(self) -> dict[tuple[str, ...], float]:
         counts: dict[tuple[str, ...], float] = {(level.name.lower(),): 0.0 for level in risk.Severity}
@@ -288,7 +288,7 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "records_read_total": lambda m: [((topic,), count) for topic, count in list(m._records.items())],
     "bytes_read_total": lambda m: [((topic,), size) for topic, size in list(m._bytes.items())],
     "events_total": lambda m: list(m._events.items()),
-    "rows_left_total": lambda m: m._rows_left().items(),
+    "rows_taken_total": lambda m: m._rows_taken().items(),
     "dead_letters_total": lambda m: list(m._dead_letters.items()),
     "duplicate_events_total": lambda m: [((), m._sum("duplicates", lambda shard: shard.duplicates))],
     "late_events_total": lambda m: [((adapter,), count) for adapter, count in m._late().items()],

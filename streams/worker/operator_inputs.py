@@ -20,7 +20,7 @@ from detector.feedback import Feedback
 from detector.settings import Indicator
 from streams.kafka.topics import TopicNames
 
-__all__ = ["MAX_FEEDBACK", "MAX_INDICATORS", "Reference"]
+__all__ = ["MAX_FEEDBACK", "MAX_INDICATORS", "OperatorInputs"]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _feedback = msgspec.json.Decoder(Feedback)
 _indicator = msgspec.json.Decoder(Indicator)
 
 
-class Reference:
+class OperatorInputs:
     """The two topics' content as it stands; `on_change` is called when it has changed."""
 
     def __init__(

@@ -11,12 +11,12 @@ from typing import Generic, TypeVar
 
 from detector.signal import Signal
 
-__all__ = ["Hold"]
+__all__ = ["SignalBuffer"]
 
 T = TypeVar("T")
 
 
-class Hold(Generic[T]):
+class SignalBuffer(Generic[T]):
     """Signals by the watermark that they wait for, each with whatever the caller wants back with it."""
 
     def __init__(self) -> None:

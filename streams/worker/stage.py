@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output, Producer
 
-__all__ = ["Stage", "Work"]
+__all__ = ["Stage", "StageWork"]
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ UNSAVED_BATCHES = 64
 """State is saved early once so many batches are unacknowledged."""
 
 
-class Work(Protocol):
+class StageWork(Protocol):
     """What one shard of a stage does; it knows neither Kafka's consumer nor its producer."""
 
     def take(self, records: Sequence[Any]) -> None:
@@ -61,11 +61,11 @@ class Work(Protocol):
         ...
 
 
-class _Shard:
+class _PartitionTask:
     def __init__(self, stage: Stage, partition: int) -> None:
         self.stage = stage
         self.partition = partition
-        self.work: Work = None  # type: ignore[assignment] # until it is restored, which is before all else
+        self.work: StageWork = None  # type: ignore[assignment] # until it is restored, which is before all else
         self.restored = False
         self.queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_BATCHES)
         self.unacked: deque[Any] = deque()
@@ -176,7 +176,7 @@ class Stage:
         *,
         app: Any,
         producer: Producer,
-        work: Callable[[int, dict[bytes, bytes]], Work],
+        work: Callable[[int, dict[bytes, bytes]], StageWork],
         restore: Callable[[str, int], Awaitable[dict[bytes, bytes]]],
         tp: Callable[[int], Any],
         fatal: Callable[[str, BaseException], None],
@@ -195,7 +195,7 @@ class Stage:
         self.metrics = metrics
         self.changelog = changelog
         self.save_seconds = save_seconds
-        self.shards: dict[int, _Shard] = {}
+        self.shards: dict[int, _PartitionTask] = {}
 
     @property
     def restored(self) -> bool:
@@ -203,7 +203,7 @@ class Stage:
         return all(shard.restored for shard in self.shards.values())
 
     @property
-    def works(self) -> list[Work]:
+    def works(self) -> list[StageWork]:
         """What its shards do, of those that have their state."""
         return [shard.work for shard in self.shards.values() if shard.restored]
 
@@ -221,7 +221,7 @@ class Stage:
     def open(self, partitions: Sequence[int]) -> None:
         """Begin with these partitions, each from its saved state, and with no others."""
         self.drop()
-        self.shards = {partition: _Shard(self, partition) for partition in partitions}
+        self.shards = {partition: _PartitionTask(self, partition) for partition in partitions}
 
     def drop(self) -> None:
         """Forget all shards; what was not acknowledged will be read again by whoever gets the partition."""

@@ -17,7 +17,7 @@ import msgspec
 
 from streams.log import last_words
 
-__all__ = ["Place", "Pulse", "Watchdog", "end_process"]
+__all__ = ["PartitionProgress", "Pulse", "Watchdog", "end_process"]
 
 EXIT_CODE = 70
 """EX_SOFTWARE: a supervisor should restart the process."""
@@ -42,7 +42,7 @@ def end_process(reason: str, code: int = EXIT_CODE) -> None:
     os._exit(code)
 
 
-class Place(msgspec.Struct, frozen=True):
+class PartitionProgress(msgspec.Struct, frozen=True):
     """Where the work on a partition stands."""
 
     committed: int
@@ -59,7 +59,7 @@ class Place(msgspec.Struct, frozen=True):
 
 class _Seen:
     def __init__(self, now: float) -> None:
-        self.place: Place | None = None
+        self.place: PartitionProgress | None = None
         self.moved_at = now  # when it was last committed, or had nothing to do
         self.read_at = now  # when it was last read, or had been read to its end
         self.heard_at = now  # when the brokers last told of it, or took a commit
@@ -91,7 +91,7 @@ class Pulse:
         """Why no records are being read, or ``None`` when state is recovered and they are."""
         self._seen: dict[str, _Seen] = {}
 
-    def beat(self, places: Mapping[str, Place]) -> None:
+    def beat(self, places: Mapping[str, PartitionProgress]) -> None:
         """The loop runs; `places` says where each partition stands that is owned and recovered."""
         now = self.beat_at = monotonic()
         seen = {name: self._seen.get(name) or _Seen(now) for name in places}
@@ -146,7 +146,7 @@ class Pulse:
         return f"{what}, but none has been committed for {still:.0f} s"
 
 
-def _note(seen: _Seen, place: Place, now: float) -> bool:
+def _note(seen: _Seen, place: PartitionProgress, now: float) -> bool:
     """Note where a partition stands now; whether more of it has been committed than before."""
     before, seen.place = seen.place, place
     told = place.told is not None and (before is None or place.told != before.told)

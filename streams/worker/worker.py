@@ -22,15 +22,15 @@ from detector.adapters import Adapter
 from detector.feedback import Decisions
 from streams.config import Config
 from streams.kafka.connection import arguments, credentials
-from streams.worker.agents import Detect, Ingest, Triage
+from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
 from streams.worker.health_endpoint import Endpoint
 from streams.worker.metrics import Metrics
-from streams.worker.operator_inputs import Reference
+from streams.worker.operator_inputs import OperatorInputs
 from streams.worker.producer import MAX_MESSAGE_BYTES, Producer
-from streams.worker.stage import Stage, Work
-from streams.worker.watchdog import Place, Pulse, Watchdog, end_process
+from streams.worker.stage import Stage, StageWork
+from streams.worker.watchdog import PartitionProgress, Pulse, Watchdog, end_process
 
 __all__ = ["Worker"]
 
@@ -88,7 +88,7 @@ class Worker:
         self._finished = False
         self._connection = arguments(settings.bootstrap, config.kafka)
         self.producer = Producer(**self._connection)
-        self.reference = Reference(
+        self.reference = OperatorInputs(
             config.topics,
             on_change=self._refer,
             on_error=self.metrics.dead_letter,
@@ -149,12 +149,12 @@ class Worker:
 
         def ingest(
             first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
-        ) -> Work:
+        ) -> StageWork:
             source = first + partition
-            return Ingest(source, sources, count, topics, self.metrics, settings.idle_seconds, adapters)
+            return IngestAgent(source, sources, count, topics, self.metrics, settings.idle_seconds, adapters)
 
-        def detect(partition: int, store: dict[bytes, bytes]) -> Work:
-            work = Detect(
+        def detect(partition: int, store: dict[bytes, bytes]) -> StageWork:
+            work = DetectAgent(
                 partition,
                 count,
                 count,
@@ -168,9 +168,9 @@ class Worker:
             work.watch_for(self.reference.indicators)
             return work
 
-        def triage(partition: int, store: dict[bytes, bytes]) -> Work:
-            work = Triage(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
-            work.honour(self.reference.feedback)
+        def triage(partition: int, store: dict[bytes, bytes]) -> StageWork:
+            work = TriageAgent(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
+            work.apply_feedback(self.reference.feedback)
             return work
 
         stages = []
@@ -242,10 +242,10 @@ class Worker:
         self._count_down()
         for stage in self.stages:
             for work in stage.works:
-                if isinstance(work, Detect):
+                if isinstance(work, DetectAgent):
                     work.watch_for(self.reference.indicators)
-                elif isinstance(work, Triage):
-                    work.honour(self.reference.feedback)
+                elif isinstance(work, TriageAgent):
+                    work.apply_feedback(self.reference.feedback)
 
     def _count_down(self) -> None:
         """Export by when authorities must be notified."""
@@ -330,7 +330,7 @@ class Worker:
             "recovered", extra={"partitions": len(shards), "keys": self._restored_keys, "seconds": seconds}
         )
 
-    def _places(self) -> dict[tuple[str, int], Place]:
+    def _places(self) -> dict[tuple[str, int], PartitionProgress]:
         consumer = self.app.consumer
         stages = {stage.topic: stage for stage in self.stages}
         patience = self.config.worker.patience_seconds
@@ -341,7 +341,7 @@ class Worker:
             shard = stages[tp.topic].shards.get(tp.partition)
             committed = consumer.committed(tp)
             at_work = shard is not None and monotonic() - shard.saved_at < patience
-            places[tp.topic, tp.partition] = Place(
+            places[tp.topic, tp.partition] = PartitionProgress(
                 committed=committed,
                 lag=consumer.backlog(tp),
                 read=committed if shard is None or shard.next_offset is None else shard.next_offset,

@@ -16,12 +16,12 @@ from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailable
 from detector.adapters import RecordError
 from detector.event import AccessEvent
 from streams.cli.child_process import Child
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.publisher.publisher import publish
 from streams.worker.agents import POSITION_HEADER
 
-Records = Sequence[tuple[Raw, AccessEvent | RecordError]]
+Records = Sequence[tuple[FileRecord, AccessEvent | RecordError]]
 
 
 class Pipeline:
@@ -68,11 +68,13 @@ class Pipeline:
         self.workers.append(worker)
         return worker
 
-    def publish_keyed(self, records: Iterable[tuple[Raw, AccessEvent | RecordError]]) -> None:
+    def publish_keyed(self, records: Iterable[tuple[FileRecord, AccessEvent | RecordError]]) -> None:
         """As `crmwatch publish` does."""
         publish(self.bootstrap, self.names.access, records)
 
-    def publish_spread(self, records: Iterable[tuple[Raw, AccessEvent | RecordError]], seed: int) -> None:
+    def publish_spread(
+        self, records: Iterable[tuple[FileRecord, AccessEvent | RecordError]], seed: int
+    ) -> None:
         """In the same order, but each record to a partition drawn at random."""
         draw = random.Random(seed)
         producer: Any = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=20, batch_size=262_144)
@@ -167,7 +169,7 @@ class Pipeline:
 def in_order(records: Iterable[tuple[int, bytes]], decode: Any) -> Records:
     """Simulated records as a replay would read them from a file."""
     found = [
-        (Raw(record, f"world.jsonl:{number}", "world.jsonl"), decode(record, f"world.jsonl:{number}"))
+        (FileRecord(record, f"world.jsonl:{number}", "world.jsonl"), decode(record, f"world.jsonl:{number}"))
         for number, (_, record) in enumerate(records, 1)
     ]
     found.sort(key=lambda pair: (pair[1].time_ms, pair[1].event_id, pair[0].record))

@@ -15,7 +15,7 @@ from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
@@ -53,7 +53,7 @@ def test_one_broker_of_three_may_be_lost(world: Records, names: TopicNames, tmp_
         down_from, up_from = len(world) // 3, 2 * len(world) // 3
         seen: list[int] = []
 
-        def while_it_happens() -> Iterator[tuple[Raw, AccessEvent | RecordError]]:
+        def while_it_happens() -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
             for number, one in enumerate(world):
                 if number == down_from:
                     lost.kill()

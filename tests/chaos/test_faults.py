@@ -13,7 +13,7 @@ import pytest
 
 from detector.adapters import RecordError, decode
 from detector.simulation import Theft, World, records
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
@@ -73,11 +73,11 @@ def test_faults_under_load_change_nothing(
 
 
 def _publish(pipeline: Pipeline, world: Records, keyed: bool) -> None:
-    def paced() -> Iterator[tuple[Raw, Any]]:
+    def paced() -> Iterator[tuple[FileRecord, Any]]:
         began = time.monotonic()
         for number in range(GARBAGE):
             error = RecordError("", f"bad:{number}", "unknown_format", "")
-            yield Raw(b"\xff{%d" % number, f"bad:{number}", "bad"), error
+            yield FileRecord(b"\xff{%d" % number, f"bad:{number}", "bad"), error
         for number, one in enumerate(world):
             if number % 200 == 0:
                 time.sleep(max(0.0, began + SECONDS * number / RECORDS - time.monotonic()))

@@ -30,33 +30,33 @@ START_MS = 1_772_409_600_000
 STUCK = """
 import asyncio
 from streams.worker import stage
-turn = stage._Shard._turn
+turn = stage._PartitionTask._turn
 async def stuck(self):
     if self.stage.name == "ingest" and self.partition == 1 and self.taken:
         await asyncio.sleep(3600)
     await turn(self)
-stage._Shard._turn = stuck
+stage._PartitionTask._turn = stuck
 """
 """The shard of one input partition takes one batch and never another."""
 HANGING = """
 import os, time
 from streams.worker import agents
-take = agents.Detect.take
+take = agents.DetectAgent.take
 def hang(self, records):
     take(self, records)
     if os.path.exists({file!r}):
         time.sleep(3600)
-agents.Detect.take = hang
+agents.DetectAgent.take = hang
 """
 """The event loop hangs in a shard's work as soon as a file is there."""
 SLOW = """
 import time
 from streams.worker import agents
-take = agents.Detect.take
+take = agents.DetectAgent.take
 def slow(self, records):
     take(self, records)
     time.sleep(0.3)
-agents.Detect.take = slow
+agents.DetectAgent.take = slow
 """
 """There is always a great deal to do."""
 WAITING = """

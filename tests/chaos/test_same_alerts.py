@@ -12,7 +12,7 @@ from detector.engine import Engine
 from detector.identity import profile as profiles
 from detector.settings import Settings
 from detector.simulation import Theft, World, records
-from streams.files.reader import Raw
+from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
@@ -57,7 +57,8 @@ def test_a_worker_killed_half_way_changes_nothing(
     assert sum(b'"activity_name":"Create"' in body for body in expected) >= 3
     with Pipeline(kafka.bootstrap, names, tmp_path, PARTITIONS, {"keyed": keyed}) as pipeline:
         garbage = [
-            (Raw(b"\xff{%d" % number, f"bad:{number}", "bad"), _error(number)) for number in range(GARBAGE)
+            (FileRecord(b"\xff{%d" % number, f"bad:{number}", "bad"), _error(number))
+            for number in range(GARBAGE)
         ]
         everything = [*garbage, *world]
         if keyed:

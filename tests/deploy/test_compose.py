@@ -13,7 +13,7 @@ import pytest
 from compose_spec import PyCompose
 
 from streams.config import ConsoleSettings
-from streams.console.web.auth import Gate, Person, Role, read_tokens
+from streams.console.web.auth import Role, Sessions, User, read_tokens
 from tests.deploy.deployed import ROOT, read, refused, served, tool, variables
 
 COMPOSE: dict[str, Any] = read(ROOT / "docker-compose.yml")
@@ -113,8 +113,8 @@ def test_the_commands_on_the_page_make_every_secret(tmp_path: Path) -> None:
         assert len((tmp_path / "deploy" / "secrets" / name).read_text().strip()) >= 32
     token = done.stdout.split("your token for the console: ")[1].strip()
     [person] = read_tokens(tmp_path / "deploy" / "secrets" / "console-tokens").values()
-    assert person == Person("ana", Role.ADMIN)
-    gate = Gate(ConsoleSettings(tokens_file=str(tmp_path / "deploy" / "secrets" / "console-tokens")))
+    assert person == User("ana", Role.ADMIN)
+    gate = Sessions(ConsoleSettings(tokens_file=str(tmp_path / "deploy" / "secrets" / "console-tokens")))
     assert gate.of_token(token) == person
     assert "RUNBOOK_URL=https://" in (tmp_path / ".env").read_text(encoding="utf-8")
 

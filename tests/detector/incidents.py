@@ -11,8 +11,8 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from detector.alert.ocsf import OCSF_VERSION
 from detector.event import ActorKind, Operation
-from detector.signal import New, evidence
-from detector.triage.incident import Finding, Incident, Part
+from detector.signal import NewValue, evidence
+from detector.triage.incident import Anomaly, Incident, RowCount
 from tests.detector.make import START_DAY, START_MS, event
 
 HOSTILE = [
@@ -43,7 +43,7 @@ def valid(body: bytes) -> dict[str, Any]:
     return found
 
 
-def finding(**fields: Any) -> Finding:
+def finding(**fields: Any) -> Anomaly:
     """An hour with 60,000 rows by bulk export where 3,170 are usual."""
     given: dict[str, Any] = {
         "detector": "volume",
@@ -59,16 +59,16 @@ def finding(**fields: Any) -> Finding:
         "own_days": 14,
         "population_days": 900,
     }
-    return Finding(**(given | fields))
+    return Anomaly(**(given | fields))
 
 
-def strange(detector: str, surprise: float = 2.0, **fields: Any) -> Finding:
+def strange(detector: str, surprise: float = 2.0, **fields: Any) -> Anomaly:
     """A finding that is not about a quantity."""
     nothing = {"span": "", "value": 0, "typical": 0.0, "bound": 0.0, "own_days": 0, "population_days": 0}
     return finding(**({"detector": detector, "surprise": surprise} | nothing | fields))
 
 
-def part(rows: int, objects: dict[str, int] | None = None, **fields: Any) -> Part:
+def part(rows: int, objects: dict[str, int] | None = None, **fields: Any) -> RowCount:
     """Rows that left on the first day."""
     given: dict[str, Any] = {
         "day": START_DAY,
@@ -77,10 +77,10 @@ def part(rows: int, objects: dict[str, int] | None = None, **fields: Any) -> Par
         "rows": rows,
         "objects": {"Case": rows} if objects is None else objects,
     }
-    return Part(**(given | fields))
+    return RowCount(**(given | fields))
 
 
-def incident(*findings: Finding, **fields: Any) -> Incident:
+def incident(*anomalies: Anomaly, **fields: Any) -> Incident:
     """A stolen token: 60,000 rows by bulk export within nine minutes."""
     given: dict[str, Any] = {
         "tenant": "00D4R",
@@ -91,7 +91,7 @@ def incident(*findings: Finding, **fields: Any) -> Incident:
         "first_ms": START_MS + 60_000,
         "last_ms": START_MS + 600_000,
         "modified_ms": START_MS + 600_000,
-        "findings": {found.detector: found for found in findings or (finding(),)},
+        "anomalies": {found.detector: found for found in anomalies or (finding(),)},
         "parts": [part(60_000, {"Case": 40_000, "Contact": 20_000})],
         "evidence": [
             evidence(
@@ -116,7 +116,7 @@ def of_network(accounts: int = 3, rows: int = 900, **fields: Any) -> Incident:
         "network": "192.0.2.0/24",
         "actors": {f"u{number}": rows // accounts for number in range(accounts)},
         "parts": [],
-        "whole": part(rows, {"Contact": rows}, detector="origin", channel="all") if rows else None,
+        "running_total": part(rows, {"Contact": rows}, detector="origin", channel="all") if rows else None,
         "evidence": [evidence(event(7, ip="192.0.2.77", user_agent="curl/8"), 300)],
         "user_agents": {"curl/8": 1},
     }
@@ -125,7 +125,7 @@ def of_network(accounts: int = 3, rows: int = 900, **fields: Any) -> Incident:
         4.0,
         channel="",
         facts={"identities": float(accounts)},
-        news=[New("network", "192.0.2.0/24", 0.0, 0.0, 0.0, rows)],
+        news=[NewValue("network", "192.0.2.0/24", 0.0, 0.0, 0.0, rows)],
     )
     return incident(origin, **(given | fields))
 

@@ -9,9 +9,9 @@ from typing import Any
 from detector.adapters import decode
 from detector.alert.ocsf import Alert
 from detector.engine import Engine
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.settings import Settings
-from detector.signal import Familiarity, Measure, New, Signal, SignalKind, Span
+from detector.signal import Familiarity, Measure, NewValue, Signal, SignalKind, Span
 from detector.simulation import Theft, World, records
 
 HOUR_MS = 3_600_000
@@ -34,7 +34,7 @@ def event(number: int = 0, **fields: Any) -> AccessEvent:
         "operation": Operation.QUERY,
         "rows": 1,
         "objects": ("Case",),
-        "origin": Origin("test", f"log:{number}"),
+        "origin": RecordOrigin("test", f"log:{number}"),
     }
     return AccessEvent(**(given | fields))
 
@@ -54,7 +54,7 @@ def measure(value: int = 500, **fields: Any) -> Measure:
     return Measure(**(given | fields))
 
 
-def new(what: str = "network", value: str = "192.0.2.0/24", **fields: Any) -> New:
+def new(what: str = "network", value: str = "192.0.2.0/24", **fields: Any) -> NewValue:
     """Something first seen just now on an identity that shows something new of the sort on few days."""
     given: dict[str, Any] = {
         "what": what,
@@ -64,7 +64,7 @@ def new(what: str = "network", value: str = "192.0.2.0/24", **fields: Any) -> Ne
         "age_days": 0.0,
         "rows": 0,
     }
-    return New(**(given | fields))
+    return NewValue(**(given | fields))
 
 
 def signal(sequence: int = 1, **fields: Any) -> Signal:

@@ -14,13 +14,13 @@ import pytest
 
 from detector import engine as engines
 from detector.alert.ocsf import Activity, Alert
-from detector.engine import Batch, Court, Engine, Shard
+from detector.engine import Batch, DetectionShard, Engine, SequencedTriage
 from detector.event import AccessEvent
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
 from detector.triage.risk import Severity
-from detector.triage.triage import Desk, settled_at
+from detector.triage.triage import Triage, settled_at
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
 
 HOURS = 24 * 10
@@ -111,7 +111,7 @@ def test_each_row_is_counted_once() -> None:
         else:
             rows += found.rows or 0
     assert jobs
-    assert sum(engine.detection.rows_left.values()) == rows + sum(jobs.values())
+    assert sum(engine.detection.rows_taken.values()) == rows + sum(jobs.values())
 
 
 def test_saving_often_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,10 +145,10 @@ def test_what_an_engine_knows() -> None:
     said = [profiles.decode(data).sequence % profiles.SIGNALS_A_DAY for data in engine.profiles().values()]
     assert all(said)
     assert engine.signals == sum(said)
-    assert engine.desk.open_incidents
+    assert engine.triage.open_incidents
     closing = engine.finish(events[-1].time_ms + 9 * DAY_MS)
     assert {alert.activity for alert in closing} >= {Activity.CLOSE}
-    assert engine.desk.open_incidents == []
+    assert engine.triage.open_incidents == []
 
 
 def test_time_between_events_closes_stories() -> None:
@@ -171,16 +171,16 @@ def test_several_shards_say_what_one_says(shards: int) -> None:
     events = small()
     expected = [alert.body for alert in alerts_of(events, TALKATIVE)]
     waiting: dict[int, list[Batch]] = defaultdict(list)
-    makers = [Shard(TALKATIVE, number) for number in range(shards)]
+    makers = [DetectionShard(TALKATIVE, number) for number in range(shards)]
     for found in events:
         for batch in makers[crc32(found.identity.encode()) % shards].observe(found):
             waiting[batch.tick].append(batch)
     for shard in makers:
         for batch in shard.finish(events[-1].time_ms):
             waiting[batch.tick].append(batch)
-    court = Court(TALKATIVE)
-    alerts = [alert for tick in sorted(waiting) for alert in court.judge(waiting[tick])]
-    alerts += court.finish(events[-1].time_ms)
+    triage = SequencedTriage(TALKATIVE)
+    alerts = [alert for tick in sorted(waiting) for alert in triage.assess(waiting[tick])]
+    alerts += triage.finish(events[-1].time_ms)
     assert len(expected) > 20
     assert [alert.body for alert in alerts] == expected
 
@@ -199,13 +199,13 @@ def test_a_silence_of_all_is_no_matter_of_order(gap_hours: int) -> None:
     once = Engine(TALKATIVE)
     alerts = [alert for found in [*events, *later] for alert in once.observe(found)]
     alerts += once.finish(later[-1].time_ms)
-    shard, desk = Shard(TALKATIVE), Desk(TALKATIVE, {})
+    shard, triage = DetectionShard(TALKATIVE), Triage(TALKATIVE, {})
     batches = [batch for found in [*events, *later] for batch in shard.observe(found)]
     told: list[Alert] = []
     for batch in [*batches, *shard.finish(later[-1].time_ms)]:
         for signal in sorted(batch.signals, key=lambda one: one.time_ms):
-            told += desk.advance(settled_at(signal.time_ms)) + desk.judge(signal)
-    told += desk.advance(later[-1].time_ms)
+            told += triage.advance(settled_at(signal.time_ms)) + triage.assess(signal)
+    told += triage.advance(later[-1].time_ms)
     assert sorted(alert.body for alert in told) == sorted(alert.body for alert in alerts)
 
 
@@ -218,7 +218,7 @@ def said() -> str:
     """What the engine says about the small world, and what it stores, in one number."""
     engine = Engine(TALKATIVE)
     alerts = [alert for found in small() for alert in engine.observe(found)]
-    values = [*engine.profiles().items(), *engine.desk.changes().items()]
+    values = [*engine.profiles().items(), *engine.triage.changes().items()]
     stored = hashlib.sha256(b"".join(key + (data or b"") for key, data in values)).hexdigest()
     return digest(alerts) + stored
 

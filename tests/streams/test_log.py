@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.log import FIELDS, MAX_ERROR, MAX_MESSAGE, Lines, LogFormat
+from streams.log import FIELDS, MAX_ERROR, MAX_MESSAGE, LineFormatter, LogFormat
 
-JSON = Lines("w1", as_json=True)
-TEXT = Lines("w1", as_json=False)
+JSON = LineFormatter("w1", as_json=True)
+TEXT = LineFormatter("w1", as_json=False)
 
 
 def made(message: str, *arguments: object, **more: Any) -> logging.LogRecord:
@@ -28,7 +28,7 @@ def made(message: str, *arguments: object, **more: Any) -> logging.LogRecord:
     return logging.makeLogRecord(values | more)
 
 
-def lines(formatter: Lines, record: logging.LogRecord) -> list[str]:
+def lines(formatter: LineFormatter, record: logging.LogRecord) -> list[str]:
     """The lines that anybody would take it for, whatever they take for a line's end."""
     return formatter.format(record).splitlines()
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from detector.adapters.salesforce.ids import Refused
+from detector.adapters.salesforce.ids import FieldError
 
 __all__ = [
     "NO_CONTEXT",
@@ -176,7 +176,7 @@ def _loose(record: bytes) -> _Envelope:
     """A record whose names are spelled otherwise (``Entity Name``) or whose scalars have other types."""
     value = msgspec.json.decode(record)
     if not isinstance(value, dict):
-        raise Refused("malformed", "not a JSON object")
+        raise FieldError("malformed", "not a JSON object")
     kept: dict[str, object] = {}
     for key, item in value.items():
         name = _NAMES.get(key.replace(" ", "").replace("_", "").lower())
@@ -199,7 +199,7 @@ def _envelope(record: bytes) -> _Envelope:
 
 
 def unwrapped(record: bytes) -> Record:
-    """The record itself, out of whatever wraps it. Raises `Refused` and what msgspec does."""
+    """The record itself, out of whatever wraps it. Raises `FieldError` and what msgspec does."""
     outer = _envelope(record)
     wrapped = outer.audit_data if len(outer.audit_data) > NULL_BYTES else outer.audit_data_inner
     if len(wrapped) > NULL_BYTES:

@@ -35,15 +35,15 @@ from detector.adapters.dynamics.record import (
 )
 from detector.adapters.registry import RecordError
 from detector.adapters.salesforce.ids import (
-    Access,
-    Refused,
+    AccessFields,
+    FieldError,
     agent,
     clip,
     count,
     event_of,
 )
-from detector.adapters.values import digest, has_key, id_texts, peer, utc_ms, who
-from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Operation, Origin
+from detector.adapters.values import digest, has_key, id_texts, ip_without_port, normalise_actor, utc_ms
+from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "DynamicsUal"]
 
@@ -91,7 +91,7 @@ def _first_ids(items: list[str]) -> tuple[str, ...]:
 _READS = frozenset({Operation.QUERY, Operation.SEARCH, Operation.REPORT_EXPORT, Operation.REPORT})
 
 
-def _crm(record: Record) -> Access:
+def _crm(record: Record) -> AccessFields:
     word = record.message or record.operation or ""
     operation = crm_operation(word[:80])
     asked = query(record.query)
@@ -105,7 +105,7 @@ def _crm(record: Record) -> Access:
         rows = 1
     name = clip(record.entity_name, 80)
     names = tuple(pairs(record.fields))[:50] if len(record.fields) > NULL_BYTES else ()
-    return Access(
+    return AccessFields(
         operation=operation,
         objects=(name,) if name else asked.objects,
         fields=asked.fields or tuple(field[:80] for field in names) or None,
@@ -122,14 +122,14 @@ def _entity_ids(record: Record) -> tuple[str, ...]:
     return (entity[:128],) if entity and not entity.startswith("00000000-0000") else ()
 
 
-def _mail(record: Record) -> Access:
+def _mail(record: Record) -> AccessFields:
     """Mail read: a *bind* opens messages and lists them, a *sync* takes a folder and does not say how much."""
     items = mail_items(record)
     synced = pairs(record.operation_properties).get("MailAccessType") == "Sync"
     rows = len(items) or (None if synced else count(record.operation_count, "OperationCount"))
     sizes = [count(item.size_in_bytes, "SizeInBytes") for item in items]
     known = [size for size in sizes if size is not None]
-    return Access(
+    return AccessFields(
         operation=Operation.QUERY if synced else Operation.RECORD_VIEW,
         objects=("email",),
         rows=rows,
@@ -139,7 +139,7 @@ def _mail(record: Record) -> Access:
     )
 
 
-def _service(record: Record, word: str, record_type: str) -> Access:
+def _service(record: Record, word: str, record_type: str) -> AccessFields:
     if word == "MailItemsAccessed":
         return _mail(record)
     operation = service_operation(word[:120], record_type)
@@ -150,7 +150,7 @@ def _service(record: Record, word: str, record_type: str) -> Access:
         bytes_out = count(record.file_sync_bytes_committed or record.file_size_bytes, "FileSizeBytes")
     elif operation is Operation.RECORD_VIEW:
         objects, rows = ("File",) if word.startswith("File") else (), 1
-    return Access(
+    return AccessFields(
         operation=operation,
         objects=objects,
         rows=rows,
@@ -204,8 +204,8 @@ def _known(*names: str | None) -> str | None:
 def _actor(record: Record) -> str:
     found = _known(record.user_id, record.user_upn, record.user_key, record.system_user_id)
     if found is None:
-        raise Refused("missing_field", "neither UserId nor UserKey")
-    return who(found)
+        raise FieldError("missing_field", "neither UserId nor UserKey")
+    return normalise_actor(found)
 
 
 @lru_cache(maxsize=4_096)
@@ -269,9 +269,9 @@ def _session(record: Record, through: Context, logs_in: bool) -> str | None:
 def _event(raw: bytes, position: str) -> AccessEvent:
     record = unwrapped(raw)
     if not record.creation_time:
-        raise Refused("missing_field", "CreationTime is blank")
+        raise FieldError("missing_field", "CreationTime is blank")
     if not record.operation:
-        raise Refused("missing_field", "Operation is blank")
+        raise FieldError("missing_field", "Operation is blank")
     record_type = _word(record.record_type)
     crm = record_type in CRM_TYPES
     access = _crm(record) if crm else _service(record, record.operation, record_type)
@@ -286,17 +286,19 @@ def _event(raw: bytes, position: str) -> AccessEvent:
         utc_ms(record.creation_time),
         "ual:" + (record.id[:128].lower() if record.id else digest(raw)),
         (
-            who(organization) if organization else UNNAMED_TENANT,
+            normalise_actor(organization) if organization else UNNAMED_TENANT,
             actor,
             _kind(actor, _word(record.user_type), logs_in),
             clip(_known(record.user_upn, record.user_id)),
         ),
         _app(record, through),
         _session(record, through, logs_in),
-        peer(record.client_ip) or peer(record.client_ip_address) or peer(record.actor_ip_address),
+        ip_without_port(record.client_ip)
+        or ip_without_port(record.client_ip_address)
+        or ip_without_port(record.actor_ip_address),
         _agent(record),
         None,
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -321,7 +323,7 @@ class DynamicsUal(msgspec.Struct, frozen=True):
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except msgspec.ValidationError as error:
             raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None

@@ -20,20 +20,20 @@ import msgspec
 from detector.adapters.registry import RecordError
 from detector.adapters.salesforce import elf_calls as salesforce_elf_calls
 from detector.adapters.salesforce import elf_pages as salesforce_elf_pages
-from detector.adapters.salesforce.elf_row import Row, Type, status
+from detector.adapters.salesforce.elf_row import ElfRow, Type, status
 from detector.adapters.salesforce.ids import (
     ACCOUNTS,
     ADDRESSES,
     AGENTS,
     KNOWN_IDS,
-    Did,
-    Refused,
+    AccessTuple,
+    FieldError,
+    access_tuple,
     actor,
     clip,
-    did,
 )
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
-from detector.event import AccessEvent, ActorKind, Origin
+from detector.event import AccessEvent, ActorKind, RecordOrigin
 
 __all__ = ["ADAPTER", "SalesforceElf"]
 
@@ -53,17 +53,17 @@ OtherRow: Any = msgspec.defstruct(
     "OtherRow",
     [
         ("event_type", str, ""),
-        *((name, str, "") for name in _COLUMNS if name not in Row.__struct_fields__),
+        *((name, str, "") for name in _COLUMNS if name not in ElfRow.__struct_fields__),
     ],
-    bases=(Row,),
+    bases=(ElfRow,),
     rename="upper",
     gc=False,
 )
 """A row of a type that is not known; it has the columns of all types, to tell one row from another."""
 
 
-def _other(row: Row) -> Did:
-    return did(status=status(row.request_status))
+def _other(row: ElfRow) -> AccessTuple:
+    return access_tuple(status=status(row.request_status))
 
 
 _OTHER = Type(OtherRow, _other)
@@ -73,36 +73,36 @@ _FOUND = {kind.row: (kind.did, crc32(name.encode())) for name, kind in _TYPES.it
 }
 
 _AnyRow: Any = Union[tuple(kind.row for kind in _TYPES.values())]  # noqa: UP007 - so many cannot be joined by |
-_decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(_AnyRow)
+_decoder: msgspec.json.Decoder[ElfRow] = msgspec.json.Decoder(_AnyRow)
 _other_decoder = msgspec.json.Decoder(OtherRow)
-_SHARED = len(Row.__struct_fields__)
+_SHARED = len(ElfRow.__struct_fields__)
 _HUMAN, _INTEGRATION, _GUEST = ActorKind.HUMAN, ActorKind.INTEGRATION, ActorKind.GUEST
 _encode = msgspec.msgpack.Encoder().encode
 _values = msgspec.structs.astuple
 
 
-def _unusual_row(record: bytes) -> Row:
+def _unusual_row(record: bytes) -> ElfRow:
     """A row of a type that is not known, or whose columns are not all strings."""
     try:
         other = _other_decoder.decode(record)
     except msgspec.ValidationError:
         return _loose_row(record)
-    row: Row = other
+    row: ElfRow = other
     return _loose_row(record) if other.event_type in _TYPES else row
 
 
-def _loose_row(record: bytes) -> Row:
+def _loose_row(record: bytes) -> ElfRow:
     """A row whose columns are not all strings."""
     loose = msgspec.json.decode(record)
     if not isinstance(loose, dict):
-        raise Refused("malformed", "not a JSON object")
+        raise FieldError("malformed", "not a JSON object")
     name = _text(loose.get("EVENT_TYPE"))
     row = _TYPES.get(name, _OTHER).row
     wanted = {
         column: _text(loose[column]) for column in row.__struct_encode_fields__ if column and column in loose
     }
     marker = {"": loose[""]} if "" in loose else {}
-    found: Row = msgspec.convert(wanted | marker | {"EVENT_TYPE": name}, row)
+    found: ElfRow = msgspec.convert(wanted | marker | {"EVENT_TYPE": name}, row)
     return found
 
 
@@ -115,7 +115,7 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refused("bad_value", f"a column holds {type(value).__name__}")
+        raise FieldError("bad_value", f"a column holds {type(value).__name__}")
     return str(value)
 
 
@@ -123,11 +123,11 @@ def _time_ms(derived: str, compact: str) -> int:
     if derived:
         try:
             return iso_ms(derived)
-        except Refused:
+        except FieldError:
             if not compact:
                 raise
     if not compact:
-        raise Refused("missing_field", "neither TIMESTAMP nor TIMESTAMP_DERIVED")
+        raise FieldError("missing_field", "neither TIMESTAMP nor TIMESTAMP_DERIVED")
     return compact_ms(compact)
 
 
@@ -135,19 +135,19 @@ def _check(row: Any) -> None:
     """Refuse what is no row."""
     if row.marker is not None:
         shape = row.marker if isinstance(row.marker, dict) else {}
-        raise Refused(
+        raise FieldError(
             "malformed",
             f"row has {shape.get('columns')!s:.9} columns, its header {shape.get('expected')!s:.9}",
         )
     if isinstance(row, OtherRow) and row.event_type == "EVENT_TYPE":
-        raise Refused("malformed", "a header line among the rows")
+        raise FieldError("malformed", "a header line among the rows")
     if isinstance(row, OtherRow) and not row.event_type:
-        raise Refused("missing_field", "EVENT_TYPE is blank")
+        raise FieldError("missing_field", "EVENT_TYPE is blank")
     if not row.organization_id:
-        raise Refused("missing_field", "ORGANIZATION_ID is blank")
+        raise FieldError("missing_field", "ORGANIZATION_ID is blank")
 
 
-def _event(row: Row, values: tuple[Any, ...], position: str) -> AccessEvent:
+def _event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
     """The event of a row, whose columns' values in the order of its class are given besides."""
     # Unpacked, as reading an attribute of now this class, now that one takes several times as long.
     (
@@ -203,7 +203,7 @@ def _event(row: Row, values: tuple[Any, ...], position: str) -> AccessEvent:
         query_shape,
         outcome,
         None,
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -219,16 +219,16 @@ class _Columns:
         self._blank = len(
             header
         )  # a blank is put behind each row, and behind that the marker that is not there
-        self._readers: dict[str, tuple[type[Row], _Pick]] = {}
+        self._readers: dict[str, tuple[type[ElfRow], _Pick]] = {}
         self._other = self._reader(_OTHER)
 
-    def _reader(self, kind: Type) -> tuple[type[Row], _Pick]:
+    def _reader(self, kind: Type) -> tuple[type[ElfRow], _Pick]:
         """The class of a type's rows, and what picks their columns."""
         columns = kind.row.__struct_encode_fields__
         places = [self._where.get(column, self._blank) if column else self._blank + 1 for column in columns]
         return kind.row, itemgetter(*places)
 
-    def _first(self, name: str) -> tuple[type[Row], _Pick]:
+    def _first(self, name: str) -> tuple[type[ElfRow], _Pick]:
         if name not in _TYPES:
             return self._other
         reader = self._readers[name] = self._reader(_TYPES[name])
@@ -241,7 +241,7 @@ class _Columns:
         values = pick([*fields, "", None])
         try:
             return _event(row_class(*values), values, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
 
 
@@ -272,7 +272,7 @@ class SalesforceElf(msgspec.Struct, frozen=True):
             except msgspec.ValidationError:
                 row = _unusual_row(record)
             return _event(row, _values(row), position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise RecordError(NAME, position, "malformed", str(error)[:200]) from None

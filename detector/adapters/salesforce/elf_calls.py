@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce.elf_row import Row, Type, http_status, status
-from detector.adapters.salesforce.ids import NAMES, Did, Refused, clip, count, did, known_id
+from detector.adapters.salesforce.elf_row import ElfRow, Type, http_status, status
+from detector.adapters.salesforce.ids import (
+    NAMES,
+    AccessTuple,
+    FieldError,
+    access_tuple,
+    clip,
+    count,
+    known_id,
+)
 from detector.adapters.salesforce.soql import soql
 from detector.event import Counting, Operation
 
@@ -21,7 +29,7 @@ _QUERY, _OTHER = Operation.QUERY, Operation.OTHER
 # --- SOAP
 
 
-class SoapRow(Row, tag_field="EVENT_TYPE", tag="API"):
+class SoapRow(ElfRow, tag_field="EVENT_TYPE", tag="API"):
     """A call of the SOAP API."""
 
     api_type: str = ""
@@ -54,9 +62,9 @@ def _soap_operation(method: str) -> Operation:
 _SOAP_OPERATIONS = Memo(_soap_operation, 512)
 
 
-def _soap(row: SoapRow) -> Did:
+def _soap(row: SoapRow) -> AccessTuple:
     operation = _SOAP_OPERATIONS[row.method_name]
-    return did(
+    return access_tuple(
         operation,
         NAMES[row.entity_name],
         rows=count(row.rows_processed, "ROWS_PROCESSED") if operation in _READS else None,
@@ -70,7 +78,7 @@ def _soap(row: SoapRow) -> Did:
 # --- REST
 
 
-class RestRow(Row, tag_field="EVENT_TYPE", tag="RestApi"):
+class RestRow(ElfRow, tag_field="EVENT_TYPE", tag="RestApi"):
     """A call of the REST API."""
 
     entity_name: str = ""
@@ -82,7 +90,7 @@ class RestRow(Row, tag_field="EVENT_TYPE", tag="RestApi"):
     exception_message: str = ""
 
 
-class CallRow(Row, tag_field="EVENT_TYPE", tag="ApiTotalUsage"):
+class CallRow(ElfRow, tag_field="EVENT_TYPE", tag="ApiTotalUsage"):
     """A call of any API."""
 
     api_family: str = ""
@@ -139,10 +147,10 @@ def _rest_operation(method: str, path: str, rows: int | None) -> Operation:
     return Operation.WRITE if method in ("POST", "PATCH", "PUT", "DELETE") else Operation.OTHER
 
 
-def _rest(row: RestRow) -> Did:
+def _rest(row: RestRow) -> AccessTuple:
     processed = count(row.rows_processed, "ROWS_PROCESSED")
     operation = _rest_operation(row.method, row.uri, processed)
-    return did(
+    return access_tuple(
         operation,
         NAMES[row.entity_name],
         rows=processed if operation in _READS else None,
@@ -152,9 +160,9 @@ def _rest(row: RestRow) -> Did:
     )
 
 
-def _call(row: CallRow) -> Did:
+def _call(row: CallRow) -> AccessTuple:
     """A call of any API. It names no rows; the call's own event (``API``, ``RestApi``) does."""
-    return did(
+    return access_tuple(
         operation=_rest_operation(row.http_method, row.api_resource, None),
         objects=NAMES[row.entity_name],
         status=http_status(row.status_code),
@@ -165,7 +173,7 @@ def _call(row: CallRow) -> Did:
 # --- bulk
 
 
-class BulkRow(Row, tag_field="EVENT_TYPE", tag="BulkApi"):
+class BulkRow(ElfRow, tag_field="EVENT_TYPE", tag="BulkApi"):
     """A batch of a job of the Bulk API."""
 
     batch_id: str = ""
@@ -177,7 +185,7 @@ class BulkRow(Row, tag_field="EVENT_TYPE", tag="BulkApi"):
     success: str = ""
 
 
-class Bulk2Row(Row, tag_field="EVENT_TYPE", tag="BulkApi2"):
+class Bulk2Row(ElfRow, tag_field="EVENT_TYPE", tag="BulkApi2"):
     """A state of a job of the Bulk API 2.0."""
 
     job_id: str = ""
@@ -189,11 +197,11 @@ class Bulk2Row(Row, tag_field="EVENT_TYPE", tag="BulkApi2"):
     result_size_mb: str = ""
 
 
-def _bulk(row: BulkRow) -> Did:
+def _bulk(row: BulkRow) -> AccessTuple:
     read = row.operation_type.lower().startswith("query")
     batch = clip(row.batch_id, 64)
     written = Operation.WRITE if row.operation_type else Operation.OTHER
-    return did(
+    return access_tuple(
         operation=Operation.BULK_EXPORT if read else written,
         objects=NAMES[row.entity_type],
         rows=count(row.rows_processed, "ROWS_PROCESSED") if read else None,
@@ -214,7 +222,7 @@ _JOB_OUTCOMES = {
 """What a job's state says of its success; those on the way there say nothing."""
 
 
-def _bulk2(row: Bulk2Row) -> Did:
+def _bulk2(row: Bulk2Row) -> AccessTuple:
     """A state of a job: its row count is the job's total so far, not this row's own."""
     read = row.operation_type.lower().startswith("query")
     state = row.job_status.lower()
@@ -228,7 +236,7 @@ def _bulk2(row: Bulk2Row) -> Did:
         bytes_out = _megabytes(row.result_size_mb)
     else:
         operation = Operation.WRITE if row.operation_type else Operation.OTHER
-    return did(
+    return access_tuple(
         operation=operation,
         objects=NAMES[row.entity_type],
         rows=rows,
@@ -244,14 +252,14 @@ def _megabytes(text: str) -> int | None:
     try:
         size = float(text) if text else -1.0
     except ValueError:
-        raise Refused("bad_value", f"RESULT_SIZE_MB is {text[:40]!r}") from None
+        raise FieldError("bad_value", f"RESULT_SIZE_MB is {text[:40]!r}") from None
     return count(size * BYTES_PER_MB, "RESULT_SIZE_MB")
 
 
 # --- queries and callouts
 
 
-class QueryRow(Row, tag_field="EVENT_TYPE", tag="UniqueQuery"):
+class QueryRow(ElfRow, tag_field="EVENT_TYPE", tag="UniqueQuery"):
     """A query, told once however often it is asked."""
 
     query_identifier: str = ""
@@ -259,7 +267,7 @@ class QueryRow(Row, tag_field="EVENT_TYPE", tag="UniqueQuery"):
     sql_id: str = ""
 
 
-class CalloutRow(Row, tag_field="EVENT_TYPE", tag="ApexCallout"):
+class CalloutRow(ElfRow, tag_field="EVENT_TYPE", tag="ApexCallout"):
     """A call that the customer's own code makes of another system."""
 
     method: str = ""
@@ -269,9 +277,9 @@ class CalloutRow(Row, tag_field="EVENT_TYPE", tag="ApexCallout"):
     success: str = ""
 
 
-def _query(row: QueryRow) -> Did:
+def _query(row: QueryRow) -> AccessTuple:
     query = soql(row.query_identifier)
-    return did(
+    return access_tuple(
         operation=Operation.COUNT if query.counts else Operation.QUERY,
         objects=query.objects,
         fields=query.fields or None,
@@ -279,10 +287,10 @@ def _query(row: QueryRow) -> Did:
     )
 
 
-def _callout(row: CalloutRow) -> Did:
+def _callout(row: CalloutRow) -> AccessTuple:
     """Code of the customer's calling out: its request is what leaves, its response comes in."""
     outcome = {"1": "success", "0": "failed"}.get(row.success)
-    return did(bytes_out=count(row.request_size, "REQUEST_SIZE"), status=outcome)
+    return access_tuple(bytes_out=count(row.request_size, "REQUEST_SIZE"), status=outcome)
 
 
 TYPES = (

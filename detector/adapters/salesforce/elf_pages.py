@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce.elf_row import Row, Type, status
+from detector.adapters.salesforce.elf_row import ElfRow, Type, status
 from detector.adapters.salesforce.ids import (
     NAMES,
-    Did,
+    AccessTuple,
+    access_tuple,
     clip,
     count,
-    did,
     id18,
     ids,
     key_object,
@@ -28,7 +28,7 @@ _RECORD_VIEW, _OTHER, _REPORT = Operation.RECORD_VIEW, Operation.OTHER, Operatio
 # --- logins
 
 
-class LoginRow(Row, tag_field="EVENT_TYPE", tag="Login"):
+class LoginRow(ElfRow, tag_field="EVENT_TYPE", tag="Login"):
     """A login, or an attempt."""
 
     api_type: str = ""
@@ -36,33 +36,33 @@ class LoginRow(Row, tag_field="EVENT_TYPE", tag="Login"):
     login_type: str = ""
 
 
-class LoginAsRow(Row, tag_field="EVENT_TYPE", tag="LoginAs"):
+class LoginAsRow(ElfRow, tag_field="EVENT_TYPE", tag="LoginAs"):
     """An administrator acting as somebody else."""
 
 
-class LogoutRow(Row, tag_field="EVENT_TYPE", tag="Logout"):
+class LogoutRow(ElfRow, tag_field="EVENT_TYPE", tag="Logout"):
     """A logout."""
 
 
-def _login(row: LoginRow) -> Did:
+def _login(row: LoginRow) -> AccessTuple:
     outcome = "success" if row.login_status == "LOGIN_NO_ERROR" else clip(row.login_status)
     # "i" is the vendor's code for a login through an API that is none of its own clients'.
     by_program = bool(row.api_type) or row.login_type == "i"
-    return did(operation=Operation.LOGIN, status=outcome, by_program=by_program)
+    return access_tuple(operation=Operation.LOGIN, status=outcome, by_program=by_program)
 
 
-def _login_as(row: LoginAsRow) -> Did:
-    return did(operation=Operation.ADMIN)
+def _login_as(row: LoginAsRow) -> AccessTuple:
+    return access_tuple(operation=Operation.ADMIN)
 
 
-def _logout(row: LogoutRow) -> Did:
-    return did(status=status(row.request_status))
+def _logout(row: LogoutRow) -> AccessTuple:
+    return access_tuple(status=status(row.request_status))
 
 
 # --- reports
 
 
-class ReportRow(Row, tag_field="EVENT_TYPE", tag="Report"):
+class ReportRow(ElfRow, tag_field="EVENT_TYPE", tag="Report"):
     """A report that was run, or exported as it was run."""
 
     entity_name: str = ""
@@ -78,7 +78,7 @@ class AsyncReportRow(ReportRow, tag_field="EVENT_TYPE", tag="AsyncReportRun"):
     """A report that was run in the background."""
 
 
-class ReportExportRow(Row, tag_field="EVENT_TYPE", tag="ReportExport"):
+class ReportExportRow(ElfRow, tag_field="EVENT_TYPE", tag="ReportExport"):
     """A report that was exported; the report's own row has the number of rows."""
 
     report_id: str = ""
@@ -101,10 +101,10 @@ def _report_id(row: ReportRow | ReportExportRow) -> str | None:
     return None
 
 
-def _report(row: ReportRow) -> Did:
+def _report(row: ReportRow) -> AccessTuple:
     rows = count(row.row_count, "ROW_COUNT")
     row_bytes = count(row.average_row_size, "AVERAGE_ROW_SIZE")
-    return did(
+    return access_tuple(
         Operation.REPORT_EXPORT if "export" in row.origin.lower() else _REPORT,
         NAMES[row.entity_name],
         rows=rows,
@@ -114,8 +114,8 @@ def _report(row: ReportRow) -> Did:
     )
 
 
-def _report_export(row: ReportExportRow) -> Did:
-    return did(
+def _report_export(row: ReportExportRow) -> AccessTuple:
+    return access_tuple(
         operation=Operation.REPORT_EXPORT, operation_id=_report_id(row), status=status(row.request_status)
     )
 
@@ -123,7 +123,7 @@ def _report_export(row: ReportExportRow) -> Did:
 # --- files
 
 
-class FileRow(Row, tag_field="EVENT_TYPE", tag="ContentTransfer"):
+class FileRow(ElfRow, tag_field="EVENT_TYPE", tag="ContentTransfer"):
     """A file moved, or looked at."""
 
     size_bytes: str = ""
@@ -132,7 +132,7 @@ class FileRow(Row, tag_field="EVENT_TYPE", tag="ContentTransfer"):
     document_id_derived: str = ""
 
 
-class AttachmentRow(Row, tag_field="EVENT_TYPE", tag="DocumentAttachmentDownloads"):
+class AttachmentRow(ElfRow, tag_field="EVENT_TYPE", tag="DocumentAttachmentDownloads"):
     """An attachment or a document downloaded."""
 
     entity_id: str = ""
@@ -143,7 +143,7 @@ class MisspelledAttachmentRow(AttachmentRow, tag_field="EVENT_TYPE", tag="Docume
     """The same, in the vendor's own misspelling."""
 
 
-def _file(row: FileRow) -> Did:
+def _file(row: FileRow) -> AccessTuple:
     """A file moved: one that leaves, and one that is looked at, counts as one row."""
     transaction = row.transaction_type
     document = ids(row.document_id_derived or row.document_id)
@@ -155,7 +155,7 @@ def _file(row: FileRow) -> Did:
         operation, rows = Operation.RECORD_VIEW, 1
     else:
         operation = Operation.WRITE if transaction.startswith("save") else Operation.OTHER
-    return did(
+    return access_tuple(
         operation=operation,
         objects=("ContentDocument",),
         rows=rows,
@@ -165,8 +165,8 @@ def _file(row: FileRow) -> Did:
     )
 
 
-def _attachment(row: AttachmentRow) -> Did:
-    return did(
+def _attachment(row: AttachmentRow) -> AccessTuple:
+    return access_tuple(
         operation=Operation.FILE_DOWNLOAD,
         objects=key_object(row.entity_id),
         rows=1,
@@ -178,13 +178,13 @@ def _attachment(row: AttachmentRow) -> Did:
 # --- pages
 
 
-class UriRow(Row, tag_field="EVENT_TYPE", tag="URI"):
+class UriRow(ElfRow, tag_field="EVENT_TYPE", tag="URI"):
     """A page of the classic interface."""
 
     uri_id_derived: str = ""
 
 
-class PageRow(Row, tag_field="EVENT_TYPE", tag="LightningPageView"):
+class PageRow(ElfRow, tag_field="EVENT_TYPE", tag="LightningPageView"):
     """A page of the Lightning interface."""
 
     page_entity_id: str = ""
@@ -192,13 +192,13 @@ class PageRow(Row, tag_field="EVENT_TYPE", tag="LightningPageView"):
     page_url: str = ""
 
 
-class AuraRow(Row, tag_field="EVENT_TYPE", tag="AuraRequest"):
+class AuraRow(ElfRow, tag_field="EVENT_TYPE", tag="AuraRequest"):
     """A page's call to its server."""
 
     action_message: str = ""
 
 
-class SearchRow(Row, tag_field="EVENT_TYPE", tag="Search"):
+class SearchRow(ElfRow, tag_field="EVENT_TYPE", tag="Search"):
     """A search by a person."""
 
     num_results: str = ""
@@ -206,14 +206,14 @@ class SearchRow(Row, tag_field="EVENT_TYPE", tag="Search"):
     search_query: str = ""
 
 
-def _uri(row: UriRow) -> Did:
+def _uri(row: UriRow) -> AccessTuple:
     record = row.uri_id_derived
     path = row.uri.partition("?")[0].rstrip("/")
     if path.endswith("/e") or "deleteredirect" in path:
         operation = Operation.WRITE
     else:
         operation = _RECORD_VIEW if record else _OTHER
-    return did(
+    return access_tuple(
         operation,
         key_object(record),
         rows=1 if operation is _RECORD_VIEW else None,
@@ -222,12 +222,12 @@ def _uri(row: UriRow) -> Did:
     )
 
 
-def _page(row: PageRow) -> Did:
+def _page(row: PageRow) -> AccessTuple:
     record = row.page_entity_id
     objects = (NAMES[row.page_entity_type] or key_object(record))[:1]
     if record:
-        return did(_RECORD_VIEW, objects, rows=1, record_ids=(id18(record),))
-    return did(Operation.LIST_VIEW if "/list" in row.page_url else _OTHER, objects)
+        return access_tuple(_RECORD_VIEW, objects, rows=1, record_ids=(id18(record),))
+    return access_tuple(Operation.LIST_VIEW if "/list" in row.page_url else _OTHER, objects)
 
 
 _ACTION = re.compile(r"ACTION\$(\w{1,80})")
@@ -253,15 +253,17 @@ def _actions(message: str) -> tuple[Operation, int | None]:
 _ACTIONS = Memo(_actions, 4_096)
 
 
-def _aura(row: AuraRow) -> Did:
+def _aura(row: AuraRow) -> AccessTuple:
     operation, rows = _ACTIONS[row.action_message]
-    return did(operation, rows=rows, status=status(row.request_status))
+    return access_tuple(operation, rows=rows, status=status(row.request_status))
 
 
-def _search(row: SearchRow) -> Did:
+def _search(row: SearchRow) -> AccessTuple:
     prefixes = re.split(r"[,;:\s]+", row.prefixes_searched[:400])
     objects = tuple(dict.fromkeys(name for prefix in prefixes for name in key_object(prefix)))
-    return did(operation=Operation.SEARCH, objects=objects, rows=count(row.num_results, "NUM_RESULTS"))
+    return access_tuple(
+        operation=Operation.SEARCH, objects=objects, rows=count(row.num_results, "NUM_RESULTS")
+    )
 
 
 TYPES = (

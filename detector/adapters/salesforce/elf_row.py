@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from detector.adapters.salesforce.ids import Did, clip
+from detector.adapters.salesforce.ids import AccessTuple, clip
 
-__all__ = ["Row", "Type", "http_status", "status"]
+__all__ = ["ElfRow", "Type", "http_status", "status"]
 
 
-class Row(msgspec.Struct, rename="upper", gc=False):
+class ElfRow(msgspec.Struct, rename="upper", gc=False):
     """The columns that every type has, or that tell who acted and from where; a missing one is an empty one.
 
     They are in the order of the vendor's own headers, because the decoder looks for each key from the last one
@@ -50,8 +50,8 @@ class Type(msgspec.Struct, frozen=True):
     """A type of row: its columns, and what a row of it says."""
 
     row: type[Any]
-    """A `Row` with the type's name as its tag."""
-    did: Callable[[Any], Did]
+    """A `ElfRow` with the type's name as its tag."""
+    did: Callable[[Any], AccessTuple]
 
 
 def status(text: str) -> str | None:

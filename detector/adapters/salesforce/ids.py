@@ -1,6 +1,6 @@
 """The small values that both Salesforce formats share: ids, addresses, counts and names.
 
-What cannot be read raises `Refused`, which the adapters turn into a `RecordError` with the record's position.
+What cannot be read raises `FieldError`, which the adapters turn into a `RecordError` with the record's position.
 Every string that comes out is bounded, and so is every cache.
 """
 
@@ -11,16 +11,17 @@ import ipaddress
 import msgspec
 
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import Refused
+from detector.adapters.rejection import FieldError
 from detector.adapters.salesforce.soql import Soql, soql
 from detector.adapters.timestamps import compact_ms, epoch_ms, iso_ms
-from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Counting, Operation, Origin
+from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 
 __all__ = [
-    "Access",
-    "Did",
-    "Refused",
+    "AccessFields",
+    "AccessTuple",
+    "FieldError",
     "Soql",
+    "access_tuple",
     "account",
     "actor",
     "address",
@@ -28,7 +29,6 @@ __all__ = [
     "clip",
     "compact_ms",
     "count",
-    "did",
     "epoch_ms",
     "event_of",
     "id18",
@@ -50,7 +50,7 @@ MAX_COUNT = 10**12
 """More rows or bytes than one record can mean; a larger number is refused."""
 
 
-class Access(msgspec.Struct, frozen=True, gc=False):
+class AccessFields(msgspec.Struct, frozen=True, gc=False):
     """What a record says was done: the part of an `AccessEvent` that depends on the record's type."""
 
     operation: Operation = Operation.OTHER
@@ -67,7 +67,7 @@ class Access(msgspec.Struct, frozen=True, gc=False):
     """Whether a program spoke to an API, rather than a person to a page."""
 
 
-Did = tuple[
+AccessTuple = tuple[
     Operation,
     tuple[str, ...],
     tuple[str, ...] | None,
@@ -80,12 +80,12 @@ Did = tuple[
     str | None,
     bool,
 ]
-"""The fields of an `Access` in their order: made and taken apart in a fifth of the time."""
+"""The fields of an `AccessFields` in their order: made and taken apart in a fifth of the time."""
 
 _OTHER, _EACH = Operation.OTHER, Counting.EACH
 
 
-def did(
+def access_tuple(
     operation: Operation = _OTHER,
     objects: tuple[str, ...] = (),
     fields: tuple[str, ...] | None = None,
@@ -97,8 +97,8 @@ def did(
     query_shape: str | None = None,
     status: str | None = None,
     by_program: bool = False,
-) -> Did:
-    """What a record says was done, as the fields of an `Access`."""
+) -> AccessTuple:
+    """What a record says was done, as the fields of an `AccessFields`."""
     return (
         operation,
         objects,
@@ -115,7 +115,7 @@ def did(
 
 
 def event_of(
-    access: Access,
+    access: AccessFields,
     time_ms: int,
     event_id: str,
     who: tuple[str, str, ActorKind, str | None],
@@ -124,7 +124,7 @@ def event_of(
     ip: str | None,
     user_agent: str | None,
     country: str | None,
-    origin: Origin,
+    origin: RecordOrigin,
 ) -> AccessEvent:
     """The event of what was done by whom (tenant, account, kind, name), when and from where.
 
@@ -213,7 +213,7 @@ def ids(*texts: str | None) -> tuple[str, ...]:
 
 def _account(text: str) -> str:
     if not (len(text) <= 40 and text.isascii() and text.isalnum()):
-        raise Refused("bad_value", f"not an id: {text[:40]!r}")
+        raise FieldError("bad_value", f"not an id: {text[:40]!r}")
     return id18(text)
 
 
@@ -221,7 +221,7 @@ ACCOUNTS = Memo(_account, 65_536)
 
 
 def account(text: str) -> str:
-    """An id that is part of an identity's key; only ASCII letters and digits; else `Refused`."""
+    """An id that is part of an identity's key; only ASCII letters and digits; else `FieldError`."""
     return ACCOUNTS[text]
 
 
@@ -229,13 +229,13 @@ def actor(user_id: str | None, user_name: str | None) -> str:
     """The acting account's id or, where a record has none (a login of an unknown user), its name.
 
     A name is lower-cased, and its slashes become ``%2f``, because a slash parts tenant and actor. Raises
-    `Refused` where there is neither, or where the id is not made of ASCII letters and digits.
+    `FieldError` where there is neither, or where the id is not made of ASCII letters and digits.
     """
     if user_id:
         return ACCOUNTS[user_id]
     if user_name and user_name.strip():
         return user_name.strip()[:MAX_TEXT].lower().replace("/", "%2f")
-    raise Refused("missing_field", "neither a user id nor a user name")
+    raise FieldError("missing_field", "neither a user id nor a user name")
 
 
 _KEY_PREFIXES = {
@@ -307,7 +307,7 @@ def agent(text: str | None) -> str | None:
 def count(value: str | float | None, name: str) -> int | None:
     """A number of rows or bytes; ``None`` where it is blank or, as the vendor writes for "unknown", negative.
 
-    Raises `Refused` for what is no number and for more than `MAX_COUNT`.
+    Raises `FieldError` for what is no number and for more than `MAX_COUNT`.
     """
     if not value:
         return None if value is None or value == "" else 0
@@ -320,7 +320,7 @@ def count(value: str | float | None, name: str) -> int | None:
     if number < 0:
         return None
     if not number <= MAX_COUNT:  # also catches NaN
-        raise Refused(
+        raise FieldError(
             "bad_value", f"{name} is {str(value)[:40]!r}" if isinstance(value, str) else f"{name} is absurd"
         )
     return int(number)

@@ -22,15 +22,15 @@ from detector.adapters.salesforce.ids import (
     ADDRESSES,
     AGENTS,
     KNOWN_IDS,
-    Did,
-    Refused,
+    AccessTuple,
+    FieldError,
     actor,
     clip,
     id18,
 )
 from detector.adapters.salesforce.rtem_types import FINDINGS, TYPES, Payload, finding, other
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
-from detector.event import AccessEvent, ActorKind, Counting, Origin
+from detector.event import AccessEvent, ActorKind, Counting, RecordOrigin
 
 __all__ = ["ADAPTER", "SalesforceRtem"]
 
@@ -88,7 +88,7 @@ _NAMES = Memo(_name, 512)
 # --- what all types share
 
 
-def _did(payload: Payload, name: str) -> Did:
+def _did(payload: Payload, name: str) -> AccessTuple:
     if name in FINDINGS:
         return finding(payload, name)
     done = TYPES.get(name, other)(payload)
@@ -121,7 +121,7 @@ def _time_ms(payload: Payload, record: bytes) -> int:
     if isinstance(when, str):
         return iso_ms(when)
     if when is None:
-        raise Refused("missing_field", "neither EventDate nor CreatedDate")
+        raise FieldError("missing_field", "neither EventDate nor CreatedDate")
     return epoch_ms(when)
 
 
@@ -213,7 +213,7 @@ def _event(record: bytes, position: str) -> AccessEvent:
         query_shape,
         status,
         clip(payload.country_iso or payload.country),
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -238,7 +238,7 @@ class SalesforceRtem(msgspec.Struct, frozen=True):
         """The event that a record tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except msgspec.ValidationError as error:
             raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None

@@ -8,11 +8,11 @@ import msgspec
 
 from detector.adapters.memo import Memo
 from detector.adapters.salesforce.ids import (
-    Did,
-    Refused,
+    AccessTuple,
+    FieldError,
+    access_tuple,
     clip,
     count,
-    did,
     id18,
     ids,
     key_object,
@@ -126,7 +126,7 @@ _READS = frozenset({Operation.QUERY, Operation.SEARCH})
 _NO_QUERY = Soql("", "", (), (), False)
 
 
-def _api(payload: Payload) -> Did:
+def _api(payload: Payload) -> AccessTuple:
     """A call of an API.
 
     ``RowsReturned`` is this page's own. Without it there is only ``RowsProcessed``, the total so far of a
@@ -149,7 +149,7 @@ def _api(payload: Payload) -> Did:
             counting = _EACH if alone else Counting.RUNNING
     objects = names(payload.queried_entities) or query.objects
     session = clip(payload.session_key or payload.login_key, 128) or ""
-    return did(
+    return access_tuple(
         operation,
         objects,
         query.fields or None,
@@ -163,10 +163,10 @@ def _api(payload: Payload) -> Did:
     )
 
 
-def _bulk_result(payload: Payload) -> Did:
+def _bulk_result(payload: Payload) -> AccessTuple:
     """The result of a bulk query being fetched. How many rows it has is said elsewhere."""
     query = soql(payload.query) if payload.query else _NO_QUERY
-    return did(
+    return access_tuple(
         Operation.BULK_EXPORT,
         names(payload.queried_entities) or query.objects,
         query.fields or None,
@@ -178,10 +178,10 @@ def _bulk_result(payload: Payload) -> Did:
 # --- reports and list views
 
 
-def _executed(payload: Payload, operation: Operation) -> Did:
+def _executed(payload: Payload, operation: Operation) -> AccessTuple:
     """A report or list view, reported in chunks that share an execution and each give the total so far."""
     execution = clip(payload.execution_identifier, 128)
-    return did(
+    return access_tuple(
         operation,
         names(payload.queried_entities),
         names(payload.column_headers) or None,
@@ -192,24 +192,24 @@ def _executed(payload: Payload, operation: Operation) -> Did:
     )
 
 
-def _report(payload: Payload) -> Did:
+def _report(payload: Payload) -> AccessTuple:
     exported = (payload.operation or "").startswith("ReportExported")
     return _executed(payload, Operation.REPORT_EXPORT if exported else Operation.REPORT)
 
 
-def _list_view(payload: Payload) -> Did:
+def _list_view(payload: Payload) -> AccessTuple:
     return _executed(payload, Operation.LIST_VIEW)
 
 
 # --- logins, files, pages
 
 
-def _login(payload: Payload) -> Did:
+def _login(payload: Payload) -> AccessTuple:
     by_program = payload.api_type not in (None, "", "N/A")
-    return did(Operation.LOGIN, status=_status(payload.status), by_program=by_program)
+    return access_tuple(Operation.LOGIN, status=_status(payload.status), by_program=by_program)
 
 
-def _file(payload: Payload) -> Did:
+def _file(payload: Payload) -> AccessTuple:
     """A file moved: one that leaves, and one that is looked at, counts as one row."""
     action = payload.file_action or ""
     rows = bytes_out = None
@@ -220,7 +220,7 @@ def _file(payload: Payload) -> Did:
         operation, rows = Operation.RECORD_VIEW, 1
     else:
         operation = Operation.WRITE if action == "UPLOAD" else Operation.OTHER
-    return did(
+    return access_tuple(
         operation,
         ("ContentDocument",),
         rows=rows,
@@ -233,12 +233,12 @@ def _file(payload: Payload) -> Did:
 _CHANGES = frozenset({"Create", "Update", "Delete", "Insert", "Undelete"})
 
 
-def _page(payload: Payload) -> Did:
+def _page(payload: Payload) -> AccessTuple:
     """A page opened; one of a record shows one row."""
     record = payload.record_id
     changes = payload.operation in _CHANGES
     shows = bool(record) and not changes
-    return did(
+    return access_tuple(
         Operation.WRITE if changes else Operation.RECORD_VIEW if shows else _OTHER,
         names(payload.queried_entities) or key_object(record),
         rows=1 if shows else None,
@@ -247,16 +247,16 @@ def _page(payload: Payload) -> Did:
     )
 
 
-def _admin(payload: Payload) -> Did:
-    return did(Operation.ADMIN, status=_status(payload.operation_status))
+def _admin(payload: Payload) -> AccessTuple:
+    return access_tuple(Operation.ADMIN, status=_status(payload.operation_status))
 
 
-def other(payload: Payload) -> Did:
+def other(payload: Payload) -> AccessTuple:
     """An event of which nothing more is known."""
-    return did(objects=names(payload.queried_entities), status=_status(payload.status))
+    return access_tuple(objects=names(payload.queried_entities), status=_status(payload.status))
 
 
-def finding(payload: Payload, name: str) -> Did:
+def finding(payload: Payload, name: str) -> AccessTuple:
     """What the vendor itself found: the status is its name and a score of 0 to 1 (``ApiAnomalyEvent 0.97``).
 
     Scores are written both as 0 to 1 and as 0 to 100, so that what is above 1 is taken for a percentage.
@@ -269,18 +269,18 @@ def finding(payload: Payload, name: str) -> Did:
         except (ValueError, OverflowError):
             value = float("nan")
         if not 0 <= value <= 100:
-            raise Refused(
+            raise FieldError(
                 "bad_value", f"Score is {score[:40]!r}" if isinstance(score, str) else "Score is absurd"
             )
         status = f"{name} {value / 100 if value > 1 else value:.2f}"
-    return did(Operation.VENDOR_FINDING, names(payload.queried_entities), status=status)
+    return access_tuple(Operation.VENDOR_FINDING, names(payload.queried_entities), status=status)
 
 
 def _status(text: str | None) -> str | None:
     return "success" if text in ("Success", "Succeeded", "success") else clip(text)
 
 
-TYPES: dict[str, Callable[[Payload], Did]] = {
+TYPES: dict[str, Callable[[Payload], AccessTuple]] = {
     "ApiEvent": _api,
     "BulkApiResultEvent": _bulk_result,
     "FileEvent": _file,

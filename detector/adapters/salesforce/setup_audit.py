@@ -11,9 +11,9 @@ from __future__ import annotations
 import msgspec
 
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import Access, Refused, actor, clip, event_of, id18
+from detector.adapters.salesforce.ids import AccessFields, FieldError, actor, clip, event_of, id18
 from detector.adapters.values import digest, has_key, utc_ms
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "SalesforceSetup"]
 
@@ -43,17 +43,17 @@ class _Entry(msgspec.Struct, rename="pascal"):
 
 
 _decoder = msgspec.json.Decoder(_Entry)
-_ADMIN = Access(operation=Operation.ADMIN)
+_ADMIN = AccessFields(operation=Operation.ADMIN)
 
 
 def _event(record: bytes, position: str) -> AccessEvent:
     entry = _decoder.decode(record)
     when = entry.created_date or entry.connector_date
     if not when:
-        raise Refused("missing_field", "neither CreatedDate nor sfdc_created_date")
+        raise FieldError("missing_field", "neither CreatedDate nor sfdc_created_date")
     action = entry.action or entry.connector_action
     if not action:
-        raise Refused("missing_field", "Action is blank")
+        raise FieldError("missing_field", "Action is blank")
     user = entry.created_by
     name = (user.username if user else None) or entry.connector_username
     given = entry.id or entry.record_id
@@ -74,7 +74,7 @@ def _event(record: bytes, position: str) -> AccessEvent:
         None,
         None,
         None,
-        Origin(NAME, position),
+        RecordOrigin(NAME, position),
     )
 
 
@@ -96,7 +96,7 @@ class SalesforceSetup(msgspec.Struct, frozen=True):
         """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
         try:
             return _event(record, position)
-        except Refused as error:
+        except FieldError as error:
             raise RecordError(NAME, position, error.reason, error.detail) from None
         except msgspec.ValidationError as error:
             raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None

@@ -16,7 +16,7 @@ import msgspec
 from detector.event import Operation
 from detector.identity.baseline import DAY_MS
 from detector.identity.objects import MAX_OBJECT_NAME
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -67,7 +67,9 @@ class Chain:
     State = ChainState
     operations = frozenset(_STAGE)
 
-    def observe(self, state: ChainState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: ChainState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """See whether the event is a step that is rare for the identity."""
         operation = access.event.operation
         stage = _STAGE[operation]
@@ -111,7 +113,7 @@ class Chain:
             )
         ]
 
-    def close(self, state: ChainState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: ChainState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Learn which operations the day had."""
         for operation, seen in state.today.items():
             if seen >= day.day:
@@ -127,7 +129,7 @@ class Chain:
         """There is little to give up."""
         return False
 
-    def _looks_around(self, state: ChainState, access: Access) -> bool:
+    def _looks_around(self, state: ChainState, access: Observation) -> bool:
         """Whether this event makes it many kinds of record within the hour."""
         if access.hour != state.looked_hour:
             state.looked_hour = access.hour

@@ -12,9 +12,9 @@ from math import expm1, log1p, sqrt
 import msgspec
 
 from detector.event import Operation
-from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, Level, familiarity, learn, measure
+from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, Baseline, familiarity, learn, measure
 from detector.identity.objects import add_rows
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
 
@@ -38,8 +38,8 @@ PRIOR_DEVIATION = 0.7
 class DripState(msgspec.Struct, array_like=True):
     """The reference, and how far the days have run away from it."""
 
-    reference: Level = msgspec.field(default_factory=Level)
-    week: Level = msgspec.field(default_factory=Level)
+    reference: Baseline = msgspec.field(default_factory=Baseline)
+    week: Baseline = msgspec.field(default_factory=Baseline)
     score: float = 0.0
     said: float = 0.0
     since: int = 0
@@ -57,7 +57,9 @@ class Drip:
     State = DripState
     operations: frozenset[Operation] | None = None
 
-    def observe(self, state: DripState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: DripState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """Add the rows to the day."""
         if access.rows and access.personal:
             days = state.days
@@ -72,7 +74,7 @@ class Drip:
             access.grown += add_rows(state.objects, access.object, access.rows)
         return None
 
-    def close(self, state: DripState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: DripState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Hold the day against the reference."""
         rows = state.days.get(day.day, 0)
         week = sum(count for known, count in state.days.items() if day.day - 7 < known <= day.day)
@@ -93,7 +95,7 @@ class Drip:
         """There is little to give up."""
         return False
 
-    def _add(self, state: DripState, day: Day, rows: int, weekly: Measure) -> list[Signal]:
+    def _add(self, state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[Signal]:
         reference = state.reference
         taken = log1p(rows)
         deviation = sqrt(

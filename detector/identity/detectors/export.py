@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import Operation
-from detector.identity.baseline import Level, bound, familiarity, learn, measure
+from detector.identity.baseline import Baseline, bound, familiarity, learn, measure
 from detector.identity.objects import MAX_OBJECT_NAME
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, Span, evidence
 
@@ -30,7 +30,7 @@ OPERATIONS = frozenset(
 class Largest(msgspec.Struct, array_like=True):
     """The level of one kind of operation, and the largest of each day that is not over."""
 
-    level: Level = msgspec.field(default_factory=Level)
+    level: Baseline = msgspec.field(default_factory=Baseline)
     open: dict[int, int] = {}
     said: int = 0
     """The rows when a signal was last sent, on whatever day."""
@@ -52,7 +52,9 @@ class Export:
     State = ExportState
     operations = OPERATIONS
 
-    def observe(self, state: ExportState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: ExportState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """Hold the operation's rows so far against the largest of other days."""
         if not access.rows or not access.personal:
             return None
@@ -94,7 +96,7 @@ class Export:
             )
         ]
 
-    def close(self, state: ExportState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: ExportState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Learn the day."""
         for operation, largest in state.operations.items():
             rows = largest.open.pop(day.day, None)

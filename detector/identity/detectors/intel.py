@@ -7,9 +7,9 @@ import msgspec
 from detector.event import Operation
 from detector.identity.detectors.novelty import agent_family, network
 from detector.identity.objects import add_rows
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings, Indicator
-from detector.signal import New, Signal, SignalKind, evidence
+from detector.signal import NewValue, Signal, SignalKind, evidence
 
 __all__ = ["DETECTOR", "Intel", "IntelState"]
 
@@ -32,7 +32,9 @@ class Intel:
     State = IntelState
     operations: frozenset[Operation] | None = None
 
-    def observe(self, state: IntelState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: IntelState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """Look the event's address, agent and app up."""
         known = settings.indicators
         if not known:
@@ -68,12 +70,12 @@ class Intel:
                 rows=state.rows,
                 objects=dict(state.objects),
                 score=found.score,
-                news=[New("indicator", found.name, 0.0, 0.0, 0.0, state.rows)],
+                news=[NewValue("indicator", found.name, 0.0, 0.0, 0.0, state.rows)],
                 evidence=evidence(event, access.rows),
             )
         ]
 
-    def close(self, state: IntelState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: IntelState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Nothing is learned."""
         return []
 

@@ -18,9 +18,9 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.identity.baseline import DAY_MS
 from detector.identity.objects import add_rows, cut
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
-from detector.signal import New, Signal, SignalKind, evidence
+from detector.signal import NewValue, Signal, SignalKind, evidence
 
 __all__ = ["DETECTOR", "SORTS", "Novelty", "NoveltyState", "Young", "agent_family", "checksum", "network"]
 
@@ -93,7 +93,7 @@ class Novelty:
     operations: frozenset[Operation] | None = None
 
     def observe(
-        self, state: NoveltyState, access: Access, settings: DetectionSettings
+        self, state: NoveltyState, access: Observation, settings: DetectionSettings
     ) -> list[Signal] | None:
         """Note what the event shows that is new, and what leaves with it."""
         event = access.event
@@ -123,7 +123,7 @@ class Novelty:
             return None
         return self._weigh(state, access, keys, settings, first=first)
 
-    def close(self, state: NoveltyState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: NoveltyState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Learn how often something new is shown, and the hours of the day; what is no longer young is known."""
         if not state.news:
             state.news = [0.0] * (len(SORTS) + 1)
@@ -163,7 +163,7 @@ class Novelty:
         return True
 
     def _meet(
-        self, state: NoveltyState, access: Access, settings: DetectionSettings
+        self, state: NoveltyState, access: Observation, settings: DetectionSettings
     ) -> tuple[tuple[int, ...], bool]:
         """Look at values that have not been met together today; the keys of those that are young."""
         event = access.event
@@ -211,7 +211,7 @@ class Novelty:
     def _weigh(
         self,
         state: NoveltyState,
-        access: Access,
+        access: Observation,
         keys: tuple[int, ...],
         settings: DetectionSettings,
         *,
@@ -240,7 +240,7 @@ class Novelty:
         event = access.event
         now_ms = event.time_ms
         news = [
-            New(
+            NewValue(
                 value.what,
                 value.value,
                 value.news,
@@ -253,7 +253,9 @@ class Novelty:
         ]
         if state.odd:
             weekend = "weekend " if _is_weekend(access.day) else ""
-            news.append(New(HOUR, f"{weekend}{access.hour % 24:02}:00 UTC", state.odd, 1.0, 0.0, state.rows))
+            news.append(
+                NewValue(HOUR, f"{weekend}{access.hour % 24:02}:00 UTC", state.odd, 1.0, 0.0, state.rows)
+            )
         if not news:
             return None
         start_ms = state.since if state.rows else now_ms
@@ -344,7 +346,7 @@ def _is_weekend(day: int) -> bool:
     return (day + 3) % 7 >= 5  # day 0 was a Thursday
 
 
-def _turn(state: NoveltyState, access: Access, settings: DetectionSettings) -> None:
+def _turn(state: NoveltyState, access: Observation, settings: DetectionSettings) -> None:
     """See whether the identity is usually active in this hour."""
     state.hour = access.hour
     state.odd = 0.0
@@ -362,7 +364,7 @@ def _turn(state: NoveltyState, access: Access, settings: DetectionSettings) -> N
         state.odd = share
 
 
-def _learn_hours(state: NoveltyState, day: Day) -> None:
+def _learn_hours(state: NoveltyState, day: ClosedDay) -> None:
     if not state.hours:
         state.hours = [0] * 48
     start = 24 if _is_weekend(day.day) else 0

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import detector.identity.detectors as _package
 from detector.event import Operation
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal
 
@@ -29,13 +29,13 @@ class IdentityDetector(Protocol):
     operations: frozenset[Operation] | None
     """Which operations it looks at; ``None`` for all of them."""
 
-    def observe(self, state: Any, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(self, state: Any, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
         """Take one event in and say what is surprising about it; called for every event of its
         operations, so cheap.
         """
         ...
 
-    def close(self, state: Any, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: Any, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Learn a day on which the identity was active and that is over, add to `day` what triage is to learn
         from it, and say what the day as a whole shows.
         """
@@ -48,7 +48,7 @@ class IdentityDetector(Protocol):
     def shrink(self, state: Any) -> bool:
         """Give up a part of what is known, what is needed least; whether there was anything to give up.
 
-        Called when an identity's profile has grown too large. What a state grows by is noted in `Access.grown`.
+        Called when an identity's profile has grown too large. What a state grows by is noted in `Observation.grown`.
         """
         ...
 

@@ -11,7 +11,7 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.identity.baseline import DAY_MS
 from detector.identity.objects import add_rows, cut
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -63,7 +63,9 @@ class Rhythm:
     State = RhythmState
     operations = OPERATIONS
 
-    def observe(self, state: RhythmState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: RhythmState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """Add the gap since the last action, and now and then look at them all."""
         event = access.event
         if event.actor_kind is ActorKind.INTEGRATION:
@@ -100,7 +102,7 @@ class Rhythm:
             return None
         return self._judged(state, access)
 
-    def close(self, state: RhythmState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: RhythmState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Nothing is learned: what is human is known."""
         return []
 
@@ -111,7 +113,7 @@ class Rhythm:
         """There is little to give up."""
         return False
 
-    def _judged(self, state: RhythmState, access: Access) -> list[Signal] | None:
+    def _judged(self, state: RhythmState, access: Observation) -> list[Signal] | None:
         gaps = sorted(state.gaps)
         low, high = gaps[len(gaps) // 4], gaps[(3 * len(gaps)) // 4]
         spread = (high - low) / (high + low + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import Operation
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -33,7 +33,9 @@ class Vendor:
     State = VendorState
     operations = frozenset({Operation.VENDOR_FINDING})
 
-    def observe(self, state: VendorState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: VendorState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """Pass a vendor's finding on."""
         if access.day != state.day:
             state.day, state.findings = access.day, 0
@@ -56,7 +58,7 @@ class Vendor:
             )
         ]
 
-    def close(self, state: VendorState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: VendorState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Nothing is learned."""
         return []
 

@@ -11,9 +11,9 @@ from math import log1p
 import msgspec
 
 from detector.event import Operation
-from detector.identity.baseline import DAY_MS, HOUR_MS, Level, bound, familiarity, learn, measure
+from detector.identity.baseline import DAY_MS, HOUR_MS, Baseline, bound, familiarity, learn, measure
 from detector.identity.objects import add_rows
-from detector.identity.observation import Access, Day
+from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
 
@@ -65,8 +65,8 @@ class Open(msgspec.Struct, array_like=True):
 class Channel(msgspec.Struct, array_like=True):
     """The identity's levels of one channel, and its days that are not over."""
 
-    hour: Level = msgspec.field(default_factory=Level)
-    daily: Level = msgspec.field(default_factory=Level)
+    hour: Baseline = msgspec.field(default_factory=Baseline)
+    daily: Baseline = msgspec.field(default_factory=Baseline)
     week: list[int] = []
     """By weekday: ``log1p(rows)`` in tenths of the last such day and of the one before."""
     open: dict[int, Open] = {}
@@ -90,7 +90,9 @@ class Volume:
     State = VolumeState
     operations: frozenset[Operation] | None = None
 
-    def observe(self, state: VolumeState, access: Access, settings: DetectionSettings) -> list[Signal] | None:
+    def observe(
+        self, state: VolumeState, access: Observation, settings: DetectionSettings
+    ) -> list[Signal] | None:
         """Add the event's rows to the hour and the day that it falls into."""
         rows = access.rows
         if not rows:
@@ -104,7 +106,7 @@ class Volume:
             return total or signals
         return signals + total
 
-    def close(self, state: VolumeState, day: Day, settings: DetectionSettings) -> list[Signal]:
+    def close(self, state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
         """Learn the day."""
         for name, channel in state.channels.items():
             opened = channel.open.get(day.day)
@@ -132,7 +134,7 @@ class Volume:
         return _forget_channel(state)
 
     def _without_rows(
-        self, state: VolumeState, access: Access, settings: DetectionSettings
+        self, state: VolumeState, access: Observation, settings: DetectionSettings
     ) -> list[Signal] | None:
         """Count what the log does tell of a reading whose rows it does not: its bytes, or that it was made."""
         event = access.event
@@ -144,7 +146,7 @@ class Volume:
         return self._add(state, event.operation + CALLS, 1, access, settings)
 
     def _add(
-        self, state: VolumeState, name: str, value: int, access: Access, settings: DetectionSettings
+        self, state: VolumeState, name: str, value: int, access: Observation, settings: DetectionSettings
     ) -> list[Signal] | None:
         channel = state.channels.get(name)
         if channel is None:
@@ -190,7 +192,7 @@ class Volume:
         name: str,
         opened: Open,
         in_hour: int,
-        access: Access,
+        access: Observation,
         settings: DetectionSettings,
     ) -> list[Signal] | None:
         """A signal if the day or the hour is over its bound and has grown enough since the last one."""

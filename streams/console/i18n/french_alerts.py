@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from detector.alert.finding import Incident
+from detector.alert.finding import Finding
 from detector.catalogue import category
 from detector.event import ActorKind
 from streams.console.i18n.labels import LABELS
-from streams.console.i18n.locale import Language, Words
+from streams.console.i18n.locale import Language, Translator
 from streams.report.text import clock, day, minute
 
 __all__ = ["STEPS", "TITLES", "sentence", "step", "title"]
 
-_SAY = Words(Language.FRENCH)
+_SAY = Translator(Language.FRENCH)
 _ONE = {
     "API query": "requête d’API",
     "bulk export": "export en masse",
@@ -127,7 +127,7 @@ def step(text: str) -> str:
     return STEPS.get(text, "")
 
 
-def sentence(incident: Incident) -> str:
+def sentence(incident: Finding) -> str:
     """What the alert holds, in a sentence or three."""
     if not incident.identities:
         return f"{title(incident.title) or incident.title}, {_when(incident)}."
@@ -163,7 +163,7 @@ def sentence(incident: Incident) -> str:
     return told
 
 
-def _when(incident: Incident) -> str:
+def _when(incident: Finding) -> str:
     start, end = incident.start_ms, incident.end_ms
     if day(start) != day(end):
         return f"entre le {minute(start)} et le {minute(end)} UTC"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from detector.event import ActorKind
 from detector.feedback import Verdict
-from streams.console.pages.board import State as BoardState
-from streams.console.pages.sources import State as SourceState
+from streams.console.pages.board import BoardState
+from streams.console.pages.sources import SourceStatus
 from streams.console.store.index import PERSONAL
 from streams.report.text import CATEGORIES, OPERATIONS, SEVERITIES
-from streams.report.timeline import Stage
+from streams.report.timeline import TimelineStage
 
 __all__ = ["LABELS"]
 
@@ -42,9 +42,9 @@ LABELS: dict[str, str] = {
     "new": "new",
     "breach": "breach",
     "due": "closed, not yet notified",
-    SourceState.TROUBLE: "in trouble",
-    SourceState.QUIET: "quiet",
-    SourceState.FINE: "fine",
+    SourceStatus.TROUBLE: "in trouble",
+    SourceStatus.QUIET: "quiet",
+    SourceStatus.FINE: "fine",
     BoardState.CALM: "Calm",
     BoardState.LOOK: "Look",
     BoardState.ACT: "Act",
@@ -63,15 +63,15 @@ LABELS: dict[str, str] = {
     **{
         f"stage:{stage.value}": text
         for stage, text in {
-            Stage.NETWORK: "New network",
-            Stage.RECONNAISSANCE: "Looked around",
-            Stage.SAMPLE: "First sample",
-            Stage.BULK: "First large read",
-            Stage.BOUND: "Above what is expected",
-            Stage.DELETION: "Traces deleted",
-            Stage.VENDOR: "The vendor's own finding",
-            Stage.ALERT: "Alert",
-            Stage.UPDATE: "Alert again",
+            TimelineStage.NETWORK: "New network",
+            TimelineStage.RECONNAISSANCE: "Looked around",
+            TimelineStage.SAMPLE: "First sample",
+            TimelineStage.BULK: "First large read",
+            TimelineStage.BOUND: "Above what is expected",
+            TimelineStage.DELETION: "Traces deleted",
+            TimelineStage.VENDOR: "The vendor's own finding",
+            TimelineStage.ALERT: "Alert",
+            TimelineStage.UPDATE: "Alert again",
         }.items()
     },
 }

@@ -14,7 +14,7 @@ import msgspec
 from streams.console.i18n.french import FRENCH
 from streams.console.i18n.labels import LABELS
 
-__all__ = ["Language", "Words", "accepted"]
+__all__ = ["Language", "Translator", "accepted"]
 
 NARROW_SPACE = "\u202f"
 HOUR_MS = 3_600_000
@@ -28,10 +28,10 @@ class Language(StrEnum):
     FRENCH = "fr"
 
 
-class Words(msgspec.Struct, frozen=True):
+class Translator(msgspec.Struct, frozen=True):
     """How to say things in a language.
 
-    >>> Words(Language.FRENCH)("Board"), Words(Language.FRENCH).number(12345)
+    >>> Translator(Language.FRENCH)("Board"), Translator(Language.FRENCH).number(12345)
     ('Tableau', '12\\u202f345')
     """
 
@@ -66,7 +66,7 @@ class Words(msgspec.Struct, frozen=True):
     def duration(self, span_ms: int) -> str:
         """How long, in one or two units.
 
-        >>> Words().duration(5_400_000), Words(Language.FRENCH).duration(7 * DAY_MS)
+        >>> Translator().duration(5_400_000), Translator(Language.FRENCH).duration(7 * DAY_MS)
         ('1 h 30 min', '7 j')
         """
         minutes = max(0, span_ms) // 60_000

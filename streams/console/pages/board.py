@@ -8,13 +8,13 @@ from enum import StrEnum
 import msgspec
 
 from streams.console.pages import sources as health
-from streams.console.pages.outflow import Leaving, leaving
-from streams.console.pages.tables import Column, Kind, Table
+from streams.console.pages.outflow import Outflow, outflow
+from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
-from streams.console.store.incidents import Listed
+from streams.console.store.incidents import IncidentRow
 
-__all__ = ["Board", "Reason", "State", "board", "judged", "leaving_table"]
+__all__ = ["Board", "BoardReason", "BoardState", "board", "board_state", "outflow_table"]
 
 SHOWN = 50
 """How many incidents the board lists; all are found by searching."""
@@ -23,7 +23,7 @@ ACT_SEVERITY = 4
 LOOK_SEVERITY = 2
 
 
-class State(StrEnum):
+class BoardState(StrEnum):
     """What whoever looks at it is to do."""
 
     CALM = "calm"
@@ -33,7 +33,7 @@ class State(StrEnum):
     """Nobody knows: what is shown may be old."""
 
 
-class Reason(msgspec.Struct, frozen=True):
+class BoardReason(msgspec.Struct, frozen=True):
     """Why, as a message for one and for several."""
 
     one: str
@@ -44,14 +44,14 @@ class Reason(msgspec.Struct, frozen=True):
 class Board(msgspec.Struct, frozen=True, kw_only=True):
     """All that it shows."""
 
-    state: State
-    reasons: tuple[Reason, ...]
-    incidents: tuple[Listed, ...]
+    state: BoardState
+    reasons: tuple[BoardReason, ...]
+    incidents: tuple[IncidentRow, ...]
     more: int
     severities: dict[int, int]
-    clocks: tuple[Listed, ...]
-    leaving: Leaving
-    sources: tuple[health.Source, ...]
+    clocks: tuple[IncidentRow, ...]
+    outflow: Outflow
+    sources: tuple[health.SourceRow, ...]
     newest_ms: int
     """The newest event time."""
 
@@ -61,7 +61,7 @@ def board(db: sqlite3.Connection, feed: Feed, newest_ms: int, now_ms: int) -> Bo
     opened = incidents.open_incidents(db, SHOWN)
     severities = incidents.by_severity(db)
     due = incidents.clocks(db)
-    left = leaving(db)
+    left = outflow(db)
     _, sources = health.sources(db)
     unseen = dict(
         db.execute(
@@ -70,7 +70,7 @@ def board(db: sqlite3.Connection, feed: Feed, newest_ms: int, now_ms: int) -> Bo
             (now_ms,),
         ).fetchall()
     )
-    state, reasons = judged(unseen, severities, len(due), left, sources, feed)
+    state, reasons = board_state(unseen, severities, len(due), left, sources, feed)
     return Board(
         state=state,
         reasons=reasons,
@@ -78,42 +78,42 @@ def board(db: sqlite3.Connection, feed: Feed, newest_ms: int, now_ms: int) -> Bo
         more=max(0, sum(severities.values()) - len(opened)),
         severities=severities,
         clocks=tuple(due),
-        leaving=left,
+        outflow=left,
         sources=sources,
         newest_ms=newest_ms,
     )
 
 
-def judged(
+def board_state(
     unseen: dict[int, int],
     severities: dict[int, int],
     breaches: int,
-    left: Leaving,
-    sources: tuple[health.Source, ...],
+    left: Outflow,
+    sources: tuple[health.SourceRow, ...],
     feed: Feed,
-) -> tuple[State, tuple[Reason, ...]]:
+) -> tuple[BoardState, tuple[BoardReason, ...]]:
     """The state, and why: incidents by severity that nobody has taken on, all that are open, and what else there is.
 
     What is worse goes before; in a state, only its own reasons are given.
     """
     blind = [
-        Reason("Kafka does not answer: this is what was known before", "", 1)
+        BoardReason("Kafka does not answer: this is what was known before", "", 1)
         if feed.lost_ms is not None
         else None,
-        Reason("The index is being built: not everything has been read yet", "", 1)
+        BoardReason("The index is being built: not everything has been read yet", "", 1)
         if feed.lost_ms is None and not feed.caught_up
         else None,
     ]
     grave = sum(count for severity, count in unseen.items() if severity >= ACT_SEVERITY)
     act = [
-        Reason(
+        BoardReason(
             "{n} breach is not yet notified to the authority",
             "{n} breaches are not yet notified to the authority",
             breaches,
         )
         if breaches
         else None,
-        Reason(
+        BoardReason(
             "{n} grave incident that nobody has taken on",
             "{n} grave incidents that nobody has taken on",
             grave,
@@ -124,41 +124,43 @@ def judged(
     lesser = sum(count for severity, count in unseen.items() if LOOK_SEVERITY <= severity < ACT_SEVERITY)
     taken_on = sum(count for severity, count in severities.items() if severity >= ACT_SEVERITY) - grave
     above = sum(one.above for one in left.categories)
-    troubled = sum(source.state is health.State.TROUBLE for source in sources)
+    troubled = sum(source.state is health.SourceStatus.TROUBLE for source in sources)
     look = [
-        Reason("{n} incident to look at", "{n} incidents to look at", lesser) if lesser else None,
-        Reason("{n} grave incident is being worked on", "{n} grave incidents are being worked on", taken_on)
+        BoardReason("{n} incident to look at", "{n} incidents to look at", lesser) if lesser else None,
+        BoardReason(
+            "{n} grave incident is being worked on", "{n} grave incidents are being worked on", taken_on
+        )
         if taken_on and not breaches
         else None,
-        Reason(
+        BoardReason(
             "{n} kind of data leaves faster than it ever did at this hour",
             "{n} kinds of data leave faster than they ever did at this hour",
             above,
         )
         if above
         else None,
-        Reason("{n} source is in trouble", "{n} sources are in trouble", troubled) if troubled else None,
+        BoardReason("{n} source is in trouble", "{n} sources are in trouble", troubled) if troubled else None,
     ]
-    for state, reasons in ((State.ACT, act), (State.BLIND, blind), (State.LOOK, look)):
+    for state, reasons in ((BoardState.ACT, act), (BoardState.BLIND, blind), (BoardState.LOOK, look)):
         found = tuple(reason for reason in reasons if reason is not None)
         if found:
-            if state is State.ACT:
+            if state is BoardState.ACT:
                 found += tuple(reason for reason in blind if reason is not None)
             return state, found
-    return State.CALM, (Reason("Nothing is waiting for you", "", 1),)
+    return BoardState.CALM, (BoardReason("Nothing is waiting for you", "", 1),)
 
 
-def leaving_table(left: Leaving) -> Table:
+def outflow_table(left: Outflow) -> Table:
     """The newest hour as a table."""
     return Table(
         "leaving",
         "Rows leaving in the newest hour, by kind of data",
         (
-            Column("category", "Data", Kind.WORD),
-            Column("rows", "Rows", Kind.NUMBER),
-            Column("usual", "Usual", Kind.NUMBER),
-            Column("most", "Most before", Kind.NUMBER),
-            Column("days", "Days compared", Kind.NUMBER),
+            Column("category", "Data", ColumnKind.WORD),
+            Column("rows", "Rows", ColumnKind.NUMBER),
+            Column("usual", "Usual", ColumnKind.NUMBER),
+            Column("most", "Most before", ColumnKind.NUMBER),
+            Column("days", "Days compared", ColumnKind.NUMBER),
         ),
         tuple((one.category, one.rows, one.usual, one.most, one.days) for one in left.categories),
     )

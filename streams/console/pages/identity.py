@@ -11,11 +11,11 @@ import msgspec
 from detector.identity import profile as profiles
 from detector.identity.detectors.novelty import HOUR, SORTS, agent_family, checksum
 from detector.identity.profile import Profile
-from streams.console.pages.tables import Column, Kind, Table
+from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
-from streams.console.store.incidents import Listed
+from streams.console.store.incidents import IncidentRow
 
-__all__ = ["Identity", "Known", "identities", "identity"]
+__all__ = ["IdentityView", "KnownProfile", "identities", "identity"]
 
 DAY_MS = 86_400_000
 MOST_INCIDENTS = 100
@@ -24,7 +24,7 @@ LEVELS = 5
 _MONDAY = 4  # the epoch began on a Thursday: this many days after it is a Monday
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownProfile(msgspec.Struct, frozen=True):
     """What the profile says."""
 
     name: str
@@ -40,18 +40,18 @@ class Known(msgspec.Struct, frozen=True):
     """From Monday: rows on the last such day, and on the one before."""
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
     """All that its page shows."""
 
     id: str
-    known: Known | None
+    known: KnownProfile | None
     """``None`` while no profile of it has been read."""
-    incidents: tuple[Listed, ...]
+    incidents: tuple[IncidentRow, ...]
     takes: Table
     seen: Table
 
 
-def identity(db: sqlite3.Connection, name: str) -> Identity | None:
+def identity(db: sqlite3.Connection, name: str) -> IdentityView | None:
     """What is known of ``tenant/actor``; ``None`` if nothing is."""
     found = incidents.about(db, name, MOST_INCIDENTS)
     row = db.execute("SELECT profile FROM profiles WHERE identity = ?", (name,)).fetchone()
@@ -64,7 +64,7 @@ def identity(db: sqlite3.Connection, name: str) -> Identity | None:
         " GROUP BY address, network, agent, app",
         (name,),
     ).fetchall()
-    return Identity(
+    return IdentityView(
         id=name,
         known=None if profile is None else _known(profile),
         incidents=tuple(found),
@@ -84,23 +84,23 @@ def identities(db: sqlite3.Connection, text: str, most: int) -> Table:
         "identities",
         "Identities",
         (
-            Column("identity", "Identity", Kind.CODE, page="identity"),
+            Column("identity", "Identity", ColumnKind.CODE, page="identity"),
             Column("name", "Name"),
-            Column("kind", "Kind", Kind.WORD),
-            Column("last", "Last event, UTC", Kind.TIME),
+            Column("kind", "Kind", ColumnKind.WORD),
+            Column("last", "Last event, UTC", ColumnKind.TIME),
         ),
         tuple(tuple(row) for row in rows),
     )
 
 
-def _known(profile: Profile) -> Known:
+def _known(profile: Profile) -> KnownProfile:
     hours = profile.states.novelty.hours or [0] * 48
     days = max(1, profile.known_days)
     # Of the days that are known five of seven are workdays, as far as a profile tells.
     most = max(max(hours), 1)
     scale = (max(most, round(days * 5 / 7)), max(1, max(hours[24:48], default=0), round(days * 2 / 7)))
     week = getattr(profile.states.volume.channels.get("all"), "week", []) or []
-    return Known(
+    return KnownProfile(
         name=profile.actor_name or "",
         kind=profile.actor_kind.value,
         first_ms=profile.first_ms,
@@ -148,15 +148,15 @@ def _takes(profile: Profile | None) -> Table:
         "takes",
         "What it takes: its usual, the most expected, and its newest day that is not over",
         (
-            Column("way", "Way", Kind.WORD),
-            Column("counted", "Counted", Kind.WORD),
-            Column("usual_hour", "Usual in its fullest hour", Kind.NUMBER),
-            Column("most_hour", "Most expected", Kind.NUMBER),
-            Column("usual_day", "Usual a day", Kind.NUMBER),
-            Column("most_day", "Most expected", Kind.NUMBER),
-            Column("days", "From days", Kind.NUMBER),
-            Column("day", "Day", Kind.TIME, hidden=True),
-            Column("today", "Newest day", Kind.NUMBER),
+            Column("way", "Way", ColumnKind.WORD),
+            Column("counted", "Counted", ColumnKind.WORD),
+            Column("usual_hour", "Usual in its fullest hour", ColumnKind.NUMBER),
+            Column("most_hour", "Most expected", ColumnKind.NUMBER),
+            Column("usual_day", "Usual a day", ColumnKind.NUMBER),
+            Column("most_day", "Most expected", ColumnKind.NUMBER),
+            Column("days", "From days", ColumnKind.NUMBER),
+            Column("day", "Day", ColumnKind.TIME, hidden=True),
+            Column("today", "Newest day", ColumnKind.NUMBER),
             Column("objects", "Of these"),
         ),
         tuple(rows),
@@ -203,11 +203,11 @@ def _seen(profile: Profile | None, quoted: list[Any]) -> Table:
         "seen",
         "Where it was seen: with names as far as alerts or its newest days tell them",
         (
-            Column("what", "What", Kind.WORD),
-            Column("value", "Which", Kind.CODE),
-            Column("first", "First seen, UTC", Kind.TIME),
-            Column("last", "Last seen, UTC", Kind.TIME),
-            Column("rows", "Rows since it is new", Kind.NUMBER),
+            Column("what", "What", ColumnKind.WORD),
+            Column("value", "Which", ColumnKind.CODE),
+            Column("first", "First seen, UTC", ColumnKind.TIME),
+            Column("last", "Last seen, UTC", ColumnKind.TIME),
+            Column("rows", "Rows since it is new", ColumnKind.NUMBER),
         ),
         tuple((rows + unnamed)[:MOST_ROWS]),
     )

@@ -9,19 +9,19 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.finding import Incident, Publication, read
+from detector.alert.finding import Finding, FindingVersion, read
 from detector.alert.ocsf import Activity
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.event import Operation
-from streams.console.pages.tables import Column, Kind, Table
+from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
-from streams.console.store.incidents import Listed
-from streams.console.store.seen_at import others
+from streams.console.store.incidents import IncidentRow
+from streams.console.store.seen_at import seen_elsewhere
 from streams.console.web.actions import DONE, UNDONE
 from streams.report.chart import Curve, curve, shown_marks
-from streams.report.timeline import Account, Mark, Stage
+from streams.report.timeline import Mark, Timeline, TimelineStage
 
-__all__ = ["Share", "Step", "Story", "story"]
+__all__ = ["ChecklistStep", "ExposedCategory", "IncidentView", "incident_view"]
 
 MOST_VERSIONS = 500
 MOST_ROWS = 200
@@ -36,7 +36,7 @@ UNSEEN_SHARE = 0.25
 _RECONNAISSANCE = (Operation.DESCRIBE, Operation.COUNT)
 
 
-class Share(msgspec.Struct, frozen=True):
+class ExposedCategory(msgspec.Struct, frozen=True):
     """What is known to have left of a kind of data."""
 
     category: Category
@@ -44,7 +44,7 @@ class Share(msgspec.Struct, frozen=True):
     objects: tuple[tuple[str, int], ...]
 
 
-class Step(msgspec.Struct, frozen=True):
+class ChecklistStep(msgspec.Struct, frozen=True):
     """A step of the checklist."""
 
     text: str
@@ -54,30 +54,30 @@ class Step(msgspec.Struct, frozen=True):
     time_ms: int | None
 
 
-class Story(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     """All that its page shows."""
 
-    listed: Listed
-    incident: Incident
-    shares: tuple[Share, ...]
+    listed: IncidentRow
+    incident: Finding
+    shares: tuple[ExposedCategory, ...]
     """The kinds of data of which rows left, the most first."""
     spared: tuple[Category, ...]
     """The kinds of which none are known to have left, the most sensitive first."""
     marks: tuple[Mark, ...]
     curve: Curve | None
     bound_rows: int | None
-    steps: tuple[Step, ...]
+    steps: tuple[ChecklistStep, ...]
     origins: Table
-    others: Table
+    seen_elsewhere: Table
     evidence: Table
     left: Table
     history: Table
     techniques: Table
 
 
-def story(db: sqlite3.Connection, uid: str) -> Story | None:
+def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
     """The incident of that name; ``None`` if there is none."""
-    listed = incidents.one(db, uid)
+    listed = incidents.incident_by_uid(db, uid)
     if listed is None:
         return None
     row = db.execute("SELECT body, positions FROM incidents WHERE uid = ?", (uid,)).fetchone()
@@ -87,7 +87,7 @@ def story(db: sqlite3.Connection, uid: str) -> Story | None:
         (uid, MOST_VERSIONS),
     ).fetchall()
     publications = tuple(
-        Publication(one["time_ms"], Activity(one["activity"]), one["severity"], one["rows"])
+        FindingVersion(one["time_ms"], Activity(one["activity"]), one["severity"], one["rows"])
         for one in versions
     )
     incident = read(msgspec.json.decode(row["body"]), msgspec.json.decode(row["positions"]), publications)
@@ -101,7 +101,7 @@ def story(db: sqlite3.Connection, uid: str) -> Story | None:
     ).fetchall()
     account = _account(incident, publications, evidence)
     shares = _shares(incident)
-    return Story(
+    return IncidentView(
         listed=listed,
         incident=incident,
         shares=shares,
@@ -115,7 +115,7 @@ def story(db: sqlite3.Connection, uid: str) -> Story | None:
         bound_rows=None if incident.bound is None else round(incident.bound.rows),
         steps=_steps(incident, words),
         origins=_origins(evidence),
-        others=others(db, uid, evidence),
+        seen_elsewhere=seen_elsewhere(db, uid, evidence),
         evidence=_evidence(evidence),
         left=_left(shares),
         history=_history(versions, words, uid),
@@ -123,7 +123,7 @@ def story(db: sqlite3.Connection, uid: str) -> Story | None:
     )
 
 
-def _account(incident: Incident, publications: Sequence[Publication], evidence: Sequence[Any]) -> Account:
+def _account(incident: Finding, publications: Sequence[FindingVersion], evidence: Sequence[Any]) -> Timeline:
     """The curve's points and stages, as far as alerts know them.
 
     Each alert says how many rows had left by then; before the first, the quoted events say how they began.
@@ -151,7 +151,7 @@ def _account(incident: Incident, publications: Sequence[Publication], evidence: 
         before = [count for time_ms, count in points if time_ms < start]
         base = before[-1] if before else 0
         windows = ((start, base, base),)
-    return Account(
+    return Timeline(
         base_ms=incident.start_ms,
         end_ms=max(incident.end_ms, points[-1][0] if points else 0),
         events=len(evidence),
@@ -174,7 +174,9 @@ def _account(incident: Incident, publications: Sequence[Publication], evidence: 
     )
 
 
-def _from_where_it_began(points: list[tuple[int, int]], first: Publication | None) -> list[tuple[int, int]]:
+def _from_where_it_began(
+    points: list[tuple[int, int]], first: FindingVersion | None
+) -> list[tuple[int, int]]:
     """Without the days before the first alert, if little left in them: the curve would be squeezed."""
     if first is None or not points:
         return points
@@ -186,8 +188,8 @@ def _from_where_it_began(points: list[tuple[int, int]], first: Publication | Non
 
 
 def _marks(
-    incident: Incident,
-    publications: Sequence[Publication],
+    incident: Finding,
+    publications: Sequence[FindingVersion],
     evidence: Sequence[Any],
     points: Sequence[tuple[int, int]],
 ) -> list[Mark]:
@@ -207,7 +209,7 @@ def _marks(
         ),
         None,
     )
-    found: dict[Stage, Mark] = {}
+    found: dict[TimelineStage, Mark] = {}
     for event in evidence:
         time_ms, operation, rows = event["time_ms"], event["operation"], event["rows"] or 0
         if time_ms is None or time_ms < first_ms:
@@ -215,52 +217,57 @@ def _marks(
         before = bulk is not None and event["address"] == bulk["address"] and time_ms <= bulk["time_ms"]
         stage = None
         if operation in _RECONNAISSANCE:
-            stage = Stage.RECONNAISSANCE
+            stage = TimelineStage.RECONNAISSANCE
         elif operation == Operation.EXPORT_DELETE:
-            stage = Stage.DELETION
+            stage = TimelineStage.DELETION
         elif operation == Operation.VENDOR_FINDING:
-            stage = Stage.VENDOR
+            stage = TimelineStage.VENDOR
         elif rows >= least:
-            stage = Stage.BULK
+            stage = TimelineStage.BULK
         elif 0 < rows <= SAMPLE_ROWS and before:
-            stage = Stage.SAMPLE
+            stage = TimelineStage.SAMPLE
         if stage is not None and stage not in found:
             found[stage] = Mark(stage, time_ms, by_then(time_ms), event["address"])
     marks = list(found.values())
     if incident.bound is not None:
         crossed = next((time_ms for time_ms, rows in points if rows > incident.bound.rows), None)
         if crossed is not None:
-            marks.append(Mark(Stage.BOUND, crossed, by_then(crossed)))
+            marks.append(Mark(TimelineStage.BOUND, crossed, by_then(crossed)))
     seen = 0
     for made in publications:
         if made.activity is Activity.CLOSE:
             continue
         marks.append(
             Mark(
-                Stage.UPDATE if seen else Stage.ALERT, made.time_ms, made.rows, severity=max(1, made.severity)
+                TimelineStage.UPDATE if seen else TimelineStage.ALERT,
+                made.time_ms,
+                made.rows,
+                severity=max(1, made.severity),
             )
         )
         seen += 1
-    return sorted(marks, key=lambda mark: (mark.time_ms, list(Stage).index(mark.stage)))
+    return sorted(marks, key=lambda mark: (mark.time_ms, list(TimelineStage).index(mark.stage)))
 
 
-def _shares(incident: Incident) -> tuple[Share, ...]:
+def _shares(incident: Finding) -> tuple[ExposedCategory, ...]:
     rows: Counter[Category] = Counter()
     for name, count in incident.objects:
         rows[category(name)] += count
     return tuple(
-        Share(kind, count, tuple((name, rows) for name, rows in incident.objects if category(name) is kind))
+        ExposedCategory(
+            kind, count, tuple((name, rows) for name, rows in incident.objects if category(name) is kind)
+        )
         for kind, count in rows.most_common()
     )
 
 
-def _steps(incident: Incident, words: Sequence[Any]) -> tuple[Step, ...]:
+def _steps(incident: Finding, words: Sequence[Any]) -> tuple[ChecklistStep, ...]:
     said: dict[str, tuple[bool, str, int]] = {}
     for word in words:
         for begin, done in ((DONE, True), (UNDONE, False)):
             if word["reason"].startswith(begin):
                 said[word["reason"].removeprefix(begin)] = done, word["by"], word["time_ms"]
-    return tuple(Step(text, *said.get(text, (False, "", None))) for text in incident.steps)
+    return tuple(ChecklistStep(text, *said.get(text, (False, "", None))) for text in incident.steps)
 
 
 def _origins(evidence: Sequence[Any]) -> Table:
@@ -279,14 +286,14 @@ def _origins(evidence: Sequence[Any]) -> Table:
         "origins",
         "Where it was done from, as far as alerts quote it",
         (
-            Column("address", "Address", Kind.CODE, page="address"),
-            Column("network", "Network", Kind.CODE, page="address"),
-            Column("agent", "Program", Kind.TEXT, page="app"),
-            Column("app", "App", Kind.CODE, page="app"),
-            Column("rows", "Rows", Kind.NUMBER),
-            Column("events", "Events", Kind.NUMBER),
-            Column("first", "First seen, UTC", Kind.TIME),
-            Column("last", "Last seen, UTC", Kind.TIME),
+            Column("address", "Address", ColumnKind.CODE, page="address"),
+            Column("network", "Network", ColumnKind.CODE, page="address"),
+            Column("agent", "Program", ColumnKind.TEXT, page="app"),
+            Column("app", "App", ColumnKind.CODE, page="app"),
+            Column("rows", "Rows", ColumnKind.NUMBER),
+            Column("events", "Events", ColumnKind.NUMBER),
+            Column("first", "First seen, UTC", ColumnKind.TIME),
+            Column("last", "Last seen, UTC", ColumnKind.TIME),
         ),
         tuple((*key, rows, events, first, last) for key, (first, last, rows, events) in ordered),
     )
@@ -297,16 +304,16 @@ def _evidence(evidence: Sequence[Any]) -> Table:
         "evidence",
         "Events that alerts quote",
         (
-            Column("time", "Time, UTC", Kind.TIME),
-            Column("operation", "Operation", Kind.WORD),
-            Column("rows", "Rows", Kind.NUMBER),
+            Column("time", "Time, UTC", ColumnKind.TIME),
+            Column("operation", "Operation", ColumnKind.WORD),
+            Column("rows", "Rows", ColumnKind.NUMBER),
             Column("objects", "Objects"),
-            Column("identity", "Identity", Kind.CODE, page="identity"),
-            Column("address", "Address", Kind.CODE, page="address"),
+            Column("identity", "Identity", ColumnKind.CODE, page="identity"),
+            Column("address", "Address", ColumnKind.CODE, page="address"),
             Column("agent", "Program"),
-            Column("app", "App", Kind.CODE),
-            Column("record", "Record", Kind.CODE, page="record", by="event"),
-            Column("event", "Event", Kind.CODE, hidden=True),
+            Column("app", "App", ColumnKind.CODE),
+            Column("record", "Record", ColumnKind.CODE, page="record", by="event"),
+            Column("event", "Event", ColumnKind.CODE, hidden=True),
         ),
         tuple(
             (
@@ -326,14 +333,14 @@ def _evidence(evidence: Sequence[Any]) -> Table:
     )
 
 
-def _left(shares: Sequence[Share]) -> Table:
+def _left(shares: Sequence[ExposedCategory]) -> Table:
     return Table(
         "left",
         "Rows that left, by kind of data and object",
         (
-            Column("category", "Data", Kind.WORD),
-            Column("object", "Object", Kind.CODE),
-            Column("rows", "Rows", Kind.NUMBER),
+            Column("category", "Data", ColumnKind.WORD),
+            Column("object", "Object", ColumnKind.CODE),
+            Column("rows", "Rows", ColumnKind.NUMBER),
         ),
         tuple((share.category.value, name, rows) for share in shares for name, rows in share.objects),
     )
@@ -371,25 +378,25 @@ def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
         "history",
         "What happened to the incident, the newest first",
         (
-            Column("time", "Time, UTC", Kind.TIME),
-            Column("what", "What", Kind.WORD),
+            Column("time", "Time, UTC", ColumnKind.TIME),
+            Column("what", "What", ColumnKind.WORD),
             Column("who", "Who"),
-            Column("severity", "Severity", Kind.SEVERITY),
-            Column("risk", "Risk", Kind.NUMBER),
-            Column("rows", "Rows", Kind.NUMBER),
+            Column("severity", "Severity", ColumnKind.SEVERITY),
+            Column("risk", "Risk", ColumnKind.NUMBER),
+            Column("rows", "Rows", ColumnKind.NUMBER),
             Column("text", "In words"),
-            Column("until", "Until, UTC", Kind.TIME),
+            Column("until", "Until, UTC", ColumnKind.TIME),
         ),
         tuple(rows),
     )
 
 
-def _techniques(incident: Incident) -> Table:
+def _techniques(incident: Finding) -> Table:
     return Table(
         "attack",
         "Techniques of MITRE ATT&CK",
         (
-            Column("technique", "Technique", Kind.CODE),
+            Column("technique", "Technique", ColumnKind.CODE),
             Column("name", "Name"),
             Column("tactics", "Tactics"),
         ),

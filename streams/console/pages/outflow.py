@@ -11,7 +11,7 @@ import msgspec
 from detector.catalogue import SENSITIVITY, Category
 from streams.console.store.index import PERSONAL
 
-__all__ = ["Leaving", "Normal", "leaving"]
+__all__ = ["CategoryHour", "Outflow", "outflow"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -25,7 +25,7 @@ ABOVE = 1.2
 """More than the most before by this factor is above normal."""
 
 
-class Normal(msgspec.Struct, frozen=True):
+class CategoryHour(msgspec.Struct, frozen=True):
     """One category's hour, and the same hour on days before."""
 
     category: str
@@ -43,21 +43,21 @@ class Normal(msgspec.Struct, frozen=True):
         return self.most is not None and self.rows >= LEAST_ROWS and self.rows > ABOVE * self.most
 
 
-class Leaving(msgspec.Struct, frozen=True):
+class Outflow(msgspec.Struct, frozen=True):
     """The newest hour."""
 
     end_ms: int | None
     """Its end; ``None`` if no tick has been told of."""
-    categories: tuple[Normal, ...]
+    categories: tuple[CategoryHour, ...]
     hours: tuple[int, ...]
     """Rows by hour of the last day, the newest last."""
 
 
-def leaving(db: sqlite3.Connection) -> Leaving:
+def outflow(db: sqlite3.Connection) -> Outflow:
     """The newest hour beside the same hour of the 28 days before: of workdays, or of weekends, as it is one."""
     newest = db.execute("SELECT max(start_ms) FROM ticks").fetchone()[0]
     if newest is None:
-        return Leaving(None, (), ())
+        return Outflow(None, (), ())
     end_ms = newest + TICK_MS
     first_ms = db.execute("SELECT min(start_ms) FROM ticks").fetchone()[0]
     by_day: dict[int, dict[str, int]] = defaultdict(dict)
@@ -82,7 +82,7 @@ def leaving(db: sqlite3.Connection) -> Leaving:
         counts = [by_day.get(ago, {}).get(name, 0) for ago in before]
         enough = len(counts) >= ENOUGH_DAYS
         found.append(
-            Normal(
+            CategoryHour(
                 name,
                 now.get(name, 0),
                 round(median(counts)) if enough else None,
@@ -91,7 +91,7 @@ def leaving(db: sqlite3.Connection) -> Leaving:
             )
         )
     found.sort(key=lambda one: (-one.rows, -_sensitivity(one.category)))
-    return Leaving(end_ms, tuple(found), _hours(db, end_ms))
+    return Outflow(end_ms, tuple(found), _hours(db, end_ms))
 
 
 def _hours(db: sqlite3.Connection, end_ms: int) -> tuple[int, ...]:

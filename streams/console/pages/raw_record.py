@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 
-__all__ = ["Raw", "RawError", "read_raw"]
+__all__ = ["RawRecord", "RawRecordError", "read_raw"]
 
 READ_MS = 6_000
 MOST_BYTES = 200_000
@@ -20,11 +20,11 @@ MOST_BYTES = 200_000
 _POSITION = re.compile(r"(?:\S+ )?([\w.-]{1,249})/(\d{1,9})/(\d{1,18})")
 
 
-class RawError(Exception):
+class RawRecordError(Exception):
     """Why a record cannot be shown; a message for a person."""
 
 
-class Raw(msgspec.Struct, frozen=True):
+class RawRecord(msgspec.Struct, frozen=True):
     """A record as it lies in Kafka."""
 
     topic: str
@@ -39,22 +39,22 @@ class Raw(msgspec.Struct, frozen=True):
     """Of how many bytes."""
 
 
-def read_raw(config: Config, position: str) -> Raw:
-    """The record at ``adapter topic/partition/offset``, if it is one of the access topics'. Raises `RawError`."""
+def read_raw(config: Config, position: str) -> RawRecord:
+    """The record at ``adapter topic/partition/offset``, if it is one of the access topics'. Raises `RawRecordError`."""
     found = _POSITION.fullmatch(position)
     if found is None:
-        raise RawError("This record does not lie in Kafka but where its position says.")
+        raise RawRecordError("This record does not lie in Kafka but where its position says.")
     topic, partition, offset = found[1], int(found[2]), int(found[3])
     if topic not in config.access_topics:
-        raise RawError("This record does not lie in a topic that is read.")
+        raise RawRecordError("This record does not lie in a topic that is read.")
     try:
         record = _fetch(config, TopicPartition(topic, partition), offset)
     except (KafkaError, ConnectError, TimeoutError) as error:
-        raise RawError("Kafka does not answer. Try again.") from error
+        raise RawRecordError("Kafka does not answer. Try again.") from error
     if record is None:
-        raise RawError("This record is no longer in Kafka: the topic has dropped it.")
+        raise RawRecordError("This record is no longer in Kafka: the topic has dropped it.")
     value = record.value or b""
-    return Raw(
+    return RawRecord(
         topic,
         partition,
         offset,

@@ -14,7 +14,7 @@ from streams.console.i18n import french_alerts
 from streams.console.i18n.locale import Language
 from streams.console.store.incidents import state
 from streams.report.text import SEVERITIES, clipped, clock, day, minute, second, visible
-from streams.report.timeline import Stage
+from streams.report.timeline import TimelineStage
 
 __all__ = ["address", "render"]
 
@@ -62,7 +62,7 @@ def _environment() -> Environment:
         "Activity": Activity,
         "Language": Language,
         "SEVERITIES": SEVERITIES,
-        "Stage": Stage,
+        "Stage": TimelineStage,
         "address": address,
         "french": french_alerts,
         "state_of": state,

@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 
-__all__ = ["Source", "State", "sources"]
+__all__ = ["SourceRow", "SourceStatus", "sources"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -19,7 +19,7 @@ ENOUGH_DAYS = 4
 MOST_SOURCES = 500
 
 
-class State(StrEnum):
+class SourceStatus(StrEnum):
     """How a source is."""
 
     TROUBLE = "trouble"
@@ -33,13 +33,13 @@ LEAST_USUAL = 10
 """A source from which fewer events usually come in this hour is not called quiet."""
 
 
-class Source(msgspec.Struct, frozen=True):
+class SourceRow(msgspec.Struct, frozen=True):
     """One source: a tenant's records of one kind from one adapter."""
 
     tenant: str
     name: str
     """Adapter and operation."""
-    state: State
+    state: SourceStatus
     newest_ms: int
     """End of the last tick with events."""
     hour: int
@@ -54,7 +54,7 @@ class Source(msgspec.Struct, frozen=True):
     """Its title."""
 
 
-def sources(db: sqlite3.Connection) -> tuple[int | None, tuple[Source, ...]]:
+def sources(db: sqlite3.Connection) -> tuple[int | None, tuple[SourceRow, ...]]:
     """The end of the newest tick, and the sources, those in trouble first."""
     newest = db.execute("SELECT max(start_ms) FROM arrivals").fetchone()[0]
     if newest is None:
@@ -90,13 +90,13 @@ def sources(db: sqlite3.Connection) -> tuple[int | None, tuple[Source, ...]]:
         usual = round(median(before)) if len(before) >= ENOUGH_DAYS else None
         uid, title = wrong.get(f"{tenant}/{source}", ("", ""))
         now = hours.get(0, 0)
-        state = State.FINE
+        state = SourceStatus.FINE
         if uid:
-            state = State.TROUBLE
+            state = SourceStatus.TROUBLE
         elif not now and usual is not None and usual >= LEAST_USUAL:
-            state = State.QUIET
+            state = SourceStatus.QUIET
         found.append(
-            Source(
+            SourceRow(
                 tenant,
                 source,
                 state,
@@ -108,6 +108,6 @@ def sources(db: sqlite3.Connection) -> tuple[int | None, tuple[Source, ...]]:
                 title,
             )
         )
-    order = list(State)
+    order = list(SourceStatus)
     found.sort(key=lambda one: (order.index(one.state), one.tenant, one.name))
     return end_ms, tuple(found)

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Column", "Kind", "Table", "as_csv", "as_json", "inert"]
+__all__ = ["Column", "ColumnKind", "Table", "as_csv", "as_json", "inert"]
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 _LAST_MS = 253_402_300_799_000  # 9999-12-31
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What stands in a column, and so how it is shown."""
 
     TEXT = "text"
@@ -37,7 +37,7 @@ class Column(msgspec.Struct, frozen=True):
 
     key: str
     title: str
-    kind: Kind = Kind.TEXT
+    kind: ColumnKind = ColumnKind.TEXT
     page: str = ""
     """Where a cell leads: ``incident``, ``identity`` or a kind of search."""
     by: str = ""
@@ -92,7 +92,7 @@ def inert(text: str) -> str:
 def _cell(column: Column, value: Any) -> str:
     if value is None:
         return ""
-    if column.kind is Kind.TIME and isinstance(value, int):
+    if column.kind is ColumnKind.TIME and isinstance(value, int):
         return datetime.fromtimestamp(min(max(value, 0), _LAST_MS) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)

@@ -10,21 +10,21 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from streams.console.i18n.locale import Words
+from streams.console.i18n.locale import Translator
 from streams.console.pages import sources as health
-from streams.console.pages.board import board, leaving_table
+from streams.console.pages.board import board, outflow_table
 from streams.console.pages.identity import identities, identity
-from streams.console.pages.incident import story
-from streams.console.pages.tables import Column, Kind, Table
+from streams.console.pages.incident import incident_view
+from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
-from streams.console.store.incidents import found_by, listed
-from streams.console.web.auth import Person, Session
+from streams.console.store.incidents import found_by, incident_table
+from streams.console.web.auth import Session, User
 
 __all__ = [
-    "NotThere",
+    "NotFound",
     "Page",
-    "Visit",
+    "PageRequest",
     "board_page",
     "identity_page",
     "incident_page",
@@ -37,11 +37,11 @@ MOST_EXPORTED = 100_000
 MOST_TEXT = 300
 
 
-class NotThere(Exception):  # noqa: N818 - nothing has gone wrong
+class NotFound(Exception):  # noqa: N818 - nothing has gone wrong
     """What was asked for does not exist; a message for a person."""
 
 
-class Visit(msgspec.Struct, frozen=True, kw_only=True):
+class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a page: who, at what, how, and when."""
 
     method: str
@@ -52,7 +52,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     same_origin: bool
     session: Session
     address: str
-    words: Words
+    words: Translator
     theme: str
     chosen: tuple[tuple[str, str], ...]
     """Language and theme, if they were chosen just now."""
@@ -69,7 +69,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.path}?{urlencode({**self.query, **changes})}"
 
     @property
-    def person(self) -> Person:
+    def person(self) -> User:
         """Who it is."""
         return self.session.person
 
@@ -81,36 +81,46 @@ class Page(msgspec.Struct, frozen=True):
     tables: dict[str, Table]
 
 
-def board_page(visit: Visit) -> Page:
+def board_page(visit: PageRequest) -> Page:
     """The board."""
     db = visit.db()
     found = board(db, visit.feed, visit.newest_ms, visit.now_ms)
-    shown = listed("incidents", "Open incidents", found.incidents, found.more)
+    shown = incident_table("incidents", "Open incidents", found.incidents, found.more)
     if visit.query.get("as"):
-        shown = listed("incidents", "Open incidents", incidents.open_incidents(db, MOST_EXPORTED))
-    return _page({"board": found}, shown, leaving_table(found.leaving), _sources_table(found.sources))
+        shown = incident_table("incidents", "Open incidents", incidents.open_incidents(db, MOST_EXPORTED))
+    return _page({"board": found}, shown, outflow_table(found.outflow), _sources_table(found.sources))
 
 
-def incident_page(visit: Visit) -> Page:
+def incident_page(visit: PageRequest) -> Page:
     """An incident."""
-    found = story(visit.db(), visit.params["uid"])
+    found = incident_view(visit.db(), visit.params["uid"])
     if found is None:
-        raise NotThere("There is no such incident.")
-    tables = (found.left, found.origins, found.others, found.evidence, found.techniques, found.history)
+        raise NotFound("There is no such incident.")
+    tables = (
+        found.left,
+        found.origins,
+        found.seen_elsewhere,
+        found.evidence,
+        found.techniques,
+        found.history,
+    )
     return _page({"story": found, "said": visit.query.get("said", "")}, *tables)
 
 
-def identity_page(visit: Visit) -> Page:
+def identity_page(visit: PageRequest) -> Page:
     """An identity."""
     found = identity(visit.db(), visit.query.get("id", ""))
     if found is None:
-        raise NotThere("Nothing is known of this identity.")
+        raise NotFound("Nothing is known of this identity.")
     return _page(
-        {"identity": found}, found.takes, found.seen, listed("incidents", "Its incidents", found.incidents)
+        {"identity": found},
+        found.takes,
+        found.seen,
+        incident_table("incidents", "Its incidents", found.incidents),
     )
 
 
-def sources_page(visit: Visit) -> Page:
+def sources_page(visit: PageRequest) -> Page:
     """The sources."""
     db = visit.db()
     end_ms, found = health.sources(db)
@@ -121,9 +131,9 @@ def sources_page(visit: Visit) -> Page:
         "unreadable",
         "Messages that the console itself could not read",
         (
-            Column("topic", "Topic", Kind.CODE),
-            Column("partition", "Partition", Kind.NUMBER),
-            Column("offset", "Offset", Kind.NUMBER),
+            Column("topic", "Topic", ColumnKind.CODE),
+            Column("partition", "Partition", ColumnKind.NUMBER),
+            Column("offset", "Offset", ColumnKind.NUMBER),
             Column("reason", "Why"),
         ),
         tuple(tuple(row) for row in unreadable.fetchall()),
@@ -131,7 +141,7 @@ def sources_page(visit: Visit) -> Page:
     return _page({"sources": found, "end_ms": end_ms}, _sources_table(found), wrong)
 
 
-def search_page(visit: Visit) -> Page:
+def search_page(visit: PageRequest) -> Page:
     """What was searched for."""
     query = {name: visit.query.get(name, "").strip()[:MOST_TEXT] for name in ("user", "address", "app", "q")}
     terms = {kind: text for kind, text in query.items() if text and kind != "q"}
@@ -160,7 +170,7 @@ def search_page(visit: Visit) -> Page:
         "open_only": open_only,
         "asked": bool(terms or since or until or open_only),
     }
-    return _page(values, listed("incidents", "Incidents", found, more), people)
+    return _page(values, incident_table("incidents", "Incidents", found, more), people)
 
 
 def _page(values: dict[str, Any], *tables: Table) -> Page:
@@ -168,19 +178,19 @@ def _page(values: dict[str, Any], *tables: Table) -> Page:
     return Page({**values, "tables": found}, found)
 
 
-def _sources_table(found: tuple[health.Source, ...]) -> Table:
+def _sources_table(found: tuple[health.SourceRow, ...]) -> Table:
     return Table(
         "sources",
         "Sources, those in trouble first",
         (
-            Column("state", "State", Kind.WORD),
-            Column("tenant", "Tenant", Kind.CODE),
-            Column("source", "Source", Kind.CODE),
-            Column("hour", "Events in the newest hour", Kind.NUMBER),
-            Column("usual", "Usual", Kind.NUMBER),
-            Column("newest", "Last event, UTC", Kind.TIME),
+            Column("state", "State", ColumnKind.WORD),
+            Column("tenant", "Tenant", ColumnKind.CODE),
+            Column("source", "Source", ColumnKind.CODE),
+            Column("hour", "Events in the newest hour", ColumnKind.NUMBER),
+            Column("usual", "Usual", ColumnKind.NUMBER),
+            Column("newest", "Last event, UTC", ColumnKind.TIME),
             Column("trouble", "Trouble", page="incident", by="incident"),
-            Column("incident", "Name", Kind.CODE, hidden=True),
+            Column("incident", "Name", ColumnKind.CODE, hidden=True),
         ),
         tuple(
             (

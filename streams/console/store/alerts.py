@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.finding import Incident, read
+from detector.alert.finding import Finding, read
 from detector.alert.ocsf import Activity
 from detector.identity.detectors.novelty import network
-from streams.console.store.decisions import decide
+from streams.console.store.decisions import refresh_decision
 
 __all__ = ["POSITIONS_HEADER", "enter_alert"]
 
@@ -92,11 +92,11 @@ def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:
     )
     _quote(db, incident, tenant)
     _find_by(db, incident, body, tenant, identity, where)
-    decide(db, incident.uid)
+    refresh_decision(db, incident.uid)
     return time_ms
 
 
-def _quote(db: sqlite3.Connection, incident: Incident, tenant: str) -> None:
+def _quote(db: sqlite3.Connection, incident: Finding, tenant: str) -> None:
     db.executemany(
         "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -121,7 +121,7 @@ def _quote(db: sqlite3.Connection, incident: Incident, tenant: str) -> None:
 
 def _find_by(
     db: sqlite3.Connection,
-    incident: Incident,
+    incident: Finding,
     body: Mapping[str, Any],
     tenant: str,
     identity: str,

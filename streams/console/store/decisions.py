@@ -9,7 +9,7 @@ import msgspec
 
 from detector.feedback import Feedback, Verdict
 
-__all__ = ["decide", "enter_feedback"]
+__all__ = ["enter_feedback", "refresh_decision"]
 
 _feedback = msgspec.json.Decoder(Feedback)
 
@@ -33,14 +33,14 @@ def enter_feedback(db: sqlite3.Connection, record: Any) -> None:
         ),
     )
     if word.incident:
-        decide(db, word.incident)
+        refresh_decision(db, word.incident)
     if word.identity:
         about = db.execute("SELECT uid FROM incidents WHERE identity = ?", (word.identity,))
         for (uid,) in about.fetchall():
-            decide(db, uid)
+            refresh_decision(db, uid)
 
 
-def decide(db: sqlite3.Connection, uid: str) -> None:
+def refresh_decision(db: sqlite3.Connection, uid: str) -> None:
     """Work out anew what has been decided about an incident, in the order in which it was."""
     state: dict[str, Any] = {
         "acknowledged_ms": None,

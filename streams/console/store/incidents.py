@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from detector.feedback import NOTIFICATION_MS
-from streams.console.pages.tables import Column, Kind, Table
+from streams.console.pages.tables import Column, ColumnKind, Table
 
-__all__ = ["Listed", "about", "by_severity", "clocks", "found_by", "listed", "open_incidents"]
+__all__ = ["IncidentRow", "about", "by_severity", "clocks", "found_by", "incident_table", "open_incidents"]
 
 _COLUMNS = (
     "uid, tenant, identity, network, source, title, detectors, actor, severity, risk, rows, start_ms, end_ms, time_ms,"
@@ -21,7 +21,7 @@ _COLUMNS = (
 _BY_RISK = "ORDER BY risk DESC, severity DESC, time_ms DESC, uid"
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     """An incident as its newest alert has it, and what has been decided about it."""
 
     uid: str
@@ -67,12 +67,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
         return self.muted_until_ms is not None and now_ms < self.muted_until_ms
 
 
-def open_incidents(db: sqlite3.Connection, most: int) -> list[Listed]:
+def open_incidents(db: sqlite3.Connection, most: int) -> list[IncidentRow]:
     """Those that are open, the greatest risk first."""
     return _select(db, f"WHERE open {_BY_RISK} LIMIT ?", (most,))
 
 
-def clocks(db: sqlite3.Connection) -> list[Listed]:
+def clocks(db: sqlite3.Connection) -> list[IncidentRow]:
     """Breaches of which the authority is still to be notified, the one whose time ends first."""
     return _select(
         db, "WHERE confirmed_ms IS NOT NULL AND notified_ms IS NULL ORDER BY confirmed_ms, uid LIMIT 50", ()
@@ -88,12 +88,12 @@ def by_severity(db: sqlite3.Connection) -> dict[int, int]:
     )
 
 
-def one(db: sqlite3.Connection, uid: str) -> Listed | None:
+def incident_by_uid(db: sqlite3.Connection, uid: str) -> IncidentRow | None:
     """The incident of that name."""
     return next(iter(_select(db, "WHERE uid = ?", (uid,))), None)
 
 
-def about(db: sqlite3.Connection, identity: str, most: int) -> list[Listed]:
+def about(db: sqlite3.Connection, identity: str, most: int) -> list[IncidentRow]:
     """Those of an identity, the newest first, and those about a network that it was seen on."""
     return _select(
         db,
@@ -111,7 +111,7 @@ def found_by(
     most: int,
     *,
     open_only: bool = False,
-) -> tuple[list[Listed], int]:
+) -> tuple[list[IncidentRow], int]:
     """Those in which each text is part of a term of its kind (or of ``any``), in a span of time; and how many more."""
     conditions: list[str] = []
     values: list[str | int] = []
@@ -141,25 +141,25 @@ def found_by(
     return rows, max(0, count - len(rows))
 
 
-def listed(name: str, caption: str, incidents: Iterable[Listed], more: int = 0) -> Table:
+def incident_table(name: str, caption: str, incidents: Iterable[IncidentRow], more: int = 0) -> Table:
     """A table of incidents."""
     return Table(
         name,
         caption,
         (
-            Column("severity", "Severity", Kind.SEVERITY),
-            Column("risk", "Risk", Kind.NUMBER),
+            Column("severity", "Severity", ColumnKind.SEVERITY),
+            Column("risk", "Risk", ColumnKind.NUMBER),
             Column("title", "Incident", page="incident", by="uid"),
-            Column("identity", "Identity", Kind.CODE, page="identity"),
-            Column("rows", "Rows", Kind.NUMBER),
-            Column("since", "Since, UTC", Kind.TIME),
-            Column("last", "Last alert, UTC", Kind.TIME),
-            Column("state", "State", Kind.WORD),
-            Column("uid", "Name", Kind.CODE, hidden=True),
+            Column("identity", "Identity", ColumnKind.CODE, page="identity"),
+            Column("rows", "Rows", ColumnKind.NUMBER),
+            Column("since", "Since, UTC", ColumnKind.TIME),
+            Column("last", "Last alert, UTC", ColumnKind.TIME),
+            Column("state", "State", ColumnKind.WORD),
+            Column("uid", "Name", ColumnKind.CODE, hidden=True),
             Column("assignee", "Assigned to", hidden=True),
-            Column("confirmed", "Confirmed, UTC", Kind.TIME, hidden=True),
-            Column("deadline", "Notify by, UTC", Kind.TIME, hidden=True),
-            Column("notified", "Notified, UTC", Kind.TIME, hidden=True),
+            Column("confirmed", "Confirmed, UTC", ColumnKind.TIME, hidden=True),
+            Column("deadline", "Notify by, UTC", ColumnKind.TIME, hidden=True),
+            Column("notified", "Notified, UTC", ColumnKind.TIME, hidden=True),
         ),
         tuple(
             (
@@ -183,7 +183,7 @@ def listed(name: str, caption: str, incidents: Iterable[Listed], more: int = 0) 
     )
 
 
-def state(found: Listed) -> str:
+def state(found: IncidentRow) -> str:
     """How it stands, in one of our words."""
     if not found.open:
         if found.due:
@@ -194,9 +194,9 @@ def state(found: Listed) -> str:
     return "acknowledged" if found.acknowledged_ms is not None else "new"
 
 
-def _select(db: sqlite3.Connection, rest: str, values: tuple[Any, ...]) -> list[Listed]:
+def _select(db: sqlite3.Connection, rest: str, values: tuple[Any, ...]) -> list[IncidentRow]:
     rows = db.execute(f"SELECT {_COLUMNS} FROM incidents {rest}", values)  # noqa: S608 - values are bound
     return [
-        Listed(**{**dict(row), "closed": bool(row["closed"]), "open": bool(row["open"])})
+        IncidentRow(**{**dict(row), "closed": bool(row["closed"]), "open": bool(row["open"])})
         for row in rows.fetchall()
     ]

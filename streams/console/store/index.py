@@ -25,7 +25,7 @@ from streams.console.store.seen_at import marks
 from streams.kafka import messages as wire
 from streams.kafka.topics import TopicNames
 
-__all__ = ["PERSONAL", "Index", "IndexFault"]
+__all__ = ["PERSONAL", "Index", "IndexFileError"]
 
 PERSONAL = "personal"
 """The category of a tick whose rows are not told by category: all personal data."""
@@ -43,7 +43,7 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-class IndexFault(Exception):  # noqa: N818 - Python has an IndexError of its own
+class IndexFileError(Exception):
     """Why the index cannot be used; one sentence for a person."""
 
 
@@ -169,7 +169,7 @@ class Index:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = OFF")  # what is lost is read again
         except sqlite3.OperationalError as error:
-            raise IndexFault(f"the index {self._path} cannot be opened: {error}") from error
+            raise IndexFileError(f"the index {self._path} cannot be opened: {error}") from error
         return connection
 
     def _may_be_deleted(self) -> None:
@@ -177,7 +177,7 @@ class Index:
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
             head = file.read(16)
             if head and head != b"SQLite format 3\x00":
-                raise IndexFault(f"{self._path} is there and is no index: name another file with --index")
+                raise IndexFileError(f"{self._path} is there and is no index: name another file with --index")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

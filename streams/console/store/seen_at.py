@@ -9,9 +9,9 @@ from typing import Any
 from detector.identity import profile as profiles
 from detector.identity.detectors.novelty import SORTS, USED, agent_family, checksum
 from detector.identity.profile import Profile
-from streams.console.pages.tables import Column, Kind, Table
+from streams.console.pages.tables import Column, ColumnKind, Table
 
-__all__ = ["marks", "others"]
+__all__ = ["marks", "seen_elsewhere"]
 
 DAY_MS = 86_400_000
 MOST_VALUES = 40
@@ -27,7 +27,7 @@ def marks(profile: Profile) -> frozenset[int]:
     )
 
 
-def others(db: sqlite3.Connection, uid: str, evidence: Sequence[Mapping[str, Any]]) -> Table:
+def seen_elsewhere(db: sqlite3.Connection, uid: str, evidence: Sequence[Mapping[str, Any]]) -> Table:
     """Of each address, network, program and app that an incident's evidence quotes: who else is known to use it."""
     own = {event["identity"] for event in evidence}
     rows: list[tuple[Any, ...]] = []
@@ -45,13 +45,13 @@ def others(db: sqlite3.Connection, uid: str, evidence: Sequence[Mapping[str, Any
         "others",
         "Who else is known there, from other incidents and from what profiles remember",
         (
-            Column("what", "What", Kind.WORD),
-            Column("value", "Where", Kind.CODE),
-            Column("count", "Identities", Kind.NUMBER),
-            Column("identity", "Identity", Kind.CODE, page="identity"),
-            Column("last", "Last seen there, UTC", Kind.TIME),
+            Column("what", "What", ColumnKind.WORD),
+            Column("value", "Where", ColumnKind.CODE),
+            Column("count", "Identities", ColumnKind.NUMBER),
+            Column("identity", "Identity", ColumnKind.CODE, page="identity"),
+            Column("last", "Last seen there, UTC", ColumnKind.TIME),
             Column("title", "Incident", page="incident", by="uid"),
-            Column("uid", "Name", Kind.CODE, hidden=True),
+            Column("uid", "Name", ColumnKind.CODE, hidden=True),
         ),
         tuple(rows),
     )

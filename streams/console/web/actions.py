@@ -15,7 +15,7 @@ from detector.feedback import Feedback, Verdict
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 
-__all__ = ["DONE", "UNDONE", "Action", "ActionError", "Sender", "Sent", "decision"]
+__all__ = ["DONE", "UNDONE", "Action", "ActionError", "DecisionSender", "StoredDecision", "decision"]
 
 HOUR_MS = 3_600_000
 MOST_HOURS = 90 * 24
@@ -100,7 +100,7 @@ def decision(form: Mapping[str, str], incident: str, identity: str, by: str, now
     )
 
 
-class Sent(msgspec.Struct, frozen=True):
+class StoredDecision(msgspec.Struct, frozen=True):
     """Where a decision lies."""
 
     topic: str
@@ -108,7 +108,7 @@ class Sent(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Sender:
+class DecisionSender:
     """Sends decisions and waits until the brokers have them."""
 
     def __init__(self, config: Config) -> None:
@@ -116,7 +116,7 @@ class Sender:
         self._producer: Any = None
         self._lock = threading.Lock()
 
-    def send(self, word: Feedback) -> Sent:
+    def send(self, word: Feedback) -> StoredDecision:
         """Send a decision. Raises `ActionError` if it did not arrive."""
         topic = self._config.topics.feedback
         key = (word.incident or word.identity).encode()
@@ -125,7 +125,7 @@ class Sender:
             stored = future.get(timeout=SEND_SECONDS)
         except (KafkaError, ConnectError, TimeoutError) as error:
             raise ActionError("Kafka did not take it: nothing was decided. Try again.") from error
-        return Sent(topic, stored.partition, stored.offset)
+        return StoredDecision(topic, stored.partition, stored.offset)
 
     def close(self) -> None:
         """Disconnect."""

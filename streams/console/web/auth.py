@@ -23,7 +23,7 @@ import msgspec
 
 from streams.config import ConsoleSettings
 
-__all__ = ["AccessError", "Gate", "Person", "Role", "Session", "local_name"]
+__all__ = ["AccessError", "Role", "Session", "Sessions", "User", "local_name"]
 
 SESSION_SECONDS = 12 * 3600
 """A session ends so long after it began: a shift."""
@@ -55,7 +55,7 @@ class Role(IntEnum):
         return self.name.lower()
 
 
-class Person(msgspec.Struct, frozen=True):
+class User(msgspec.Struct, frozen=True):
     """Who somebody is."""
 
     name: str
@@ -66,7 +66,7 @@ class Session(msgspec.Struct):
     """A person at a browser."""
 
     key: str
-    person: Person
+    person: User
     address: str
     csrf: str
     name: str
@@ -75,7 +75,7 @@ class Session(msgspec.Struct):
     seen: float
 
 
-class Gate:
+class Sessions:
     """Lets people in; keeps their sessions in memory, so that they end with the process."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
@@ -119,7 +119,7 @@ class Gate:
             bool(self._proxies) and not self._settings.allow_unencrypted
         )
 
-    def of_token(self, token: str) -> Person | None:
+    def of_token(self, token: str) -> User | None:
         """Whose token it is."""
         found = None
         given = _hashed(token)
@@ -128,7 +128,7 @@ class Gate:
                 found = person
         return found
 
-    def of_proxy(self, address: str, headers: Mapping[str, str]) -> Person | None:
+    def of_proxy(self, address: str, headers: Mapping[str, str]) -> User | None:
         """Whom a proxy says it is; ``None`` if it is no proxy of ours, or says nothing that we know."""
         if not self.is_proxy(address):
             return None
@@ -136,7 +136,7 @@ class Gate:
         word = headers.get(self._settings.role_header.lower(), "").strip().upper()
         if not name or word not in Role.__members__:
             return None
-        return Person(name[:MOST_NAME], Role[word])
+        return User(name[:MOST_NAME], Role[word])
 
     def is_proxy(self, address: str) -> bool:
         """Whether an address is one of the trusted proxies'."""
@@ -146,7 +146,7 @@ class Gate:
             return False
         return any(found in known for known in self._proxies)
 
-    def begin(self, person: Person, address: str) -> Session:
+    def begin(self, person: User, address: str) -> Session:
         """A new session."""
         now = monotonic()
         key, csrf, name = secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_hex(6)
@@ -182,7 +182,7 @@ class Gate:
             return list(self._sessions.values())
 
 
-def read_tokens(path: Path) -> dict[bytes, Person]:
+def read_tokens(path: Path) -> dict[bytes, User]:
     """Who has which token, by its hash. Raises `AccessError`.
 
     A line is a name, a role and a token, with spaces between; the token may stand as ``sha256:`` and its hash in
@@ -195,7 +195,7 @@ def read_tokens(path: Path) -> dict[bytes, Person]:
         raise AccessError(f"console.tokens_file: {path} cannot be read: {error}") from error
     if mode & stat.S_IWOTH:
         raise AccessError(f"console.tokens_file: everybody may write to {path}")
-    found: dict[bytes, Person] = {}
+    found: dict[bytes, User] = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -219,7 +219,7 @@ def read_tokens(path: Path) -> dict[bytes, Person]:
             key = _hashed(token)
         if key in found:
             raise AccessError(f"{where}: this is {found[key].name}'s token already")
-        found[key] = Person(name[:MOST_NAME], Role[role.upper()])
+        found[key] = User(name[:MOST_NAME], Role[role.upper()])
     if not found:
         raise AccessError(f"console.tokens_file: {path} holds no token")
     return found

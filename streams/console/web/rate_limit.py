@@ -7,16 +7,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["Rate"]
+__all__ = ["RateLimiter"]
 
 MOST_NAMES = 10_000
 
 
-class Rate:
+class RateLimiter:
     """So many a minute for each name, and as many at once.
 
     >>> now = [0.0]
-    >>> rate = Rate(2, clock=lambda: now[0])
+    >>> rate = RateLimiter(2, clock=lambda: now[0])
     >>> [rate.allows("a"), rate.allows("a"), rate.allows("a"), rate.allows("b")]
     [True, True, False, True]
     >>> now[0] = 31.0

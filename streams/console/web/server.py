@@ -22,21 +22,21 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from streams.config import Config
-from streams.console.i18n.locale import Language, Words, accepted
+from streams.console.i18n.locale import Language, Translator, accepted
 from streams.console.pages import render as pages
 from streams.console.pages import views
-from streams.console.pages.raw_record import RawError, read_raw
+from streams.console.pages.raw_record import RawRecordError, read_raw
 from streams.console.pages.tables import as_csv, as_json
-from streams.console.pages.views import NotThere, Visit
+from streams.console.pages.views import NotFound, PageRequest
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
-from streams.console.store.incidents import one
+from streams.console.store.incidents import incident_by_uid
 from streams.console.store.index import Index
-from streams.console.web.actions import ActionError, Sender, decision
+from streams.console.web.actions import ActionError, DecisionSender, decision
 from streams.console.web.audit import Audit
-from streams.console.web.auth import Gate, Role, Session
-from streams.console.web.rate_limit import Rate
-from streams.console.web.sign_in import HEADERS, LANGUAGE, SESSION, Entrance, form_of, refused
+from streams.console.web.auth import Role, Session, Sessions
+from streams.console.web.rate_limit import RateLimiter
+from streams.console.web.sign_in import HEADERS, LANGUAGE, SESSION, SignIn, form_of, refused
 
 __all__ = ["Console"]
 
@@ -49,14 +49,20 @@ READ_BACK_SECONDS = 3.0
 BEAT_SECONDS = 5.0
 REST_SECONDS = 0.4
 """Between two events of a feed."""
-Answer = Callable[[Visit], Response]
+Answer = Callable[[PageRequest], Response]
 
 
 class Console:
     """The application; `app` is what a server runs."""
 
     def __init__(
-        self, config: Config, index: Index, freshness: Freshness, follower: Follower, gate: Gate, audit: Audit
+        self,
+        config: Config,
+        index: Index,
+        freshness: Freshness,
+        follower: Follower,
+        gate: Sessions,
+        audit: Audit,
     ) -> None:
         self._config = config
         self._index = index
@@ -64,13 +70,13 @@ class Console:
         self._follower = follower
         self._gate = gate
         self._audit = audit
-        self._entrance = Entrance(gate, config.console, audit)
-        self._sender = Sender(config)
+        self._entrance = SignIn(gate, config.console, audit)
+        self._sender = DecisionSender(config)
         self._stopping = False
         self._streams = 0
-        self._looks = Rate(600)
-        self._acts = Rate(60)
-        self._reads = Rate(30)
+        self._looks = RateLimiter(600)
+        self._acts = RateLimiter(60)
+        self._reads = RateLimiter(30)
         self._part_lock = threading.Lock()
         self._part: tuple[Any, Markup] | None = None
         self.app = Starlette(routes=self._routes())
@@ -126,7 +132,7 @@ class Console:
         self._dress(response, visit, begun)
         return response
 
-    def _answer(self, answer: Answer, role: Role, visit: Visit, begun: bool) -> Response:
+    def _answer(self, answer: Answer, role: Role, visit: PageRequest, begun: bool) -> Response:
         name = visit.session.key if not begun else visit.address
         if not self._looks.allows(name):
             return self._sorry(visit, 429, "Too much at once. Wait a minute.")
@@ -148,12 +154,14 @@ class Console:
                 return self._sorry(visit, 429, "Too much at once. Wait a minute.")
         try:
             return answer(visit)
-        except NotThere as error:
+        except NotFound as error:
             return self._sorry(visit, 404, str(error))
-        except (ActionError, RawError) as error:
+        except (ActionError, RawRecordError) as error:
             return self._sorry(visit, 400, str(error))
 
-    def _visit(self, request: Request, session: Session, address: str, form: Mapping[str, str]) -> Visit:
+    def _visit(
+        self, request: Request, session: Session, address: str, form: Mapping[str, str]
+    ) -> PageRequest:
         query = (
             dict(parse_qsl(request.url.query, keep_blank_values=False, max_num_fields=30))
             if len(request.url.query) < 8_000
@@ -161,7 +169,7 @@ class Console:
         )
         language = query.get("lang") or request.cookies.get(LANGUAGE) or ""
         theme = query.get("theme") or request.cookies.get(THEME) or ""
-        return Visit(
+        return PageRequest(
             method=request.method,
             path=request.url.path,
             query={name: value for name, value in query.items() if name not in ("lang", "theme")},
@@ -170,7 +178,7 @@ class Console:
             same_origin=request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"),
             session=session,
             address=address,
-            words=Words(
+            words=Translator(
                 Language(language)
                 if language in set(Language)
                 else accepted(request.headers.get("accept-language", ""))
@@ -186,7 +194,7 @@ class Console:
             by_token=self._gate.by_token,
         )
 
-    def _dress(self, response: Response, visit: Visit, begun: bool) -> None:
+    def _dress(self, response: Response, visit: PageRequest, begun: bool) -> None:
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
         if self._gate.secure:
@@ -201,19 +209,19 @@ class Console:
 
     # --- pages
 
-    def _page(self, visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+    def _page(self, visit: PageRequest, template: str, status: int = 200, **values: Any) -> Response:
         html = pages.render(template, visit=visit, t=visit.words, **values)
         return Response(html, status, media_type="text/html")
 
-    def _sorry(self, visit: Visit, status: int, message: str) -> Response:
+    def _sorry(self, visit: PageRequest, status: int, message: str) -> Response:
         if visit.query.get("as"):
             return PlainTextResponse(visit.words(message), status)
         return self._page(visit, "sorry", status, message=message)
 
-    def _nothing(self, visit: Visit) -> Response:
-        raise NotThere("There is no such page.")
+    def _nothing(self, visit: PageRequest) -> Response:
+        raise NotFound("There is no such page.")
 
-    def _board(self, visit: Visit) -> Response:
+    def _board(self, visit: PageRequest) -> Response:
         if visit.query.get("as"):
             return self._file(visit, views.board_page(visit))
         key = (visit.feed.generation, visit.words.language, visit.now_ms // 10_000)
@@ -225,7 +233,7 @@ class Console:
             part = self._part[1]
         return self._page(visit, "board", part=part)
 
-    def _incident(self, visit: Visit) -> Response:
+    def _incident(self, visit: PageRequest) -> Response:
         found = views.incident_page(visit)
         return (
             self._file(visit, found)
@@ -233,8 +241,8 @@ class Console:
             else self._page(visit, "incident", **found.values)
         )
 
-    def _table_page(self, template: str, view: Callable[[Visit], views.Page]) -> Answer:
-        def answer(visit: Visit) -> Response:
+    def _table_page(self, template: str, view: Callable[[PageRequest], views.Page]) -> Answer:
+        def answer(visit: PageRequest) -> Response:
             found = view(visit)
             if visit.query.get("as"):
                 return self._file(visit, found)
@@ -242,12 +250,12 @@ class Console:
 
         return answer
 
-    def _file(self, visit: Visit, page: views.Page) -> Response:
+    def _file(self, visit: PageRequest, page: views.Page) -> Response:
         """A table of a page as a file."""
         name, kind = visit.query.get("table", ""), visit.query.get("as", "")
         table = page.tables.get(name)
         if table is None or kind not in ("csv", "json"):
-            raise NotThere("There is no such table.")
+            raise NotFound("There is no such table.")
         self._audit.write(
             "export", **_by(visit), path=visit.path, query=urlencode(visit.query), rows=len(table.rows)
         )
@@ -259,7 +267,7 @@ class Console:
             headers={"Content-Disposition": f'attachment; filename="crmwatch-{table.name}.{kind}"'},
         )
 
-    def _record(self, visit: Visit) -> Response:
+    def _record(self, visit: PageRequest) -> Response:
         if not self._reads.allows(visit.session.key):
             return self._sorry(visit, 429, "Too much at once. Wait a minute.")
         uid, event = visit.query.get("incident", ""), visit.query.get("event", "")
@@ -269,7 +277,7 @@ class Console:
             .fetchone()
         )
         if row is None:
-            raise NotThere("There is no such event.")
+            raise NotFound("There is no such event.")
         self._audit.write("record_read", **_by(visit), incident=uid, event=event, position=row["record"])
         return self._page(
             visit, "record", raw=read_raw(self._config, row["record"]), uid=uid, position=row["record"]
@@ -277,11 +285,11 @@ class Console:
 
     # --- actions
 
-    def _act(self, visit: Visit) -> Response:
+    def _act(self, visit: PageRequest) -> Response:
         uid = visit.params["uid"]
-        found = one(visit.db(), uid)
+        found = incident_by_uid(visit.db(), uid)
         if found is None:
-            raise NotThere("There is no such incident.")
+            raise NotFound("There is no such incident.")
         word = decision(visit.form, uid, found.identity, visit.person.name, visit.now_ms)
         told = {
             name: value
@@ -300,12 +308,12 @@ class Console:
         said = visit.form.get("action", "") if known else "sent"
         return RedirectResponse(f"/incidents/{quote(uid, safe='')}?said={quote(said)}", 303)
 
-    def _admin(self, visit: Visit) -> Response:
+    def _admin(self, visit: PageRequest) -> Response:
         return self._page(
             visit, "admin", sessions=self._gate.sessions(), audit=list(self._audit.newest)[::-1]
         )
 
-    def _administer(self, visit: Visit) -> Response:
+    def _administer(self, visit: PageRequest) -> Response:
         action = visit.form.get("action", "")
         if action == "rebuild":
             self._follower.rebuild()
@@ -321,7 +329,7 @@ class Console:
 
     # --- coming and going
 
-    def _sign_out(self, visit: Visit) -> Response:
+    def _sign_out(self, visit: PageRequest) -> Response:
         self._gate.end(visit.session.key)
         self._audit.write("sign_out", **_by(visit))
         response = RedirectResponse("/", 303)
@@ -383,5 +391,5 @@ class _Static(StaticFiles):
         return response
 
 
-def _by(visit: Visit) -> dict[str, str]:
+def _by(visit: PageRequest) -> dict[str, str]:
     return {"who": visit.person.name, "role": visit.person.role.word, "address": visit.address}

@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from streams.config import ConsoleSettings
-from streams.console.i18n.locale import Language, Words, accepted
+from streams.console.i18n.locale import Language, Translator, accepted
 from streams.console.pages import render as pages
 from streams.console.web.audit import Audit
-from streams.console.web.auth import Gate, Person, Role, Session, local_name
-from streams.console.web.rate_limit import Rate
+from streams.console.web.auth import Role, Session, Sessions, User, local_name
+from streams.console.web.rate_limit import RateLimiter
 
-__all__ = ["HEADERS", "LANGUAGE", "SESSION", "Entrance", "form_of", "refused"]
+__all__ = ["HEADERS", "LANGUAGE", "SESSION", "SignIn", "form_of", "refused"]
 
 SESSION, LANGUAGE = "crmwatch_session", "crmwatch_language"
 MOST_FORM_BYTES = 16_384
@@ -35,19 +35,19 @@ HEADERS = {
 _HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Entrance:
+class SignIn:
     """What is asked of whoever comes, before any page is."""
 
-    def __init__(self, gate: Gate, settings: ConsoleSettings, audit: Audit) -> None:
+    def __init__(self, gate: Sessions, settings: ConsoleSettings, audit: Audit) -> None:
         self._gate = gate
         self._settings = settings
         self._audit = audit
-        self._guesses = Rate(GUESSES_A_MINUTE)
+        self._guesses = RateLimiter(GUESSES_A_MINUTE)
 
-    def who(self, request: Request, address: str) -> Person | None:
+    def who(self, request: Request, address: str) -> User | None:
         """Who asks, if that can be told without a session."""
         if self._gate.open:
-            return Person(local_name(), Role.ADMIN)
+            return User(local_name(), Role.ADMIN)
         if self._gate.by_token:
             kind, _, token = request.headers.get("authorization", "").partition(" ")
             if kind.lower() == "bearer" and request.method == "GET":
@@ -55,7 +55,7 @@ class Entrance:
             return None
         return self._gate.of_proxy(address, request.headers)
 
-    def _of_token(self, token: str, address: str) -> Person | None:
+    def _of_token(self, token: str, address: str) -> User | None:
         """Whose token it is; who has guessed too often has to wait, even with the right one."""
         if not self._guesses.would_allow(address):
             return None
@@ -112,7 +112,7 @@ class Entrance:
         if not self.is_asked_for(request) or not self._gate.by_token:
             return refused(404, "There is nothing here.")
         address = request.client.host if request.client else ""
-        words = Words(
+        words = Translator(
             Language(request.cookies[LANGUAGE])
             if request.cookies.get(LANGUAGE) in set(Language)
             else accepted(request.headers.get("accept-language", ""))

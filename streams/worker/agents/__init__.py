@@ -3,8 +3,8 @@
 Each is one shard's, knows neither Kafka's consumer nor its producer, and runs on the frame in `streams.worker.stage`.
 """
 
-from streams.worker.agents.detect import Detect
-from streams.worker.agents.ingest import FAULT_HEADER, POSITION_HEADER, Ingest
-from streams.worker.agents.triage import Triage
+from streams.worker.agents.detect import DetectAgent
+from streams.worker.agents.ingest import FAULT_HEADER, POSITION_HEADER, IngestAgent
+from streams.worker.agents.triage import TriageAgent
 
-__all__ = ["FAULT_HEADER", "POSITION_HEADER", "Detect", "Ingest", "Triage"]
+__all__ = ["FAULT_HEADER", "POSITION_HEADER", "DetectAgent", "IngestAgent", "TriageAgent"]

@@ -26,20 +26,20 @@ from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output
 
-__all__ = ["Detect"]
+__all__ = ["DetectAgent"]
 
 _WATERMARKS_KEY = b"\x00watermarks"
 """Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
 
 
-class Detect:
+class DetectAgent:
     """Apply events to their identities' profiles, each once, and send signals to their tenants' shards."""
 
     def __init__(
         self,
         shard: int,
         shards: int,
-        desks: int,
+        triage_shards: int,
         settings: Settings,
         store: dict[bytes, bytes],
         topics: TopicNames,
@@ -50,7 +50,7 @@ class Detect:
     ) -> None:
         self._shard = shard
         self._shards = shards
-        self._desks = desks
+        self._desks = triage_shards
         self._topics = topics
         self._metrics = metrics
         self._keyed = keyed
@@ -63,9 +63,9 @@ class Detect:
         self._received: dict[int, int] = {}
         self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many events wait
         self._settled = 0
-        self._signals: list[list[tuple[int, msgspec.Raw]]] = [[] for _ in range(desks)]
-        self._first_ms: list[int | None] = [None] * desks  # when the first record behind them arrived
-        self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * desks
+        self._signals: list[list[tuple[int, msgspec.Raw]]] = [[] for _ in range(triage_shards)]
+        self._first_ms: list[int | None] = [None] * triage_shards  # when the first record behind them arrived
+        self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * triage_shards
         metrics.watch_detection(shard, self._detection)
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
@@ -79,7 +79,7 @@ class Detect:
         for record in records:
             message, events = wire.decode_events(record.value)
             source = message.source
-            arrived_ms = wire.arrival(record)
+            arrived_ms = wire.arrival_ms(record)
             if self._keyed:
                 for offset, event in events:
                     self._apply(event, source, offset, arrived_ms)
@@ -111,12 +111,12 @@ class Detect:
         result = []
         now = monotonic()
         watermark_ms = self._watermarks.value
-        for desk, signals in enumerate(self._signals):
-            told_at, told_ms = self._told[desk]
+        for triage, signals in enumerate(self._signals):
+            told_at, told_ms = self._told[triage]
             patience = HEARTBEAT_SECONDS / 4 if watermark_ms > told_ms else REPEAT_SECONDS
             if not signals and now - told_at < patience:
                 continue
-            self._told[desk] = now, watermark_ms
+            self._told[triage] = now, watermark_ms
             parts = list(wire.packed(signals)) or [[]]
             for index, part in enumerate(parts):
                 last = index == len(parts) - 1
@@ -126,10 +126,10 @@ class Detect:
                     watermark_ms=watermark_ms if last else NOTHING_KNOWN,
                     signals=part,
                 )
-                headers = wire.arrived(self._first_ms[desk]) if part else ()
-                result.append(Output(self._topics.signals, desk, None, wire.encode(message), headers))
-            self._signals[desk] = []
-            self._first_ms[desk] = None
+                headers = wire.arrival_header(self._first_ms[triage]) if part else ()
+                result.append(Output(self._topics.signals, triage, None, wire.encode(message), headers))
+            self._signals[triage] = []
+            self._first_ms[triage] = None
         return result
 
     def settled(self) -> int:
@@ -170,8 +170,8 @@ class Detect:
         for signal in signals:
             self._metrics.signal(signal)
             encoded = wire.encode_signal(signal)
-            desk = partition_of(signal.tenant, self._desks)
-            self._signals[desk].append((len(encoded), msgspec.Raw(encoded)))
-            first_ms = self._first_ms[desk]
+            triage = partition_of(signal.tenant, self._desks)
+            self._signals[triage].append((len(encoded), msgspec.Raw(encoded)))
+            first_ms = self._first_ms[triage]
             if first_ms is None or (arrived_ms is not None and arrived_ms < first_ms):
-                self._first_ms[desk] = arrived_ms
+                self._first_ms[triage] = arrived_ms

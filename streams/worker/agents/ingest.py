@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from detector.adapters import Adapter, RecordError, believed
+from detector.adapters import Adapter, RecordError, reject_future
 from detector.event import AccessEvent
 from streams.files.reader import EVERY_ADAPTER, MAX_RECORD_BYTES, decode_record
 from streams.kafka import messages as wire
@@ -24,7 +24,7 @@ from streams.kafka.topics import TopicNames
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
 
-__all__ = ["FAULT_HEADER", "POSITION_HEADER", "Ingest", "dead_letter"]
+__all__ = ["FAULT_HEADER", "POSITION_HEADER", "IngestAgent", "dead_letter"]
 
 POSITION_HEADER = "crmwatch-position"
 """The Kafka header in which `publish` says where a record lay in a file."""
@@ -34,7 +34,7 @@ UNTOLD_BATCHES = 32
 """A shard is told early how far a partition is when so many batches cannot be acknowledged before."""
 
 
-class Ingest:
+class IngestAgent:
     """Decode a partition's records: events go to their identities' shards, what cannot be read goes aside."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Ingest:
         """The events by shard, and to shards that got none for a while how far this partition is."""
         letters, self._letters = self._letters, []
         now = monotonic()
-        arrived, self._first_ms = wire.arrived(self._first_ms), None
+        arrived, self._first_ms = wire.arrival_header(self._first_ms), None
         for shard, events in enumerate(self._events):
             if not events and not self._is_news(shard, now):
                 continue
@@ -142,7 +142,7 @@ class Ingest:
             event = decode_record(
                 record.value or b"", _position(record) if origin is None else origin, fault, self._adapters
             )
-            believed(event, record.timestamp)
+            reject_future(event, record.timestamp)
         except RecordError as error:
             position = _position(record)
             self._metrics.dead_letter(error)

@@ -13,26 +13,26 @@ from detector.alert.ocsf import Activity, Alert
 from detector.feedback import Feedback
 from detector.settings import Settings
 from detector.signal import Signal
-from detector.triage.triage import Desk, settled_at
+from detector.triage.triage import Triage, settled_at
 from streams.kafka import messages as wire
 from streams.kafka.topics import TopicNames
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Watermarks
 from streams.worker.producer import Output
-from streams.worker.signal_buffer import Hold
+from streams.worker.signal_buffer import SignalBuffer
 
-__all__ = ["Triage"]
+__all__ = ["TriageAgent"]
 
 HELD_SIGNALS = 200_000
 """More signals than this are not held for a day to close: the first are judged provisionally."""
 
 
-class Triage:
+class TriageAgent:
     """Judge signals once the days they rest on are closed, and publish alerts."""
 
     def __init__(
         self,
-        desk: int,
+        triage: int,
         settings: Settings,
         store: dict[bytes, bytes],
         topics: TopicNames,
@@ -43,20 +43,20 @@ class Triage:
         self._metrics = metrics
         self._hold_seconds = hold_seconds
         self._store = store
-        self._figures = metrics.watch("triage", desk, store)
-        self._desk = Desk(settings, store)
-        self._desk.restore(list(store))
+        self._figures = metrics.watch("triage", triage, store)
+        self._triage = Triage(settings, store)
+        self._triage.restore(list(store))
         self._watermarks = Watermarks()
-        self._hold: Hold[tuple[list[int], int | None]] = Hold()
+        self._hold: SignalBuffer[tuple[list[int], int | None]] = SignalBuffer()
         self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many signals wait
         self._settled = 0
         self._alerts: list[Alert] = []
         self._delays: list[tuple[int, int]] = []  # of alerts not handed over: event time, arrival
-        metrics.watch_desk(desk, self._desk)
+        metrics.watch_desk(triage, self._triage)
 
-    def honour(self, feedback: Sequence[Feedback]) -> None:
+    def apply_feedback(self, feedback: Sequence[Feedback]) -> None:
         """Decide with this feedback from now on, and with what the settings hold."""
-        self._desk.honour(feedback)
+        self._triage.apply_feedback(feedback)
 
     def take(self, records: Sequence[Any]) -> None:
         """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""
@@ -65,11 +65,11 @@ class Triage:
         now = monotonic()
         for record in records:
             message, signals = wire.decode_signals(record.value)
-            arrived_ms = wire.arrival(record)
+            arrived_ms = wire.arrival_ms(record)
             for signal in signals:
                 threshold_ms = self._hold.threshold(signal, settled_at(signal.time_ms))
-                if threshold_ms <= self._desk.watermark_ms:
-                    self._publish(self._desk.judge(signal), arrived_ms)
+                if threshold_ms <= self._triage.watermark_ms:
+                    self._publish(self._triage.assess(signal), arrived_ms)
                 else:
                     self._hold.add(signal, threshold_ms, now, (waiting, arrived_ms))
                     waiting[0] += 1
@@ -77,9 +77,9 @@ class Triage:
                 message.shard, message.shards, message.watermark_ms, idle=False, said_ms=record.timestamp
             )
             for threshold_ms, group in self._hold.released(watermark_ms):
-                self._publish(self._desk.advance(threshold_ms), arrived_ms)
+                self._publish(self._triage.advance(threshold_ms), arrived_ms)
                 self._judge(group, provisional=False)
-            self._publish(self._desk.advance(watermark_ms), arrived_ms)
+            self._publish(self._triage.advance(watermark_ms), arrived_ms)
         self._figures.held = self._hold.held
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
@@ -118,16 +118,16 @@ class Triage:
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The incidents and the population's figures that changed."""
-        return self._desk.changes()
+        return self._triage.changes()
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """They are durable."""
         self._figures.saving(self._store, changes)
-        self._desk.saved(changes)
+        self._triage.saved(changes)
 
     def _judge(self, group: list[tuple[Signal, tuple[list[int], int | None]]], *, provisional: bool) -> None:
         for signal, (waiting, arrived_ms) in group:
-            self._publish(self._desk.judge(signal, provisional=provisional), arrived_ms)
+            self._publish(self._triage.assess(signal, provisional=provisional), arrived_ms)
             waiting[0] -= 1
 
     def _publish(self, alerts: list[Alert], arrived_ms: int | None) -> None:

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from detector.adapters import ADAPTERS, AUTO, Adapter, RecordError, choose, recognise
 from detector.adapters.generic import Mapping, decoder
 from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Counting, Operation
-from streams.files.reader import Raw, decode_raw, read
+from streams.files.reader import FileRecord, decode_raw, read
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 LONGEST_STRING = 2_048
@@ -70,7 +70,7 @@ def samples(adapter: str) -> list[Path]:
     )
 
 
-def records(adapter: str) -> list[Raw]:
+def records(adapter: str) -> list[FileRecord]:
     """The records in an adapter's samples."""
     return [raw for path in samples(adapter) for raw in read([str(path)])]
 
@@ -81,7 +81,7 @@ EVERY_RECORD = [
 ]
 
 
-def told(raw: Raw) -> dict[str, Any]:
+def told(raw: FileRecord) -> dict[str, Any]:
     """What a record's expectation says of it."""
     event = decode_raw(raw, ASKED)
     line = int(raw.position.rpartition(":")[2])
@@ -187,7 +187,7 @@ def test_the_order_of_keys_does_not_matter(name: str) -> None:
             value = json.loads(raw.record)
         except ValueError:
             continue
-        again = Raw(json.dumps(shuffled(value)).encode(), raw.position, raw.source, raw.fault)
+        again = FileRecord(json.dumps(shuffled(value)).encode(), raw.position, raw.source, raw.fault)
         assert told(again) == told(raw)
 
 
@@ -313,7 +313,7 @@ def test_any_bytes_at_all_are_refused_or_read(record: bytes) -> None:
     for adapter in EVERY.values():
         check(adapter, record)
     chosen = recognise(record, ASKED)
-    event = decode_raw(Raw(record, "here:1", "here"), ASKED)
+    event = decode_raw(FileRecord(record, "here:1", "here"), ASKED)
     if isinstance(event, RecordError):
         assert event.adapter == (chosen.name if chosen else "")
         assert event.position == "here:1"

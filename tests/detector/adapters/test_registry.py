@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detector.adapters import ADAPTERS, AUTO, RecordError, choose, decode, recognise
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 ELF = b'{"EVENT_TYPE":"Login","TIMESTAMP":"20250321100439.747","ORGANIZATION_ID":"00D1","USER_ID":"0051"}'
 UAL = (
@@ -36,7 +36,7 @@ class Echo:
             "a",
             ActorKind.HUMAN,
             Operation.OTHER,
-            origin=Origin(self.name, position),
+            origin=RecordOrigin(self.name, position),
         )
 
 
@@ -52,8 +52,8 @@ def test_every_adapter_is_found_under_its_name() -> None:
 
 def test_a_record_is_read_by_the_adapter_that_recognises_it() -> None:
     """And one that none recognises is refused for that reason."""
-    assert decode(ELF, "a:1").origin == Origin("salesforce_elf", "a:1")
-    assert decode(UAL, "a:2").origin == Origin("dynamics_ual", "a:2")
+    assert decode(ELF, "a:1").origin == RecordOrigin("salesforce_elf", "a:1")
+    assert decode(UAL, "a:2").origin == RecordOrigin("dynamics_ual", "a:2")
     assert recognise(b"{}") is None
     with pytest.raises(RecordError) as caught:
         decode(b"{}", "a:3")

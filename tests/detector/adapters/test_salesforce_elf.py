@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detector.adapters import RecordError
 from detector.adapters.salesforce.elf import ADAPTER
-from detector.adapters.salesforce.ids import Refused, compact_ms, id18, iso_ms
+from detector.adapters.salesforce.ids import FieldError, compact_ms, id18, iso_ms
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from streams.files.reader import read
 
@@ -168,7 +168,7 @@ def test_any_iso_spelling_is_the_same_moment(moment: datetime, zone: str, digits
 def test_what_is_no_iso_time_is_refused(text: str) -> None:
     """A time that is none, or out of the bounds, is a bad time however often it is asked for."""
     for _ in range(2):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(FieldError) as caught:
             iso_ms(text)
         assert caught.value.reason == "bad_time"
 

@@ -10,9 +10,9 @@ from detector.alert.finding import (
     KEPT_INCIDENTS,
     KEPT_PUBLICATIONS,
     MOST_IDENTITIES,
-    Bound,
-    Publication,
-    Quoted,
+    ExceededBound,
+    FindingVersion,
+    QuotedEvent,
     Technique,
     read,
 )
@@ -50,9 +50,9 @@ def test_an_alert_is_read() -> None:
     assert found.addresses == {AWAY}
     assert found.detectors == ("export", "volume")
     assert found.objects == (("Case", 6000),)
-    assert found.bound == Bound(1500, DAY_MS, THEFT_MS - 3 * HOUR_MS, Operation.BULK_EXPORT, None)
+    assert found.bound == ExceededBound(1500, DAY_MS, THEFT_MS - 3 * HOUR_MS, Operation.BULK_EXPORT, None)
     assert found.quoted == (
-        Quoted(
+        QuotedEvent(
             "e-1", THEFT_MS + 4 * MINUTE_MS, "bulk_export", 3000, ("Case",), "u", AWAY, AGENT, "0H4", "test log:7"
         ),
     )  # fmt: skip
@@ -60,7 +60,7 @@ def test_an_alert_is_read() -> None:
     assert found.techniques == (Technique("T1213.004", name, ("Collection",), "19.0"),)
     assert found.techniques[0].address == "https://attack.mitre.org/techniques/T1213/004/"
     assert found.steps == ("Ask its owner.", "Revoke its tokens.")
-    assert found.publications == (Publication(THEFT_MS + 4 * MINUTE_MS, Activity.CREATE, 4, 6000),)
+    assert found.publications == (FindingVersion(THEFT_MS + 4 * MINUTE_MS, Activity.CREATE, 4, 6000),)
 
 
 def test_the_newest_alert_counts_and_all_are_remembered() -> None:
@@ -155,8 +155,8 @@ def test_steps_are_told_apart_by_their_numbers(text: str, steps: tuple[str, ...]
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (analysis("query.rows", 6000, 10, HOUR_MS, 5), Bound(10, HOUR_MS, 5, Operation.QUERY, None)),
-        (analysis("all.rows", 6000, 10, HOUR_MS, 5), Bound(10, HOUR_MS, 5, None, None)),
+        (analysis("query.rows", 6000, 10, HOUR_MS, 5), ExceededBound(10, HOUR_MS, 5, Operation.QUERY, None)),
+        (analysis("all.rows", 6000, 10, HOUR_MS, 5), ExceededBound(10, HOUR_MS, 5, None, None)),
         (analysis("query.calls", 6000, 10, HOUR_MS, 5), None),
         (analysis("unheard_of.rows", 6000, 10, HOUR_MS, 5), None),
         (analysis("query.rows", 1499, 10, HOUR_MS, 5), None),
@@ -164,7 +164,9 @@ def test_steps_are_told_apart_by_their_numbers(text: str, steps: tuple[str, ...]
         ({"anomalies": [], "baselines": []}, None),
     ],
 )
-def test_a_bound_is_one_on_a_good_part_of_the_rows(given: dict[str, Any], expected: Bound | None) -> None:
+def test_a_bound_is_one_on_a_good_part_of_the_rows(
+    given: dict[str, Any], expected: ExceededBound | None
+) -> None:
     """One of calls, of little that left, or without a window cannot be held against the curve."""
     assert incident(alert(anomaly_analyses=[given])).bound == expected
 

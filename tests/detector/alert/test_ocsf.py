@@ -87,7 +87,7 @@ def test_every_shape_is_valid_ocsf(shape: str, activity: Activity) -> None:
     said = describe(one, over=activity is Activity.CLOSE)
     assert body["message"] == body["finding_info"]["desc"] == alert.sentence == said
     assert tuple(body["finding_info"]["types"]) == alert.detectors
-    assert body["count"] == max(1, body["unmapped"]["crmwatch"]["rows_left"])
+    assert body["count"] == max(1, body["unmapped"]["crmwatch"]["rows_taken"])
     assert b"null" not in alert.body
 
 
@@ -104,7 +104,7 @@ def test_every_alert_of_a_world_is_valid_ocsf(seed: int) -> None:
         assert body["start_time"] <= body["end_time"]
         assert (
             sum(found["data"]["rows"] for found in body["resources"])
-            == body["unmapped"]["crmwatch"]["rows_left"]
+            == body["unmapped"]["crmwatch"]["rows_taken"]
         )
         assert {found["data"]["category"] for found in body["resources"]} <= set(Category)
         assert 0 <= body["risk_score"] <= 100
@@ -184,7 +184,7 @@ def test_the_body_says_what_the_incident_is() -> None:
         "network": "",
         "actors": {},
         "actor_kind": "integration",
-        "rows_left": 60_000,
+        "rows_taken": 60_000,
         "channels": {"bulk_export": 60_000},
         "surprise": {"volume": 3.4, "export": 2.0, "novelty": 1.5},
         "news": [{"what": "network", "value": "192.0.2.0/24", "rows": 60_000}],
@@ -225,7 +225,7 @@ def test_a_notice_accuses_nobody() -> None:
         body = valid(build(one, Activity.CREATE, 0, 20).body)
         assert (body["observables"], body["evidences"], body["resources"]) == ([], [], [])
         assert body["finding_info"]["attacks"] == []
-        assert body["unmapped"]["crmwatch"]["rows_left"] == 0
+        assert body["unmapped"]["crmwatch"]["rows_taken"] == 0
 
 
 def test_risk_weighs_what_left() -> None:
@@ -248,7 +248,7 @@ def test_risk_weighs_what_left() -> None:
 def test_risk_fades_with_its_evidence(half_life_ms: int) -> None:
     """After a half-life it is what half the surprise would be; before the finding's time it does not grow."""
     one, half = incident(), incident(finding(surprise=1.7))
-    now_ms = one.findings["volume"].time_ms
+    now_ms = one.anomalies["volume"].time_ms
     fade = 1 / half_life_ms
     assert incident_risk(one, now_ms - DAY_MS, fade) == incident_risk(one, now_ms, fade)
     assert incident_risk(one, now_ms + half_life_ms, fade) == incident_risk(half, now_ms, fade)

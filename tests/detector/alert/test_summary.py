@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from detector.alert.summary import describe, ranked, title
 from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import STAGES
-from detector.signal import New
-from detector.triage.incident import Finding, Incident
+from detector.signal import NewValue
+from detector.triage.incident import Anomaly, Incident
 from tests.detector.incidents import HOSTILE, finding, incident, of_network, part, strange, words
 from tests.detector.make import DAY_MS, START_MS, new
 
@@ -20,7 +20,7 @@ MINUTE_MS = 60_000
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
 
 
-def of_novelty(*things: New, **fields: Any) -> Incident:
+def of_novelty(*things: NewValue, **fields: Any) -> Incident:
     """An incident about something new."""
     return incident(strange("novelty", 3.0, news=list(things)), **fields)
 
@@ -104,7 +104,7 @@ def test_it_says_how_much(objects: dict[str, int], how_much: str) -> None:
         ("file_download:kilobytes", "did something unusual, of which the log does not tell the rows, on"),
     ],
 )  # fmt: skip
-def test_it_says_if_no_rows_left(channel: str, nothing: str) -> None:
+def test_it_says_if_no_rows_taken(channel: str, nothing: str) -> None:
     """None yet is something else than not told; why it matters is then not what records hold."""
     sentence = describe(incident(finding(channel=channel, span="day"), parts=[]))
     assert nothing in sentence
@@ -284,7 +284,7 @@ def test_it_says_what_is_normal(fields: dict[str, Any], normal: str) -> None:
         (strange("population"), "Taken together, what it did that day is a rare mixture."),
     ],
 )  # fmt: skip
-def test_it_says_what_was_strange(found: Finding, said: str) -> None:
+def test_it_says_what_was_strange(found: Anomaly, said: str) -> None:
     """Each detector's reason in its own words, with its figures, for one and for many."""
     assert f". {said}" in describe(incident(found))
 
@@ -305,7 +305,7 @@ def test_it_says_what_was_strange(found: Finding, said: str) -> None:
         ([new("app", f"a{n}") for n in range(5)], ": the app a0, the app a1, the app a2 and 2 more."),
     ],
 )  # fmt: skip
-def test_it_says_what_is_new(things: list[New], named: str) -> None:
+def test_it_says_what_is_new(things: list[NewValue], named: str) -> None:
     """The strangest first, three by name, those of days ago with their age."""
     sentence = describe(of_novelty(*things))
     assert ". New for it after 14 active days: " in sentence
@@ -371,7 +371,7 @@ def test_what_only_supports_comes_last() -> None:
         (strange("intel", 3.0), None),
     ],
 )
-def test_it_says_how_rare_that_is(found: Finding, rare: str | None) -> None:
+def test_it_says_how_rare_that_is(found: Anomaly, rare: str | None) -> None:
     """Among the peers' days, to two digits; not of what others' word is, nor of what every second one does."""
     sentence = describe(incident(found))
     assert (f" {rare} " in sentence) if rare else ("peers' days" not in sentence)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.fleet.burst import BINS, LEAST_OTHERS, STEP, Shown, count, shared
+from detector.fleet.burst import BINS, LEAST_OTHERS, STEP, ShownSurprise, count, discount_for_common_surprise
 from detector.fleet.population import TICK_MS, Population
 from detector.settings import Settings
 from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, closed
@@ -31,10 +31,10 @@ def show(population: Population, people: int, surprise: float, time_ms: int, ten
 
 
 def worth(
-    population: Population, surprise: float, time_ms: int = NOW_MS, shown: Shown | None = None
+    population: Population, surprise: float, time_ms: int = NOW_MS, shown: ShownSurprise | None = None
 ) -> float:
     """What a surprise is worth by then."""
-    return shared(population, "t", "amount", shown, time_ms, surprise)
+    return discount_for_common_surprise(population, "t", "amount", shown, time_ms, surprise)
 
 
 @pytest.mark.parametrize("others", [LEAST_OTHERS, 10, 40, 150])
@@ -85,7 +85,7 @@ def test_another_day_another_kind_or_tenant_excuses_nobody() -> None:
     show(population, 50, 3.0, NOW_MS - DAY_MS)
     show(population, 50, 3.0, NOW_MS - HOUR_MS, tenant="x")
     assert worth(population, 3.0) == 3.0
-    assert shared(population, "t", "novelty", None, NOW_MS, 3.0) == 3.0
+    assert discount_for_common_surprise(population, "t", "novelty", None, NOW_MS, 3.0) == 3.0
 
 
 def test_in_a_days_first_minutes_yesterday_counts() -> None:
@@ -100,7 +100,7 @@ def test_in_a_days_first_minutes_yesterday_counts() -> None:
 def test_one_is_counted_once() -> None:
     """Somebody who grows is moved up, not counted again, and does not excuse themselves."""
     population = company()
-    shown: Shown | None = None
+    shown: ShownSurprise | None = None
     for number in range(40):
         found = count(population, "t", "amount", shown, NOW_MS - (60 - number) * TICK_MS, 0.1 * number)
         shown = found if found is not None else shown
@@ -141,7 +141,7 @@ def test_order_does_not_matter(moves: list[tuple[int, int, float]], random: Rand
     for turn in range(2):
         population = company(20)
         queues = {who: sorted((tick, how) for one, tick, how in moves if one == who) for who, _, _ in moves}
-        shown: dict[int, Shown] = {}
+        shown: dict[int, ShownSurprise] = {}
         while queues:
             who = random.choice(sorted(queues)) if turn else min(queues)
             tick, how = queues[who].pop(0)
@@ -153,6 +153,8 @@ def test_order_does_not_matter(moves: list[tuple[int, int, float]], random: Rand
         counts = population.counts("t", NOW_MS // DAY_MS, "today|amount")
         assert sum(counts.values()) == len({who for who, _, _ in moves})
         assert all(place % BINS < BINS for place in counts)
-        results.append(shared(population, "t", "amount", None, NOW_MS + 30 * TICK_MS, surprise))
+        results.append(
+            discount_for_common_surprise(population, "t", "amount", None, NOW_MS + 30 * TICK_MS, surprise)
+        )
     assert results[0] == results[1]
     assert 0.0 <= results[0] <= surprise

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.fleet.health import TICK_MS, Counts, Health, Phase, Source, Trouble, observe
+from detector.fleet.health import TICK_MS, Counts, Health, Phase, SourceState, Trouble, observe
 
 DAY = 144
 WEEK = 7 * DAY
@@ -18,7 +18,7 @@ START = 1_772_409_600_000 // TICK_MS  # 2026-03-02, a Monday
 
 
 def run(
-    source: Source, ticks: Iterable[int], counts: Callable[[int], Counts], start: int = START
+    source: SourceState, ticks: Iterable[int], counts: Callable[[int], Counts], start: int = START
 ) -> list[Health]:
     """What is found over ticks, whose counts a function gives."""
     return [found for tick in ticks for found in observe(source, (start + tick) * TICK_MS, counts(tick))]
@@ -60,20 +60,20 @@ def arrivals(mean: float, seed: int) -> Callable[[int], Counts]:
 
 def test_an_always_silent_source_never_alarms() -> None:
     """Half a year without a record finds nothing."""
-    assert run(Source(), range(26 * WEEK), silent) == []
+    assert run(SourceState(), range(26 * WEEK), silent) == []
 
 
 @pytest.mark.parametrize("usual", [office, nightly], ids=["office", "nightly"])
 def test_the_usual_silences_of_a_source_are_none(usual: Callable[[int], Counts]) -> None:
     """Nights, weekends and the time between batches find nothing, the first weekend included."""
-    assert run(Source(), range(20 * WEEK), usual) == []
+    assert run(SourceState(), range(20 * WEEK), usual) == []
 
 
 def test_a_source_that_stops_is_found_within_half_an_hour_or_so() -> None:
     """One that always speaks is missed after four ticks, in its third week, with what should have come; it is said
     once, and again when it speaks.
     """
-    source = Source()
+    source = SourceState()
     assert run(source, range(3 * WEEK + 5), steady) == []
     stop = 3 * WEEK + 5
     [began] = run(source, range(stop, stop + 5 * DAY), silent)
@@ -98,7 +98,7 @@ def test_a_source_that_stops_is_found_within_half_an_hour_or_so() -> None:
 def test_a_rare_source_is_missed_after_so_many_expected_records(mean: float) -> None:
     """Whatever its rate, one whose records come by chance is found silent when five to fifteen have not come."""
     for seed in range(4):
-        source = Source()
+        source = SourceState()
         run(source, range(8 * WEEK), arrivals(mean, seed))
         found = run(source, range(8 * WEEK, 12 * WEEK), silent)
         assert [health.phase for health in found if health.time_ms > (START + 8 * WEEK) * TICK_MS] == [
@@ -109,7 +109,7 @@ def test_a_rare_source_is_missed_after_so_many_expected_records(mean: float) -> 
 
 def test_a_nightly_batch_is_missed_in_the_third_night() -> None:
     """A source that speaks in one tick a day is found when three batches have not come, after a month."""
-    source = Source()
+    source = SourceState()
     run(source, range(4 * WEEK), nightly)
     [found] = run(source, range(4 * WEEK, 5 * WEEK), silent)
     assert found.phase is Phase.BEGAN
@@ -120,21 +120,21 @@ def test_chance_alone_raises_few_alarms() -> None:
     """Over a hundred weeks of sources of all rates there are at most five silences."""
     false = 0
     for number, mean in enumerate((0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 1.0, 0.1)):
-        found = run(Source(), range(10 * WEEK), arrivals(mean, number))
+        found = run(SourceState(), range(10 * WEEK), arrivals(mean, number))
         false += sum(health.phase is Phase.BEGAN for health in found)
     assert false <= 5
 
 
 def test_nothing_is_known_in_the_first_week() -> None:
     """A source that stops on its third day is not missed: nobody knows yet whether it rests on Thursdays."""
-    source = Source()
+    source = SourceState()
     run(source, range(3 * DAY), steady)
     assert run(source, range(3 * DAY, WEEK), silent) == []
 
 
 def test_a_silence_is_not_learned() -> None:
     """After a month of silence the source is missed again as fast, but for what it has once come through."""
-    source = Source()
+    source = SourceState()
     run(source, range(4 * WEEK), steady)
     run(source, range(4 * WEEK, 8 * WEEK), silent)
     run(source, range(8 * WEEK, 8 * WEEK + DAY), steady)
@@ -145,7 +145,7 @@ def test_a_silence_is_not_learned() -> None:
 
 def test_four_silences_do_not_hide_the_fifth() -> None:
     """A day without records is found five times in a row, each at the latest within a few hours."""
-    source = Source()
+    source = SourceState()
     run(source, range(6 * WEEK), steady)
     for number in range(5):
         begin = 6 * WEEK + number * 2 * DAY
@@ -157,7 +157,7 @@ def test_four_silences_do_not_hide_the_fifth() -> None:
 
 def test_what_was_not_observed_is_not_silence() -> None:
     """Ticks that were left out, because we were down ourselves, find nothing and change nothing known."""
-    source = Source()
+    source = SourceState()
     run(source, range(3 * WEEK), steady)
     before = sum(source.silent_ticks)
     assert run(source, range(4 * WEEK, 4 * WEEK + DAY), steady) == []
@@ -172,7 +172,7 @@ def test_a_jump_in_a_share_is_found_and_ends(field: str, trouble: Trouble) -> No
     """A share of one in a hundred that becomes one in three is found within an hour, with both shares, and is over
     within some hours after it has gone back; other kinds of trouble are not touched.
     """
-    source = Source()
+    source = SourceState()
 
     def some(share: float) -> Callable[[int], Counts]:
         return lambda tick: Counts(records=100, **{field: round(100 * share)})
@@ -198,7 +198,7 @@ def test_a_jump_in_a_share_is_found_and_ends(field: str, trouble: Trouble) -> No
 
 def test_few_odd_records_are_no_jump() -> None:
     """One record in ten ticks that lacks a field, or two dead letters in a quiet hour, prove nothing."""
-    source = Source()
+    source = SourceState()
     run(source, range(2 * WEEK), lambda tick: Counts(records=3, odd=tick % 30 == 0))
     assert run(source, range(2 * WEEK, 3 * WEEK), lambda tick: Counts(records=3, odd=tick % 10 == 0)) == []
     assert run(source, range(3 * WEEK, 3 * WEEK + 2), lambda tick: Counts(records=9, dead_letters=1)) == []
@@ -206,7 +206,7 @@ def test_few_odd_records_are_no_jump() -> None:
 
 def test_a_schema_that_changed_for_good_is_found_once_and_accepted() -> None:
     """A field that half the records now have is found, and is the usual thing within four weeks."""
-    source = Source()
+    source = SourceState()
     run(source, range(2 * WEEK), steady)
     found = run(source, range(2 * WEEK, 6 * WEEK), lambda tick: Counts(records=50, odd=25))
     assert [health.phase for health in found] == [Phase.BEGAN, Phase.ENDED]
@@ -217,7 +217,7 @@ def test_lag_is_found_and_ends() -> None:
     """Records that come a day late instead of four are found after half an hour, with both times in seconds;
     the hourly ups and downs are not, and neither is what nobody knows.
     """
-    source = Source()
+    source = SourceState()
     random = Random(3)
 
     def late(hours: float) -> Callable[[int], Counts]:
@@ -240,7 +240,7 @@ def test_lag_is_found_and_ends() -> None:
 
 def test_time_only_goes_on() -> None:
     """A tick that is not after the last one is refused, and the state stays as it was."""
-    source = Source()
+    source = SourceState()
     run(source, range(3), steady)
     before = msgspec.msgpack.encode(source)
     for tick in (0, 2):
@@ -251,7 +251,7 @@ def test_time_only_goes_on() -> None:
 
 def test_a_state_is_small() -> None:
     """After two years of a busy source it takes less than 2,500 bytes."""
-    source = Source()
+    source = SourceState()
     run(source, range(104 * WEEK), lambda tick: Counts(records=10_000_000 + tick, odd=tick % 7, lag_ms=tick))
     assert len(msgspec.msgpack.encode(source)) < 2_500
 
@@ -274,7 +274,7 @@ def test_findings_alternate_and_survive_a_restart(
     """Whatever the counts, each kind of trouble begins before it ends and never twice, and encoding the state between
     any two ticks changes nothing.
     """
-    through, restored = Source(), Source()
+    through, restored = SourceState(), SourceState()
     run(through, range(WEEK), steady, START - 2 * WEEK)
     run(restored, range(WEEK), steady, START - 2 * WEEK)
     open_since: dict[Trouble, int] = {}
@@ -289,7 +289,7 @@ def test_findings_alternate_and_survive_a_restart(
             lag_ms=lag_ms,
         )
         if number == cut:
-            restored = msgspec.msgpack.decode(msgspec.msgpack.encode(restored), type=Source)
+            restored = msgspec.msgpack.decode(msgspec.msgpack.encode(restored), type=SourceState)
         found = observe(through, tick * TICK_MS, counts)
         assert observe(restored, tick * TICK_MS, counts) == found
         for health in found:

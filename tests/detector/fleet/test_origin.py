@@ -13,8 +13,8 @@ from detector.fleet.origin import (
     LEAST_IDENTITIES,
     MAX_EVIDENCE,
     MAX_NEWCOMERS,
+    NetworkNewcomers,
     Newcomer,
-    Origin,
     decode,
     encode,
     enter,
@@ -38,9 +38,9 @@ def newcomer(minutes: float = 0.0, rows: int = 0, strange: float = 1.5, **fields
     return Newcomer(time_ms, rows, strange, time_ms // DAY_MS, **fields)
 
 
-def network(count: int, **fields: Any) -> Origin:
+def network(count: int, **fields: Any) -> NetworkNewcomers:
     """A network on which so many have turned up."""
-    found = Origin(NETWORK)
+    found = NetworkNewcomers(NETWORK)
     for number in range(count):
         enter(found, f"a{number}", newcomer(number, **fields), None)
     return found
@@ -94,7 +94,7 @@ def test_a_network_that_others_use_is_less_strange() -> None:
 
 def test_the_same_one_again_is_one() -> None:
     """Somebody who is told of again has come when first seen, with the most rows and kinds of record."""
-    found = Origin(NETWORK)
+    found = NetworkNewcomers(NETWORK)
     enter(found, "a", newcomer(5, rows=10, objects={"Case": 6, "Lead": 4}), None)
     enter(found, "a", newcomer(9, rows=30, objects={"Case": 30}), None)
     enter(found, "a", newcomer(7, rows=20), None)
@@ -118,7 +118,7 @@ def test_order_within_a_tick_does_not_matter(random: Random) -> None:
          evidence(event(number, ip="192.0.2.7"), number) if number % 3 else None)
         for number in range(25)
     ]  # fmt: skip
-    one, other = Origin(NETWORK), Origin(NETWORK)
+    one, other = NetworkNewcomers(NETWORK), NetworkNewcomers(NETWORK)
     for origin in (one, other):
         for actor, entry, found in entries:
             enter(origin, actor, msgspec.structs.replace(entry), found)
@@ -132,7 +132,7 @@ def test_order_within_a_tick_does_not_matter(random: Random) -> None:
 
 def test_it_stays_small() -> None:
     """However many turn up, some hundred are kept, the newest, and the earliest events as evidence."""
-    found = Origin(NETWORK)
+    found = NetworkNewcomers(NETWORK)
     for number in range(3 * MAX_NEWCOMERS):
         enter(found, f"a{number}", newcomer(number), evidence(event(number), 1))
     assert len(found.newcomers) == MAX_NEWCOMERS

@@ -11,14 +11,14 @@ from detector.fleet.population import Population
 from detector.fleet.rarity import COMMON_SHARE, FURTHER, IDLE_SHARE, WEIGHT, strangeness
 from detector.identity.detectors.novelty import SORTS, YOUNG_DAYS, checksum
 from detector.settings import Settings
-from detector.signal import New, Signal
+from detector.signal import NewValue, Signal
 from tests.detector.make import START_DAY, START_MS, closed, new, signal
 
 NETWORK = "192.0.2.0/24"
 NOTHING = Population(Settings())
 
 
-def novelty(*news: New, **fields: Any) -> Signal:
+def novelty(*news: NewValue, **fields: Any) -> Signal:
     """Somebody shows something new, two days after the day that `used_by` is about; 300 rows leave with it."""
     given: dict[str, Any] = {
         "detector": "novelty",
@@ -30,7 +30,9 @@ def novelty(*news: New, **fields: Any) -> Signal:
     return signal(**(given | fields))
 
 
-def strange(*news: New, population: Population = NOTHING, own: tuple[str, ...] = (), **fields: Any) -> float:
+def strange(
+    *news: NewValue, population: Population = NOTHING, own: tuple[str, ...] = (), **fields: Any
+) -> float:
     """How strange it is in all."""
     return strangeness(population, novelty(*news, **fields), own)[0]
 
@@ -155,7 +157,7 @@ def test_an_odd_hour_is_as_strange_as_it_is_rare() -> None:
 @given(
     st.lists(
         st.builds(
-            New,
+            NewValue,
             st.sampled_from([*SORTS, "hour"]),
             st.text(max_size=12),
             st.floats(0, 60),
@@ -170,7 +172,7 @@ def test_an_odd_hour_is_as_strange_as_it_is_rare() -> None:
     st.permutations(range(12)),
 )
 def test_strangeness_is_sane_and_does_not_depend_on_order(
-    news: list[New], kind: ActorKind, rows: int, order: list[int]
+    news: list[NewValue], kind: ActorKind, rows: int, order: list[int]
 ) -> None:
     """Whatever is new, it is a number from 0 to some ten; the order in which things are named is no matter."""
     total, found = strangeness(NOTHING, novelty(*news, actor_kind=kind, rows=rows), ())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.fleet.series import Residual, Score, Series, SeriesSettings, observe
+from detector.fleet.series import Residual, Series, SeriesScore, SeriesSettings, observe
 
 STEP_MS = 600_000
 DAY = 144
@@ -32,13 +32,13 @@ def traffic(days: int, seed: int = 1) -> list[float]:
 
 def scores(
     values: list[float], settings: SeriesSettings = SETTINGS, state: Series | None = None
-) -> list[Score]:
+) -> list[SeriesScore]:
     """What is said of values that follow one another."""
     state = state or Series()
     return [observe(state, START_MS + step * STEP_MS, value, settings) for step, value in enumerate(values)]
 
 
-def alarm_days(found: list[Score]) -> set[int]:
+def alarm_days(found: list[SeriesScore]) -> set[int]:
     """The days on which there was an alarm."""
     return {step // DAY for step, score in enumerate(found) if score.alarm}
 

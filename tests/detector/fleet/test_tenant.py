@@ -7,7 +7,7 @@ import msgspec
 from detector.alert.ocsf import Activity, Alert
 from detector.fleet.population import TICK_MS
 from detector.signal import Signal, SignalKind
-from detector.triage.triage import Desk
+from detector.triage.triage import Triage
 from tests.detector.make import (
     DAY_MS,
     HOUR_MS,
@@ -26,7 +26,7 @@ def tally(shard: int, tick: int, rows: int, **sources: float) -> Signal:
     )  # fmt: skip
 
 
-def weeks(desk: Desk, shards: int, ticks: int, random: Random) -> list[Alert]:
+def weeks(triage: Triage, shards: int, ticks: int, random: Random) -> list[Alert]:
     """Weeks in which much the same happens, until the queries stop for half a day and then much leaves."""
     alerts = []
     for tick in range(ticks):
@@ -35,13 +35,13 @@ def weeks(desk: Desk, shards: int, ticks: int, random: Random) -> list[Alert]:
         for shard in range(shards):
             part = rows // shards + (rows % shards if shard == 0 else 0)
             sources = {"login": 6.0 / shards} | ({} if silent else {"query": 12.0 / shards})
-            alerts += tell(desk, tally(shard, tick, part, **sources))
-    return alerts + desk.advance(START_MS + (ticks + 1) * TICK_MS)
+            alerts += tell(triage, tally(shard, tick, part, **sources))
+    return alerts + triage.advance(START_MS + (ticks + 1) * TICK_MS)
 
 
 def test_a_silent_source_and_a_tenants_burst_are_notices() -> None:
     """Each is told once, to be known rather than to wake somebody up, and so is that the records come again."""
-    said = [body(alert) for alert in weeks(Desk(SETTINGS, {}), 1, 3 * 7 * 144, Random(1))]
+    said = [body(alert) for alert in weeks(Triage(SETTINGS, {}), 1, 3 * 7 * 144, Random(1))]
     silence = [one for one in said if one["finding_info"]["types"] == ["health"]]
     assert [one["activity_name"] for one in silence] == ["Create", "Close"]
     hours = (silence[1]["time"] - silence[0]["time"]) / HOUR_MS
@@ -56,7 +56,7 @@ def test_a_silent_source_and_a_tenants_burst_are_notices() -> None:
 def test_sums_do_not_depend_on_who_counted() -> None:
     """Three shards that share what one would have counted alone lead to the same notices."""
     bodies = [
-        [alert.body for alert in weeks(Desk(SETTINGS, {}), shards, 3 * 7 * 144, Random(1))]
+        [alert.body for alert in weeks(Triage(SETTINGS, {}), shards, 3 * 7 * 144, Random(1))]
         for shards in (1, 3)
     ]
     assert bodies[0] == bodies[1] != []
@@ -64,17 +64,17 @@ def test_sums_do_not_depend_on_who_counted() -> None:
 
 def test_a_silence_is_not_over_because_nothing_is_heard_of_it() -> None:
     """However long a source is silent, the notice stays open until it speaks."""
-    desk = Desk(SETTINGS, {})
+    triage = Triage(SETTINGS, {})
     ticks = 3 * 7 * 144
-    alerts = weeks(desk, 1, ticks, Random(1))
-    silent = [tell(desk, tally(0, ticks + tick, 100, login=6.0)) for tick in range(4 * 144)]
+    alerts = weeks(triage, 1, ticks, Random(1))
+    silent = [tell(triage, tally(0, ticks + tick, 100, login=6.0)) for tick in range(4 * 144)]
     assert not [
         alert
         for tick in silent
         for alert in tick
         if alert.activity is Activity.CLOSE and "health" in alert.detectors
     ]
-    assert [incident.source for incident in desk.open_incidents] == ["elf"]
+    assert [incident.source for incident in triage.open_incidents] == ["elf"]
     assert alerts
 
 
@@ -83,19 +83,19 @@ def test_made_up_tenants_find_no_room() -> None:
     still judged, and one of which nothing has come for the population's days makes room."""
     few = msgspec.structs.replace(SETTINGS, triage=msgspec.structs.replace(SETTINGS.triage, most_tenants=2))
     store: Store = {}
-    desk = Desk(few, store)
+    triage = Triage(few, store)
     for tenant in ("a", "b"):
-        tell(desk, msgspec.structs.replace(tally(0, 1, 5, login=1.0), tenant=tenant))
-    desk.advance(START_MS + HOUR_MS)
-    desk = anew(desk, store, few)
+        tell(triage, msgspec.structs.replace(tally(0, 1, 5, login=1.0), tenant=tenant))
+    triage.advance(START_MS + HOUR_MS)
+    triage = anew(triage, store, few)
     for number in range(50):
-        assert tell(desk, crossed(1, 50_000, tenant=f"made up {number}")) == []
-    assert desk.refused == 50
-    assert not [key for key in desk.changes() if b"made up" in key]
-    assert told(tell(desk, crossed(1, 50_000, tenant="a"))) == [("CREATE", 50_000)]
+        assert tell(triage, crossed(1, 50_000, tenant=f"made up {number}")) == []
+    assert triage.refused == 50
+    assert not [key for key in triage.changes() if b"made up" in key]
+    assert told(tell(triage, crossed(1, 50_000, tenant="a"))) == [("CREATE", 50_000)]
     later = (few.triage.population_days + 9) * 24
-    tell(desk, msgspec.structs.replace(tally(0, 6 * later - 6, 5, login=1.0), tenant="b"))
-    desk.advance(START_MS + later * HOUR_MS)
-    assert told(tell(desk, crossed(1, 50_000, later, tenant="c"))) == [("CREATE", 50_000)]
-    save(desk)
+    tell(triage, msgspec.structs.replace(tally(0, 6 * later - 6, 5, login=1.0), tenant="b"))
+    triage.advance(START_MS + later * HOUR_MS)
+    assert told(tell(triage, crossed(1, 50_000, later, tenant="c"))) == [("CREATE", 50_000)]
+    save(triage)
     assert {key for key in store if key[:1] == b"t"} == {b"tb"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.identity.baseline import MAX_BOUND, Level, bound, familiarity, learn, measure, prior_mean
+from detector.identity.baseline import MAX_BOUND, Baseline, bound, familiarity, learn, measure, prior_mean
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Span
 
@@ -14,9 +14,9 @@ SETTINGS = DetectionSettings()
 DEVIATIONS = SETTINGS.bound_deviations
 
 
-def learned(values: list[int], span: Span = Span.DAY) -> Level:
+def learned(values: list[int], span: Span = Span.DAY) -> Baseline:
     """A level that has learned one day of each value."""
-    level = Level()
+    level = Baseline()
     for value in values:
         learn(level, value, span, SETTINGS)
     return level
@@ -26,9 +26,9 @@ def test_a_newcomer_has_the_priors_bound() -> None:
     """Nothing known: the bound is the prior's level, of an hour or of a day, and some of its deviations."""
     deviation = (SETTINGS.prior_deviation**2 + 0.04) ** 0.5
     for span in (Span.OPERATION, Span.HOUR):
-        assert bound(Level(), span, SETTINGS) == int(41 * exp(DEVIATIONS * deviation) - 1)
+        assert bound(Baseline(), span, SETTINGS) == int(41 * exp(DEVIATIONS * deviation) - 1)
     for span in (Span.DAY, Span.WEEK):
-        assert bound(Level(), span, SETTINGS) == int(121 * exp(DEVIATIONS * deviation) - 1)
+        assert bound(Baseline(), span, SETTINGS) == int(121 * exp(DEVIATIONS * deviation) - 1)
         assert prior_mean(span, SETTINGS) == log1p(120)
 
 
@@ -91,7 +91,7 @@ def test_a_peak_that_is_expected_raises_the_bound() -> None:
     assert (lifted.value, lifted.days, lifted.mean) == (7, 50, 9.0)
     plain = measure("volume", "all", Span.DAY, 7, level, Familiarity.REGULARLY)
     assert (plain.mean, plain.variance) == (level.mean, level.variance)
-    assert measure("volume", "all", Span.DAY, 7, Level(), Familiarity.COLD).mean == 0.0
+    assert measure("volume", "all", Span.DAY, 7, Baseline(), Familiarity.COLD).mean == 0.0
 
 
 def test_how_used_an_identity_is_to_something() -> None:

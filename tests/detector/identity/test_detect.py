@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detector.catalogue import Category
-from detector.event import AccessEvent, ActorKind, Counting, Operation, Origin
+from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 from detector.fleet.tenant import TICK_MS
 from detector.identity import profile as profile_of
 from detector.identity.detect import TALLIES_KEY, Detection
@@ -246,7 +246,7 @@ def test_a_record_is_applied_once_per_source() -> None:
     assert detection.observe(event(3, rows=9000), 1, 3)
     assert detection.observe(event(4, rows=90_000), 0, 8)
     assert detection.skipped == 2
-    assert detection.rows_left[("test", Category.CUSTOMER_SERVICE)] == 5000 + 9000 + 90_000
+    assert detection.rows_taken[("test", Category.CUSTOMER_SERVICE)] == 5000 + 9000 + 90_000
 
 
 def test_a_duplicate_is_counted_apart() -> None:
@@ -255,7 +255,7 @@ def test_a_duplicate_is_counted_apart() -> None:
     detection.observe(event(1, rows=50), 0, 1)
     assert detection.observe(event(1, rows=50), 0, 2) == []
     assert (detection.skipped, detection.duplicates) == (0, 1)
-    assert sum(detection.rows_left.values()) == 50
+    assert sum(detection.rows_taken.values()) == 50
 
 
 def test_late_events_are_counted_and_still_judged() -> None:
@@ -290,11 +290,11 @@ def test_an_outlier_of_time_does_not_stop_the_clock() -> None:
 def test_rows_are_told_by_the_gravest_category() -> None:
     """Rows that left are counted under the most sensitive kind of record that their event names."""
     detection = Detection(TALKATIVE, {})
-    detection.observe(event(1, rows=3, objects=("User", "Contact"), origin=Origin("elf", "x:1")))
-    detection.observe(event(2, rows=4, objects=("User",), origin=Origin("elf", "x:2")))
-    detection.observe(event(3, rows=5, objects=(), origin=Origin("rtem", "x:3")))
+    detection.observe(event(1, rows=3, objects=("User", "Contact"), origin=RecordOrigin("elf", "x:1")))
+    detection.observe(event(2, rows=4, objects=("User",), origin=RecordOrigin("elf", "x:2")))
+    detection.observe(event(3, rows=5, objects=(), origin=RecordOrigin("rtem", "x:3")))
     detection.observe(event(4, rows=None))
-    assert detection.rows_left == {
+    assert detection.rows_taken == {
         ("elf", Category.CONTACT): 3,
         ("elf", Category.INTERNAL): 4,
         ("rtem", Category.UNCLASSIFIED): 5,

@@ -69,7 +69,7 @@ def test_operations_do_not_mix() -> None:
     assert counted(ledger, 4, 15, Counting.MAXIMUM, "a") == 5
 
 
-def test_no_rows_left_where_none_are_told() -> None:
+def test_no_rows_taken_where_none_are_told() -> None:
     """Unknown, zero and negative rows add nothing, but the event has been entered."""
     ledger = Ledger()
     for number, rows in enumerate((None, 0, -5)):

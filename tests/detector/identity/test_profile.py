@@ -17,27 +17,6 @@ from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
 SETTINGS = DetectionSettings(indicators={"stolen": Indicator(name="a leaked token")})
 STATES = Profile.__struct_fields__.index("states")
 
-# As release 0.1.0 stored it: an integration's eight queries of 100 rows, one an hour; then one state of a job that
-# has fetched 70,000 rows so far; then the eighth query again.
-VERSION_1 = bytes.fromhex(
-    """
-9c01a174a175ab696e746567726174696f6ea453796e63cf0000019cabd83800cf0000019cad8fac00110182000803079389
-ceb7aeba9acf0000019cabd83800cec0a98a0ccf0000019cac0f2680ce59a0dbb6cf0000019cac461500ce2ea7eb20cf0000
-019cac7d0380ceb0c37e83cf0000019cacb3f200cec7c44e15cf0000019caceae080ce5ecd1fafcf0000019cad21cf00ce29
-ca2f39cf0000019cad58bd80ceb97532a8cf0000019cad8fac0081cefbd8e0f8ce000111700082a66578706f727481a5686f
-75727382a571756572799507cb401275e2271bba32cb40354ca15ff6e9a0cb407459edc74e4bce81cf0000019cad58bd8096
-6400cf0000019cad58bd80cf0000019cad58bd8081a4436173656464ab62756c6b5f6578706f72749500cb00000000000000
-00cb0000000000000000cb407d2299706c795881cf0000019cad8fac0096ce00011170ce00011170cf0000019cad8fac00cf
-0000019cad8fac0081a443617365ce00011170ce00011170a6766f6c756d6582a5686f75727382a571756572799507cb4012
-75e2271bba32cb40354ca15ff6e9a0cb407459edc74e4bce81cf0000019cad58bd80966400cf0000019cad58bd80cf000001
-9cad58bd8081a4436173656400ab62756c6b5f6578706f72749500cb0000000000000000cb0000000000000000cb407d2299
-706c795881cf0000019cad8fac0096ce00011170ce00011170cf0000019cad8fac00cf0000019cad8fac0081a443617365ce
-0001117000a46461797382a571756572799500cb0000000000000000cb0000000000000000cb409ca5de6fed9c9e81cf0000
-019cabd8380096cd032000cf0000019cabd83800cf0000019cad58bd8081a443617365cd032000ab62756c6b5f6578706f72
-749500cb0000000000000000cb0000000000000000cb409ca5de6fed9c9e81cf0000019cabd8380096ce00011170ce000111
-70cf0000019cad8fac00cf0000019cad8fac0081a443617365ce0001117000
-    """
-)
 JOB = {
     "actor_kind": ActorKind.INTEGRATION,
     "operation": Operation.BULK_EXPORT,
@@ -72,9 +51,9 @@ def test_garbage_is_refused(data: bytes) -> None:
         profiles.decode(data)
 
 
-@given(st.binary(max_size=200) | st.binary(max_size=40).map(lambda tail: VERSION_1[:60] + tail))
+@given(st.binary(max_size=200))
 def test_any_bytes_are_a_profile_or_refused(data: bytes) -> None:
-    """No bytes raise anything but `ProfileError`, of version 1 neither; what can be read can be written."""
+    """No bytes raise anything but `ProfileError`; what can be read can be written."""
     try:
         found = profiles.decode(data)
     except ProfileError:
@@ -92,7 +71,7 @@ def test_a_broken_name_is_refused() -> None:
 @pytest.mark.parametrize("raw", [[3, "t"], [3, {"completely": "different"}], [99]])
 def test_another_version_is_named(raw: list[object]) -> None:
     """A profile of another version is refused by its number, however different it is."""
-    with pytest.raises(ProfileError, match=f"version {raw[0]}; this release reads 1 and {PROFILE_VERSION}"):
+    with pytest.raises(ProfileError, match=f"version {raw[0]}; this release reads {PROFILE_VERSION}"):
         profiles.decode(msgspec.msgpack.encode(raw))
 
 
@@ -100,41 +79,6 @@ def test_another_version_of_the_same_shape_is_named() -> None:
     """Even one that could be read is refused."""
     with pytest.raises(ProfileError, match="version 7"):
         profiles.decode(profiles.encode(msgspec.structs.replace(known(), version=7)))
-
-
-def test_version_1_keeps_who_it_is_and_what_was_counted() -> None:
-    """A profile of version 1 keeps its identity, numbers, offsets and ledger; its levels start anew."""
-    profile = profiles.decode(VERSION_1)
-    assert (profile.tenant, profile.actor, profile.actor_kind) == ("t", "u", ActorKind.INTEGRATION)
-    assert (profile.actor_name, profile.sequence, profile.duplicates) == ("Sync", 17, 1)
-    assert profile.applied == {0: 8, 3: 7}
-    former = profile.ledger.former
-    assert former is not None
-    assert (len(former.recent), list(former.operations.values())) == (9, [70_000])
-    assert profile.clock_ms == profile.first_ms == START_MS + 8 * HOUR_MS
-    assert (profile.known_days, profile.open_days) == (0, [])
-    assert all(getattr(profile.states, name) == detector.State() for name, detector in DETECTORS.items())
-    assert profile.version == PROFILE_VERSION
-    again = profiles.decode(profiles.encode(profile))
-    assert profiles.encode(again) == profiles.encode(profile)
-
-
-def test_what_version_1_counted_is_not_counted_again() -> None:
-    """Its events are duplicates, its job's rows are in, and signals go on from its last number."""
-    profile = profiles.decode(VERSION_1)
-    again = event(7, time_ms=START_MS + 7 * HOUR_MS, rows=100)
-    assert profiles.observe(profile, again, SETTINGS) == (None, [])
-    done = event(9, time_ms=START_MS + 9 * HOUR_MS, rows=70_300, **JOB)
-    rows, said = profiles.observe(profile, done, SETTINGS)
-    assert rows == 300
-    assert [found.sequence for found in said] == list(range(18, 18 + len(said)))
-    assert len(said) > 0
-    late = event(10, time_ms=START_MS - HOUR_MS, rows=5)
-    assert profiles.observe(profile, late, SETTINGS)[0] == 5
-    closed = profiles.close(profile, START_MS + 2 * DAY_MS, SETTINGS)
-    assert [(found.kind, found.day) for found in closed] == [(SignalKind.CLOSED, START_DAY)]
-    assert profile.known_days == 1
-    assert profile.ledger.former is None
 
 
 def test_a_new_detector_starts_empty_and_a_gone_one_is_dropped() -> None:

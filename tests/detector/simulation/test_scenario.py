@@ -12,9 +12,9 @@ import pytest
 from detector.adapters import RecordError, recognise
 from detector.event import AccessEvent, ActorKind, Operation
 from detector.simulation import Format, Scenario, Simulation
-from detector.simulation.bursts import Kind, calendar
+from detector.simulation.bursts import BurstKind, calendar
 from detector.simulation.company import company
-from detector.simulation.shapes import Level, Shape, level_of
+from detector.simulation.shapes import Difficulty, Shape, difficulty_of
 from tests.detector.simulation.worlds import DAY_MS, DAYS, HOUR_MS, PEOPLE, decoded, read, results, world
 
 FORMATS = list(Format)
@@ -117,9 +117,9 @@ def test_three_seeds_show_every_shape_at_every_level() -> None:
     seen = {
         (attack.shape, attack.level) for seed in (1, 2, 3) for attack in world(Format.ELF, seed)[2].attacks
     }
-    assert seen == {(shape, level) for shape in Shape for level in Level}
+    assert seen == {(shape, level) for shape in Shape for level in Difficulty}
     for first in range(30):
-        assert {level_of(seed, Shape.RAMP) for seed in range(first, first + 3)} == set(Level)
+        assert {difficulty_of(seed, Shape.RAMP) for seed in range(first, first + 3)} == set(Difficulty)
 
 
 def test_only_the_shapes_asked_for_happen() -> None:
@@ -177,13 +177,13 @@ def test_real_times_shape_the_traffic() -> None:
 
 def test_every_kind_of_burst_happens_in_some_world() -> None:
     """Each in most, none in all; all begin after the first week, or at a quarter's end."""
-    seen: Counter[Kind] = Counter()
+    seen: Counter[BurstKind] = Counter()
     for seed in range(40):
         plan = calendar(company(seed, START_MS, 42, 30), 29)
         seen.update(burst.kind for burst in plan.bursts)
         for burst in plan.bursts:
             assert START_MS + 4 * DAY_MS < burst.start_ms < burst.end_ms <= START_MS + 42 * DAY_MS
-    assert set(seen) == set(Kind)
+    assert set(seen) == set(BurstKind)
     assert all(20 < times < 40 for times in seen.values())
 
 

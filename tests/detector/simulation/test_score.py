@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.simulation import Labels, Publication, evaluate, publication, read_labels, score
+from detector.simulation import Labels, ScoredAlert, evaluate, read_labels, score, scored_alert
 from detector.simulation.labels import AttackLabel, BurstLabel, IdentityLabel
 from detector.simulation.score import GRACE_MS
-from detector.simulation.shapes import Level, Shape
+from detector.simulation.shapes import Difficulty, Shape
 
 DAY_MS = 86_400_000
 MADE = {
@@ -25,7 +25,7 @@ def attack(number: int = 1, **other: Any) -> AttackLabel:
     given: dict[str, Any] = {
         "id": f"a{number}",
         "shape": Shape.LEAVER,
-        "level": Level.HARD,
+        "level": Difficulty.HARD,
         "identities": (f"t/{number}",),
         "start_ms": 5 * DAY_MS,
         "end_ms": 5 * DAY_MS + 3_000,
@@ -47,9 +47,9 @@ def labels(*attacks: AttackLabel, people: int = 50, bursts: tuple[BurstLabel, ..
     )
 
 
-def alert(uid: str, time_ms: int, risk: float = 50, who: str = "t/1", ip: str = "") -> Publication:
+def alert(uid: str, time_ms: int, risk: float = 50, who: str = "t/1", ip: str = "") -> ScoredAlert:
     """A publication about somebody, or about a network."""
-    return Publication(uid, time_ms, risk, (who,) if who else (), (ip,) if ip else ())
+    return ScoredAlert(uid, time_ms, risk, (who,) if who else (), (ip,) if ip else ())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_saved_is_what_was_not_yet_taken(after_ms: int, saved: float, lo
         alert("f", 5 * DAY_MS, who="", ip="192.0.2.7"),
     ],
 )
-def test_an_alert_on_somebody_or_sometime_else_is_false(miss: Publication) -> None:
+def test_an_alert_on_somebody_or_sometime_else_is_false(miss: ScoredAlert) -> None:
     """The attack is missed: nothing is saved, all is lost, and the finding counts as false."""
     found = score(labels(attack()), [miss])
     assert (found.headline, found.recall, found.rows_lost, found.median_delay_ms) == (0.0, 0.0, 1.0, None)
@@ -213,7 +213,7 @@ def test_a_finding_names_its_identities_and_addresses() -> None:
         {"type_id": 16, "value": "agent"},
     ]
     targets = [{"name": "t/y", "type": "identity"}, {"name": "198.51.100.0/24", "type": "network"}]
-    found = publication(
+    found = scored_alert(
         finding(
             observables=observables,
             unmapped={"crmwatch": {"identity": "t/u", "identities": ["t/x"]}},
@@ -231,14 +231,14 @@ def test_a_finding_names_its_identities_and_addresses() -> None:
 @pytest.mark.parametrize(("activity", "counts"), [(1, True), (2, True), (3, False)])
 def test_closing_an_incident_alerts_nobody(activity: int, counts: bool) -> None:
     """A new finding and an update count, its end does not."""
-    assert (publication(finding(activity_id=activity)) is not None) is counts
+    assert (scored_alert(finding(activity_id=activity)) is not None) is counts
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"time": "x"}', b"\xff", finding(finding_info={})])
 def test_what_is_no_finding_is_refused(broken: bytes) -> None:
     """With one kind of error."""
     with pytest.raises(ValueError, match=r"."):
-        publication(broken)
+        scored_alert(broken)
 
 
 def test_labels_survive_being_written() -> None:

@@ -9,7 +9,7 @@ from detector.adapters import decode
 from detector.event import AccessEvent, ActorKind, Operation
 from detector.identity.ledger import Ledger, count
 from detector.simulation import Format
-from detector.simulation.actions import Account, Act, App, Hand, Way
+from detector.simulation.actions import ActionRecorder, App, Interface, Login, SimulatedAction
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.rtem import Rtem
 from detector.simulation.ual import Ual
@@ -20,7 +20,7 @@ TIME_MS = 1_772_409_600_123
 SEEDS = (1, 2, 3)
 
 
-def events(log_format: Format, writer: Elf | Rtem | Ual, act: Act) -> list[AccessEvent]:
+def events(log_format: Format, writer: Elf | Rtem | Ual, act: SimulatedAction) -> list[AccessEvent]:
     """What an act's records decode to."""
     found = []
     for event_type, line in writer.lines(act):
@@ -32,10 +32,10 @@ def events(log_format: Format, writer: Elf | Rtem | Ual, act: Act) -> list[Acces
     return found
 
 
-def acts(kind: ActorKind = ActorKind.HUMAN, way: Way = Way.PAGE) -> Hand:
+def acts(kind: ActorKind = ActorKind.HUMAN, way: Interface = Interface.PAGE) -> ActionRecorder:
     """An empty-handed account."""
-    return Hand(
-        [], Account(7, "anna@skyward.example.com", kind), "203.0.113.9", "agent/1", 70_100, way, App(3, "app")
+    return ActionRecorder(
+        [], Login(7, "anna@skyward.example.com", kind), "203.0.113.9", "agent/1", 70_100, way, App(3, "app")
     )
 
 
@@ -58,10 +58,10 @@ OPERATIONS = {
 """What each thing done is to become in each format; where it is missing, the format does not show it."""
 
 
-def done(name: str) -> list[Act]:
+def done(name: str) -> list[SimulatedAction]:
     """One thing done, by its name in `OPERATIONS`."""
     programs = {"describe", "limits", "count", "query", "bulk"}
-    hand = acts(way=Way.REST if name in programs else Way.PAGE)
+    hand = acts(way=Interface.REST if name in programs else Interface.PAGE)
     {
         "login": lambda: hand.login(TIME_MS),
         "view": lambda: hand.view(TIME_MS, "Case", 5),

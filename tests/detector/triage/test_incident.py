@@ -17,12 +17,12 @@ from detector.triage.incident import (
     MAX_FOLDED_OBJECTS,
     MAX_PARTS,
     MAX_VALUES,
-    Finding,
+    Anomaly,
     Incident,
     add,
-    channels_left,
-    objects_left,
-    rows_left,
+    channels_taken,
+    objects_taken,
+    rows_taken,
 )
 from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event, measure, signal
 
@@ -33,9 +33,9 @@ EVERYTHING = DetectionSettings(
 TWO_DAYS = 48 * HOUR_MS
 
 
-def found(surprise: float = 3.0, detector: str = "volume", time_ms: int = START_MS) -> Finding:
+def found(surprise: float = 3.0, detector: str = "volume", time_ms: int = START_MS) -> Anomaly:
     """What was found."""
-    return Finding(detector, "query", "day", time_ms, time_ms, time_ms, surprise, value=500)
+    return Anomaly(detector, "query", "day", time_ms, time_ms, time_ms, surprise, value=500)
 
 
 def opened(**fields: object) -> Incident:
@@ -76,9 +76,9 @@ def test_channels_of_a_day_add_up() -> None:
     incident = counted(
         told(100, objects={"Case": 60, "*": 40}), told(500, channel="report", objects={"Lead": 500})
     )
-    assert rows_left(incident) == 600
-    assert list(channels_left(incident).items()) == [("report", 500), ("query", 100)]
-    assert list(objects_left(incident).items()) == [("Lead", 500), ("Case", 60), ("*", 40)]
+    assert rows_taken(incident) == 600
+    assert list(channels_taken(incident).items()) == [("report", 500), ("query", 100)]
+    assert list(objects_taken(incident).items()) == [("Lead", 500), ("Case", 60), ("*", 40)]
 
 
 def test_all_holds_its_channels() -> None:
@@ -88,26 +88,26 @@ def test_all_holds_its_channels() -> None:
         told(300, channel="query"),
         told(200, channel="report"),
     )
-    assert rows_left(counted(whole, query, report)) == 700
-    assert rows_left(counted(query, report)) == 500
-    assert channels_left(counted(query, report, whole)) == {"all": 700}
+    assert rows_taken(counted(whole, query, report)) == 700
+    assert rows_taken(counted(query, report)) == 500
+    assert channels_taken(counted(query, report, whole)) == {"all": 700}
     grown = told(600, channel="query")
-    assert rows_left(counted(whole, query, report, grown)) == 800
-    assert channels_left(counted(whole, query, report, grown)) == {"query": 600, "report": 200}
+    assert rows_taken(counted(whole, query, report, grown)) == 800
+    assert channels_taken(counted(whole, query, report, grown)) == {"query": 600, "report": 200}
 
 
 def test_the_companys_own_rows_are_a_channel_apart() -> None:
     """Rows without personal data are not among those of all channels, and add up with the others."""
-    assert rows_left(counted(told(300), told(900, channel="query:internal"))) == 1200
+    assert rows_taken(counted(told(300), told(900, channel="query:internal"))) == 1200
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_operation_lies_within_its_day(order: int) -> None:
     """The largest operation of a day is part of what the day's volume was; alone it counts."""
     largest, volume = told(400, detector="export"), told(700)
-    assert rows_left(counted(*[largest, volume][::order])) == 700
-    assert rows_left(counted(largest)) == 400
-    assert rows_left(counted(largest, told(300))) == 400
+    assert rows_taken(counted(*[largest, volume][::order])) == 700
+    assert rows_taken(counted(largest)) == 400
+    assert rows_taken(counted(largest, told(300))) == 400
 
 
 def test_days_add_up_however_each_is_known() -> None:
@@ -115,7 +115,7 @@ def test_days_add_up_however_each_is_known() -> None:
     incident = counted(
         told(500), told(2000, day=1, detector="export"), told(1500, day=1), told(800, day=2, channel="all")
     )
-    assert rows_left(incident) == 500 + 2000 + 800
+    assert rows_taken(incident) == 500 + 2000 + 800
 
 
 @pytest.mark.parametrize("detector", ["novelty", "intel", "rhythm", "chain"])
@@ -126,17 +126,17 @@ def test_what_a_detector_counts_over_all_channels_is_not_added_up(detector: str)
         told(250, detector=detector, channel="report", objects={"Case": 100, "Lead": 150}),
         told(40, detector=detector, channel="search", objects={"Case": 40}),
     )
-    assert rows_left(incident) == 250
-    assert channels_left(incident) == {"report": 250}
-    assert objects_left(incident) == {"Lead": 150, "Case": 100}
-    assert rows_left(counted(told(900), told(250, detector=detector))) == 900
+    assert rows_taken(incident) == 250
+    assert channels_taken(incident) == {"report": 250}
+    assert objects_taken(incident) == {"Lead": 150, "Case": 100}
+    assert rows_taken(counted(told(900), told(250, detector=detector))) == 900
 
 
 def test_a_part_counts_with_its_newest_word() -> None:
     """What is heard of again replaces what was known of it; an older word does not."""
     incident = counted(told(100), told(300, objects={"Lead": 300}), told(200))
-    assert rows_left(incident) == 300
-    assert objects_left(incident) == {"Lead": 300}
+    assert rows_taken(incident) == 300
+    assert objects_taken(incident) == {"Lead": 300}
     assert len(incident.parts) == 1
 
 
@@ -144,29 +144,29 @@ def test_what_was_counted_over_many_days_holds_them() -> None:
     """A drip of weeks counts if it is more than the days that are known one by one; the most of it stays."""
     drip = told(9_000, day=20, detector="drip", channel="all", first_ms=START_MS, objects={"Contact": 9_000})
     days = [told(1_000, day=day) for day in (18, 19, 20)]
-    assert rows_left(counted(*days)) == 3_000
+    assert rows_taken(counted(*days)) == 3_000
     incident = counted(*days, drip)
-    assert rows_left(incident) == 9_000
-    assert channels_left(incident) == {"all": 9_000}
-    assert objects_left(incident) == {"Contact": 9_000}
+    assert rows_taken(incident) == 9_000
+    assert channels_taken(incident) == {"all": 9_000}
+    assert objects_taken(incident) == {"Contact": 9_000}
     smaller = told(8_000, day=21, detector="drip", channel="all", first_ms=START_MS)
-    assert rows_left(counted(*days, drip, smaller)) == 9_000
-    assert rows_left(counted(*days, drip, told(50_000, day=21))) == 53_000
+    assert rows_taken(counted(*days, drip, smaller)) == 9_000
+    assert rows_taken(counted(*days, drip, told(50_000, day=21))) == 53_000
 
 
 def test_a_network_over_midnight_is_counted_once() -> None:
     """What newcomers took is told as their sum, whatever the day: it does not begin anew at midnight."""
     before = told(300, detector="origin", channel="all", actor="")
     after = told(450, day=1, detector="origin", channel="all", actor="", first_ms=START_MS + 20 * HOUR_MS)
-    assert rows_left(counted(before, after)) == 450
-    assert channels_left(counted(before, after)) == {"all": 450}
+    assert rows_taken(counted(before, after)) == 450
+    assert channels_taken(counted(before, after)) == {"all": 450}
 
 
 def test_a_signal_without_rows_adds_none() -> None:
     """Somebody who has only logged in has taken out nothing."""
     incident = counted(told(0, detector="novelty", channel="login", measures=[], objects={}))
-    assert (rows_left(incident), channels_left(incident), objects_left(incident)) == (0, {}, {})
-    assert list(incident.findings) == ["novelty"]
+    assert (rows_taken(incident), channels_taken(incident), objects_taken(incident)) == (0, {}, {})
+    assert list(incident.anomalies) == ["novelty"]
 
 
 # --- findings
@@ -185,7 +185,7 @@ def test_the_most_surprising_that_a_detector_said_is_its_finding() -> None:
         finding = found(surprise, detector)
         finding.value = value
         add(incident, signal(detector=detector), finding, 10, 0.0)
-    assert {name: (kept.surprise, kept.value) for name, kept in incident.findings.items()} == {
+    assert {name: (kept.surprise, kept.value) for name, kept in incident.anomalies.items()} == {
         "volume": (4.0, 4),
         "export": (1.6, 5),
     }
@@ -198,15 +198,15 @@ def test_an_old_finding_gives_way_to_a_new_one(days: float, kept: float) -> None
     add(incident, signal(), found(4.0), 10, 1 / TWO_DAYS)
     later_ms = START_MS + round(days * DAY_MS)
     add(incident, signal(time_ms=later_ms), found(2.0, time_ms=later_ms), 10, 1 / TWO_DAYS)
-    assert incident.findings["volume"].surprise == kept
+    assert incident.anomalies["volume"].surprise == kept
 
 
 def test_what_supports_nothing_only_adds_its_rows() -> None:
     """Without a finding a signal's rows and evidence are entered, and no reason is."""
     incident = opened()
     add(incident, told(700, evidence=evidence(event(1), 700)), None, 10, 0.0)
-    assert rows_left(incident) == 700
-    assert incident.findings == {}
+    assert rows_taken(incident) == 700
+    assert incident.anomalies == {}
     assert len(incident.evidence) == 1
 
 
@@ -276,12 +276,12 @@ def test_folding_keeps_sums(channels: int) -> None:
                 so_far = sum(total.values())
                 add(incident, told(so_far, day, channel=channel, objects=dict(total)), found(), 10, 0.0)
                 add(incident, told(rows, day, "export", channel, objects={"Case": rows}), found(), 10, 0.0)
-                assert rows_left(incident) == sum(truth.values()) + so_far
+                assert rows_taken(incident) == sum(truth.values()) + so_far
             truth[channel] += sum(total.values())
             for kind, rows in total.items():
                 objects[kind] += rows
-    assert channels_left(incident) == truth
-    assert objects_left(incident) == objects
+    assert channels_taken(incident) == truth
+    assert objects_taken(incident) == objects
     assert sum(incident.folded.values()) == sum(incident.folded_objects.values()) > 0
     assert len(incident.parts) <= MAX_PARTS
 
@@ -292,11 +292,11 @@ def test_what_comes_after_the_fold_adds_nothing_twice() -> None:
     days = [told(100, day) for day in range(3 * MAX_PARTS)]
     for one in days:
         add(incident, one, found(), 10, 0.0)
-    assert rows_left(incident) == 100 * len(days)
+    assert rows_taken(incident) == 100 * len(days)
     assert incident.folded_until > START_DAY
     for one in days[:-2]:
         add(incident, msgspec.structs.replace(one, rows=101), found(), 10, 0.0)
-    assert 100 * len(days) <= rows_left(incident) <= 100 * len(days) + MAX_PARTS
+    assert 100 * len(days) <= rows_taken(incident) <= 100 * len(days) + MAX_PARTS
 
 
 def test_an_incident_stays_small() -> None:
@@ -332,7 +332,9 @@ def test_an_incident_stays_small() -> None:
     assert len(incident.folded_objects) <= MAX_FOLDED_OBJECTS + 1
     assert len(msgspec.msgpack.encode(incident)) < 64_000
     assert (
-        rows_left(incident) == sum(channels_left(incident).values()) == sum(objects_left(incident).values())
+        rows_taken(incident)
+        == sum(channels_taken(incident).values())
+        == sum(objects_taken(incident).values())
     )
 
 
@@ -390,10 +392,10 @@ def test_every_row_is_counted_exactly_once(accesses: Accesses) -> None:
         by_object[one.objects[0]] += left
         for each in signals:
             add(incident, each, found(detector=each.detector), 10, 0.0)
-        assert rows_left(incident) == sum(by_channel.values())
-    assert objects_left(incident) == by_object
-    if set(channels_left(incident)) != {"all"}:
-        assert sum(channels_left(incident).values()) == sum(by_channel.values())
+        assert rows_taken(incident) == sum(by_channel.values())
+    assert objects_taken(incident) == by_object
+    if set(channels_taken(incident)) != {"all"}:
+        assert sum(channels_taken(incident).values()) == sum(by_channel.values())
 
 
 @given(ACCESSES)
@@ -407,6 +409,6 @@ def test_no_row_is_counted_twice(accesses: Accesses) -> None:
         total += left
         for each in signals:
             add(incident, each, found(detector=each.detector), 10, 0.0)
-        assert rows_left(incident) <= total
-        assert sum(channels_left(incident).values()) == rows_left(incident)
-        assert sum(objects_left(incident).values()) == rows_left(incident)
+        assert rows_taken(incident) <= total
+        assert sum(channels_taken(incident).values()) == rows_taken(incident)
+        assert sum(objects_taken(incident).values()) == rows_taken(incident)

@@ -9,7 +9,7 @@ from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity
-from detector.triage.triage import DESK_VERSION, Desk, DeskError, settled_at
+from detector.triage.triage import TRIAGE_VERSION, Triage, TriageStateError, settled_at
 from tests.detector.make import (
     DAY_MS,
     HOUR_MS,
@@ -48,34 +48,34 @@ def forgotten(sequence: int, days: float) -> Signal:
 def test_of_who_is_forgotten_nothing_is_left() -> None:
     """Its incident closes, its standing goes from the store, and when it returns its signals count from anew."""
     store: Store = {}
-    desk = Desk(SETTINGS, store)
-    assert told(tell(desk, crossed(7, 5_000))) == [("CREATE", 5_000)]
-    save(desk)
+    triage = Triage(SETTINGS, store)
+    assert told(tell(triage, crossed(7, 5_000))) == [("CREATE", 5_000)]
+    save(triage)
     key = b"st/u"
     assert key in store
-    assert told(tell(desk, forgotten(8, 400))) == [("CLOSE", 5_000)]
-    changes = desk.changes()
+    assert told(tell(triage, forgotten(8, 400))) == [("CLOSE", 5_000)]
+    changes = triage.changes()
     assert changes[key] is None
     again = crossed(1, 9_000, 24 * 401)
-    assert told(tell(desk, again)) == [("CREATE", 9_000)]  # before it is saved, and after
-    save(desk)
+    assert told(tell(triage, again)) == [("CREATE", 9_000)]  # before it is saved, and after
+    save(triage)
     assert key in store
-    desk = anew(desk, store)
-    tell(desk, forgotten(2, 900))
-    save(desk)
+    triage = anew(triage, store)
+    tell(triage, forgotten(2, 900))
+    save(triage)
     assert key not in store
-    assert told(tell(desk, crossed(1, 9_000, 24 * 901))) == [("CREATE", 9_000)]
+    assert told(tell(triage, crossed(1, 9_000, 24 * 901))) == [("CREATE", 9_000)]
 
 
 def test_an_open_incident_outlives_its_identity() -> None:
     """A confirmed breach stays open when its identity is forgotten, and what comes after is part of it."""
-    desk = Desk(SETTINGS, {})
-    (first,) = tell(desk, crossed(7, 5_000))
+    triage = Triage(SETTINGS, {})
+    (first,) = tell(triage, crossed(7, 5_000))
     word = Feedback(verdict=Verdict.CONFIRMED, time_ms=NOON_MS + HOUR_MS, incident=first.uid)
-    desk.honour([word])
-    tell(desk, forgotten(8, 400))
-    assert [incident.confirmed for incident in desk.open_incidents] == [True]
-    (more,) = tell(desk, crossed(1, 50_000, 24 * 401))
+    triage.apply_feedback([word])
+    tell(triage, forgotten(8, 400))
+    assert [incident.confirmed for incident in triage.open_incidents] == [True]
+    (more,) = tell(triage, crossed(1, 50_000, 24 * 401))
     assert more.uid == first.uid
 
 
@@ -84,24 +84,24 @@ def test_an_open_incident_outlives_its_identity() -> None:
 
 def test_a_story_from_its_first_alert_to_its_last() -> None:
     """Created when too much has left, updated at twice as much and not before, closed after a quiet time."""
-    desk = Desk(SETTINGS, {})
-    assert told(tell(desk, crossed(1, 5_000))) == [("CREATE", 5_000)]
-    assert told(tell(desk, crossed(2, 10_000, 1))) == []
-    assert told(tell(desk, crossed(3, 10_001, 2))) == [("UPDATE", 10_001)]
+    triage = Triage(SETTINGS, {})
+    assert told(tell(triage, crossed(1, 5_000))) == [("CREATE", 5_000)]
+    assert told(tell(triage, crossed(2, 10_000, 1))) == []
+    assert told(tell(triage, crossed(3, 10_001, 2))) == [("UPDATE", 10_001)]
     last_ms = NOON_MS + 2 * HOUR_MS
-    assert desk.advance(last_ms + QUIET_MS - 1) == []
-    assert len(desk.open_incidents) == len(desk.open_risks) == 1
-    (over,) = desk.advance(last_ms + QUIET_MS)
+    assert triage.advance(last_ms + QUIET_MS - 1) == []
+    assert len(triage.open_incidents) == len(triage.open_risks) == 1
+    (over,) = triage.advance(last_ms + QUIET_MS)
     assert told([over]) == [("CLOSE", 10_001)]
     assert (over.time_ms, body(over)["status_id"]) == (last_ms + QUIET_MS, 4)
-    assert (desk.open_incidents, desk.open_risks) == ([], [])
-    assert desk.advance(last_ms + 9 * DAY_MS) == []
+    assert (triage.open_incidents, triage.open_risks) == ([], [])
+    assert triage.advance(last_ms + 9 * DAY_MS) == []
 
 
 def test_one_story_has_one_name_and_the_next_another() -> None:
     """All alerts of an incident have its uid; what comes after it has closed is a new one."""
-    desk = Desk(SETTINGS, {})
-    alerts = tell(desk, crossed(1, 5_000), crossed(2, 50_000, 1), crossed(3, 60_000, 99))
+    triage = Triage(SETTINGS, {})
+    alerts = tell(triage, crossed(1, 5_000), crossed(2, 50_000, 1), crossed(3, 60_000, 99))
     assert told(alerts) == [("CREATE", 5_000), ("UPDATE", 50_000), ("CLOSE", 50_000), ("CREATE", 60_000)]
     assert len({alert.uid for alert in alerts[:3]}) == 1
     assert alerts[3].uid != alerts[0].uid
@@ -111,9 +111,9 @@ def test_the_end_of_a_story_is_told_when_its_identity_speaks_again() -> None:
     """It closes at the same moment whether the time or the identity's next signal says that it is over."""
     bodies = []
     for wait in (False, True):
-        desk = Desk(SETTINGS, {})
-        alerts = tell(desk, crossed(1, 5_000))
-        alerts += desk.advance(NOON_MS + 3 * DAY_MS) if wait else desk.judge(crossed(2, 100, 80))
+        triage = Triage(SETTINGS, {})
+        alerts = tell(triage, crossed(1, 5_000))
+        alerts += triage.advance(NOON_MS + 3 * DAY_MS) if wait else triage.assess(crossed(2, 100, 80))
         assert told(alerts)[:2] == [("CREATE", 5_000), ("CLOSE", 5_000)]
         bodies.append(alerts[1].body)
     assert bodies[0] == bodies[1]
@@ -121,11 +121,11 @@ def test_the_end_of_a_story_is_told_when_its_identity_speaks_again() -> None:
 
 def test_what_has_not_been_published_ends_in_silence() -> None:
     """Nobody hears of the end of something that nobody has heard of."""
-    desk = Desk(SETTINGS, {})
-    assert tell(desk, crossed(1, 300)) == []
-    assert (len(desk.open_incidents), desk.open_risks) == (1, [])
-    assert desk.advance(NOON_MS + QUIET_MS) == []
-    assert desk.open_incidents == []
+    triage = Triage(SETTINGS, {})
+    assert tell(triage, crossed(1, 300)) == []
+    assert (len(triage.open_incidents), triage.open_risks) == (1, [])
+    assert triage.advance(NOON_MS + QUIET_MS) == []
+    assert triage.open_incidents == []
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_higher_severity_or_ten_points_are_news(
 ) -> None:
     """An incident that has become graver is published again though no row has been added, a little worse one is not."""
     config = Settings(triage=TriageSettings(support_surprise=0.2))
-    desk = Desk(config, {})
-    (first,) = tell(desk, crossed(1, rows))
-    alerts = tell(desk, found(2, "vendor", score, 1))
+    triage = Triage(config, {})
+    (first,) = tell(triage, crossed(1, rows))
+    alerts = tell(triage, found(2, "vendor", score, 1))
     assert told(alerts) == ([("UPDATE", rows)] if updated else [])
     if updated:
         assert (alerts[0].severity > first.severity) is severer
@@ -149,11 +149,11 @@ def test_higher_severity_or_ten_points_are_news(
 
 def test_nothing_below_the_thresholds() -> None:
     """Neither a risk too small, nor rows that are usual, nor data nobody minds raises an alert."""
-    desk = Desk(SETTINGS, {})
-    assert tell(desk, crossed(1, 300), crossed(1, 60, actor="usual")) == []
-    assert [incident.actor for incident in desk.open_incidents] == ["u"]
+    triage = Triage(SETTINGS, {})
+    assert tell(triage, crossed(1, 300), crossed(1, 60, actor="usual")) == []
+    assert [incident.actor for incident in triage.open_incidents] == ["u"]
     harmless, worse = (
-        tell(Desk(SETTINGS, {}), crossed(1, 1_200, objects={kind: 1_200})) for kind in ("User", "Case")
+        tell(Triage(SETTINGS, {}), crossed(1, 1_200, objects={kind: 1_200})) for kind in ("User", "Case")
     )
     assert (told(harmless), told(worse)) == ([], [("CREATE", 1_200)])  # fmt: skip
 
@@ -161,7 +161,7 @@ def test_nothing_below_the_thresholds() -> None:
 def test_one_contact_among_many_products_is_one_contact() -> None:
     """Risk goes by the rows of what is sensitive, not by all rows because a single one was."""
     products, contacts = (
-        tell(Desk(Settings(triage=TriageSettings(alert_risk=0)), {}), crossed(1, 100_000, objects=objects))
+        tell(Triage(Settings(triage=TriageSettings(alert_risk=0)), {}), crossed(1, 100_000, objects=objects))
         for objects in ({"Opportunity": 99_999, "Contact": 1}, {"Opportunity": 1, "Contact": 99_999})
     )
     assert told(products) == told(contacts) == [("CREATE", 100_000)]
@@ -170,10 +170,10 @@ def test_one_contact_among_many_products_is_one_contact() -> None:
 
 def test_all_that_one_event_says_is_one_alert() -> None:
     """Three detectors about one event: nothing is said before the last, and then once."""
-    desk = Desk(SETTINGS, {})
+    triage = Triage(SETTINGS, {})
     large = crossed(1, 50_000, detector="export", more=True, measures=[measure(50_000, detector="export")])
-    assert tell(desk, large, crossed(2, 50_000, more=True)) == []
-    (alert,) = tell(desk, crossed(3, 5, channel="report"))
+    assert tell(triage, large, crossed(2, 50_000, more=True)) == []
+    (alert,) = tell(triage, crossed(3, 5, channel="report"))
     assert told([alert]) == [("CREATE", 50_005)]
     assert alert.detectors == ("export", "volume")
 
@@ -181,18 +181,18 @@ def test_all_that_one_event_says_is_one_alert() -> None:
 def test_the_last_word_of_an_event_need_not_count() -> None:
     """What waits for the last signal of an event is told even if that one itself is announced."""
     window = Announced(reason="migration", from_ms=START_MS, until_ms=START_MS + DAY_MS)
-    desk = Desk(Settings(triage=TriageSettings(announced=(window,))), {})
+    triage = Triage(Settings(triage=TriageSettings(announced=(window,))), {})
     first = found(1, "intel", 5.0, more=True, rows=9_000, objects={"Contact": 9_000})
-    assert tell(desk, first) == []
-    (alert,) = tell(desk, crossed(2, 9_000))
+    assert tell(triage, first) == []
+    (alert,) = tell(triage, crossed(2, 9_000))
     assert (told([alert]), alert.detectors) == ([("CREATE", 9_000)], ("intel",))
 
 
 def test_a_day_that_is_over_opens_no_incident() -> None:
     """That a day has ended raises nothing, however much was in it; what its end shows does."""
-    desk = Desk(SETTINGS, {})
-    assert tell(desk, closed(1, measures=[measure(10**6)])) == []
-    assert desk.open_incidents == []
+    triage = Triage(SETTINGS, {})
+    assert tell(triage, closed(1, measures=[measure(10**6)])) == []
+    assert triage.open_incidents == []
     end_ms = closed().time_ms
     weekly = measure(50_000, detector="drip", channel="all", span=Span.WEEK)
     drip = signal(
@@ -200,8 +200,8 @@ def test_a_day_that_is_over_opens_no_incident() -> None:
         first_ms=START_MS - 9 * DAY_MS, last_ms=START_MS + DAY_MS - 1, rows=50_000, objects={"Contact": 50_000},
         facts={"days": 10.0, "week_rows": 50_000.0, "typical_day": 50.0}, more=True,
     )  # fmt: skip
-    assert tell(desk, drip) == []
-    (alert,) = tell(desk, closed(3))
+    assert tell(triage, drip) == []
+    (alert,) = tell(triage, closed(3))
     assert (told([alert]), alert.detectors) == ([("CREATE", 50_000)], ("drip",))
     assert alert.time_ms == end_ms
 
@@ -214,10 +214,10 @@ def test_evidence_decays() -> None:
     config = Settings(triage=TriageSettings(alert_risk=0, least_risk=0, quiet_seconds=366 * 86_400))
     risks = []
     for hours in (0, 1, 48, 96):
-        desk = Desk(config, {})
-        tell(desk, found(1, "vendor", 4.0))
-        desk.advance(NOON_MS + hours * HOUR_MS)
-        risks += desk.open_risks
+        triage = Triage(config, {})
+        tell(triage, found(1, "vendor", 4.0))
+        triage.advance(NOON_MS + hours * HOUR_MS)
+        risks += triage.open_risks
     half = [round(45 * (1 - 10 ** (-weight / 9))) for weight in (4.0, 4.0 * 0.5 ** (1 / 48), 2.0, 1.0)]
     assert risks == half
 
@@ -226,9 +226,9 @@ def test_evidence_decays() -> None:
 def test_the_half_life_is_a_setting(half_life_hours: int, alerts: int) -> None:
     """Two hints half a day apart are an alert only if the first is still remembered; 0 is for ever."""
     config = Settings(triage=TriageSettings(half_life_seconds=half_life_hours * 3600))
-    desk = Desk(config, {})
-    assert tell(desk, crossed(1, 600)) == []
-    said = tell(desk, found(2, "vendor", 1.5, 12))
+    triage = Triage(config, {})
+    assert tell(triage, crossed(1, 600)) == []
+    said = tell(triage, found(2, "vendor", 1.5, 12))
     assert len(said) == alerts
 
 
@@ -236,14 +236,14 @@ def test_kinds_that_are_independent_corroborate() -> None:
     """Something new beside the volume is a far graver matter; a large operation within it is hardly one."""
     risks = []
     for detector in ("volume", "export", "vendor"):
-        desk = Desk(Settings(triage=TriageSettings(alert_risk=5)), {})
-        tell(desk, crossed(1, 900, more=True))
+        triage = Triage(Settings(triage=TriageSettings(alert_risk=5)), {})
+        tell(triage, crossed(1, 900, more=True))
         more = (
             found(2, "vendor", 3.0)
             if detector == "vendor"
             else crossed(2, 900, detector=detector, measures=[measure(900, detector=detector)])
         )
-        risks.append(body(tell(desk, more)[0])["risk_score"])
+        risks.append(body(tell(triage, more)[0])["risk_score"])
     assert risks[0] < risks[1] < risks[2]
     assert risks[2] - risks[1] > 2 * (risks[1] - risks[0])
 
@@ -254,23 +254,23 @@ def test_kinds_that_are_independent_corroborate() -> None:
 def test_what_was_judged_before_changes_nothing() -> None:
     """Signals that come twice, singly or all again, are skipped and counted."""
     store: Store = {}
-    desk = Desk(SETTINGS, store)
+    triage = Triage(SETTINGS, store)
     signals = [crossed(1, 5_000), crossed(2, 20_000, 1), closed(3)]
-    assert len(tell(desk, *signals)) == 2
-    save(desk)
+    assert len(tell(triage, *signals)) == 2
+    save(triage)
     before = dict(store)
-    assert tell(desk, *signals) == []
-    assert (desk.skipped, desk.dirty, desk.changes()) == (3, 0, {})
-    save(desk)
+    assert tell(triage, *signals) == []
+    assert (triage.skipped, triage.dirty, triage.changes()) == (3, 0, {})
+    save(triage)
     assert store == before
 
 
 def test_killed_between_the_signals_of_one_event() -> None:
     """Begun anew between two signals of one event, the alert that waited for the last of them is still made."""
     store: Store = {}
-    desk = Desk(SETTINGS, store)
-    assert tell(desk, crossed(1, 50_000, more=True)) == []
-    again = anew(desk, store)
+    triage = Triage(SETTINGS, store)
+    assert tell(triage, crossed(1, 50_000, more=True)) == []
+    again = anew(triage, store)
     assert told(tell(again, crossed(2, 50_000, detector="export"))) == [("CREATE", 50_000)]
 
 
@@ -279,9 +279,9 @@ def test_killed_between_the_signals_of_one_event() -> None:
 
 def test_a_provisional_decision_is_marked() -> None:
     """Once a decision was taken early, the incident says so and is less sure, to its end."""
-    sure = body(Desk(SETTINGS, {}).judge(crossed(1, 50_000))[0])
-    desk = Desk(SETTINGS, {})
-    alerts = desk.judge(crossed(1, 50_000), provisional=True) + desk.judge(crossed(2, 500_000, 1))
+    sure = body(Triage(SETTINGS, {}).assess(crossed(1, 50_000))[0])
+    triage = Triage(SETTINGS, {})
+    alerts = triage.assess(crossed(1, 50_000), provisional=True) + triage.assess(crossed(2, 500_000, 1))
     bodies = [body(alert) for alert in alerts]
     assert [one["unmapped"]["crmwatch"]["provisional"] for one in bodies] == [True, True]
     assert sure["unmapped"]["crmwatch"]["provisional"] is False
@@ -294,14 +294,14 @@ def test_a_provisional_decision_leaves_no_trace_in_those_after_it(advance: bool)
     at = {"time_ms": START_MS + 3 * DAY_MS, "known_days": 9}
     bodies = []
     for hasty in (True, False):
-        desk = Desk(SETTINGS, {})
+        triage = Triage(SETTINGS, {})
         if hasty:
-            desk.judge(signal(1, actor="hasty", **at), provisional=True)
+            triage.assess(signal(1, actor="hasty", **at), provisional=True)
         for number in range(300):
-            desk.judge(closed(1, actor=f"w{number}", measures=[measure(60 + number)]))
+            triage.assess(closed(1, actor=f"w{number}", measures=[measure(60 + number)]))
         if advance:
-            desk.advance(at["time_ms"])
-        (alert,) = desk.judge(signal(1, actor="thief", measures=[measure(9_000)], **at))
+            triage.advance(at["time_ms"])
+        (alert,) = triage.assess(signal(1, actor="thief", measures=[measure(9_000)], **at))
         bodies.append(alert.body)
     assert bodies[0] == bodies[1]
 
@@ -312,28 +312,28 @@ def test_a_provisional_decision_leaves_no_trace_in_those_after_it(advance: bool)
 def test_days_that_are_too_old_are_deleted() -> None:
     """The population's cells go from state when they can no longer be used, and are told as gone once."""
     store: Store = {}
-    desk = Desk(SETTINGS, store)
-    tell(desk, closed(1))
-    save(desk)
+    triage = Triage(SETTINGS, store)
+    tell(triage, closed(1))
+    save(triage)
     cells = {key for key in store if key.startswith(b"d")}
     assert len(cells) == 3
     last = SETTINGS.triage.population_days + 3
-    desk.advance(START_MS + last * DAY_MS)
-    assert desk.changes() == {}
-    desk.advance(START_MS + (last + 1) * DAY_MS)
-    assert desk.changes() == dict.fromkeys(cells)
-    save(desk)
+    triage.advance(START_MS + last * DAY_MS)
+    assert triage.changes() == {}
+    triage.advance(START_MS + (last + 1) * DAY_MS)
+    assert triage.changes() == dict.fromkeys(cells)
+    save(triage)
     assert not cells & store.keys()
-    assert desk.changes() == {}
+    assert triage.changes() == {}
 
 
 def test_time_does_not_go_back() -> None:
     """An older watermark says nothing new."""
-    desk = Desk(SETTINGS, {})
-    desk.judge(crossed(1, 50_000))
-    desk.advance(NOON_MS + HOUR_MS)
-    assert desk.advance(NOON_MS) == []
-    assert desk.watermark_ms == NOON_MS + HOUR_MS
+    triage = Triage(SETTINGS, {})
+    triage.assess(crossed(1, 50_000))
+    triage.advance(NOON_MS + HOUR_MS)
+    assert triage.advance(NOON_MS) == []
+    assert triage.watermark_ms == NOON_MS + HOUR_MS
 
 
 def test_when_what_a_decision_rests_on_is_complete() -> None:
@@ -348,9 +348,9 @@ def test_when_what_a_decision_rests_on_is_complete() -> None:
     [
         (b"st/u", b"\xc1", "t/u: not a value of triage"),
         (b"st/u", msgspec.msgpack.encode({"version": 2}), "t/u: not a value of triage"),
-        (b"st/u", msgspec.msgpack.encode([DESK_VERSION, 1, 7]), "t/u: not a value of triage"),
-        (b"st/u", msgspec.msgpack.encode([1, 1, ["t"]]), "t/u: not a value of triage"),
-        (b"st/u", msgspec.msgpack.encode([DESK_VERSION + 1, 0]), f"t/u: version {DESK_VERSION + 1}"),
+        (b"st/u", msgspec.msgpack.encode([TRIAGE_VERSION, 1, 7]), "t/u: not a value of triage"),
+        (b"st/u", msgspec.msgpack.encode([1, 1, ["t"]]), "t/u: version 1; this release reads"),
+        (b"st/u", msgspec.msgpack.encode([TRIAGE_VERSION + 1, 0]), f"t/u: version {TRIAGE_VERSION + 1}"),
         (b"s\xff", b"\xc1", "not a value of triage"),
         (b"d1|1|t|n", b"\xc1", "not a value of triage"),
         (b"dnonsense", msgspec.msgpack.encode([1]), "nonsense: not a value of triage"),
@@ -363,25 +363,25 @@ def test_when_what_a_decision_rests_on_is_complete() -> None:
 )
 def test_what_cannot_be_read_is_an_error(key: bytes, value: bytes, sentence: str) -> None:
     """A broken or foreign value in the store is named."""
-    with pytest.raises(DeskError, match=sentence):
-        Desk(SETTINGS, {key: value}).restore([key])
+    with pytest.raises(TriageStateError, match=sentence):
+        Triage(SETTINGS, {key: value}).restore([key])
 
 
 def test_many_identities_leave_little_in_memory() -> None:
     """What is saved and has no open incident is not kept decoded, and what is needed again is read from the store."""
     store: Store = {}
-    desk = Desk(SETTINGS, store)
+    triage = Triage(SETTINGS, store)
     for number in range(500):
-        desk.judge(closed(1, actor=f"u{number}"))
-    desk.judge(crossed(1, 50_000, actor="thief"))
-    save(desk)
-    assert len(desk._standings) == 1
+        triage.assess(closed(1, actor=f"u{number}"))
+    triage.assess(crossed(1, 50_000, actor="thief"))
+    save(triage)
+    assert len(triage._states) == 1
     for number in range(500):
-        assert desk.judge(closed(1, actor=f"u{number}")) == []
-    assert desk.skipped == 500
-    save(desk)
-    assert len(desk._standings) == 1
-    assert [incident.actor for incident in desk.open_incidents] == ["thief"]
+        assert triage.assess(closed(1, actor=f"u{number}")) == []
+    assert triage.skipped == 500
+    save(triage)
+    assert len(triage._states) == 1
+    assert [incident.actor for incident in triage.open_incidents] == ["thief"]
 
 
 def test_activities_and_severities_are_ocsfs() -> None:

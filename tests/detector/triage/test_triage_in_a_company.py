@@ -12,7 +12,7 @@ from detector.event import ActorKind
 from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, Span, evidence
-from detector.triage.triage import Desk
+from detector.triage.triage import Triage
 from tests.detector.make import (
     DAY_MS,
     HOUR_MS,
@@ -30,7 +30,7 @@ from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, body, crosse
 
 
 def populated(
-    desk: Desk, days: int, people: int, spread: float = 0.3, seed: int = 1
+    triage: Triage, days: int, people: int, spread: float = 0.3, seed: int = 1
 ) -> tuple[list[list[Alert]], list[int]]:
     """Days of a company whose people's rows are so wild: the alerts of each, and how far each one's signals are."""
     random = Random(seed)
@@ -55,7 +55,7 @@ def populated(
             sequences[number] += 1
             closing.append(closed(sequences[number], START_DAY + day, **fields))
         crossing.sort(key=lambda one: one.time_ms)
-        alerts += tell(desk, *crossing, *closing)
+        alerts += tell(triage, *crossing, *closing)
         by_day.append(alerts)
     return by_day, sequences
 
@@ -65,7 +65,7 @@ def populated(
 def test_a_soc_gets_what_it_can_look_at(spread: float, budget: float) -> None:
     """On a noisy population, once it is known, no more incidents a day than the budget, whatever the noise."""
     config = Settings(triage=TriageSettings(alert_budget=budget, least_risk=0))
-    by_day, _ = populated(Desk(config, {}), 22, 300, spread)
+    by_day, _ = populated(Triage(config, {}), 22, 300, spread)
     created = [sum(alert.activity is Activity.CREATE for alert in alerts) for alerts in by_day[8:]]
     allowed = 0.3 * budget
     assert 0 < sum(created) / len(created) <= 1.5 * allowed
@@ -76,23 +76,23 @@ def test_the_threshold_follows_the_noise() -> None:
     """The same theft is raised in a calm company and not in one in which such days are daily."""
     raised = {}
     for spread in (0.2, 1.3):
-        desk = Desk(Settings(triage=TriageSettings(alert_budget=2)), {})
-        populated(desk, 16, 200, spread)
+        triage = Triage(Settings(triage=TriageSettings(alert_budget=2)), {})
+        populated(triage, 16, 200, spread)
         rows = measure(700, variance=spread**2)
         theft = signal(1, actor="thief", time_ms=START_MS + 17 * DAY_MS, measures=[rows], known_days=30)
-        raised[spread] = told(tell(desk, theft))
+        raised[spread] = told(tell(triage, theft))
     assert raised == {0.2: [("CREATE", 700)], 1.3: []}
 
 
 def test_what_is_certain_always_goes_out() -> None:
     """However noisy and however small the budget: from `certain_risk` on an alert is raised."""
     config = Settings(triage=TriageSettings(alert_budget=0.001))
-    desk = Desk(config, {})
-    populated(desk, 12, 100, 1.3)
+    triage = Triage(config, {})
+    populated(triage, 12, 100, 1.3)
     at: dict[str, Any] = {"time_ms": START_MS + 13 * DAY_MS, "actor": "thief", "known_days": 30}
     nearly = found(1, "intel", 5.0, **at)
-    assert tell(desk, nearly) == []
-    (alert,) = tell(desk, crossed(2, 40_000, **at, objects={"Contact": 40_000}))
+    assert tell(triage, nearly) == []
+    (alert,) = tell(triage, crossed(2, 40_000, **at, objects={"Contact": 40_000}))
     assert body(alert)["risk_score"] >= config.triage.certain_risk
     assert told([alert]) == [("CREATE", 40_000)]
 
@@ -100,8 +100,8 @@ def test_what_is_certain_always_goes_out() -> None:
 @pytest.mark.parametrize(("alert_risk", "alerts"), [(40, 1), (60, 0)])
 def test_what_has_just_been_switched_on_goes_by_the_given_risk(alert_risk: int, alerts: int) -> None:
     """Nothing is known of the others, little of the one: `alert_risk` decides, and the alert says how little it is."""
-    desk = Desk(Settings(triage=TriageSettings(alert_risk=alert_risk)), {})
-    said = tell(desk, crossed(1, 900, known_days=3))
+    triage = Triage(Settings(triage=TriageSettings(alert_risk=alert_risk)), {})
+    said = tell(triage, crossed(1, 900, known_days=3))
     assert len(said) == alerts
     for alert in said:
         assert body(alert)["unmapped"]["crmwatch"]["known_days"] == 3
@@ -121,9 +121,9 @@ def test_announced_volume_is_not_alerted_on() -> None:
         ("volume", "sync-1", 1.0, 1),
         ("volume", "u", 0.5, 1),
     ):
-        desk = Desk(config, {})
-        assert len(tell(desk, crossed(1, 50_000, hours, detector=detector, actor=actor))) == alerts
-        assert len(desk.open_incidents) == alerts
+        triage = Triage(config, {})
+        assert len(tell(triage, crossed(1, 50_000, hours, detector=detector, actor=actor))) == alerts
+        assert len(triage.open_incidents) == alerts
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_announced_volume_is_not_alerted_on() -> None:
 def test_an_announced_window_excuses_nothing_but_volume(other: Signal) -> None:
     """A thief who comes with the migration is seen by what is new about him, or known."""
     window = Announced(reason="migration", from_ms=START_MS, until_ms=START_MS + DAY_MS)
-    desk = Desk(Settings(triage=TriageSettings(announced=(window,))), {})
-    alerts = tell(desk, other, crossed(2, 50_000, 0.1))
+    triage = Triage(Settings(triage=TriageSettings(announced=(window,))), {})
+    alerts = tell(triage, other, crossed(2, 50_000, 0.1))
     assert [alert.detectors for alert in alerts] == [(other.detector,)]
 
 
@@ -157,11 +157,11 @@ def test_an_announced_day_is_not_learned(from_hour: int, until_hour: int, learne
         reason="migration", from_ms=START_MS + from_hour * HOUR_MS, until_ms=START_MS + until_hour * HOUR_MS
     )
     store: Store = {}
-    desk = Desk(Settings(triage=TriageSettings(announced=(window,))), store)
-    assert tell(desk, closed(1)) == []
-    save(desk)
+    triage = Triage(Settings(triage=TriageSettings(announced=(window,))), store)
+    assert tell(triage, closed(1)) == []
+    save(triage)
     assert bool([key for key in store if key.startswith(b"d")]) is learned
-    assert (tell(desk, closed(1)), desk.skipped) == ([], 1)
+    assert (tell(triage, closed(1)), triage.skipped) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -171,10 +171,10 @@ def test_an_announced_day_is_not_learned(from_hour: int, until_hour: int, learne
 def test_expected_rows_are_never_unusual(pattern: str, rows: float, alerts: int) -> None:
     """Up to the rows given, by whom they are given for; more than that is as unusual as ever."""
     config = Settings(triage=TriageSettings(expected_rows={pattern: rows, "u?": 10.0}))
-    said = tell(Desk(config, {}), crossed(1, 5_000))
+    said = tell(Triage(config, {}), crossed(1, 5_000))
     assert len(said) == alerts
     assert [alert.body for alert in said] == [
-        alert.body for alert in tell(Desk(SETTINGS, {}), crossed(1, 5_000))
+        alert.body for alert in tell(Triage(SETTINGS, {}), crossed(1, 5_000))
     ][:alerts]
 
 
@@ -182,7 +182,7 @@ def test_expected_rows_are_for_a_day() -> None:
     """A week may have seven times as many."""
     config = Settings(triage=TriageSettings(expected_rows={"u": 1_000.0}))
     alerts = [
-        len(tell(Desk(config, {}), crossed(1, rows, measures=[measure(rows, span=span)])))
+        len(tell(Triage(config, {}), crossed(1, rows, measures=[measure(rows, span=span)])))
         for span, rows in (
             (Span.HOUR, 1_000), (Span.DAY, 1_001), (Span.WEEK, 7_000), (Span.WEEK, 7_001)
         )
@@ -210,13 +210,13 @@ def newcomer(number: int, rows: int = 0, minutes: float = 0.0, sequence: int = 1
     return signal(sequence, **(given | fields))
 
 
-def company(active: int, config: Settings = SETTINGS, store: Store | None = None) -> Desk:
+def company(active: int, config: Settings = SETTINGS, store: Store | None = None) -> Triage:
     """A desk that knows of so many people, none of whom was ever on 192.0.2.0/24."""
-    desk = Desk(config, {} if store is None else store)
+    triage = Triage(config, {} if store is None else store)
     for number in range(active):
         one = closed(1, START_DAY + 7, actor=f"c{number}", measures=[], used={"network": [7]})
-        tell(desk, one)
-    return desk
+        tell(triage, one)
+    return triage
 
 
 def of_network(alerts: Iterable[Alert]) -> list[Any]:
@@ -226,18 +226,18 @@ def of_network(alerts: Iterable[Alert]) -> list[Any]:
 
 def test_three_newcomers_on_a_network_are_one_incident() -> None:
     """About the network: who, what they took together, from where; when the third one's tick closes, and not before."""
-    desk = company(200)
-    alerts = tell(desk, newcomer(1, 400), newcomer(2, 300, minutes=3))
-    alerts += desk.advance(NOON_MS + 10 * DAY_MS + TICK_MS)
+    triage = company(200)
+    alerts = tell(triage, newcomer(1, 400), newcomer(2, 300, minutes=3))
+    alerts += triage.advance(NOON_MS + 10 * DAY_MS + TICK_MS)
     assert of_network(alerts) == []
     third = newcomer(3, 500, minutes=11)
-    alerts = tell(desk, third) + desk.advance(NOON_MS + 10 * DAY_MS + 2 * TICK_MS - 1)
+    alerts = tell(triage, third) + triage.advance(NOON_MS + 10 * DAY_MS + 2 * TICK_MS - 1)
     assert of_network(alerts) == []
-    alerts = desk.advance(NOON_MS + 10 * DAY_MS + 2 * TICK_MS)
+    alerts = triage.advance(NOON_MS + 10 * DAY_MS + 2 * TICK_MS)
     (told_of,) = of_network(alerts)
     crm = told_of["unmapped"]["crmwatch"]
     assert (crm["network"], crm["actors"]) == ("192.0.2.0/24", {"p1": 400, "p2": 300, "p3": 500})
-    assert (crm["rows_left"], crm["identity"]) == (1_200, "")
+    assert (crm["rows_taken"], crm["identity"]) == (1_200, "")
     assert told_of["finding_info"]["types"] == ["origin"]
     assert told_of["time"] == NOON_MS + 10 * DAY_MS + 2 * TICK_MS
     assert [found["uid"] for found in told_of["evidences"]] == ["e-1", "e-2", "e-3"]
@@ -247,11 +247,11 @@ def test_three_newcomers_on_a_network_are_one_incident() -> None:
 
 def test_a_network_goes_on_over_midnight() -> None:
     """More newcomers and more rows are updates of one incident whose rows count once; quiet, it closes."""
-    desk = company(200)
+    triage = company(200)
     evening = 12 * 60 - 30
-    alerts = tell(desk, *[newcomer(number, 300, minutes=evening + number) for number in (1, 2, 3)])
-    alerts += tell(desk, *[newcomer(number, 300, minutes=evening + 60 + number) for number in (4, 5, 6, 7)])
-    alerts += desk.advance(NOON_MS + 13 * DAY_MS)
+    alerts = tell(triage, *[newcomer(number, 300, minutes=evening + number) for number in (1, 2, 3)])
+    alerts += tell(triage, *[newcomer(number, 300, minutes=evening + 60 + number) for number in (4, 5, 6, 7)])
+    alerts += triage.advance(NOON_MS + 13 * DAY_MS)
     said = of_network(alerts)
     assert [(one["activity_name"], one["count"]) for one in said] == [
         ("Create", 900), ("Update", 2_100), ("Close", 2_100)
@@ -264,17 +264,17 @@ def test_a_network_that_was_quiet_is_another_story() -> None:
     """Newcomers after the quiet time are another incident, whether or not time was told in between."""
     said = []
     for fine in (False, True):
-        desk = company(200)
-        alerts = tell(desk, *[newcomer(number, 300) for number in (1, 2, 3)])
+        triage = company(200)
+        alerts = tell(triage, *[newcomer(number, 300) for number in (1, 2, 3)])
         later = [newcomer(number, 300, minutes=37 * 60) for number in (4, 5, 6)]
         if fine:
             for tick in range(37 * 6):
-                alerts += desk.advance(NOON_MS + 10 * DAY_MS + tick * TICK_MS)
-            alerts += tell(desk, *later)
+                alerts += triage.advance(NOON_MS + 10 * DAY_MS + tick * TICK_MS)
+            alerts += tell(triage, *later)
         else:
             for one in later:
-                alerts += desk.judge(one)
-        alerts += desk.advance(NOON_MS + 14 * DAY_MS)
+                alerts += triage.assess(one)
+        alerts += triage.advance(NOON_MS + 14 * DAY_MS)
         said.append(of_network(alerts))
     assert [one["activity_name"] for one in said[0]] == ["Create", "Close", "Create", "Close"]
     assert said[0] == said[1]
@@ -283,19 +283,19 @@ def test_a_network_that_was_quiet_is_another_story() -> None:
 @pytest.mark.parametrize(("arrived", "incidents"), [(3, 1), (6, 1), (10, 0), (20, 0)])
 def test_a_new_office_is_no_incident(arrived: int, incidents: int) -> None:
     """When a quarter of all turn up on a network at once it is theirs."""
-    desk = company(40)
-    alerts = tell(desk, *[newcomer(number, 30, minutes=number / 10) for number in range(arrived)])
-    alerts += desk.advance(NOON_MS + 11 * DAY_MS)
+    triage = company(40)
+    alerts = tell(triage, *[newcomer(number, 30, minutes=number / 10) for number in range(arrived)])
+    alerts += triage.advance(NOON_MS + 11 * DAY_MS)
     assert len({one["finding_info"]["uid"] for one in of_network(alerts)}) == incidents
 
 
 @pytest.mark.parametrize("own", ["192.0.2.0/24", "192.0.2.64/26", "192.0.0.0/8"])
 def test_own_networks_are_never_strange(own: str) -> None:
     """Neither anybody's being there nor a crowd of newcomers is said."""
-    desk = company(200, Settings(triage=TriageSettings(own_networks=(own,), alert_risk=0, least_risk=0)))
-    alerts = tell(desk, *[newcomer(number, 900, minutes=number) for number in range(5)])
-    alerts += desk.advance(NOON_MS + 11 * DAY_MS)
-    assert (alerts, desk.open_incidents) == ([], [])
+    triage = company(200, Settings(triage=TriageSettings(own_networks=(own,), alert_risk=0, least_risk=0)))
+    alerts = tell(triage, *[newcomer(number, 900, minutes=number) for number in range(5)])
+    alerts += triage.advance(NOON_MS + 11 * DAY_MS)
+    assert (alerts, triage.open_incidents) == ([], [])
 
 
 def test_visitors_are_no_newcomers() -> None:
@@ -304,44 +304,44 @@ def test_visitors_are_no_newcomers() -> None:
         newcomer(number, 300, minutes=number, actor_kind=ActorKind.GUEST, peers="guest")
         for number in range(6)
     ]
-    desk = company(200)
-    assert of_network(tell(desk, *guests) + desk.advance(NOON_MS + 11 * DAY_MS)) == []
+    triage = company(200)
+    assert of_network(tell(triage, *guests) + triage.advance(NOON_MS + 11 * DAY_MS)) == []
 
 
 def test_networks_that_nobody_came_to_for_days_are_forgotten() -> None:
     """Two days after the last change nothing is kept of who turned up where."""
     store: Store = {}
-    desk = company(50, store=store)
-    tell(desk, *[newcomer(number) for number in range(4)])
-    save(desk)
+    triage = company(50, store=store)
+    tell(triage, *[newcomer(number) for number in range(4)])
+    save(triage)
     assert len([key for key in store if key.startswith(b"p")]) == 4
-    desk.advance(NOON_MS + 10 * DAY_MS + TICK_MS)
-    save(desk)
+    triage.advance(NOON_MS + 10 * DAY_MS + TICK_MS)
+    save(triage)
     assert {key for key in store if key[:1] in (b"p", b"o")} == {b"ot|192.0.2.0/24"}
-    desk.advance(NOON_MS + 14 * DAY_MS)
-    save(desk)
+    triage.advance(NOON_MS + 14 * DAY_MS)
+    save(triage)
     assert not [key for key in store if key[:1] in (b"p", b"o")]
 
 
 # --- when everybody does
 
 
-def crowd(desk: Desk, people: int, rows: int, day: int) -> list[Alert]:
+def crowd(triage: Triage, people: int, rows: int, day: int) -> list[Alert]:
     """So many take so much, one after the other from noon on."""
     alerts: list[Alert] = []
     for number in range(people):
         time_ms = NOON_MS + day * DAY_MS + number * 60_000
         alerts += tell(
-            desk, signal(99, actor=f"p{number}", time_ms=time_ms, measures=[measure(rows)], known_days=30)
+            triage, signal(99, actor=f"p{number}", time_ms=time_ms, measures=[measure(rows)], known_days=30)
         )
     return alerts
 
 
 def test_what_everybody_does_is_not_strange() -> None:
     """On a disruption day the first may be told of; then what many have shown is worth no more than their share."""
-    desk = Desk(SETTINGS, {})
-    populated(desk, 9, 200)
-    alerts = crowd(desk, 120, 900, 12)
+    triage = Triage(SETTINGS, {})
+    populated(triage, 9, 200)
+    alerts = crowd(triage, 120, 900, 12)
     times = [alert.time_ms for alert in alerts if alert.activity is Activity.CREATE]
     assert 0 < len(times) <= 35
     assert max(times) < NOON_MS + 12 * DAY_MS + 4 * TICK_MS
@@ -349,34 +349,35 @@ def test_what_everybody_does_is_not_strange() -> None:
 
 def test_one_thief_excuses_nobody_not_even_himself() -> None:
     """However much one takes and however often it is said, the surprise at it, and at another one, is whole."""
-    desk = Desk(SETTINGS, {})
-    populated(desk, 9, 200)
+    triage = Triage(SETTINGS, {})
+    populated(triage, 9, 200)
     day_ms = START_MS + 12 * DAY_MS
     for number in range(30):
         rows = round(500 * 1.3**number)
         tell(
-            desk, signal(99 + number, actor="p0", time_ms=day_ms + number * TICK_MS, measures=[measure(rows)])
+            triage,
+            signal(99 + number, actor="p0", time_ms=day_ms + number * TICK_MS, measures=[measure(rows)]),
         )
     later = signal(99, actor="p1", time_ms=day_ms + 12 * HOUR_MS, measures=[measure(5_000)], known_days=30)
-    tell(desk, later)
-    alone = Desk(SETTINGS, {})
+    tell(triage, later)
+    alone = Triage(SETTINGS, {})
     populated(alone, 9, 200)
     tell(alone, msgspec.structs.replace(later))
     surprises = [
-        {name: kept.surprise for name, kept in incident.findings.items()}
-        for one in (desk, alone)
+        {name: kept.surprise for name, kept in incident.anomalies.items()}
+        for one in (triage, alone)
         for incident in one.open_incidents
         if incident.actor == "p1"
     ]
     assert surprises[0] == surprises[1]
-    (thief,) = [incident for incident in desk.open_incidents if incident.actor == "p0"]
-    assert thief.findings["volume"].surprise > 4.0
+    (thief,) = [incident for incident in triage.open_incidents if incident.actor == "p0"]
+    assert thief.anomalies["volume"].surprise > 4.0
 
 
 def test_what_is_certain_is_so_of_however_many() -> None:
     """An indicator that twenty accounts meet on one day is twenty times what it is of one."""
-    desk = Desk(SETTINGS, {})
-    populated(desk, 9, 200)
+    triage = Triage(SETTINGS, {})
+    populated(triage, 9, 200)
     for number in range(20):
-        tell(desk, found(99, "intel", 4.0, 12 * 24 + number, actor=f"p{number}"))
-    assert {incident.findings["intel"].surprise for incident in desk.open_incidents} == {4.0}
+        tell(triage, found(99, "intel", 4.0, 12 * 24 + number, actor=f"p{number}"))
+    assert {incident.anomalies["intel"].surprise for incident in triage.open_incidents} == {4.0}

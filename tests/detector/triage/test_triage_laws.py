@@ -19,7 +19,7 @@ from detector.identity.detect import Detection
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.signal import Signal, SignalKind
 from detector.simulation import Theft
-from detector.triage.triage import Desk, settled_at
+from detector.triage.triage import Triage, settled_at
 from tests.detector.make import (
     DAY_MS,
     HOUR_MS,
@@ -96,10 +96,10 @@ def stream() -> tuple[tuple[Signal, ...], int]:
 def uninterrupted() -> tuple[tuple[bytes, ...], Store]:
     """What a desk says about the stream if nothing happens to it, and what it stores."""
     store: Store = {}
-    desk = Desk(TALKATIVE, store)
+    triage = Triage(TALKATIVE, store)
     signals, end_ms = stream()
-    alerts = tell(desk, *signals) + desk.advance(end_ms)
-    save(desk)
+    alerts = tell(triage, *signals) + triage.advance(end_ms)
+    save(triage)
     return tuple(sorted(alert.body for alert in alerts)), store
 
 
@@ -132,13 +132,13 @@ def test_the_same_signals_twice_over_a_whole_stream() -> None:
     """Every signal of a world judged twice, and some again much later: the same alerts and the same state."""
     expected, stored = uninterrupted()
     store: Store = {}
-    desk = Desk(TALKATIVE, store)
+    triage = Triage(TALKATIVE, store)
     signals, end_ms = stream()
     alerts = []
     for number, one in enumerate(signals):
-        alerts += tell(desk, one, one, signals[number // 2])
-    alerts += desk.advance(end_ms)
-    save(desk)
+        alerts += tell(triage, one, one, signals[number // 2])
+    alerts += triage.advance(end_ms)
+    save(triage)
     assert told_by(alerts) == expected
     assert store == stored
 
@@ -150,21 +150,21 @@ def test_a_desk_begun_anew_says_the_same(data: st.DataObject) -> None:
     expected, stored = uninterrupted()
     signals, end_ms = stream()
     store: Store = {}
-    desk = Desk(TALKATIVE, store)
+    triage = Triage(TALKATIVE, store)
     alerts: list[Alert] = []
     stops = sorted(data.draw(st.lists(st.integers(1, len(signals) - 1), max_size=5)))
     hurry = data.draw(st.sampled_from([0.0, 0.3, 1.0]))
     begin = 0
     for stop in [*stops, len(signals)]:
         for one in signals[begin:stop]:
-            alerts += desk.advance(
+            alerts += triage.advance(
                 settled_at(one.time_ms) + round(hurry * (one.time_ms - settled_at(one.time_ms)))
             )
-            alerts += tell(desk, one)
-        desk = anew(desk, store, TALKATIVE)
+            alerts += tell(triage, one)
+        triage = anew(triage, store, TALKATIVE)
         begin = max(0, stop - data.draw(st.integers(0, 50)))
-    alerts += desk.advance(end_ms)
-    save(desk)
+    alerts += triage.advance(end_ms)
+    save(triage)
     assert told_by(alerts) == expected
     assert store == stored
 
@@ -175,14 +175,14 @@ def test_saving_at_every_nth_signal_changes_nothing(every: int) -> None:
     expected, stored = uninterrupted()
     signals, end_ms = stream()
     store: Store = {}
-    desk = Desk(TALKATIVE, store)
+    triage = Triage(TALKATIVE, store)
     alerts = []
     for number, one in enumerate(signals):
-        alerts += tell(desk, one)
+        alerts += tell(triage, one)
         if number % every == 0:
-            desk = anew(desk, store, TALKATIVE)
-    alerts += desk.advance(end_ms)
-    save(desk)
+            triage = anew(triage, store, TALKATIVE)
+    alerts += triage.advance(end_ms)
+    save(triage)
     assert told_by(alerts) == expected
     assert store == stored
 
@@ -197,23 +197,25 @@ def test_how_identities_interleave_changes_nothing(seed: int) -> None:
     for one in signals:
         waiting[one.identity].append(one)
     store: Store = {}
-    desk = Desk(TALKATIVE, store)
+    triage = Triage(TALKATIVE, store)
     alerts: list[Alert] = []
     while waiting:
         known_ms = min(queue[0].time_ms for queue in waiting.values())  # all before it has come
-        alerts += desk.advance(known_ms - random.choice((0, 0, random.randrange(TICK_MS))))
-        ready = [name for name, queue in waiting.items() if settled_at(queue[0].time_ms) <= desk.watermark_ms]
+        alerts += triage.advance(known_ms - random.choice((0, 0, random.randrange(TICK_MS))))
+        ready = [
+            name for name, queue in waiting.items() if settled_at(queue[0].time_ms) <= triage.watermark_ms
+        ]
         if not ready:
-            alerts += desk.advance(known_ms)
+            alerts += triage.advance(known_ms)
             continue
         name = random.choice(ready)
-        alerts += desk.judge(
+        alerts += triage.assess(
             msgspec.msgpack.decode(msgspec.msgpack.encode(waiting[name].popleft()), type=Signal)
         )
         if not waiting[name]:
             del waiting[name]
-    alerts += desk.advance(end_ms)
-    save(desk)
+    alerts += triage.advance(end_ms)
+    save(triage)
     assert told_by(alerts) == expected
     assert store == stored
 
@@ -284,7 +286,7 @@ def test_any_signals_any_stops(drawn: Any, stops: set[int], moments: list[float]
     signals = made_of(drawn)
     end_ms = NOON_MS + 200 * DAY_MS
     store: Store = {}
-    one, other = Desk(config, {}), Desk(config, store)
+    one, other = Triage(config, {}), Triage(config, store)
     expected = tell(one, *signals) + one.advance(end_ms)
     alerts: list[Alert] = []
     for number, each in enumerate(signals):

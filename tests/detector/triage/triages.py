@@ -11,7 +11,7 @@ import msgspec
 from detector.alert.ocsf import Alert
 from detector.settings import Settings
 from detector.signal import Signal, evidence
-from detector.triage.triage import Desk, settled_at
+from detector.triage.triage import Triage, settled_at
 from tests.detector.make import HOUR_MS, START_MS, event, measure, signal
 
 SETTINGS = Settings()
@@ -46,23 +46,23 @@ def body(alert: Alert) -> Any:
     return json.loads(alert.body)
 
 
-def tell(desk: Desk, *signals: Signal) -> list[Alert]:
+def tell(triage: Triage, *signals: Signal) -> list[Alert]:
     """Signals as triage gets them: once what they rest on is known, and sharing nothing with anybody."""
     alerts = []
     for one in signals:
-        alerts += desk.advance(settled_at(one.time_ms))
-        alerts += desk.judge(msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Signal))
+        alerts += triage.advance(settled_at(one.time_ms))
+        alerts += triage.assess(msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Signal))
     return alerts
 
 
-def save(desk: Desk) -> None:
+def save(triage: Triage) -> None:
     """Make all of it durable."""
-    desk.saved(desk.changes())
+    triage.saved(triage.changes())
 
 
-def anew(desk: Desk, store: Store, config: Settings = SETTINGS) -> Desk:
+def anew(triage: Triage, store: Store, config: Settings = SETTINGS) -> Triage:
     """Another desk that takes over what is durable of this one."""
-    save(desk)
-    again = Desk(config, store)
+    save(triage)
+    again = Triage(config, store)
     again.restore(list(store))
     return again

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from detector.simulation import Baseline
+from detector.simulation import BaselineDetector
 from streams.cli.main import app
 
 
@@ -111,8 +111,8 @@ def test_baselines_stand_in_the_same_table(world: Path, tmp_path: Path) -> None:
         "--baselines", world / "rtem" / "logs", "--json",
     )  # fmt: skip
     scores = json.loads(invoke(*arguments).stdout)
-    assert list(scores)[2:] == list(Baseline)
-    assert all(0 < scores[name]["findings"] <= 4 for name in Baseline)
+    assert list(scores)[2:] == list(BaselineDetector)
+    assert all(0 < scores[name]["findings"] <= 4 for name in BaselineDetector)
     assert json.loads(invoke(*arguments).stdout) == scores
     assert invoke(*arguments[:4], world / "nowhere").exit_code == 2
 

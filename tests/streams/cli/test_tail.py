@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from detector.triage.risk import Severity
 from streams.cli.main import app
-from streams.cli.tail import GROWN_SECONDS, Incidents, table
+from streams.cli.tail import GROWN_SECONDS, OpenIncidents, table
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 
@@ -52,13 +52,13 @@ def alert(number: int, **fields: Any) -> bytes:
                 "last_seen_time": NOON_MS + given["minutes"] * MINUTE_MS,
             },
             "unmapped": {
-                "crmwatch": {"identity": f"t/account-{number}", "network": "", "rows_left": given["rows"]}
+                "crmwatch": {"identity": f"t/account-{number}", "network": "", "rows_taken": given["rows"]}
             },
         }
     )
 
 
-def shown(incidents: Incidents, now: float = 0.0) -> str:
+def shown(incidents: OpenIncidents, now: float = 0.0) -> str:
     """The table as it is seen."""
     screen = Console(width=140)
     with screen.capture() as captured:
@@ -68,11 +68,11 @@ def shown(incidents: Incidents, now: float = 0.0) -> str:
 
 def test_an_incident_is_one_line_that_grows_and_goes() -> None:
     """Its newest alert is shown, by risk; the close takes it away; a word on one that was not shown is not shown."""
-    incidents = Incidents()
+    incidents = OpenIncidents()
     incidents.take(alert(1), 0.0)
     incidents.take(alert(2, risk=90, rows=5), 0.0)
     incidents.take(alert(1, activity=2, rows=44_000, minutes=9), 20.0)
-    assert [(one.who, one.unmapped.crmwatch.rows_left) for one in incidents.open] == [
+    assert [(one.who, one.unmapped.crmwatch.rows_taken) for one in incidents.open] == [
         ("account-2", 5),
         ("account-1", 44_000),
     ]
@@ -86,7 +86,7 @@ def test_an_incident_is_one_line_that_grows_and_goes() -> None:
 
 def test_what_is_less_or_older_is_left_out() -> None:
     """Below the severity, or before the time, nothing is shown; one whose severity falls is shown no more."""
-    incidents = Incidents(Severity.MEDIUM, NOON_MS)
+    incidents = OpenIncidents(Severity.MEDIUM, NOON_MS)
     assert incidents.take(alert(1, severity=2), 0.0) is None
     assert incidents.take(alert(2, minutes=-1), 0.0) is None
     assert incidents.take(alert(3, severity=3), 0.0) is not None
@@ -97,7 +97,7 @@ def test_what_is_less_or_older_is_left_out() -> None:
 
 def test_what_has_grown_stands_out_for_a_moment() -> None:
     """An incident is marked for some seconds after an alert of it came; a confirmed one says that it is a breach."""
-    incidents = Incidents()
+    incidents = OpenIncidents()
     finding = incidents.take(alert(1, status=2), 100.0)
     assert finding is not None
     assert incidents.has_grown(finding, 100.0 + GROWN_SECONDS - 1)
@@ -108,14 +108,14 @@ def test_what_has_grown_stands_out_for_a_moment() -> None:
 @pytest.mark.parametrize("body", [None, b"", b"{", b"[]", b'{"time": "noon"}', b"\xff\xfe"])
 def test_what_is_no_alert_is_passed_over(body: bytes | None) -> None:
     """Tombstones and garbage change nothing; garbage is counted."""
-    incidents = Incidents()
+    incidents = OpenIncidents()
     assert incidents.take(body, 0.0) is None
     assert (incidents.open, incidents.unreadable) == ([], int(body is not None))
 
 
 def test_log_text_cannot_move_the_cursor() -> None:
     """Control characters and markup in a title are shown as they are, not obeyed."""
-    incidents = Incidents()
+    incidents = OpenIncidents()
     incidents.take(alert(1, title="\x1b[2J[bold red]gone\r\n\u202e"), 0.0)
     text = shown(incidents)
     assert "[bold red]gone" in text

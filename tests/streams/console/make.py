@@ -27,7 +27,7 @@ from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
 from streams.console.web.audit import Audit
-from streams.console.web.auth import Gate
+from streams.console.web.auth import Sessions
 from streams.console.web.server import Console
 from streams.kafka import messages as wire
 from streams.kafka.messages import SignalsMessage
@@ -165,7 +165,7 @@ class Site:
         self.index.apply(records)
         self.freshness.heard(0)
         follower = Follower(self.index, self.freshness, self.config)
-        self.gate = Gate(self.config.console)
+        self.gate = Sessions(self.config.console)
         self._audit = Audit(self.audit_file)
         self.console = Console(self.config, self.index, self.freshness, follower, self.gate, self._audit)
         self._server = uvicorn.Server(

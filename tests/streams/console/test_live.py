@@ -21,7 +21,7 @@ from detector.feedback import Feedback, Verdict
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings
-from streams.console.pages.raw_record import RawError, read_raw
+from streams.console.pages.raw_record import RawRecordError, read_raw
 from streams.console.service import Service
 from streams.console.store import incidents
 from streams.console.store.follower import Follower
@@ -29,7 +29,7 @@ from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
-from streams.worker.operator_inputs import Reference
+from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
 from tests.streams.console.make import NAMES, alert, content, profile, record, said, ticks
 
@@ -216,7 +216,7 @@ def test_a_raw_record_is_read_from_where_it_lies(topics: Broker, names: TopicNam
         (f"x {names.access}/1/1/../0", "does not lie in Kafka"),
         ("", "does not lie in Kafka"),
     ):
-        with pytest.raises(RawError, match=why):
+        with pytest.raises(RawRecordError, match=why):
             read_raw(config, position)
 
 
@@ -320,7 +320,9 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
 
     async def heard() -> tuple[Feedback, ...]:
         connection = {"bootstrap_servers": topics.bootstrap}
-        reference = Reference(names, on_change=lambda: None, fatal=lambda *_: None, connection=connection)
+        reference = OperatorInputs(
+            names, on_change=lambda: None, fatal=lambda *_: None, connection=connection
+        )
         await reference.start()
         await reference.stop()
         return reference.feedback

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from streams.config import Config, ConsoleSettings, WorkerSettings
-from streams.console.metrics import METRICS, Watched
+from streams.console.metrics import METRICS, MeteredApp
 from streams.console.store.freshness import Freshness
-from streams.console.web.auth import Gate
+from streams.console.web.auth import Sessions
 from tests.streams.console.test_live import Running, until
 
 GIVEN = "the-token-of-zenobia-and-of-nobody-else"
@@ -76,7 +76,7 @@ def test_a_scrape_says_whether_it_follows_kafka(tmp_path: Path) -> None:
     async def nothing(*_: object) -> None:
         """No application is asked for here."""
 
-    watched = Watched(nothing, freshness, Gate(ConsoleSettings()))
+    watched = MeteredApp(nothing, freshness, Sessions(ConsoleSettings()))
 
     def value(name: str) -> list[float]:
         [family] = [one for one in watched.collect() if one.name == f"crmwatch_console_{name}"]

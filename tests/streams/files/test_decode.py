@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from detector.adapters import ADAPTERS, Adapter, RecordError
 from detector.event import AccessEvent
 from streams.files import decode as events
-from streams.files.decode import EVENT_KEY, Part, decoded, events_in_order
-from streams.files.reader import EVERY_ADAPTER, Raw, ReadError, decode_raw, read, read_in_order
+from streams.files.decode import EVENT_KEY, FilePart, decoded, events_in_order
+from streams.files.reader import EVERY_ADAPTER, FileRecord, ReadError, decode_raw, read, read_in_order
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-Unread = list[tuple[Raw, str]]
+Unread = list[tuple[FileRecord, str]]
 
 
 def elf(number: int, second: int = 44, **columns: str) -> dict[str, str]:
@@ -58,7 +58,7 @@ def at_once(
     found: list[AccessEvent] = []
     unread: Unread = []
     for number in range(parts):
-        for some in decoded(Part(str(path), number, parts), adapters):
+        for some in decoded(FilePart(str(path), number, parts), adapters):
             found += some.events
             unread += [(raw, str(error)) for raw, error in some.unread]
     return found, unread
@@ -221,7 +221,7 @@ def test_events_come_in_order(tmp_path: Path, records: int, size: int) -> None:
     assert known == sorted(known, key=lambda event: tuple(part(event) for part in EVENT_KEY))
     assert len({(event.time_ms, event.event_id) for event in known}) < len(known)
     for order in (paths, paths[::-1]):
-        unread: list[tuple[Raw, RecordError]] = []
+        unread: list[tuple[FileRecord, RecordError]] = []
         found = events_in_order(
             order,
             on_unread=lambda raw, error, unread=unread: unread.append((raw, error)),  # type: ignore[misc]
@@ -239,7 +239,7 @@ def test_what_is_from_the_future_is_not_believed(tmp_path: Path) -> None:
     paths = world(tmp_path)
     known = [event for _, event in read_in_order(paths) if isinstance(event, AccessEvent)]
     arrived_ms = known[len(known) // 2].time_ms - 10 * 60 * 1000
-    unread: list[tuple[Raw, RecordError]] = []
+    unread: list[tuple[FileRecord, RecordError]] = []
     found = list(
         events_in_order(
             paths, on_unread=lambda raw, error: unread.append((raw, error)), arrived_ms=arrived_ms
@@ -261,4 +261,4 @@ def test_a_missing_path_is_told_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such file"):
         events_in_order([str(tmp_path / "missing")], on_unread=lambda raw, error: None)
     with pytest.raises(ReadError, match=r"gone\.json"):
-        list(decoded(Part(str(tmp_path / "gone.json"))))
+        list(decoded(FilePart(str(tmp_path / "gone.json"))))

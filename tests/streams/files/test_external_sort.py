@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.files import external_sort as runs
-from streams.files.external_sort import BLOCK_ITEMS, Sorter, Store, arrange, merged
+from streams.files.external_sort import BLOCK_ITEMS, RunFile, Sorter, arrange, merged
 
 Item = tuple[int, int, str]
 KEY = (itemgetter(0), itemgetter(1), itemgetter(2))
@@ -81,7 +81,7 @@ def test_a_merge_holds_a_block_of_each_run() -> None:
 
 def test_a_run_can_be_read_from_elsewhere() -> None:
     """A run's blocks are read by their place in the file, however large the items are."""
-    store = Store[Item](Item, KEY)
+    store = RunFile[Item](Item, KEY)
     with tempfile.TemporaryFile() as file:
         small = store.write([(number, 0, "") for number in range(2 * BLOCK_ITEMS)], file)
         large = store.write([(number, 0, "x" * 50_000) for number in range(10)], file)

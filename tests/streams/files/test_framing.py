@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.files import window
-from streams.files.framing import Frame, Lines, Rows, batches, frames, is_object, row_object
+from streams.files.framing import CsvRows, Frame, ObjectLines, batches, frames, is_object, row_object
 
 
 class Dripping(io.BytesIO):
@@ -36,11 +36,11 @@ def at_once(data: bytes, size: int, most: int = 10**9) -> tuple[list[tuple[bytes
             found.append((batch.record.strip(), batch.line, batch.fault))
             continue
         before = len(found)
-        if isinstance(batch, Rows):
+        if isinstance(batch, CsvRows):
             for line, fields in enumerate(batch.fields, batch.line):
                 found.append((row_object(batch.header, fields), line, ""))
         else:
-            assert isinstance(batch, Lines)
+            assert isinstance(batch, ObjectLines)
             for line, record in enumerate(batch.records[:most], batch.line):
                 if not is_object(record.strip()):
                     break

@@ -21,7 +21,7 @@ from detector.event import AccessEvent
 from streams.files import framing, reader
 from streams.files.framing import MAX_RECORD_BYTES, MAX_ROW_LINES, Frame, frames
 from streams.files.json_objects import json_frames
-from streams.files.reader import Raw, ReadError, decode_raw, read, read_in_order
+from streams.files.reader import FileRecord, ReadError, decode_raw, read, read_in_order
 from streams.files.window import Pace, Window
 
 OBJECTS = [{"a": number, "text": 'x{"}\\\n[', "inner": {"list": [{"b": 1}, {}]}} for number in range(5)]
@@ -142,7 +142,7 @@ def test_a_long_record_is_cut(data: bytes, size: int) -> None:
     found = framed(data, size)
     assert [len(frame.record) for frame in found] == [MAX_RECORD_BYTES + 1, 7]
     assert found[1].record == b'{"a":2}'
-    refused = decode_raw(Raw(found[0].record, "a:1", "a"))
+    refused = decode_raw(FileRecord(found[0].record, "a:1", "a"))
     assert isinstance(refused, RecordError)
     assert (refused.reason, refused.position) == ("too_large", "a:1")
 
@@ -369,10 +369,10 @@ def test_zstandard_is_seen_through(tmp_path: Path) -> None:
 
 def test_decode_says_why_not() -> None:
     """A record decodes to its event, or to the reason why it has none."""
-    event = decode_raw(Raw(elf(1), "a:1", "a"))
+    event = decode_raw(FileRecord(elf(1), "a:1", "a"))
     assert isinstance(event, AccessEvent)
     assert event.origin.position == "a:1"
-    unknown = decode_raw(Raw(b"{}", "a:2", "a"))
+    unknown = decode_raw(FileRecord(b"{}", "a:2", "a"))
     assert isinstance(unknown, RecordError)
     assert (unknown.reason, unknown.position) == ("unknown_format", "a:2")
 
@@ -493,7 +493,7 @@ def test_records_are_decoded_with_the_adapters_given(tmp_path: Path) -> None:
     [refused, read_] = [result for _, result in read_in_order([str(file)], adapters=choose("salesforce_elf"))]
     assert isinstance(refused, RecordError)
     assert (refused.adapter, refused.reason) == ("salesforce_elf", "missing_field")
-    assert read_ == decode_raw(Raw(elf(1), f"{file}:1", ""))
+    assert read_ == decode_raw(FileRecord(elf(1), f"{file}:1", ""))
     [unknown, other] = [
         result for _, result in read_in_order([str(file)], adapters=choose("salesforce_rtem"))
     ]

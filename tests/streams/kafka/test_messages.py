@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.event import AccessEvent, ActorKind, Operation, Origin
-from detector.signal import Familiarity, Measure, New, Signal, SignalKind, Span, evidence
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
+from detector.signal import Familiarity, Measure, NewValue, Signal, SignalKind, Span, evidence
 from streams.kafka import messages as wire
 from streams.kafka.messages import (
     EventsMessage,
@@ -23,12 +23,12 @@ from streams.kafka.messages import (
 EVENT = AccessEvent(
     time_ms=1_772_409_600_000, event_id="e-1", tenant="00D1", actor="0051", actor_kind=ActorKind.GUEST,
     operation=Operation.REPORT, objects=("Case", "Contact"), rows=12, query_shape="select ?",
-    origin=Origin("salesforce_elf", "a.csv:7"),
+    origin=RecordOrigin("salesforce_elf", "a.csv:7"),
 )  # fmt: skip
 SIGNAL = Signal(
     kind=SignalKind.CROSSED, detector="volume", channel="query", time_ms=5, day=20_514, first_ms=1, last_ms=5,
     measures=[Measure("volume", "query", Span.DAY, 700, 4, 1.5, 0.25, Familiarity.RARELY)], rows=700,
-    objects={"Contact": 700}, news=[New("network", "192.0.2.0/24", 1.0, 9.5, 0.25, 700)], score=2.5,
+    objects={"Contact": 700}, news=[NewValue("network", "192.0.2.0/24", 1.0, 9.5, 0.25, 700)], score=2.5,
     facts={"days": 3.0}, used={"network": [7, 2**32 - 1]}, evidence=evidence(EVENT, 12), tenant="00D1",
     actor="0051", peers="analysts", known_days=4, sequence=9, more=True,
 )  # fmt: skip

@@ -22,7 +22,7 @@ from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.publisher import resume
 from streams.publisher.publisher import Interruption, Published, PublishError, publish, publish_files
-from streams.publisher.resume import RUN_HEADER, SEQUENCE_HEADER, Run, fingerprint, published_before
+from streams.publisher.resume import RUN_HEADER, SEQUENCE_HEADER, PublishRun, fingerprint, published_before
 from streams.worker.agents import POSITION_HEADER
 
 PARTITIONS = 4
@@ -340,7 +340,7 @@ def test_an_interruption_comes_between_two_items() -> None:
 
 def test_a_runs_header_is_read_as_it_was_written() -> None:
     """Its fingerprint, start and partitions; what is not one of ours is nobody's."""
-    run = Run(fingerprint="00c0ffee00c0ffee", started_ms=START_MS, partitions=8)
+    run = PublishRun(fingerprint="00c0ffee00c0ffee", started_ms=START_MS, partitions=8)
     headers = [("other", None), (RUN_HEADER, run.header), (SEQUENCE_HEADER, b"41")]
     assert resume._told(headers, run.fingerprint) == (run, 41)
     assert resume._told(headers, "f" * 16) is None

@@ -13,10 +13,10 @@ import msgspec
 
 from detector.adapters import ADAPTERS, Adapter
 from detector.event import AccessEvent
-from streams.replay.parallel import Message, Shard
+from streams.replay.parallel import Message, ShardContext
 
 
-def echo(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def echo(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """Each event as a message, and in the end what the shard knows."""
     for event in events:
         yield Message(event.time_ms, event.identity, msgspec.msgpack.encode(event))
@@ -25,7 +25,7 @@ def echo(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
         yield Message(shard.last_ms, f"~{shard.number}", body)
 
 
-def count(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def count(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """After each event of an identity how many there have been: order within an identity matters."""
     counts: dict[str, int] = {}
     for event in events:
@@ -36,7 +36,7 @@ def count(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
         )
 
 
-def loud_and_silent(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def loud_and_silent(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """One shard says a great deal, the others nothing until the end."""
     for number, event in enumerate(events):
         if shard.number == 0:
@@ -47,7 +47,7 @@ def loud_and_silent(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Mes
         yield Message(shard.last_ms, f"~{shard.number}", b"end")
 
 
-def fail(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def fail(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """Goes wrong in one of several ways."""
     event = next(events)
     yield Message(event.time_ms, "a", b"first")
@@ -61,7 +61,7 @@ def fail(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def linger(shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def linger(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """Leaves its process id in a folder, and never ends by itself."""
     event = next(events)
     Path(shard.options.decode(), str(os.getpid())).touch()
@@ -83,6 +83,6 @@ def no_adapters(options: bytes) -> Sequence[Adapter]:
 class Inside:
     """Holds a function that is not a module's own."""
 
-    def work(self, shard: Shard, events: Iterator[AccessEvent]) -> Iterator[Message]:
+    def work(self, shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
         """Cannot be found by another process."""
         yield from ()

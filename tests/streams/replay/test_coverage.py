@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.event import AccessEvent, Operation, Origin
+from detector.event import AccessEvent, Operation, RecordOrigin
 from streams.replay import coverage
 from streams.replay.coverage import LEVELS, MOST_DAYS, MOST_ROWS, Coverage, Gap
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
@@ -24,7 +24,7 @@ def at(
     hour: int, count: int, operation: Operation = Operation.QUERY, adapter: str = "a"
 ) -> list[AccessEvent]:
     """So many events in an hour."""
-    origin = Origin(adapter, "x")
+    origin = RecordOrigin(adapter, "x")
     time_ms = START_MS + hour * HOUR_MS
     return [event(n, time_ms=time_ms + n, operation=operation, origin=origin) for n in range(count)]
 
@@ -150,7 +150,7 @@ def test_nothing_covers_nothing() -> None:
             st.integers(0, 9),
             time_ms=st.integers(START_MS, START_MS + 100 * DAY_MS),
             operation=st.sampled_from(list(Operation)[:3]),
-            origin=st.sampled_from([Origin("a", ""), Origin("b", "")]),
+            origin=st.sampled_from([RecordOrigin("a", ""), RecordOrigin("b", "")]),
         ),
         max_size=60,
     )

@@ -18,10 +18,10 @@ import pytest
 from detector.adapters import RecordError
 from detector.event import AccessEvent
 from streams.files.decode import events_in_order
-from streams.files.reader import Raw, ReadError
+from streams.files.reader import FileRecord, ReadError
 from streams.kafka.messages import partition_of
 from streams.replay import parallel as shards
-from streams.replay.parallel import Message, ShardError, Work, run
+from streams.replay.parallel import Message, ShardError, ShardWork, run
 from tests.streams.replay import shard_work
 
 USERS = [f"0055g00000User{number}" for number in range(7)]
@@ -57,11 +57,11 @@ def write(folder: Path, records: int, *, seed: int = 7) -> list[str]:
     return [str(folder / name) for name in ("a.jsonl", "b.jsonl.gz", "c.csv", "d.jsonl")]
 
 
-Unread = list[tuple[Raw, str]]
+Unread = list[tuple[FileRecord, str]]
 
 
 def ran(
-    paths: list[str], count: int, work: Work, options: bytes = b"", arrived_ms: int | None = None
+    paths: list[str], count: int, work: ShardWork, options: bytes = b"", arrived_ms: int | None = None
 ) -> tuple[list[Message], Unread]:
     """Everything that comes out."""
     unread: Unread = []
@@ -276,7 +276,7 @@ def test_a_file_that_cannot_be_opened_is_told_as_ever(tmp_path: Path, cut_small:
 
 
 @pytest.mark.parametrize("work", [shard_work.Inside().work, lambda shard, events: iter(())])
-def test_only_a_modules_function_can_work(tmp_path: Path, work: Work) -> None:
+def test_only_a_modules_function_can_work(tmp_path: Path, work: ShardWork) -> None:
     """A function that another process could not find is refused at once."""
     with pytest.raises(ValueError, match="cannot be found by another process"):
         run([str(tmp_path)], 2, work, on_unread=lambda raw, error: None)

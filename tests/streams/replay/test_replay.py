@@ -12,7 +12,7 @@ from detector.engine import Engine
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.files.reader import ReadError
-from streams.replay.replay import Letter, Replay, Summary
+from streams.replay.replay import DeadLetter, Replay, Summary
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 HOUR_MS = 3_600_000
@@ -41,9 +41,9 @@ def write(folder: Path, files: dict[str, list[bytes]]) -> None:
 
 def run(
     *paths: Path | str, now_ms: int = NOW_MS, outputs: tuple[Path, ...] = ()
-) -> tuple[list[bytes], Summary, list[Letter]]:
+) -> tuple[list[bytes], Summary, list[DeadLetter]]:
     """Alerts, summary and dead letters of a replay."""
-    letters: list[Letter] = []
+    letters: list[DeadLetter] = []
     replay = Replay([str(path) for path in paths], TALKATIVE, now_ms, letters.append, outputs=outputs)
     alerts = [alert.body for alert in replay.alerts()]
     return alerts, replay.summary(), letters
@@ -73,7 +73,7 @@ def test_the_alerts_are_the_engines(one: Path) -> None:
     assert (summary.first_ms, summary.last_ms) == (events[0].time_ms, events[-1].time_ms)
     assert summary.identities == len({event.identity for event in events})
     assert summary.signals == engine.signals > 0
-    assert sum(summary.rows_left.values()) == sum(engine.detection.rows_left.values()) > 0
+    assert sum(summary.rows_taken.values()) == sum(engine.detection.rows_taken.values()) > 0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -102,7 +102,7 @@ def test_what_was_delivered_twice_counts_once(one: Path, tmp_path: Path) -> None
     alerts, doubled, _ = run(one, tmp_path / "again.jsonl")
     assert alerts == expected
     assert doubled.duplicates - summary.duplicates == 500
-    assert doubled.rows_left == summary.rows_left
+    assert doubled.rows_taken == summary.rows_taken
 
 
 def test_what_cannot_be_read_is_kept_and_counted(one: Path, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_several_processes_say_the_same(one: Path, tmp_path: Path) -> None:
         (folder / f"{number}.jsonl").write_bytes(b"".join(lines[number::7]) + b"not a record\n")
     seen = []
     for workers in (1, 2, 3):
-        letters: list[Letter] = []
+        letters: list[DeadLetter] = []
         replay = Replay([str(folder)], TALKATIVE, NOW_MS, letters.append, workers=workers)
         alerts = [alert.body for alert in replay.alerts()]
         seen.append((alerts, replay.summary(), letters, sorted(map(str, replay.coverage.counts()))))

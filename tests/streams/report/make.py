@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.finding import Incident
+from detector.alert.finding import Finding
 from detector.alert.ocsf import Activity, Alert
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.triage.risk import Severity
 from streams.replay.coverage import Coverage
-from streams.replay.replay import Letter, Summary
-from streams.report import DeadLetters, Incidents
-from streams.report.page import Report, Told
-from streams.report.report import settings_used, tell
-from streams.report.timeline import Account
-from streams.report.timelines import Accounts
+from streams.replay.replay import DeadLetter, Summary
+from streams.report import DeadLetters, Findings
+from streams.report.page import Report, ReportedIncident
+from streams.report.report import settings_used, timelines_of
+from streams.report.timeline import Timeline
+from streams.report.timelines import Timelines
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 
 MINUTE_MS = 60_000
@@ -75,7 +75,7 @@ def body(**changes: Any) -> dict[str, Any]:
             "crmwatch": {
                 "identity": "t/u",
                 "actor_kind": "integration",
-                "rows_left": 6000,
+                "rows_taken": 6000,
                 "warm": True,
                 "provisional": False,
             }
@@ -113,23 +113,23 @@ def alert(activity: Activity = Activity.CREATE, uid: str = "crmwatch-1", **chang
     )
 
 
-def incidents(*alerts: Alert) -> Incidents:
+def incidents(*alerts: Alert) -> Findings:
     """The collector with these alerts, or with one on the theft."""
-    found = Incidents()
+    found = Findings()
     for one in alerts or (alert(),):
         found.observe(one)
     return found
 
 
-def incident(*alerts: Alert) -> Incident:
+def incident(*alerts: Alert) -> Finding:
     """The worst of them."""
     return incidents(*alerts).ranked()[0]
 
 
-def account(events: Iterable[AccessEvent], *alerts: Alert) -> Account:
+def account(events: Iterable[AccessEvent], *alerts: Alert) -> Timeline:
     """The account of the worst incident."""
     one = incident(*alerts)
-    accounts = Accounts([one])
+    accounts = Timelines([one])
     for made in events:
         accounts.observe(made)
     found = accounts.account(one)
@@ -183,13 +183,13 @@ def stolen(start_ms: int = THEFT_MS) -> list[AccessEvent]:
 
 def report(
     events: Iterable[AccessEvent] = (),
-    found: Incidents | None = None,
-    letters: Iterable[Letter] = (),
+    found: Findings | None = None,
+    letters: Iterable[DeadLetter] = (),
     **changes: Any,
 ) -> Report:
     """What a page is made of, from these events and incidents."""
     read = list(events)
-    collected = found or Incidents()
+    collected = found or Findings()
     coverage, dead = Coverage(), DeadLetters()
     for made in read:
         coverage.observe(made)
@@ -200,7 +200,7 @@ def report(
         "made_ms": THEFT_MS + DAY_MS,
         "interrupted": False,
         "reread": True,
-        "told": tell(collected.ranked(), read),
+        "told": timelines_of(collected.ranked(), read),
         "severities": tuple(collected.severities.values()),
         "summary": Summary(
             records=len(read),
@@ -217,6 +217,6 @@ def report(
     return Report(**(given | changes))
 
 
-def untold(found: Incidents) -> tuple[Told, ...]:
-    """Incidents of which the logs could not be read again."""
-    return tuple(Told(one, None) for one in found.ranked())
+def untold(found: Findings) -> tuple[ReportedIncident, ...]:
+    """Findings of which the logs could not be read again."""
+    return tuple(ReportedIncident(one, None) for one in found.ranked())

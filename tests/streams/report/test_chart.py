@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from detector.alert.ocsf import Activity
 from detector.event import Operation
 from streams.report.chart import FLAG_WIDTH, Curve, bars, curve, shown_marks
-from streams.report.timeline import Account, Day, Mark, Stage
+from streams.report.timeline import DayRows, Mark, Timeline, TimelineStage
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import (
     HOME,
@@ -24,7 +24,7 @@ from tests.streams.report.make import (
 )
 
 
-def drawn(found: Account) -> Curve:
+def drawn(found: Timeline) -> Curve:
     """The curve of the theft."""
     made = curve(incident(), found)
     assert made is not None
@@ -123,7 +123,7 @@ def test_of_many_updates_the_first_and_the_last_are_marked() -> None:
     """The others are on the same curve."""
     updates = [alert(Activity.UPDATE, time=THEFT_MS + (5 + n) * MINUTE_MS) for n in range(9)]
     found = account(everyday() + stolen(), alert(), *updates)
-    shown = [mark.time_ms for mark in shown_marks(found) if mark.stage is Stage.UPDATE]
+    shown = [mark.time_ms for mark in shown_marks(found) if mark.stage is TimelineStage.UPDATE]
     assert shown == [THEFT_MS + n * MINUTE_MS for n in (5, 6, 13)]
 
 
@@ -138,7 +138,7 @@ def test_bars_compare_with_the_days_before() -> None:
     assert made.bound == pytest.approx(100 - 100 * 1500 / (6000 * 1.06), abs=0.01)
     assert 4 <= len(made.x_ticks) <= 6
     assert bars(incident(), ()) is None
-    assert bars(incident(), (Day(START_MS, 5, True),)) is None
+    assert bars(incident(), (DayRows(START_MS, 5, True),)) is None
 
 
 def test_without_rows_there_is_no_curve() -> None:
@@ -148,9 +148,13 @@ def test_without_rows_there_is_no_curve() -> None:
 
 @given(
     st.lists(st.tuples(st.integers(0, 40 * DAY_MS), st.integers(1, 10**12)), min_size=1, max_size=30),
-    st.lists(st.tuples(st.integers(-7 * DAY_MS, 60 * DAY_MS), st.sampled_from(list(Stage))), max_size=20),
+    st.lists(
+        st.tuples(st.integers(-7 * DAY_MS, 60 * DAY_MS), st.sampled_from(list(TimelineStage))), max_size=20
+    ),
 )
-def test_everything_is_on_the_plot(steps: list[tuple[int, int]], marks: list[tuple[int, Stage]]) -> None:
+def test_everything_is_on_the_plot(
+    steps: list[tuple[int, int]], marks: list[tuple[int, TimelineStage]]
+) -> None:
     """Whatever the times and rows: ticks and flags within it, few ticks, all of it numbers."""
     total = 0
     points = []
@@ -158,13 +162,13 @@ def test_everything_is_on_the_plot(steps: list[tuple[int, int]], marks: list[tup
         total += rows
         points.append((THEFT_MS + after_ms, total))
     found = account([event(1, time_ms=THEFT_MS, rows=1)])
-    changed = {name: getattr(found, name) for name in Account.__struct_fields__} | {
+    changed = {name: getattr(found, name) for name in Timeline.__struct_fields__} | {
         "points": tuple(points),
         "rows": total,
         "bound_rows": total,
         "marks": tuple(Mark(stage, THEFT_MS + at, None) for at, stage in sorted(marks)),
     }
-    made = drawn(Account(**changed))
+    made = drawn(Timeline(**changed))
     assert made.start_ms < made.end_ms
     for tick in (*made.x_ticks, *made.y_ticks):
         assert 0 <= tick.at <= 100

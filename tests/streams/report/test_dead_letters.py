@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from streams.replay.replay import Letter
+from streams.replay.replay import DeadLetter
 from streams.report.dead_letters import SHOWN_EXAMPLES, DeadLetters, Example
 
 
-def letter(number: int, adapter: str = "a", reason: str = "malformed", record: bytes = b"x") -> Letter:
+def letter(number: int, adapter: str = "a", reason: str = "malformed", record: bytes = b"x") -> DeadLetter:
     """A dead letter."""
-    return Letter(
+    return DeadLetter(
         f"log:{number}", f"log:{number}", adapter, reason, "a quote is never closed", record, len(record)
     )
 

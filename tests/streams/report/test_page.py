@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.alert.ocsf import Activity
-from detector.event import Origin
+from detector.event import RecordOrigin
 from detector.settings import Settings, TriageSettings
-from streams.replay.replay import Letter, Summary
+from streams.replay.replay import DeadLetter, Summary
 from streams.report.page import (
     FIRST_LISTED,
     LISTED_INCIDENTS,
@@ -167,7 +167,7 @@ def spoilt(word: str) -> Report:
     found["resources"][0]["name"] = word
     found["remediation"]["desc"] = word
     found["unmapped"]["crmwatch"]["identity"] = f"t/{word}"
-    origin = Origin(word, word)
+    origin = RecordOrigin(word, word)
     fields = {
         "actor": word,
         "objects": (word,),
@@ -182,7 +182,7 @@ def spoilt(word: str) -> Report:
         for n, ip in enumerate((word, AWAY, word), 1)
     ]
     events += [event(9, time_ms=THEFT_MS + 4000, actor="other " + word, ip=word, origin=origin)]
-    letter = Letter(word, word, word, word, word, word.encode(), 5)
+    letter = DeadLetter(word, word, word, word, word, word.encode(), 5)
     return report(
         events,
         incidents(alert(**found)),
@@ -219,7 +219,7 @@ def test_a_missing_hour_and_an_unreadable_record_are_named() -> None:
     """In the verdict, in the table before the map, and in the incident whose time they are of."""
     hours = [hour for hour in range(24 * 12) if hour != 24 * 9 + 2]
     events = [event(n, time_ms=START_MS + hour * HOUR_MS) for hour in hours for n in range(12)]
-    letter = Letter("odd.csv:7", "odd.csv:7", "salesforce_elf", "bad_value", "no number", b"x,y", 3)
+    letter = DeadLetter("odd.csv:7", "odd.csv:7", "salesforce_elf", "bad_value", "no number", b"x,y", 3)
     text = Page(render(report([*events, *stolen()], incidents(), [letter]))).text
     assert "Hours are missing: 1 gap . 1 record could not be read." in text
     assert "2026-03-11, 02:00 to 03:00 UTC test all 12 events" in text
@@ -292,7 +292,7 @@ def test_changed_settings_are_named() -> None:
 
 def test_what_is_closed_provisional_or_cold_is_said() -> None:
     """Each of them changes what a reader should make of the incident."""
-    own = {"crmwatch": {"identity": "t/u", "rows_left": 1, "warm": False, "provisional": True}}
+    own = {"crmwatch": {"identity": "t/u", "rows_taken": 1, "warm": False, "provisional": True}}
     text = Page(render(report(stolen(), incidents(alert(Activity.CLOSE, unmapped=own))))).text
     assert "closed, quiet since then" in text
     assert "of 100, judged by peers" in text

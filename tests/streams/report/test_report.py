@@ -17,7 +17,7 @@ from detector.simulation.world import Theft, World, records
 from streams.cli.main import app
 from streams.replay.coverage import Coverage
 from streams.report import DeadLetters, write
-from streams.report.report import settings_used, tell
+from streams.report.report import settings_used, timelines_of
 from tests.detector.make import START_MS
 from tests.streams.report.make import THEFT_MS, alert, everyday, incidents, report, stolen
 
@@ -125,9 +125,9 @@ def test_events_are_read_again_only_for_incidents_and_no_further(tmp_path: Path)
             given.append(made)
             yield made
 
-    tell([], events())
+    timelines_of([], events())
     assert given == []
-    [told] = tell(incidents().ranked(), events())
+    [told] = timelines_of(incidents().ranked(), events())
     assert told.account is not None
     assert told.account.rows == 6020
     assert given[-1].time_ms > THEFT_MS + 36 * HOUR_MS >= given[-2].time_ms
@@ -172,5 +172,5 @@ def test_every_setting_is_there_and_changed_ones_are_known() -> None:
 def test_incidents_that_are_only_listed_have_no_account() -> None:
     """The worst are told in full; of the others the logs are not asked."""
     many = incidents(*(alert(uid=f"i-{n}", risk_score=99 - n) for n in range(30)))
-    told = tell(many.ranked(), everyday() + stolen())
+    told = timelines_of(many.ranked(), everyday() + stolen())
     assert [one.account is not None for one in told] == [True] * 25 + [False] * 5

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from detector.alert.ocsf import Activity
 from detector.catalogue import Category
 from detector.event import AccessEvent, Counting, Operation
-from streams.report.timeline import UNNAMED, Account, Stage, Way
+from streams.report.timeline import UNNAMED, ExportPath, Timeline, TimelineStage
 from streams.report.timeline_builder import CURVE_POINTS, FURTHER, MOST_OBJECTS, MOST_ORIGINS, MOST_WINDOWS
-from streams.report.timelines import Accounts
+from streams.report.timelines import Timelines
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import (
     AGENT,
@@ -31,7 +31,7 @@ DAY_START_MS = THEFT_MS - 3 * HOUR_MS
 JOB = Operation.BULK_EXPORT
 
 
-def stages(found: Account) -> list[tuple[Stage, float, int | None]]:
+def stages(found: Timeline) -> list[tuple[TimelineStage, float, int | None]]:
     """The marks: what, how many minutes into the theft, and rows by then."""
     return [(mark.stage, (mark.time_ms - THEFT_MS) / MINUTE_MS, mark.rows) for mark in found.marks]
 
@@ -47,24 +47,24 @@ def test_rows_count_once_and_the_stages_are_found() -> None:
     found = account(everyday() + stolen())
     assert (found.events, found.rows) == (10, 6020)
     assert stages(found) == [
-        (Stage.NETWORK, 0, 0),
-        (Stage.RECONNAISSANCE, 1, 0),
-        (Stage.SAMPLE, 2, 20),
-        (Stage.BULK, 3, 1020),
-        (Stage.BOUND, 4, 3020),
-        (Stage.ALERT, 4, 3020),
-        (Stage.DELETION, 5, 3020),
+        (TimelineStage.NETWORK, 0, 0),
+        (TimelineStage.RECONNAISSANCE, 1, 0),
+        (TimelineStage.SAMPLE, 2, 20),
+        (TimelineStage.BULK, 3, 1020),
+        (TimelineStage.BOUND, 4, 3020),
+        (TimelineStage.ALERT, 4, 3020),
+        (TimelineStage.DELETION, 5, 3020),
     ]
     assert {mark.where for mark in found.marks[:4]} == {"192.0.2.0/24"}
     assert found.points[-1] == (THEFT_MS + 6 * MINUTE_MS, 6020)
     assert (found.bound_rows, found.bound_points[-1][1]) == (6000, 6000)
     assert found.objects == (("Case", 6000), ("Contact", 20))
     assert found.ways == (
-        Way(JOB, 5, 6000, 0),
-        Way(Operation.QUERY, 1, 20, 0),
-        Way(Operation.EXPORT_DELETE, 2, 0, 0),
-        Way(Operation.COUNT, 1, 0, 0),
-        Way(Operation.LOGIN, 1, 0, 0),
+        ExportPath(JOB, 5, 6000, 0),
+        ExportPath(Operation.QUERY, 1, 20, 0),
+        ExportPath(Operation.EXPORT_DELETE, 2, 0, 0),
+        ExportPath(Operation.COUNT, 1, 0, 0),
+        ExportPath(Operation.LOGIN, 1, 0, 0),
     )
 
 
@@ -75,7 +75,7 @@ def test_rows_are_compared_from_where_the_bounds_window_begins() -> None:
     assert found.base_ms == DAY_START_MS
     assert found.rows == 6520
     assert found.windows == ((DAY_START_MS, 0, 0),)
-    bound = next(mark for mark in found.marks if mark.stage is Stage.BOUND)
+    bound = next(mark for mark in found.marks if mark.stage is TimelineStage.BOUND)
     assert (bound.time_ms, bound.rows) == (THEFT_MS + 4 * MINUTE_MS, 3520)
 
 
@@ -94,7 +94,7 @@ def test_each_window_has_its_bound() -> None:
         (THEFT_MS + HOUR_MS, 700, 700),
         (THEFT_MS + 2 * HOUR_MS, 1800, 1800),
     )
-    bound = next(mark for mark in found.marks if mark.stage is Stage.BOUND)
+    bound = next(mark for mark in found.marks if mark.stage is TimelineStage.BOUND)
     assert (bound.time_ms, bound.rows) == (THEFT_MS + 119 * MINUTE_MS, 1800)
 
 
@@ -120,11 +120,11 @@ def test_nothing_is_new_to_somebody_unknown() -> None:
     found = account([read(1, -600, rows=0), *stolen()])
     assert [origin.new for origin in found.origins if origin.address == AWAY] == [None]
     assert [stage for stage, _, _ in stages(found)] == [
-        Stage.RECONNAISSANCE,  # it had never counted anything before
-        Stage.BULK,
-        Stage.BOUND,
-        Stage.ALERT,
-        Stage.DELETION,
+        TimelineStage.RECONNAISSANCE,  # it had never counted anything before
+        TimelineStage.BULK,
+        TimelineStage.BOUND,
+        TimelineStage.ALERT,
+        TimelineStage.DELETION,
     ]
 
 
@@ -135,14 +135,14 @@ def test_first_signs_are_looked_for_in_the_days_before() -> None:
     ]
     found = account(sorted(everyday() + early + stolen(), key=lambda made: made.time_ms))
     assert stages(found)[:2] == [
-        (Stage.NETWORK, -5 * 24 * 60 + 1, None),
-        (Stage.RECONNAISSANCE, -5 * 24 * 60 + 1, None),
+        (TimelineStage.NETWORK, -5 * 24 * 60 + 1, None),
+        (TimelineStage.RECONNAISSANCE, -5 * 24 * 60 + 1, None),
     ]
     assert [origin.address for origin in found.origins] == [AWAY, "203.0.113.9"]
     assert found.rows == 6020
     later = alert(start_time=THEFT_MS + 10 * DAY_MS, end_time=THEFT_MS + 10 * DAY_MS + 6 * MINUTE_MS)
     again = account(everyday() + early + stolen() + stolen(THEFT_MS + 10 * DAY_MS), later)
-    assert Stage.NETWORK not in [mark.stage for mark in again.marks]
+    assert TimelineStage.NETWORK not in [mark.stage for mark in again.marks]
     assert {origin.new for origin in again.origins} == {False}
 
 
@@ -171,7 +171,11 @@ def test_marks_say_how_much_had_left_at_each_alert() -> None:
     ]
     found = account(everyday() + stolen(), *made)
     alerts = [(mark.stage, mark.severity, mark.rows) for mark in found.marks if mark.severity]
-    assert alerts == [(Stage.ALERT, 4, 3020), (Stage.UPDATE, 5, 4020), (Stage.UPDATE, 5, 6020)]
+    assert alerts == [
+        (TimelineStage.ALERT, 4, 3020),
+        (TimelineStage.UPDATE, 5, 4020),
+        (TimelineStage.UPDATE, 5, 6020),
+    ]
 
 
 def test_what_the_log_does_not_say_is_not_nothing() -> None:
@@ -191,7 +195,7 @@ def test_what_the_log_does_not_say_is_not_nothing() -> None:
     assert found.touched == {
         Category.IDENTITY_DOCUMENTS, Category.LOYALTY, Category.PAYMENT, Category.CONTACT, Category.CUSTOMER_SERVICE,
     }  # fmt: skip
-    assert Way(Operation.REPORT_EXPORT, 1, 0, 1) in found.ways
+    assert ExportPath(Operation.REPORT_EXPORT, 1, 0, 1) in found.ways
 
 
 def test_days_before_are_there_to_compare_with() -> None:
@@ -259,11 +263,11 @@ def test_a_thinned_curve_keeps_its_steps() -> None:
 def test_without_events_there_is_no_account() -> None:
     """Of an incident whose events were not seen, nothing is claimed."""
     one = incident()
-    accounts = Accounts([one])
+    accounts = Timelines([one])
     accounts.observe(event(1, actor="somebody-else", time_ms=THEFT_MS))
     assert accounts.account(one) is None
     assert accounts.until_ms == THEFT_MS + 6 * MINUTE_MS + 36 * HOUR_MS
-    assert Accounts([]).until_ms is None
+    assert Timelines([]).until_ms is None
 
 
 @given(
@@ -285,7 +289,7 @@ def test_without_events_there_is_no_account() -> None:
 def test_an_account_adds_up(events: list[AccessEvent]) -> None:
     """The curve rises to the rows; so do objects, ways and origins; marks are in order."""
     one = incident(alert(), alert(Activity.UPDATE, time=THEFT_MS + HOUR_MS))
-    accounts = Accounts([one])
+    accounts = Timelines([one])
     for made in sorted(events, key=lambda made: made.time_ms):
         accounts.observe(made)
     found = accounts.account(one)
@@ -302,8 +306,8 @@ def test_an_account_adds_up(events: list[AccessEvent]) -> None:
     assert all(mark.rows is None or 0 <= mark.rows <= found.rows for mark in found.marks)
 
 
-@pytest.mark.parametrize("stage", [Stage.NETWORK, Stage.SAMPLE])
-def test_a_known_network_is_no_stage(stage: Stage) -> None:
+@pytest.mark.parametrize("stage", [TimelineStage.NETWORK, TimelineStage.SAMPLE])
+def test_a_known_network_is_no_stage(stage: TimelineStage) -> None:
     """The same theft from the identity's own network has neither."""
     home = [
         event(

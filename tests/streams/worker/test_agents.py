@@ -23,7 +23,7 @@ from detector.simulation import Theft, World, records
 from streams.kafka import messages as wire
 from streams.kafka.messages import NOTHING_KNOWN, partition_of
 from streams.kafka.topics import TopicNames
-from streams.worker.agents import POSITION_HEADER, Detect, Ingest, Triage
+from streams.worker.agents import POSITION_HEADER, DetectAgent, IngestAgent, TriageAgent
 from streams.worker.agents import detect as detecting
 from streams.worker.agents import ingest as ingesting
 from streams.worker.agents import triage as judging
@@ -147,13 +147,13 @@ class Pipeline:
         """What the worker builds for a partition that it is given."""
         count = self.partitions
         if stage == "ingest":
-            return Ingest(partition, count, count, TOPICS, self.metrics, 2.0)
+            return IngestAgent(partition, count, count, TOPICS, self.metrics, 2.0)
         if stage == "detect":
-            return Detect(
+            return DetectAgent(
                 partition, count, count, self.config, store, TOPICS, self.metrics,
                 keyed=self.keyed, merge_events=1_000_000,
             )  # fmt: skip
-        return Triage(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
+        return TriageAgent(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
 
     def publish(self, stream: Sequence[tuple[bytes, AccessEvent]], random: Random) -> None:
         """Records onto the access topic: by identity, or each anywhere."""
@@ -288,7 +288,7 @@ def check(pipeline: Pipeline, seed: int, days: int = 6) -> None:
     for shard in pipeline.shards:
         if shard.stage == "triage":
             assert shard.work._hold.held == 0
-            assert shard.work._desk.watermark_ms == last_ms
+            assert shard.work._triage.watermark_ms == last_ms
     assert sorted(set(pipeline.alerts)) == sorted(set(alerts))
     assert streamed_profiles(pipeline) == expected
 
@@ -395,18 +395,18 @@ def test_in_the_end_the_watermark_is_the_newest_event(clock: Clock) -> None:
     record, event = world(0)[0]
     pipeline.append(TOPICS.access, 2, record)
     pipeline.drain(1.5)
-    assert {shard.work._desk.watermark_ms for shard in pipeline.shards[-PARTITIONS:]} == {NOTHING_KNOWN}
+    assert {shard.work._triage.watermark_ms for shard in pipeline.shards[-PARTITIONS:]} == {NOTHING_KNOWN}
     pipeline.drain()
-    assert {shard.work._desk.watermark_ms for shard in pipeline.shards[-PARTITIONS:]} == {event.time_ms}
+    assert {shard.work._triage.watermark_ms for shard in pipeline.shards[-PARTITIONS:]} == {event.time_ms}
     assert not any(shard.unacked for shard in pipeline.shards)
 
 
 # --- what the shards say
 
 
-def new_ingest() -> Ingest:
+def new_ingest() -> IngestAgent:
     """The ingest of partition 0 of four."""
-    return Ingest(0, PARTITIONS, PARTITIONS, TOPICS, Metrics(CollectorRegistry()), 2.0)
+    return IngestAgent(0, PARTITIONS, PARTITIONS, TOPICS, Metrics(CollectorRegistry()), 2.0)
 
 
 def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> None:
@@ -469,8 +469,8 @@ def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -
 def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     """When one shard says nothing, the others' signals wait so long and no longer, and are settled."""
     registry = CollectorRegistry()
-    detect = Detect(0, 2, 1, TALKATIVE, {}, TOPICS, Metrics(registry), keyed=True, merge_events=10)
-    triage = Triage(0, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), hold_seconds=120)
+    detect = DetectAgent(0, 2, 1, TALKATIVE, {}, TOPICS, Metrics(registry), keyed=True, merge_events=10)
+    triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), hold_seconds=120)
     events = [(offset, event) for offset, (_, event) in enumerate(world(0)[:3000])]
     raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in events]
     message = wire.EventsMessage(source=0, sources=1, watermark_ms=events[-1][1].time_ms, events=raw)
@@ -556,7 +556,7 @@ def test_a_shard_that_was_taken_over_skips_what_it_has_applied(clock: Clock) -> 
     ingest = new_ingest()
     ingest.take([fake(record, offset=offset) for offset, (record, _) in enumerate(world(0)[:400])])
     message = next(output.value for output in ingest.outputs() if output.partition == 0)
-    detect = Detect(
+    detect = DetectAgent(
         0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
     )
     detect.take([fake(message)])
@@ -567,7 +567,9 @@ def test_a_shard_that_was_taken_over_skips_what_it_has_applied(clock: Clock) -> 
     before = dict(store)
     for again in (
         detect,
-        Detect(0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0),
+        DetectAgent(
+            0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
+        ),
     ):
         again.take([fake(message)])
         assert not any(wire.decode_signals(output.value)[1] for output in again.outputs())

@@ -12,14 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from detector.adapters import ADAPTERS, RecordError, decode
 from detector.catalogue import Category
 from detector.engine import Engine
-from detector.event import AccessEvent, ActorKind, Operation, Origin
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from detector.triage.fleet_incidents import FLEET
 from detector.triage.risk import Severity
-from detector.triage.triage import Desk
+from detector.triage.triage import Triage
 from streams.worker.metric_definitions import METRICS
 from streams.worker.metrics import Metrics
 from tests.detector.make import event
@@ -49,7 +49,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     metrics = Metrics(registry)
     engine = Engine(SETTINGS)
     metrics.watch_detection(0, engine.detection)
-    metrics.watch_desk(0, engine.desk)
+    metrics.watch_desk(0, engine.triage)
     world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
     for _, record in records(world, Theft(start_ms=START_MS + 99 * HOUR_MS)):
         event = decode(record, "x")
@@ -98,15 +98,15 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     """What is counted is what the engine saw: events, rows, signals, alerts, incidents, profiles, lag."""
     registry, metrics, engine = busy
     found = exported(registry)
-    rows = sum(engine.detection.rows_left.values())
-    assert sum(found["crmwatch_rows_left_total"].values()) > rows > 0
+    rows = sum(engine.detection.rows_taken.values())
+    assert sum(found["crmwatch_rows_taken_total"].values()) > rows > 0
     assert sum(found["crmwatch_events_total"].values()) > 1000
     assert found["crmwatch_duplicate_events_total"] == {(): 1.0}
     assert found["crmwatch_dead_letters_total"] == {
         (("reason", "unknown_format"), ("source", "none")): 1.0,
         (("reason", "bad_time"), ("source", "salesforce_elf")): 1.0,
     }
-    published = [incident for incident in engine.desk.open_incidents if incident.published]
+    published = [incident for incident in engine.triage.open_incidents if incident.published]
     assert published
     assert sum(found["crmwatch_incidents_open"].values()) == len(published)
     assert 0 < found["crmwatch_risk_max"][()] <= 100
@@ -198,7 +198,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
 
 def _counts(registry: CollectorRegistry) -> dict[str, float]:
     found = exported(registry)
-    names = ("rows_left_total", "duplicate_events_total", "late_events_total", "repeated_events_total")
+    names = ("rows_taken_total", "duplicate_events_total", "late_events_total", "repeated_events_total")
     names += ("refused_signals_total",)
     return {name: sum(found.get(f"crmwatch_{name}", {}).values()) for name in names}
 
@@ -222,17 +222,17 @@ def _fed() -> Detection:
     return detection
 
 
-def _refusing() -> Desk:
-    desk = Desk(SETTINGS, {})
-    desk.refused = 1
-    return desk
+def _refusing() -> Triage:
+    triage = Triage(SETTINGS, {})
+    triage.refused = 1
+    return triage
 
 
 def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
     """A counter never falls when a partition comes back or goes to another worker; gauges forget it."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    one = {"rows_left_total": 30.0, "duplicate_events_total": 1.0, "late_events_total": 1.0}
+    one = {"rows_taken_total": 30.0, "duplicate_events_total": 1.0, "late_events_total": 1.0}
     one |= {"repeated_events_total": 1.0, "refused_signals_total": 0.0}
     metrics.watch_detection(3, _fed())
     assert _counts(registry) == one
@@ -261,7 +261,7 @@ def test_an_open_incident_that_is_anothers_now_is_not_shown(
     """When partitions are revoked, two workers must not both show the same incident."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.watch_desk(0, busy[2].desk)
+    metrics.watch_desk(0, busy[2].triage)
     assert sum(exported(registry)["crmwatch_incidents_open"].values()) > 0
     metrics.watch_none()
     assert sum(exported(registry)["crmwatch_incidents_open"].values()) == 0
@@ -280,7 +280,7 @@ def test_scraping_while_counting_does_no_harm() -> None:
         before = 0.0
         try:
             while not stop.is_set():
-                rows = _counts(registry)["rows_left_total"]
+                rows = _counts(registry)["rows_taken_total"]
                 assert rows >= before
                 before = rows
         except BaseException as error:  # noqa: BLE001 - told in the test's own thread
@@ -296,7 +296,7 @@ def test_scraping_while_counting_does_no_harm() -> None:
     stop.set()
     thread.join(30)
     assert problems == []
-    assert _counts(registry)["rows_left_total"] == 200 * 30
+    assert _counts(registry)["rows_taken_total"] == 200 * 30
 
 
 def test_two_processes_metrics_do_not_mix() -> None:
@@ -309,7 +309,7 @@ def test_two_processes_metrics_do_not_mix() -> None:
 
 
 def _event(adapter: str, time_ms: int, operation: Operation = Operation.QUERY) -> AccessEvent:
-    return event(1, time_ms=time_ms, operation=operation, origin=Origin(adapter, "x:1"))
+    return event(1, time_ms=time_ms, operation=operation, origin=RecordOrigin(adapter, "x:1"))
 
 
 def test_a_batch_is_counted_as_its_events_are() -> None:

@@ -16,7 +16,7 @@ from detector.settings import Indicator
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker import operator_inputs as module
-from streams.worker.operator_inputs import Reference
+from streams.worker.operator_inputs import OperatorInputs
 
 
 def word(number: int) -> Feedback:
@@ -34,7 +34,7 @@ def send(bootstrap: str, topic: str, *messages: tuple[str, Any]) -> None:
     producer.close()
 
 
-def read(kafka: Broker, names: TopicNames, look: Callable[[Reference, list[RecordError]], Any]) -> Any:
+def read(kafka: Broker, names: TopicNames, look: Callable[[OperatorInputs, list[RecordError]], Any]) -> Any:
     """What `look` finds in a reference that has just been started."""
     errors: list[RecordError] = []
 
@@ -42,7 +42,7 @@ def read(kafka: Broker, names: TopicNames, look: Callable[[Reference, list[Recor
         raise AssertionError(what) from error
 
     async def run() -> Any:
-        reference = Reference(
+        reference = OperatorInputs(
             names,
             on_change=lambda: None,
             on_error=errors.append,

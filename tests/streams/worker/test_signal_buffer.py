@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.signal import Signal, SignalKind
-from streams.worker.signal_buffer import Hold
+from streams.worker.signal_buffer import SignalBuffer
 
 
 def signal(actor: str, sequence: int) -> Signal:
@@ -15,7 +15,7 @@ def signal(actor: str, sequence: int) -> Signal:
     )  # fmt: skip
 
 
-def hold(held: Hold[str], actor: str, sequence: int, needs_ms: int, now: float = 0.0) -> int:
+def hold(held: SignalBuffer[str], actor: str, sequence: int, needs_ms: int, now: float = 0.0) -> int:
     """Let a signal wait as triage does; the threshold it waits for."""
     one = signal(actor, sequence)
     threshold_ms = held.threshold(one, needs_ms)
@@ -25,7 +25,7 @@ def hold(held: Hold[str], actor: str, sequence: int, needs_ms: int, now: float =
 
 def test_groups_come_lowest_threshold_first_in_the_order_of_arrival() -> None:
     """What waits for the same day is judged together, in order, and not before its day is closed."""
-    held: Hold[str] = Hold()
+    held: SignalBuffer[str] = SignalBuffer()
     hold(held, "a", 1, 20)
     hold(held, "b", 1, 10)
     hold(held, "c", 1, 20)
@@ -41,7 +41,7 @@ def test_groups_come_lowest_threshold_first_in_the_order_of_arrival() -> None:
 
 def test_a_signal_does_not_overtake_one_of_its_identity() -> None:
     """It waits as long as the one before it, and again for its own need alone once that one is gone."""
-    held: Hold[str] = Hold()
+    held: SignalBuffer[str] = SignalBuffer()
     assert hold(held, "a", 1, 20) == 20
     assert held.threshold(signal("a", 2), 5) == 20
     assert held.threshold(signal("b", 1), 5) == 5
@@ -55,7 +55,7 @@ def test_a_signal_does_not_overtake_one_of_its_identity() -> None:
 
 def test_what_came_too_long_ago_is_overdue_a_group_at_a_time() -> None:
     """The next group is given up once its first signal is older than that moment; others stay."""
-    held: Hold[str] = Hold()
+    held: SignalBuffer[str] = SignalBuffer()
     hold(held, "a", 1, 20, now=5.0)
     hold(held, "b", 1, 10, now=7.0)
     hold(held, "c", 1, 10, now=9.0)
@@ -75,7 +75,7 @@ def test_nothing_is_lost_and_every_identity_keeps_its_order(
     steps: list[tuple[str, int, int | None]],
 ) -> None:
     """Whatever is needed, reached or overdue when: each comes back once, an identity's in their order."""
-    held: Hold[str] = Hold()
+    held: SignalBuffer[str] = SignalBuffer()
     came: list[Signal] = []
     for sequence, (actor, needs_ms, reached) in enumerate(steps, 1):
         hold(held, actor, sequence, needs_ms, float(sequence))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streams.worker import watchdog
-from streams.worker.watchdog import EXIT_CODE, Place, Pulse, Watchdog
+from streams.worker.watchdog import EXIT_CODE, PartitionProgress, Pulse, Watchdog
 
 PATIENCE = 60.0
 HOLD = 120.0
@@ -40,9 +40,9 @@ class Partitions:
         self.pulse = pulse
         self._clock = clock
         self._told = 0
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, PartitionProgress] = {}
 
-    def beat(self, seconds: float, **changes: Place) -> str | None:
+    def beat(self, seconds: float, **changes: PartitionProgress) -> str | None:
         """Let time pass in steps of 5 s with what has `changes`; the trouble at the end."""
         while True:
             step = min(5.0, seconds)
@@ -60,16 +60,18 @@ class Partitions:
                 return self.pulse.trouble()
 
 
-def _replace(place: Place, **changes: Any) -> Place:
+def _replace(place: PartitionProgress, **changes: Any) -> PartitionProgress:
     values = {name: getattr(place, name) for name in place.__struct_fields__}
-    return Place(**(values | changes))
+    return PartitionProgress(**(values | changes))
 
 
 def at(
     committed: int, lag: int | None, read: int | None = None, *, held: bool = False, told: int | None = 0
-) -> Place:
+) -> PartitionProgress:
     """Where a partition stands; nothing is in hand unless said."""
-    return Place(committed=committed, lag=lag, read=committed if read is None else read, held=held, told=told)
+    return PartitionProgress(
+        committed=committed, lag=lag, read=committed if read is None else read, held=held, told=told
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from detector.event import Counting, Operation
-from detector.identity.baseline import Level, bound
+from detector.identity.baseline import Baseline, bound
 from detector.identity.detectors.export import OPERATIONS
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Signal, SignalKind, Span
@@ -11,7 +11,7 @@ from tests.detector.identity.life import Life, crossed, measures
 from tests.detector.make import DAY_MS, START_DAY, START_MS
 
 SETTINGS = DetectionSettings()
-BOUND = bound(Level(), Span.OPERATION, SETTINGS)
+BOUND = bound(Baseline(), Span.OPERATION, SETTINGS)
 JOB = {"operation": Operation.BULK_EXPORT, "operation_id": "job", "counting": Counting.MAXIMUM}
 
 

@@ -7,7 +7,7 @@ import pytest
 from detector.event import Operation
 from detector.identity.detectors.intel import GROWTH_ROWS
 from detector.settings import DetectionSettings, Indicator
-from detector.signal import New, Signal, SignalKind
+from detector.signal import NewValue, Signal, SignalKind
 from tests.detector.identity.life import Life, crossed
 from tests.detector.make import DAY_MS, START_DAY, START_MS
 
@@ -34,7 +34,7 @@ def test_what_carries_an_indicator_is_said(indicator: str, fields: dict[str, str
     """By exact address, its network, exact agent, its family without version, or app; what it is called is told."""
     [signal] = found({indicator: BAD}, rows=7, **fields)
     assert (signal.kind, signal.channel, signal.score) == (SignalKind.CROSSED, "query", 4.0)
-    assert signal.news == [New("indicator", BAD.name, 0.0, 0.0, 0.0, 7)]
+    assert signal.news == [NewValue("indicator", BAD.name, 0.0, 0.0, 0.0, 7)]
     assert (signal.rows, signal.objects, signal.day) == (7, {"Case": 7}, START_DAY)
     assert signal.time_ms == signal.first_ms == signal.last_ms == START_MS + DAY_MS // 2
     assert signal.evidence is not None

@@ -21,7 +21,7 @@ from detector.identity.detectors.novelty import (
     network,
 )
 from detector.settings import DetectionSettings
-from detector.signal import New, Signal, SignalKind
+from detector.signal import NewValue, Signal, SignalKind
 from tests.detector.identity.life import Life, crossed
 from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS
 
@@ -66,7 +66,7 @@ def test_what_was_never_seen_with_somebody_is_new(what: str, value: str, fields:
     life = settled()
     [found] = crossed(life.do(10.4, rows=3, **fields), "novelty")
     assert (found.kind, found.day) == (SignalKind.CROSSED, START_DAY + 10)
-    assert found.news == [New(what, value, 0.0, 10.0, 0.0, 3)]
+    assert found.news == [NewValue(what, value, 0.0, 10.0, 0.0, 3)]
     assert (found.rows, found.objects) == (3, {fields.get("objects", ("Case",))[0]: 3})
     assert found.time_ms == found.first_ms == found.last_ms == START_MS + round(10.4 * DAY_MS)
     assert found.evidence is not None

@@ -5,7 +5,7 @@ from math import log1p
 import pytest
 
 from detector.event import ActorKind, Operation
-from detector.identity.baseline import Level, bound
+from detector.identity.baseline import Baseline, bound
 from detector.identity.detectors.volume import ALL, INTERNAL, MAX_CHANNELS
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Signal, SignalKind, Span
@@ -13,8 +13,8 @@ from tests.detector.identity.life import Life, crossed, measures
 from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS
 
 SETTINGS = DetectionSettings()
-DAY_BOUND = bound(Level(), Span.DAY, SETTINGS)
-HOUR_BOUND = bound(Level(), Span.HOUR, SETTINGS)
+DAY_BOUND = bound(Baseline(), Span.DAY, SETTINGS)
+HOUR_BOUND = bound(Baseline(), Span.HOUR, SETTINGS)
 
 
 def by_channel(signals: list[Signal]) -> dict[str, Signal]:

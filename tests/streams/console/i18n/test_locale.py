@@ -18,21 +18,21 @@ from detector.feedback import Verdict
 from streams.console.i18n import french_alerts
 from streams.console.i18n.french import FRENCH
 from streams.console.i18n.labels import LABELS
-from streams.console.i18n.locale import Language, Words, accepted
+from streams.console.i18n.locale import Language, Translator, accepted
 from streams.console.web.auth import Role
-from streams.report.timeline import Stage
+from streams.report.timeline import TimelineStage
 from tests.streams.report.make import body
 
 CONSOLE = Path(__file__).parents[4] / "streams" / "console"
 MESSAGES = {
     "Column": (1,),
     "Table": (1,),
-    "Reason": (0, 1),
-    "NotThere": (0,),
+    "BoardReason": (0, 1),
+    "NotFound": (0,),
     "ActionError": (0,),
-    "RawError": (0,),
+    "RawRecordError": (0,),
     "_sorry": (2,),
-    "listed": (1,),
+    "incident_table": (1,),
     "self": (0,),
 }
 """What is called with a message, and at which place."""
@@ -79,8 +79,14 @@ def test_every_message_is_said_in_french_and_no_other() -> None:
 
 def test_every_closed_word_has_a_name() -> None:
     """Whatever stands as a code in a table can be said; what is none of ours is shown as it is."""
-    words = Words()
-    for code in (*Category, *Operation, *ActorKind, *Verdict, *(f"stage:{stage.value}" for stage in Stage)):
+    words = Translator()
+    for code in (
+        *Category,
+        *Operation,
+        *ActorKind,
+        *Verdict,
+        *(f"stage:{stage.value}" for stage in TimelineStage),
+    ):
         assert str(code) in LABELS
     assert words.word("bulk_export") == "bulk exports"
     assert words.word("x{y}") == "x{y}"
@@ -88,7 +94,7 @@ def test_every_closed_word_has_a_name() -> None:
 
 def test_numbers_and_plurals_are_those_of_the_language() -> None:
     """In French none is singular and thousands are set apart by a narrow space."""
-    english, french = Words(Language.ENGLISH), Words(Language.FRENCH)
+    english, french = Translator(Language.ENGLISH), Translator(Language.FRENCH)
     assert [english.many(n, "{n} incident", "{n} incidents") for n in (0, 1, 2000)] == [
         "0 incidents",
         "1 incident",

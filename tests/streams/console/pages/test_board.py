@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from detector.feedback import Verdict
-from streams.console.pages.board import State, board
-from streams.console.pages.outflow import leaving
-from streams.console.pages.sources import State as SourceState
+from streams.console.pages.board import BoardState, board
+from streams.console.pages.outflow import outflow
+from streams.console.pages.sources import SourceStatus
 from streams.console.store.freshness import Feed
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS
 from tests.streams.console.make import TICK_MS, alert, index, said, signals, tally, ticks
@@ -15,7 +15,9 @@ UNTIL_MS = START_MS + 9 * DAY_MS
 WELL = Feed(caught_up=True)
 
 
-def state(path: Path, *records: Any, feed: Feed = WELL, now_ms: int = START_MS) -> tuple[State, list[str]]:
+def state(
+    path: Path, *records: Any, feed: Feed = WELL, now_ms: int = START_MS
+) -> tuple[BoardState, list[str]]:
     """The board's state and reasons with these records."""
     found = board(index(path, *records).reader(), feed, 0, now_ms)
     return found.state, [(reason.one if reason.count == 1 else reason.more) for reason in found.reasons]
@@ -23,49 +25,54 @@ def state(path: Path, *records: Any, feed: Feed = WELL, now_ms: int = START_MS) 
 
 def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
     """Without incidents, with an informational one only, and with what was closed or muted."""
-    assert state(tmp_path / "a") == (State.CALM, ["Nothing is waiting for you"])
-    assert state(tmp_path / "b", alert(severity_id=1))[0] is State.CALM
-    assert state(tmp_path / "c", alert(), said(0, Verdict.CLOSED, reason="x"))[0] is State.CALM
+    assert state(tmp_path / "a") == (BoardState.CALM, ["Nothing is waiting for you"])
+    assert state(tmp_path / "b", alert(severity_id=1))[0] is BoardState.CALM
+    assert state(tmp_path / "c", alert(), said(0, Verdict.CLOSED, reason="x"))[0] is BoardState.CALM
     muted = said(0, Verdict.MUTED, until_ms=START_MS + DAY_MS)
-    assert state(tmp_path / "d", alert(severity_id=3), muted)[0] is State.CALM
-    assert state(tmp_path / "e", alert(severity_id=3), muted, now_ms=START_MS + 2 * DAY_MS)[0] is State.LOOK
+    assert state(tmp_path / "d", alert(severity_id=3), muted)[0] is BoardState.CALM
+    assert (
+        state(tmp_path / "e", alert(severity_id=3), muted, now_ms=START_MS + 2 * DAY_MS)[0] is BoardState.LOOK
+    )
 
 
 def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
     """A grave incident until somebody has taken it on, a breach until the authority is told, even without Kafka."""
-    assert state(tmp_path / "a", alert()) == (State.ACT, ["{n} grave incident that nobody has taken on"])
+    assert state(tmp_path / "a", alert()) == (BoardState.ACT, ["{n} grave incident that nobody has taken on"])
     two = alert(1, "crmwatch-2", severity_id=5, risk_score=1)
     assert state(tmp_path / "b", alert(), two) == (
-        State.ACT,
+        BoardState.ACT,
         ["{n} grave incidents that nobody has taken on"],
     )
     known = said(0, Verdict.ACKNOWLEDGED)
-    assert state(tmp_path / "c", alert(), known) == (State.LOOK, ["{n} grave incident is being worked on"])
+    assert state(tmp_path / "c", alert(), known) == (
+        BoardState.LOOK,
+        ["{n} grave incident is being worked on"],
+    )
     breach = said(1, Verdict.CONFIRMED)
     assert state(tmp_path / "d", alert(), known, breach) == (
-        State.ACT,
+        BoardState.ACT,
         ["{n} breach is not yet notified to the authority"],
     )
     lost = Feed(caught_up=True, lost_ms=1)
     assert state(tmp_path / "e", alert(), breach, feed=lost) == (
-        State.ACT,
+        BoardState.ACT,
         [
             "{n} breach is not yet notified to the authority",
             "Kafka does not answer: this is what was known before",
         ],
     )
     over = said(2, Verdict.CLOSED, reason="over")
-    assert state(tmp_path / "f", alert(), breach, over)[0] is State.ACT
+    assert state(tmp_path / "f", alert(), breach, over)[0] is BoardState.ACT
     notified = said(3, Verdict.NOTIFIED, reason="by mail")
-    assert state(tmp_path / "g", alert(), breach, notified)[0] is State.LOOK
-    assert state(tmp_path / "h", alert(), breach, over, notified)[0] is State.CALM
+    assert state(tmp_path / "g", alert(), breach, notified)[0] is BoardState.LOOK
+    assert state(tmp_path / "h", alert(), breach, over, notified)[0] is BoardState.CALM
 
 
 def test_it_says_that_it_is_blind(tmp_path: Path) -> None:
     """While Kafka does not answer, or not everything has been read, it is never calm."""
-    assert state(tmp_path / "a", feed=Feed(caught_up=True, lost_ms=7))[0] is State.BLIND
+    assert state(tmp_path / "a", feed=Feed(caught_up=True, lost_ms=7))[0] is BoardState.BLIND
     assert state(tmp_path / "b", feed=Feed()) == (
-        State.BLIND,
+        BoardState.BLIND,
         ["The index is being built: not everything has been read yet"],
     )
 
@@ -88,7 +95,7 @@ def test_what_leaves_now_is_held_against_the_same_hour(tmp_path: Path) -> None:
         for n in range(6)
     ]
     usual = {"contact": 45, "customer_service": 1}
-    found = leaving(index(tmp_path / "a", *ticks(9, usual, {"elf/query": 3}), *hour).reader())
+    found = outflow(index(tmp_path / "a", *ticks(9, usual, {"elf/query": 3}), *hour).reader())
     assert found.end_ms == UNTIL_MS + HOUR_MS
     by_name = {one.category: (one.rows, one.usual, one.most, one.days, one.above) for one in found.categories}
     assert by_name["contact"] == (300, 270, 270, 7, False)
@@ -103,8 +110,8 @@ def test_what_leaves_now_is_held_against_the_same_hour(tmp_path: Path) -> None:
 def test_nothing_is_normal_before_enough_is_known(tmp_path: Path) -> None:
     """With a few days only, no kind of data is above normal, and no source is quiet."""
     db = index(tmp_path / "a", *ticks(2, {"contact": 99_999}, {"elf/query": 3})).reader()
-    assert {(one.usual, one.above) for one in leaving(db).categories} == {(None, False)}
-    assert leaving(index(tmp_path / "b").reader()).end_ms is None
+    assert {(one.usual, one.above) for one in outflow(db).categories} == {(None, False)}
+    assert outflow(index(tmp_path / "b").reader()).end_ms is None
 
 
 def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
@@ -123,9 +130,9 @@ def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
     history = ticks(6, {}, {"elf/query": 9, "elf/report": 4, "elf/login": 1})
     found = board(index(tmp_path / "a", silent, *history, *last).reader(), WELL, 0, START_MS).sources
     assert [(one.name, one.state, one.hour, one.usual) for one in found] == [
-        ("elf/login", SourceState.TROUBLE, 6, 6),
-        ("elf/report", SourceState.QUIET, 0, 24),
-        ("elf/query", SourceState.FINE, 54, 54),
+        ("elf/login", SourceStatus.TROUBLE, 6, 6),
+        ("elf/report", SourceStatus.QUIET, 0, 24),
+        ("elf/query", SourceStatus.FINE, 54, 54),
     ]
     assert (found[0].incident, found[0].trouble) == ("crmwatch-9", "A source has gone silent")
     assert found[1].newest_ms == UNTIL_MS

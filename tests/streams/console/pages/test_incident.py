@@ -6,10 +6,10 @@ from typing import Any
 from detector.catalogue import Category
 from detector.feedback import Verdict
 from streams.console.pages.identity import identities, identity
-from streams.console.pages.incident import Story, story
+from streams.console.pages.incident import IncidentView, incident_view
 from streams.console.store.incidents import about
 from streams.console.store.seen_at import MOST_NAMED
-from streams.report.timeline import Stage
+from streams.report.timeline import TimelineStage
 from tests.detector.make import DAY_MS, START_MS
 from tests.streams.console.make import NAMES, alert, index, profile, record, said
 from tests.streams.report.make import AWAY, HOME, MINUTE_MS, THEFT_MS, body
@@ -29,9 +29,9 @@ def quoted(
     }
 
 
-def told(path: Path, *records: Any) -> Story:
+def told(path: Path, *records: Any) -> IncidentView:
     """The first incident's story from these records."""
-    found = story(index(path, *records).reader(), "crmwatch-1")
+    found = incident_view(index(path, *records).reader(), "crmwatch-1")
     assert found is not None
     return found
 
@@ -53,7 +53,7 @@ def alerts() -> list[Any]:
             number,
             evidences=THEFT[: 3 + number],
             time=THEFT_MS + round(minutes * MINUTE_MS),
-            unmapped={"crmwatch": rows["crmwatch"] | {"rows_left": count}},
+            unmapped={"crmwatch": rows["crmwatch"] | {"rows_taken": count}},
             activity_id=1 if not number else 2,
             severity_id=3 + number,
         )
@@ -66,14 +66,14 @@ def test_the_curve_rises_with_each_alert(tmp_path: Path) -> None:
     found = told(tmp_path / "a", *alerts())
     marks = [(mark.stage, (mark.time_ms - THEFT_MS) / MINUTE_MS, mark.rows) for mark in found.marks]
     assert marks == [
-        (Stage.RECONNAISSANCE, 1, 90),
-        (Stage.SAMPLE, 2, 110),
-        (Stage.ALERT, 3.5, 1000),
-        (Stage.BULK, 4, 1000),
-        (Stage.BOUND, 4.5, 3000),
-        (Stage.UPDATE, 4.5, 3000),
-        (Stage.DELETION, 5, 3000),
-        (Stage.UPDATE, 6, 6000),
+        (TimelineStage.RECONNAISSANCE, 1, 90),
+        (TimelineStage.SAMPLE, 2, 110),
+        (TimelineStage.ALERT, 3.5, 1000),
+        (TimelineStage.BULK, 4, 1000),
+        (TimelineStage.BOUND, 4.5, 3000),
+        (TimelineStage.UPDATE, 4.5, 3000),
+        (TimelineStage.DELETION, 5, 3000),
+        (TimelineStage.UPDATE, 6, 6000),
     ]
     assert [mark.severity for mark in found.marks if mark.severity] == [3, 4, 5]
     assert found.curve is not None
@@ -125,7 +125,7 @@ def test_who_else_was_seen_there_is_named(tmp_path: Path) -> None:
         alert(2, "crmwatch-3", evidences=[same]),
     )
     title = "Unusually many rows by bulk export: sync"
-    assert found.others.rows == tuple(
+    assert found.seen_elsewhere.rows == tuple(
         (what, value, None, "t/v", None, title, "crmwatch-2")
         for what, value in (
             ("address", AWAY),
@@ -150,7 +150,7 @@ def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
     last_ms = START_MS // DAY_MS * DAY_MS + 5 * DAY_MS
     title = "Unusually many rows by bulk export: sync"
     by_what: dict[str, list[Any]] = {}
-    for row in told(tmp_path / "a", *records).others.rows:
+    for row in told(tmp_path / "a", *records).seen_elsewhere.rows:
         by_what.setdefault(row[0], []).append(row[1:])
     assert by_what["network"] == [
         ("198.51.100.0/24", None, "t/v", last_ms, title, "crmwatch-2"),
@@ -161,15 +161,15 @@ def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
         ("python-requests/2.32.4", None, "t/w", last_ms, "", ""),
     ]
     crowd = [profile(10 + n, f"w{n}") for n in range(MOST_NAMED)]
-    many = told(tmp_path / "b", *records, *crowd).others.rows
+    many = told(tmp_path / "b", *records, *crowd).seen_elsewhere.rows
     assert [row[1:] for row in many if row[0] == "network"] == [
         ("198.51.100.0/24", MOST_NAMED + 2, "", None, "", ""),
         ("198.51.100.0/24", None, "t/v", None, title, "crmwatch-2"),
     ]
     gone = [record(NAMES.profiles_changelog, None, 90, b"t/w")]
-    assert "t/w" not in [row[3] for row in told(tmp_path / "c", *records, *gone).others.rows]
+    assert "t/w" not in [row[3] for row in told(tmp_path / "c", *records, *gone).seen_elsewhere.rows]
     moved = profile(91, "w", user_agent=agent, ip="203.0.113.9")
-    assert [row[0] for row in told(tmp_path / "d", *records, moved).others.rows if row[3] == "t/w"] == [
+    assert [row[0] for row in told(tmp_path / "d", *records, moved).seen_elsewhere.rows if row[3] == "t/w"] == [
         "agent"
     ]
 
@@ -219,7 +219,7 @@ def test_an_incident_that_says_little_is_shown_all_the_same(tmp_path: Path) -> N
     found = told(tmp_path / "a", alert(evidences=[], resources=[], anomaly_analyses=[], unmapped={}, count=0))
     assert found.curve is None
     assert found.evidence.rows == ()
-    assert story(index(tmp_path / "b").reader(), "none") is None
+    assert incident_view(index(tmp_path / "b").reader(), "none") is None
 
 
 def test_an_identity_is_told_of_by_its_profile_and_its_incidents(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.console.pages.tables import Column, Kind, Table, as_csv, as_json
+from streams.console.pages.tables import Column, ColumnKind, Table, as_csv, as_json
 
 FORMULAS = (
     "=1+1",
@@ -54,7 +54,7 @@ def test_any_text_is_one_inert_cell(text: str) -> None:
 
 def test_numbers_and_times_stay_what_they_are() -> None:
     """A negative number is no formula; times are UTC; what is unknown is empty, and null in JSON."""
-    columns = (Column("n", "N", Kind.NUMBER), Column("t", "T", Kind.TIME), Column("x", "X"))
+    columns = (Column("n", "N", ColumnKind.NUMBER), Column("t", "T", ColumnKind.TIME), Column("x", "X"))
     made = Table("t", "T", columns, ((-5, 0, None), (None, None, ["a", "b"])), more=3)
     rows = list(csv.reader(io.StringIO(as_csv(made))))
     assert rows == [["n", "t", "x"], ["-5", "1970-01-01T00:00:00Z", ""], ["", "", "a b"]]

@@ -12,7 +12,7 @@ from detector.feedback import Verdict
 from streams.console.pages.board import board
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
-from streams.console.store.index import Index, IndexFault
+from streams.console.store.index import Index, IndexFileError
 from tests.detector.make import DAY_MS, START_MS
 from tests.streams.console.make import (
     NAMES,
@@ -96,7 +96,7 @@ def test_an_alert_delivered_twice_is_one(tmp_path: Path) -> None:
     before = content(made, "offsets")
     assert made.apply([alert(2, risk_score=40), alert(3, risk_score=80, activity_id=2)]) == frozenset()
     assert content(made, "offsets") == before
-    found = incidents.one(made.reader(), "crmwatch-1")
+    found = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert found is not None
     assert found.risk == 80
     assert made.offsets()[NAMES.alerts, 0] == 4
@@ -116,7 +116,7 @@ def test_decisions_say_how_an_incident_stands(tmp_path: Path) -> None:
         said(7, Verdict.CONFIRMED),
         alert(0),
     )
-    found = incidents.one(made.reader(), "crmwatch-1")
+    found = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert found is not None
     assert (found.acknowledged_ms, found.acknowledged_by, found.assignee) == (START_MS, "bo", "di")
     assert found.confirmed_ms == START_MS + 6 * 60_000
@@ -126,7 +126,7 @@ def test_decisions_say_how_an_incident_stands(tmp_path: Path) -> None:
     assert not found.muted(START_MS + 2 * DAY_MS)
     assert found.open
     made.apply([said(8, Verdict.CLOSED, reason="it is over")])
-    ended = incidents.one(made.reader(), "crmwatch-1")
+    ended = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert ended is not None
     assert (ended.open, ended.closed, ended.ended_as) == (False, False, "closed")
 
@@ -138,13 +138,13 @@ def test_a_breachs_clock_runs_until_the_authority_is_notified(tmp_path: Path) ->
     assert (due.open, due.due, incidents.state(due)) == (False, True, "due")
     made.apply([said(2, Verdict.NOTIFIED, reason="by mail"), said(3, Verdict.NOTIFIED, reason="again")])
     assert incidents.clocks(made.reader()) == []
-    told = incidents.one(made.reader(), "crmwatch-1")
+    told = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert told is not None
     assert (told.due, told.notified_ms, incidents.state(told)) == (False, START_MS + 2 * 60_000, "closed")
     still_open = index(
         tmp_path / "b", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.NOTIFIED, reason="x")
     )
-    found = incidents.one(still_open.reader(), "crmwatch-1")
+    found = incidents.incident_by_uid(still_open.reader(), "crmwatch-1")
     assert found is not None
     assert (found.open, found.due, incidents.state(found)) == (True, False, "breach")
 
@@ -153,7 +153,7 @@ def test_an_incident_closed_by_the_detector_is_closed(tmp_path: Path) -> None:
     """And one that an identity's mute is about stays open."""
     made = index(tmp_path / "a", alert(0), alert(1, activity_id=int(Activity.CLOSE), time=THEFT_MS + DAY_MS))
     assert incidents.open_incidents(made.reader(), 9) == []
-    found = incidents.one(made.reader(), "crmwatch-1")
+    found = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert found is not None
     assert found.closed
 
@@ -202,7 +202,7 @@ def test_a_record_that_cannot_be_read_leaves_nothing_half_done(tmp_path: Path) -
     bad = [
         record(NAMES.alerts, b"[1]", 0),
         record(NAMES.alerts, b"\xff\xfe", 1),
-        alert(2, count=10**30, unmapped={"crmwatch": {"rows_left": 10**17, "identity": ["x"], "actors": 7}}),
+        alert(2, count=10**30, unmapped={"crmwatch": {"rows_taken": 10**17, "identity": ["x"], "actors": 7}}),
         record(NAMES.profiles_changelog, b"\x91\x07", 0, b"t/u"),
         record(NAMES.signals, b"\x00", 0),
         record(NAMES.feedback, None, 0),
@@ -213,7 +213,7 @@ def test_a_record_that_cannot_be_read_leaves_nothing_half_done(tmp_path: Path) -
     )
     assert {tuple(row) for row in noted} >= {(NAMES.alerts, 0), (NAMES.alerts, 1), (NAMES.signals, 0)}
     assert (NAMES.profiles_changelog, 0) in {tuple(row) for row in noted}
-    assert incidents.one(made.reader(), "crmwatch-9") is not None
+    assert incidents.incident_by_uid(made.reader(), "crmwatch-9") is not None
     uids = {uid for (uid,) in made.reader().execute("SELECT uid FROM versions")}
     assert uids == {uid for (uid,) in made.reader().execute("SELECT uid FROM incidents")}
 
@@ -222,7 +222,7 @@ def test_a_file_that_is_no_index_is_not_touched(tmp_path: Path) -> None:
     """It is refused by its name; an index of another version is built anew."""
     notes = tmp_path / "notes.txt"
     notes.write_text("my notes, and more than sixteen bytes of them", encoding="utf-8")
-    with pytest.raises(IndexFault, match=r"notes\.txt is there and is no index"):
+    with pytest.raises(IndexFileError, match=r"notes\.txt is there and is no index"):
         index(notes)
     assert notes.read_text(encoding="utf-8").startswith("my notes")
     made = index(tmp_path / "a", alert(0))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streams.config import ConsoleSettings
-from streams.console.web.auth import AccessError, Gate, Person, Role, read_tokens
+from streams.console.web.auth import AccessError, Role, Sessions, User, read_tokens
 
 GIVEN = "a-token-that-nobody-guesses"
 
@@ -22,9 +22,9 @@ def test_a_token_says_who_somebody_is(tmp_path: Path) -> None:
     """As it stands or by its hash; another one, or the hash itself, lets nobody in."""
     hashed = sha256(b"of-bo-and-nobody-else").hexdigest()
     path = tokens(tmp_path, f"# people\n\nana analyst {GIVEN}\nbo admin sha256:{hashed}\n")
-    gate = Gate(ConsoleSettings(tokens_file=path))
-    assert gate.of_token(GIVEN) == Person("ana", Role.ANALYST)
-    assert gate.of_token("of-bo-and-nobody-else") == Person("bo", Role.ADMIN)
+    gate = Sessions(ConsoleSettings(tokens_file=path))
+    assert gate.of_token(GIVEN) == User("ana", Role.ANALYST)
+    assert gate.of_token("of-bo-and-nobody-else") == User("bo", Role.ADMIN)
     for other in ("", hashed, f"sha256:{hashed}", GIVEN.upper(), f"{GIVEN} "):
         assert gate.of_token(other) is None
     assert gate.by_token
@@ -79,25 +79,25 @@ def test_what_would_let_anybody_in_is_refused(tmp_path: Path, settings: dict[str
     if settings.get("tokens_file") == "TOKENS":
         settings["tokens_file"] = tokens(tmp_path, f"ana viewer {GIVEN}")
     with pytest.raises(AccessError, match=why):
-        Gate(ConsoleSettings(**settings))
+        Sessions(ConsoleSettings(**settings))
 
 
 def test_what_is_safe_is_let_through(tmp_path: Path) -> None:
     """This machine alone; tokens with TLS, or where it was said that they may do without; a proxy."""
     path = tokens(tmp_path, f"ana viewer {GIVEN}")
-    assert Gate(ConsoleSettings()).open
-    assert Gate(ConsoleSettings(host="::1")).open
-    assert Gate(ConsoleSettings(host="192.0.2.1", tokens_file=path, cert_file="c", key_file="k")).secure
-    assert not Gate(ConsoleSettings(host="192.0.2.1", tokens_file=path, allow_unencrypted=True)).secure
-    assert Gate(ConsoleSettings(host="192.0.2.1", proxies=("192.0.2.9",))).secure
+    assert Sessions(ConsoleSettings()).open
+    assert Sessions(ConsoleSettings(host="::1")).open
+    assert Sessions(ConsoleSettings(host="192.0.2.1", tokens_file=path, cert_file="c", key_file="k")).secure
+    assert not Sessions(ConsoleSettings(host="192.0.2.1", tokens_file=path, allow_unencrypted=True)).secure
+    assert Sessions(ConsoleSettings(host="192.0.2.1", proxies=("192.0.2.9",))).secure
 
 
 def test_only_a_proxy_of_ours_is_believed() -> None:
     """By its address; without a name, or with a role that there is not, nobody is let in."""
-    gate = Gate(ConsoleSettings(proxies=("192.0.2.9", "2001:db8::/64"), user_header="X-Who"))
+    gate = Sessions(ConsoleSettings(proxies=("192.0.2.9", "2001:db8::/64"), user_header="X-Who"))
     headers = {"x-who": "ana", "x-forwarded-role": "Analyst"}
-    assert gate.of_proxy("192.0.2.9", headers) == Person("ana", Role.ANALYST)
-    assert gate.of_proxy("2001:db8::7", headers) == Person("ana", Role.ANALYST)
+    assert gate.of_proxy("192.0.2.9", headers) == User("ana", Role.ANALYST)
+    assert gate.of_proxy("2001:db8::7", headers) == User("ana", Role.ANALYST)
     for address in ("192.0.2.10", "127.0.0.1", "", "proxy"):
         assert gate.of_proxy(address, headers) is None
     assert gate.of_proxy("192.0.2.9", {"x-who": "ana"}) is None
@@ -109,8 +109,8 @@ def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """When it is ended, after hours without a request, and after a shift with them."""
     now = [0.0]
     monkeypatch.setattr("streams.console.web.auth.monotonic", lambda: now[0])
-    gate = Gate(ConsoleSettings())
-    person = Person("ana", Role.VIEWER)
+    gate = Sessions(ConsoleSettings())
+    person = User("ana", Role.VIEWER)
     first, second, third = (gate.begin(person, "127.0.0.1") for _ in range(3))
     assert len({first.key, second.key, third.key, first.csrf, second.csrf}) == 5
     assert gate.end(first.key)
