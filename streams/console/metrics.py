@@ -18,15 +18,15 @@ __all__ = ["METRICS", "PATH", "MeteredApp"]
 METRICS = (
     Definition("console_feed_lost", "gauge", (), "1 while Kafka does not answer the console, else 0."),
     Definition(
-        "console_behind_records",
+        "console_lag_records",
         "gauge",
         (),
         "Records that are not in the index; absent while it is not known.",
     ),
-    Definition("console_feeds", "gauge", (), "Browsers that are told of changes."),
+    Definition("console_connected_browsers", "gauge", (), "Browsers that are told of changes."),
     Definition("console_sessions", "gauge", (), "Sessions that have begun and not ended."),
     Definition(
-        "console_refused_total", "counter", ("status",), "Requests refused or failed, by HTTP status."
+        "console_failed_requests_total", "counter", ("status",), "Requests refused or failed, by HTTP status."
     ),
 )
 """Every metric of the console's; documentation, rules and dashboards are tested against it."""
@@ -81,10 +81,12 @@ class MeteredApp:
         feed = self._freshness.feed
         values: dict[str, list[tuple[tuple[str, ...], float]]] = {
             "console_feed_lost": [((), float(feed.lost_ms is not None))],
-            "console_behind_records": [] if feed.behind is None else [((), feed.behind)],
-            "console_feeds": [((), self._feeds)],
+            "console_lag_records": [] if feed.behind is None else [((), feed.behind)],
+            "console_connected_browsers": [((), self._feeds)],
             "console_sessions": [((), len(self._gate.sessions()))],
-            "console_refused_total": [((str(code),), count) for code, count in sorted(self._refused.items())],
+            "console_failed_requests_total": [
+                ((str(code),), count) for code, count in sorted(self._refused.items())
+            ],
         }
         kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
         for metric in METRICS:

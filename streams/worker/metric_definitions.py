@@ -42,13 +42,16 @@ METRICS = (
         "late_events_total", "counter", ("source",), "Events that came after their day had been learned."
     ),
     Definition(
-        "repeated_events_total", "counter", (), "Events passed over because they had been applied before."
+        "redelivered_events_total", "counter", (), "Events passed over because they had been applied before."
     ),
     Definition(
-        "unordered_events_total", "counter", (), "Events let through early because too many were held back."
+        "out_of_order_events_total",
+        "counter",
+        (),
+        "Events let through early because too many were held back.",
     ),
     Definition(
-        "forgotten_operations_total",
+        "evicted_operations_total",
         "counter",
         (),
         "Operations a full ledger has forgotten; what they report again is counted again.",
@@ -63,7 +66,7 @@ METRICS = (
         "signals_total", "counter", ("detector",), "Signals raised by identities going over their own bound."
     ),
     Definition(
-        "refused_signals_total", "counter", (), "Signals refused because a partition had too many tenants."
+        "dropped_signals_total", "counter", (), "Signals refused because a partition had too many tenants."
     ),
     Definition(
         "provisional_signals_total",
@@ -95,8 +98,10 @@ METRICS = (
     ),
     Definition("profiles", "gauge", ("kind",), "Identities known here, by kind of actor."),
     Definition("state_bytes", "gauge", ("stage",), "Saved state held here, keys and values."),
-    Definition("held_events", "gauge", (), "Events held back until every partition is as far."),
-    Definition("held_signals", "gauge", (), "Signals waiting for the days that they rest on to be complete."),
+    Definition("buffered_events", "gauge", (), "Events held back until every partition is as far."),
+    Definition(
+        "buffered_signals", "gauge", (), "Signals waiting for the days that they rest on to be complete."
+    ),
     Definition(
         "source_lag_seconds",
         "gauge",
@@ -116,7 +121,7 @@ METRICS = (
         "Records published but not yet committed as processed; absent while it is not known.",
     ),
     Definition(
-        "commit_timestamp_seconds",
+        "last_progress_timestamp_seconds",
         "gauge",
         (),
         "When the partition that is slowest here last moved or had nothing to do.",

@@ -143,7 +143,7 @@ class Metrics:
         """Time an alert that is published now: when it happened, and when Kafka got the record, in ms since 1970."""
         delay = self._histograms["detection_delay_seconds"]
         delay.labels("source").observe(max(0, arrived_ms - event_ms) / 1000)
-        delay.labels("own").observe(max(0, now_ms - arrived_ms) / 1000)
+        delay.labels("pipeline").observe(max(0, now_ms - arrived_ms) / 1000)
 
     def batch(self, stage: str, seconds: float) -> None:
         """Time a batch."""
@@ -292,12 +292,12 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "dead_letters_total": lambda m: list(m._dead_letters.items()),
     "duplicate_events_total": lambda m: [((), m._sum("duplicates", lambda shard: shard.duplicates))],
     "late_events_total": lambda m: [((adapter,), count) for adapter, count in m._late().items()],
-    "repeated_events_total": lambda m: [((), m._sum("skipped", lambda shard: shard.skipped))],
-    "unordered_events_total": lambda m: [((), m._early("detect"))],
-    "forgotten_operations_total": lambda m: [((), m._sum("forgotten", lambda shard: shard.forgotten))],
+    "redelivered_events_total": lambda m: [((), m._sum("skipped", lambda shard: shard.skipped))],
+    "out_of_order_events_total": lambda m: [((), m._early("detect"))],
+    "evicted_operations_total": lambda m: [((), m._sum("forgotten", lambda shard: shard.forgotten))],
     "evicted_identities_total": lambda m: [((), m._sum("evicted", lambda shard: shard.evicted))],
     "signals_total": lambda m: [((detector,), count) for detector, count in list(m._signals.items())],
-    "refused_signals_total": lambda m: [((), m._refused())],
+    "dropped_signals_total": lambda m: [((), m._refused())],
     "provisional_signals_total": lambda m: [((), m._early("triage"))],
     "alerts_total": lambda m: list(m._alerts.items()),
     "incidents_open": lambda m: m._by_severity().items(),
@@ -305,8 +305,8 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "notification_deadline_timestamp_seconds": lambda m: m._deadlines(),
     "profiles": lambda m: m._profiles().items(),
     "state_bytes": lambda m: m._state_bytes().items(),
-    "held_events": lambda m: [((), m._held("detect"))],
-    "held_signals": lambda m: [((), m._held("triage"))],
+    "buffered_events": lambda m: [((), m._held("detect"))],
+    "buffered_signals": lambda m: [((), m._held("triage"))],
     "source_lag_seconds": lambda m: [
         ((adapter,), seconds) for adapter, seconds in list(m._source_lag.items())
     ],
@@ -314,7 +314,7 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
         ((adapter,), newest / 1000) for adapter, newest in list(m._newest.items())
     ],
     "consumer_lag": lambda m: [((topic, str(number)), lag) for (topic, number), lag in m.lag.items()],
-    "commit_timestamp_seconds": lambda m: [((), m.committed_at)],
+    "last_progress_timestamp_seconds": lambda m: [((), m.committed_at)],
     "rebalances_total": lambda m: [((), float(m.rebalances))],
     "build_info": lambda m: [((version("crmwatch"),), 1.0)],
 }

@@ -20,7 +20,7 @@ CONFIG = DEPLOY / "alertmanager" / "alertmanager.yml"
 RECEIVERS = {
     "CrmwatchWatchdog": "heartbeat",
     "CrmwatchCriticalIncidentOpen": "soc-on-call",
-    "CrmwatchRowsLeavingHigh": "soc",
+    "CrmwatchRowsTakenHigh": "soc",
     "CrmwatchNoWorker": "operations-on-call",
     "CrmwatchSourceLate": "operations",
     "CrmwatchDeadLetters": "nobody",
@@ -35,11 +35,11 @@ INHIBITED: dict[str, tuple[Told, list[Told], list[Told]]] = {
             ("CrmwatchWorkerDown", {"instance": "a"}),
             ("CrmwatchWorkerRestarting", {"instance": "a"}),
             ("CrmwatchLagGrowing", {"topic": "crm.access"}),
-            ("CrmwatchCommitsStopped", {"instance": "a"}),
+            ("CrmwatchProcessingStalled", {"instance": "a"}),
             ("CrmwatchRecoveryStuck", {"instance": "a"}),
             ("CrmwatchDetectionSlow", {}),
-            ("CrmwatchBudgetBurnsFast", {}),
-            ("CrmwatchBudgetBurnsSlowly", {}),
+            ("CrmwatchErrorBudgetBurnsFast", {}),
+            ("CrmwatchErrorBudgetBurnsSlowly", {}),
             ("CrmwatchSourceSilent", {"source": "zendesk"}),
             ("CrmwatchSourceSilentLong", {"source": "zendesk"}),
         ],
@@ -50,22 +50,22 @@ INHIBITED: dict[str, tuple[Told, list[Told], list[Told]]] = {
         [
             ("CrmwatchLagGrowing", {"topic": "crm.access"}),
             ("CrmwatchDetectionSlow", {}),
-            ("CrmwatchBudgetBurnsSlowly", {}),
+            ("CrmwatchErrorBudgetBurnsSlowly", {}),
             ("CrmwatchRecoveryStuck", {"instance": "a"}),
         ],
         [
-            ("CrmwatchCommitsStopped", {"instance": "b"}),
+            ("CrmwatchProcessingStalled", {"instance": "b"}),
             ("CrmwatchRecoveryStuck", {"instance": "b"}),
             ("CrmwatchWorkerRestarting", {"instance": "b"}),
-            ("CrmwatchBudgetBurnsFast", {}),
+            ("CrmwatchErrorBudgetBurnsFast", {}),
             ("CrmwatchSourceSilent", {"source": "zendesk"}),
             ("CrmwatchCriticalIncidentOpen", {}),
         ],
     ),
     "far more rows than more rows": (
-        ("CrmwatchRowsLeavingVeryHigh", {"category": "contact"}),
-        [("CrmwatchRowsLeavingHigh", {"category": "contact"})],
-        [("CrmwatchRowsLeavingHigh", {"category": "payment"})],
+        ("CrmwatchRowsTakenVeryHigh", {"category": "contact"}),
+        [("CrmwatchRowsTakenHigh", {"category": "contact"})],
+        [("CrmwatchRowsTakenHigh", {"category": "payment"})],
     ),
     "a deadline that has passed": (
         ("CrmwatchBreachClockExpired", {"incident": "1"}),
@@ -86,8 +86,8 @@ INHIBITED: dict[str, tuple[Told, list[Told], list[Told]]] = {
         [("CrmwatchDeadLetters", {"source": "hubspot"})],
     ),
     "the faster burn": (
-        ("CrmwatchBudgetBurnsFast", {}),
-        [("CrmwatchBudgetBurnsSlowly", {})],
+        ("CrmwatchErrorBudgetBurnsFast", {}),
+        [("CrmwatchErrorBudgetBurnsSlowly", {})],
         [("CrmwatchLagGrowing", {"topic": "crm.access"})],
     ),
 }
@@ -128,12 +128,12 @@ def test_inhibition_names_alerts_that_exist() -> None:
         for follows in ("worker", "no-worker", "pipeline")
     }
     assert followers == {
-        "worker": {"CrmwatchLagGrowing", "CrmwatchDetectionSlow", "CrmwatchBudgetBurnsSlowly"},
+        "worker": {"CrmwatchLagGrowing", "CrmwatchDetectionSlow", "CrmwatchErrorBudgetBurnsSlowly"},
         "no-worker": {
             "CrmwatchWorkerRestarting",
-            "CrmwatchCommitsStopped",
+            "CrmwatchProcessingStalled",
             "CrmwatchRecoveryStuck",
-            "CrmwatchBudgetBurnsFast",
+            "CrmwatchErrorBudgetBurnsFast",
         },
         "pipeline": {"CrmwatchSourceSilent", "CrmwatchSourceSilentLong"},
     }
@@ -165,12 +165,12 @@ def test_every_receiver_is_told_by_all_its_ways_and_nobody_else_is(
         ("operations@example.org", f"[CRITICAL] {said['CrmwatchNoWorker']}"),
         ("operations@example.org", f"[WARNING] {said['CrmwatchSourceLate']}"),
         ("soc@example.org", f"[CRITICAL] {said['CrmwatchCriticalIncidentOpen']}"),
-        ("soc@example.org", f"[WARNING] {said['CrmwatchRowsLeavingHigh']}"),
+        ("soc@example.org", f"[WARNING] {said['CrmwatchRowsTakenHigh']}"),
     ]
     shown = {body["attachments"][0]["title"]: body["attachments"][0] for body in received.to("/slack")}
     assert set(shown) == {
         f"[CRITICAL] {said['CrmwatchCriticalIncidentOpen']}",
-        f"[WARNING] {said['CrmwatchRowsLeavingHigh']}",
+        f"[WARNING] {said['CrmwatchRowsTakenHigh']}",
     }
     on_call = sorted(_names(body) for body in received.to("/crmwatch"))
     assert on_call == [["CrmwatchCriticalIncidentOpen"], ["CrmwatchNoWorker"]]

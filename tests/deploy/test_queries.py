@@ -35,9 +35,9 @@ HOUR_MS = 3_600_000
 RUNBOOK = "https://wiki.example.org/crmwatch/runbook"
 DAY = "it needs a day of metrics"
 WITHOUT = {
-    "crmwatch:rows_taken:normal1h": DAY,
-    "crmwatch:rows_taken:increase1h / (1000 + 2 * crmwatch:rows_taken:normal1h)": DAY,
-    "max(crmwatch:rows_taken:increase1h / (1000 + 2 * crmwatch:rows_taken:normal1h))": DAY,
+    "crmwatch:rows_taken:baseline1h": DAY,
+    "crmwatch:rows_taken:increase1h / (1000 + 2 * crmwatch:rows_taken:baseline1h)": DAY,
+    "max(crmwatch:rows_taken:increase1h / (1000 + 2 * crmwatch:rows_taken:baseline1h))": DAY,
     'crmwatch:events:expected1h{source=~"$source"}': DAY,
     "crmwatch:events:expected1h": DAY,
 }

@@ -98,7 +98,7 @@ def test_every_alert_says_what_to_do_and_how_urgent_it_is() -> None:
     for name, alert in alerts().items():
         assert re.fullmatch(r"Crmwatch[A-Z0-9][A-Za-z0-9]+", name)
         assert alert["labels"]["severity"] in {"critical", "warning", "info", "none"}, name
-        assert alert["labels"]["area"] in {"data", "source", "pipeline", "watch"}, name
+        assert alert["labels"]["area"] in {"data", "source", "pipeline", "monitoring"}, name
         assert alert["labels"].get("follows") in {None, "worker", "no-worker", "pipeline"}, name
         assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}, name
         assert all(alert["annotations"].values()), name
@@ -152,7 +152,7 @@ def test_what_a_rule_selects_by_is_a_word_that_is_used() -> None:
         "low",
         "informational",
     }
-    assert set(re.findall(r'part="(\w+)"', text)) == {"own"}
+    assert set(re.findall(r'part="(\w+)"', text)) == {"pipeline"}
     reasons = {word for found in re.findall(r'reason=~?"([\w|]+)"', text) for word in found.split("|")}
     documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
     assert reasons

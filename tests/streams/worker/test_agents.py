@@ -507,9 +507,9 @@ def test_an_alert_is_timed_from_when_its_record_came(
     assert len(timed) >= 3
     delays = {
         part: pipeline.metrics._histograms["detection_delay_seconds"].labels(part)
-        for part in ("source", "own")
+        for part in ("source", "pipeline")
     }
-    assert delays["own"]._sum.get() == 7 * len(timed)
+    assert delays["pipeline"]._sum.get() == 7 * len(timed)
     assert delays["source"]._sum.get() == pytest.approx(sum(timed) / 1000)
 
 

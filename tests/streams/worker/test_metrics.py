@@ -122,7 +122,7 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
         (("partition", "0"), ("topic", "crm.access")): 7,
         (("partition", "1"), ("topic", "crm.access")): 0,
     }
-    assert found["crmwatch_commit_timestamp_seconds"] == {(): metrics.committed_at}
+    assert found["crmwatch_last_progress_timestamp_seconds"] == {(): metrics.committed_at}
     assert found["crmwatch_build_info"] == {(("version", version("crmwatch")),): 1.0}
     [(_, newest)] = found["crmwatch_source_last_event_timestamp_seconds"].items()
     assert 0 <= START_MS / 1000 + 5 * 86400 - newest < 3600
@@ -171,7 +171,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
             *ADAPTERS,
             "none",
             "source",
-            "own",
+            "pipeline",
             "detect",
             "unknown_format",
             "bad_time",
@@ -198,8 +198,8 @@ def test_no_label_names_a_person_an_address_or_an_app(
 
 def _counts(registry: CollectorRegistry) -> dict[str, float]:
     found = exported(registry)
-    names = ("rows_taken_total", "duplicate_events_total", "late_events_total", "repeated_events_total")
-    names += ("refused_signals_total",)
+    names = ("rows_taken_total", "duplicate_events_total", "late_events_total", "redelivered_events_total")
+    names += ("dropped_signals_total",)
     return {name: sum(found.get(f"crmwatch_{name}", {}).values()) for name in names}
 
 
@@ -233,14 +233,14 @@ def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     one = {"rows_taken_total": 30.0, "duplicate_events_total": 1.0, "late_events_total": 1.0}
-    one |= {"repeated_events_total": 1.0, "refused_signals_total": 0.0}
+    one |= {"redelivered_events_total": 1.0, "dropped_signals_total": 0.0}
     metrics.watch_detection(3, _fed())
     assert _counts(registry) == one
     metrics.watch_detection(3, Detection(SETTINGS, {}))
     assert _counts(registry) == one
     metrics.watch_detection(4, _fed())
     metrics.watch_desk(4, _refusing())
-    one["refused_signals_total"] = 1.0
+    one["dropped_signals_total"] = 1.0
     metrics.watch_desk(4, _refusing())
     assert _counts(registry) == {name: 2 * count for name, count in one.items()}
     kinds = {kind.value: 0.0 for kind in ActorKind}
@@ -347,16 +347,16 @@ def test_a_delay_is_split_where_the_record_arrived() -> None:
     found = exported(registry)
     assert found["crmwatch_detection_delay_seconds_sum"] == {
         (("part", "source"),): 30.0,
-        (("part", "own"),): 1.5,
+        (("part", "pipeline"),): 1.5,
     }
     assert found["crmwatch_detection_delay_seconds_count"] == {
         (("part", "source"),): 2.0,
-        (("part", "own"),): 2.0,
+        (("part", "pipeline"),): 2.0,
     }
     own = {
         dict(labels)["le"]: count
         for labels, count in found["crmwatch_detection_delay_seconds_bucket"].items()
-        if ("part", "own") in labels
+        if ("part", "pipeline") in labels
     }
     assert (own["1.0"], own["2.0"], own["+Inf"]) == (1.0, 2.0, 2.0)
 
@@ -377,19 +377,24 @@ def test_what_shards_say_is_added_up_by_stage() -> None:
 
     def said() -> dict[str, float]:
         found = exported(registry)
-        names = ("held_events", "held_signals", "unordered_events_total", "provisional_signals_total")
+        names = (
+            "buffered_events",
+            "buffered_signals",
+            "out_of_order_events_total",
+            "provisional_signals_total",
+        )
         return {name: found[f"crmwatch_{name}"][()] for name in names} | {
             f"{stage} bytes": size for ((_, stage),), size in found.get("crmwatch_state_bytes", {}).items()
         }
 
     assert said() == {
-        "held_events": 7, "held_signals": 5, "unordered_events_total": 30, "provisional_signals_total": 30,
+        "buffered_events": 7, "buffered_signals": 5, "out_of_order_events_total": 30, "provisional_signals_total": 30,
         "detect bytes": 15, "triage bytes": 2,
     }  # fmt: skip
     again = metrics.watch("detect", 1, {})
     again.early = 1
-    assert said()["unordered_events_total"] == 31
+    assert said()["out_of_order_events_total"] == 31
     metrics.watch_none()
     assert said() == {
-        "held_events": 0, "held_signals": 0, "unordered_events_total": 31, "provisional_signals_total": 30,
+        "buffered_events": 0, "buffered_signals": 0, "out_of_order_events_total": 31, "provisional_signals_total": 30,
     }  # fmt: skip
