@@ -2,7 +2,7 @@
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /src
 COPY requirements.lock deploy/build.lock ./
-# Nothing is installed whose hash is not known, and nothing is compiled: there is no compiler, and a source package runs code.
+# Every package is pinned by hash, and none is compiled: there is no compiler, and a source package runs code on install.
 RUN python -m venv /opt/build && python -m venv /opt/crmwatch \
     && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r build.lock \
     && /opt/crmwatch/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock
@@ -13,7 +13,7 @@ RUN /opt/build/bin/python -m hatchling build -t wheel -d /dist \
     && /opt/crmwatch/bin/pip install --no-cache-dir --no-index --no-deps /dist/*.whl
 
 FROM python:3.11.14-slim-bookworm
-# What the console keeps its index in; a volume mounted there takes over who owns it.
+# The console's index; a volume mounted here inherits the owner.
 RUN groupadd --system --gid 10001 crmwatch \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin crmwatch \
     && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/crmwatch

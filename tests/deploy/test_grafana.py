@@ -177,6 +177,17 @@ def test_panels_name_only_what_exists_and_say_what_they_show(path: Path) -> None
             assert panel["datasource"]["uid"] == "${datasource}"
 
 
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_overrides_by_pattern_match_a_legend(path: Path) -> None:
+    """Each override that selects series by a regular expression matches a legend of its panel."""
+    for panel in dashboard(path)["panels"]:
+        legends = [target.get("legendFormat", "") for target in panel.get("targets", [])]
+        for override in panel.get("fieldConfig", {}).get("overrides", []):
+            if override["matcher"]["id"] == "byRegexp":
+                pattern = override["matcher"]["options"].strip("/")
+                assert any(re.search(pattern, legend) for legend in legends), panel["title"]
+
+
 def test_every_metric_is_shown_somewhere() -> None:
     """Nothing is exported that neither a dashboard nor a rule looks at."""
     text = "\n".join(
