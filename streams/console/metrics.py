@@ -1,4 +1,4 @@
-"""What Prometheus sees of the console: whether it follows Kafka, and how much it is used; never who uses it."""
+"""The console's metrics: whether it follows Kafka and how much it is used, never who uses it."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from streams.worker.metric_definitions import Definition
 __all__ = ["METRICS", "PATH", "MeteredApp"]
 
 METRICS = (
-    Definition("console_feed_lost", "gauge", (), "1 while Kafka does not answer the console, else 0."),
+    Definition("console_feed_lost", "gauge", (), "1 while the console cannot follow Kafka, else 0."),
     Definition(
         "console_lag_records",
         "gauge",
         (),
-        "Records that are not in the index; absent while it is not known.",
+        "Records not yet in the index; absent while unknown.",
     ),
-    Definition("console_connected_browsers", "gauge", (), "Browsers that are told of changes."),
-    Definition("console_sessions", "gauge", (), "Sessions that have begun and not ended."),
+    Definition("console_connected_browsers", "gauge", (), "Browsers that receive live updates."),
+    Definition("console_sessions", "gauge", (), "Open sessions."),
     Definition(
         "console_failed_requests_total", "counter", ("status",), "Requests refused or failed, by HTTP status."
     ),
 )
-"""Every metric of the console's; documentation, rules and dashboards are tested against it."""
+"""Every metric of the console; tests compare documentation, rules and dashboards with it."""
 
 PATH, FEED = "/metrics", "/events"
 REFUSED = 400
 
 
 class MeteredApp:
-    """An application that is counted, with ``/metrics`` beside it for whoever asks: it says nothing of anybody."""
+    """Counts an application's requests and serves ``/metrics`` without sign-in: the metrics name nobody."""
 
     def __init__(self, app: ASGIApp, freshness: Freshness, gate: Sessions) -> None:
         self._app = app
@@ -50,7 +50,7 @@ class MeteredApp:
         self._exposition = make_asgi_app(registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered and note how."""
+        """Serve ``/metrics``, or pass the request on and count its outcome."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] == PATH:
@@ -77,7 +77,7 @@ class MeteredApp:
             self._feeds -= following
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape is told."""
+        """The families of one scrape."""
         feed = self._freshness.feed
         values: dict[str, list[tuple[tuple[str, ...], float]]] = {
             "console_feed_lost": [((), float(feed.lost_ms is not None))],

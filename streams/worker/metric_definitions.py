@@ -1,6 +1,6 @@
-"""Every metric that a worker exports, as a value; the documentation, rules and dashboards are tested against it.
+"""The metrics that a worker exports, as values; tests compare documentation, rules and dashboards with them.
 
-Labels are few and never a person, an address or an app.
+Labels are few and never name a person, an address or an app.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ METRICS = (
         "rows_taken_total",
         "counter",
         ("source", "category"),
-        "Rows that left, each counted once, by adapter and data category.",
+        "Rows taken, each counted once, by adapter and data category.",
     ),
     Definition(
         "dead_letters_total",
@@ -36,43 +36,47 @@ METRICS = (
         "Records that could not be read, by adapter and reason.",
     ),
     Definition(
-        "duplicate_events_total", "counter", (), "Events the vendor delivered again, not counted again."
+        "duplicate_events_total",
+        "counter",
+        (),
+        "Events that the vendor delivered more than once; they count once.",
     ),
     Definition(
-        "late_events_total", "counter", ("source",), "Events that came after their day had been learned."
+        "late_events_total", "counter", ("source",), "Events that arrived after their day was learned."
     ),
-    Definition(
-        "redelivered_events_total", "counter", (), "Events passed over because they had been applied before."
-    ),
+    Definition("redelivered_events_total", "counter", (), "Events that Kafka redelivered; they are skipped."),
     Definition(
         "out_of_order_events_total",
         "counter",
         (),
-        "Events let through early because too many were held back.",
+        "Events processed out of order because the buffer was full.",
     ),
     Definition(
         "evicted_operations_total",
         "counter",
         (),
-        "Operations a full ledger has forgotten; what they report again is counted again.",
+        "Operations evicted from a full ledger; if reported again, they count again.",
     ),
     Definition(
         "evicted_identities_total",
         "counter",
         (),
-        "Identities forgotten because a partition had too many; each is new should it return.",
+        "Identities evicted because a partition had too many; each is new if it returns.",
     ),
     Definition(
-        "signals_total", "counter", ("detector",), "Signals raised by identities going over their own bound."
+        "signals_total",
+        "counter",
+        ("detector",),
+        "Signals raised by identities that exceeded their own bound.",
     ),
     Definition(
-        "dropped_signals_total", "counter", (), "Signals refused because a partition had too many tenants."
+        "dropped_signals_total", "counter", (), "Signals dropped because a partition had too many tenants."
     ),
     Definition(
         "provisional_signals_total",
         "counter",
         (),
-        "Signals judged before the days that they rest on were complete.",
+        "Signals judged before the days they are compared with were complete.",
     ),
     Definition(
         "alerts_total",
@@ -84,29 +88,29 @@ METRICS = (
         "detection_delay_seconds",
         "histogram",
         ("part",),
-        "From event to alert, without closings: until the record arrived (source), and from then on (own).",
+        "From event to alert, closings excluded: until the record arrived (source), and from then on (pipeline).",
     ),
     Definition(
-        "incidents_open", "gauge", ("severity",), "Published incidents that are open here, by severity."
+        "incidents_open", "gauge", ("severity",), "Published incidents open on this worker, by severity."
     ),
-    Definition("risk_max", "gauge", (), "The highest risk of an incident that is open here, 0 to 100."),
+    Definition("risk_max", "gauge", (), "The highest risk of an incident open on this worker, 0 to 100."),
     Definition(
         "notification_deadline_timestamp_seconds",
         "gauge",
         ("incident",),
-        "By when the authority must be notified of a confirmed breach; absent once it has been.",
+        "Deadline to notify the authority of a confirmed breach; absent once it is notified.",
     ),
-    Definition("profiles", "gauge", ("kind",), "Identities known here, by kind of actor."),
-    Definition("state_bytes", "gauge", ("stage",), "Saved state held here, keys and values."),
-    Definition("buffered_events", "gauge", (), "Events held back until every partition is as far."),
+    Definition("profiles", "gauge", ("kind",), "Identities known to this worker, by kind of actor."),
+    Definition("state_bytes", "gauge", ("stage",), "Saved state that this worker holds, keys and values."),
+    Definition("buffered_events", "gauge", (), "Events waiting for every partition to catch up."),
     Definition(
-        "buffered_signals", "gauge", (), "Signals waiting for the days that they rest on to be complete."
+        "buffered_signals", "gauge", (), "Signals waiting for the days they are compared with to be complete."
     ),
     Definition(
         "source_lag_seconds",
         "gauge",
         ("source",),
-        "How long after its time the newest event of the batch last read arrived, by adapter.",
+        "Age on arrival of the newest event in the last batch, by adapter.",
     ),
     Definition(
         "source_last_event_timestamp_seconds",
@@ -118,17 +122,17 @@ METRICS = (
         "consumer_lag",
         "gauge",
         ("topic", "partition"),
-        "Records published but not yet committed as processed; absent while it is not known.",
+        "Records published but not yet committed as processed; absent while unknown.",
     ),
     Definition(
         "last_progress_timestamp_seconds",
         "gauge",
         (),
-        "When the partition that is slowest here last moved or had nothing to do.",
+        "When this worker's slowest partition last made progress or had nothing to do.",
     ),
-    Definition("batch_seconds", "histogram", ("stage",), "Computing on one batch of records, by stage."),
-    Definition("restore_seconds", "histogram", ("stage",), "Reading a partition's state back, by stage."),
-    Definition("rebalances_total", "counter", (), "How often partitions were given to this worker anew."),
+    Definition("batch_seconds", "histogram", ("stage",), "Computing time of one batch of records, by stage."),
+    Definition("restore_seconds", "histogram", ("stage",), "Time to restore a partition's state, by stage."),
+    Definition("rebalances_total", "counter", (), "How often partitions were reassigned to this worker."),
     Definition("build_info", "gauge", ("version",), "Always 1; the version of crmwatch."),
 )
-"""Every metric there is; documentation and dashboards are tested against it."""
+"""Every metric of a worker, in the order of the documentation."""
