@@ -1,4 +1,4 @@
-"""``crmwatch bench``: the benchmarks of a checkout, under the one name by which everything else is found."""
+"""``crmwatch bench``: runs the benchmarks of a checkout."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streams.cli.screen import fail
 __all__ = ["PASS_ON", "Benchmark", "bench"]
 
 ROOT = Path(__file__).parents[2]
-"""The checkout, if this is one: the benchmarks are no part of an installed package, nor is what they measure by."""
+"""The checkout, if there is one: an installed package has neither the benchmarks nor their data."""
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""The command's context: what it does not know is for the benchmark."""
+"""The command's context: unknown options go to the benchmark."""
 
 
 class Benchmark(StrEnum):
-    """What there is to run: each is a script in ``benchmarks/``."""
+    """The benchmarks: each is a script in ``benchmarks/``."""
 
     NAB = "nab"
     ADBENCH = "adbench"
@@ -34,21 +34,21 @@ class Benchmark(StrEnum):
 
 def bench(
     context: typer.Context,
-    name: Annotated[Benchmark, typer.Argument(help="Which one.")],
+    name: Annotated[Benchmark, typer.Argument(help="The benchmark.")],
     data: Annotated[
-        Path | None, typer.Option(help="The folder of the public data that nab and adbench read.")
+        Path | None, typer.Option(help="The folder with the public data for nab and adbench.")
     ] = None,
 ) -> None:
-    """Run a benchmark of the checkout that this is, and print its figures; further options are handed on to it.
+    """Run a benchmark of this checkout and print its figures; other options are passed to it.
 
-    Exit code: the benchmark's own; 0 also where its public data is not there, 2 without a checkout.
+    Exit code: the benchmark's own; 0 also if its public data is missing, 2 without a checkout.
     """
     script = ROOT / "benchmarks" / f"{name.value}.py"
     if not script.is_file() or not (ROOT / "pyproject.toml").is_file():
-        fail(f"The benchmark {name.value} is run from a checkout of crmwatch; it is not part of the package.")
+        fail(f"The benchmark {name.value} needs a checkout of crmwatch; it is not part of the package.")
     given = [] if data is None else ["--data", str(data)]
     try:
         done = subprocess.run([sys.executable, str(script), *given, *context.args])  # noqa: S603 - our own script
     except KeyboardInterrupt:
-        fail("Interrupted: the figures above are whole, the others are missing.", 130)
+        fail("Interrupted: the figures above are complete, the others are missing.", 130)
     raise typer.Exit(done.returncode)

@@ -1,4 +1,4 @@
-"""``crmwatch broker``: a Kafka on this machine until it is told to stop."""
+"""``crmwatch broker``: runs Kafka on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ __all__ = ["broker"]
 
 def broker(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes any free one.")
+        int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 picks a free one.")
     ] = 9092,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the data stays. Without it, it is gone when the broker stops.")
+        Path | None,
+        typer.Option(help="The folder for the data. Without it, the data is deleted when the broker stops."),
     ] = None,
     memory: Annotated[int, typer.Option(min=256, help="Java's heap in MiB.")] = 512,
 ) -> None:
     """Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.
 
-    It serves this machine only and asks for no password: for a laptop, a demo or tests, not for production.
+    It listens on this machine only, without a password: for a laptop, a demo or tests, not for production.
     """
     out = Console(highlight=False, soft_wrap=True)
     kafka = Broker(folder, port, memory)
@@ -35,7 +36,7 @@ def broker(
             signal.signal(number, _interrupt)
     try:
         try:
-            with out.status("Starting Kafka (the first time, 45 MB are fetched) …"):
+            with out.status("Starting Kafka (downloads 45 MB the first time) …"):
                 kafka.start()
             out.print(f"Kafka listens on {kafka.bootstrap}", markup=False)
             out.print(f"  folder  {kafka.folder}{'' if folder else ' (removed at the end)'}", markup=False)
@@ -45,7 +46,7 @@ def broker(
         finally:
             kafka.stop()
     except KeyboardInterrupt:
-        out.print("Kafka is stopped.")
+        out.print("Kafka has stopped.")
     except BrokerError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
         raise typer.Exit(2) from None

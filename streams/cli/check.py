@@ -1,4 +1,4 @@
-"""``crmwatch check``: settings, sources, broker and topics: what is wrong, and how to mend it."""
+"""``crmwatch check``: checks settings, logs, broker and topics, and says how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streams.kafka.topics import TopicsError, compare, plan
 __all__ = ["check"]
 
 SAMPLE_RECORDS = 20_000
-"""How many records of each path are looked at."""
+"""How many records of each path are checked."""
 SHOWN_REASONS = 3
 
 
@@ -46,18 +46,16 @@ class CheckResult(msgspec.Struct, frozen=True):
 
 
 def check(
-    paths: Annotated[
-        list[str] | None, typer.Argument(help="Logs to look into: files, folders, globs.")
-    ] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Logs to check: files, folders, globs.")] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
-    kafka: Annotated[bool, typer.Option("--kafka", help="Look at Kafka, too.")] = False,
+    kafka: Annotated[bool, typer.Option("--kafka", help="Check Kafka, too.")] = False,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions that the topics should have.")] = 8,
     replication: Annotated[int, typer.Option(min=1, help="Copies that the topics should have.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Look at the settings, at logs if paths are given, and at Kafka if asked: what is wrong and how to mend it.
+    """Check the settings, logs if paths are given, and Kafka on request: what is wrong and how to fix it.
 
-    Exit code: 0 all is good, 1 something is odd, 2 something is bad.
+    Exit code: 0 everything is good, 1 something is odd, 2 something is bad.
     """
     findings: list[CheckResult] = []
     config = Config()
@@ -67,7 +65,7 @@ def check(
     except ConfigError as error:
         findings.append(
             CheckResult(
-                "settings", CheckState.BAD, str(error), "Mend this key; docs/settings.md has them all."
+                "settings", CheckState.BAD, str(error), "Correct this key; docs/settings.md lists them all."
             )
         )
     findings += [_logs(path, config) for path in paths or []]
@@ -104,25 +102,25 @@ def _logs(path: str, config: Config) -> CheckResult:
             else:
                 by_adapter[result.origin.adapter] += 1
     except ReadError as error:
-        return CheckResult(path, CheckState.BAD, str(error), "Name a file, a folder or a glob that is there.")
+        return CheckResult(path, CheckState.BAD, str(error), "Name a file, a folder or a glob that exists.")
     total = sum(by_adapter.values()) + sum(reasons.values())
     read_as = ", ".join(f"{count:,} {name}" for name, count in by_adapter.most_common())
     if not by_adapter:
         told = f"none of {total:,} records can be read ({example})" if total else "there are no records"
         return CheckResult(
-            path, CheckState.BAD, told, "Describe the format as a source: docs/formats.md says how."
+            path, CheckState.BAD, told, "Describe the format with a mapping: docs/formats.md says how."
         )
     if reasons:
         shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(SHOWN_REASONS))
         return CheckResult(
-            path, CheckState.ODD, f"{read_as}; not readable: {shown} ({example})",
-            "These become dead letters; see whether they matter.",
+            path, CheckState.ODD, f"{read_as}; unreadable: {shown} ({example})",
+            "These become dead letters; check whether they matter.",
         )  # fmt: skip
-    return CheckResult(path, CheckState.GOOD, f"{total:,} records looked at: {read_as}")
+    return CheckResult(path, CheckState.GOOD, f"{total:,} records checked: {read_as}")
 
 
 def _kafka(config: Config, partitions: int, replication: int) -> CheckResult:
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of a failed try is said once
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the check reports a failed attempt once
     bootstrap = config.worker.bootstrap
     try:
         found = compare(

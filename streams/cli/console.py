@@ -22,20 +22,23 @@ __all__ = ["console"]
 
 
 def console(
-    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Where to listen; elsewhere than here needs tokens or a proxy.")
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Kafka's host:port; separate several with commas.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="0 takes any free one.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address to listen on; any but this machine's needs tokens or a proxy."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 picks a free one.")] = None,
     index: Annotated[
         Path | None,
-        typer.Option(help="A file for the index, so that a restart goes on from it; else a temporary one."),
+        typer.Option(help="The index file, reused after a restart; without it, a temporary one."),
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Serve the web console: what is open, leaving and silent, and what operators decide about it.
+    """Serve the web console: open incidents, data taken, silent sources, and operators' decisions.
 
-    It reads the topics and writes to the feedback topic only; it is a process of its own, beside the workers.
+    It runs beside the workers, reads the topics and writes only to the feedback topic.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     flags: dict[str, object] = {"worker.bootstrap": bootstrap, "console.host": host, "console.port": port}
@@ -65,7 +68,7 @@ def _run(config: Config, path: Path) -> None:
     try:
         reach(config.worker.bootstrap, config.kafka)
     except ConnectError as error:
-        errors().print(Text(f"{plain(str(error))} The console waits for it."), soft_wrap=True)
+        errors().print(Text(f"{plain(str(error))} The console keeps trying."), soft_wrap=True)
     asyncio.run(service.serve(listening))
 
 

@@ -1,4 +1,4 @@
-"""``crmwatch evaluate``: alerts held against a simulated world's labels."""
+"""``crmwatch evaluate``: scores alerts against a simulated world's labels."""
 
 from __future__ import annotations
 
@@ -34,15 +34,13 @@ def evaluate(
     alerts: Annotated[Path, typer.Argument(help="The alerts that replay --alerts wrote from the same logs.")],
     baselines: Annotated[
         list[str] | None,
-        typer.Option(
-            help="The logs: five simple detectors are run over them, for comparison. May be repeated."
-        ),
+        typer.Option(help="Logs to run five simple detectors on, for comparison. May be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Say how good alerts are: what they saved, what they missed, and how often they cried wolf.
+    """Score alerts: rows saved, attacks missed, and false positives.
 
-    Exit code: 0 scored, 2 labels or alerts that cannot be read.
+    Exit code: 0 scored, 2 unreadable labels or alerts.
     """
     truth = _labels(labels)
     published = _alerts(alerts)
@@ -62,7 +60,7 @@ def evaluate(
 
 
 def baseline_scores(labels: Labels, paths: list[str]) -> dict[str, Score]:
-    """The baselines' scores in the budget, over the logs in some paths. Raises `ReadError`."""
+    """The baselines' scores within the budget, over the logs in `paths`. Raises `ReadError`."""
     run = BaselineDetectors(labels.seed)
     for _, event in read_in_order(paths):
         if not isinstance(event, RecordError):

@@ -1,4 +1,4 @@
-"""``crmwatch``: the commands, put together."""
+"""``crmwatch``: the command line with all commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="crmwatch",
-    help="Who takes out of your CRM more than they should: early, explained alerts from its access logs.",
+    help="Detects data exfiltration from your CRM: early, explained alerts from its access logs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -64,7 +64,7 @@ def _options(
 
 
 def main() -> None:
-    """The console script."""
+    """Entry point of the console script."""
     app()
 
 

@@ -1,4 +1,4 @@
-"""``crmwatch publish``: historic logs onto the access topic."""
+"""``crmwatch publish``: publishes historic logs to the access topic."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ __all__ = ["publish"]
 
 def publish(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
-    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Kafka's host:port; separate several with commas.")
+    ] = None,
     speed: Annotated[str, typer.Option(help="max, or a multiple of real time such as 60x.")] = "max",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Leave out what a run that was broken off has published.")
+        bool, typer.Option("--resume", help="Skip what an interrupted run has published.")
     ] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Publish a CRM's access logs from files, in the order of event time and keyed by identity.
+    """Publish a CRM's access logs from files, in event-time order and keyed by identity.
 
-    Ctrl-C ends it with all that was sent in Kafka; the same command with --resume goes on from there.
+    After Ctrl-C, everything sent is in Kafka; the same command with --resume continues from there.
 
-    Exit code: 0 all is published, 2 unreadable input, bad settings or no Kafka, 130 interrupted.
+    Exit code: 0 everything is published, 2 unreadable input, bad settings or no Kafka, 130 interrupted.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
@@ -63,7 +65,7 @@ def publish(
     unkeyed = published.records - published.keyed
     sentence = f"{published.records:,} records ({_size(published)}) published to {config.topics.access}"
     if published.already:
-        sentence += f"; {published.already:,} were there already"
+        sentence += f"; {published.already:,} were already there"
     if unkeyed:
         sentence += f"; {unkeyed:,} cannot be read and will become dead letters"
     out().print(Text(sentence), soft_wrap=True)
@@ -72,11 +74,11 @@ def publish(
         fail(f"Interrupted at {utc(published.time_ms)} of event time. {how}", 130)
 
 
-_HOW = "The same command with --resume goes on from what is in Kafka."
+_HOW = "The same command with --resume continues from what is in Kafka."
 
 
 class _Rate:
-    """Records a second over the last seconds."""
+    """Records per second over the last seconds."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -84,7 +86,7 @@ class _Rate:
         self._value = 0.0
 
     def of(self, records: int) -> float:
-        """The rate, now that so many are published."""
+        """The rate after `records` published in total."""
         seconds = time.monotonic() - self._since
         if seconds >= (2 if self._value else 0.5):
             self._value = (records - self._records) / seconds
@@ -101,7 +103,7 @@ def _progress(published: Published, rate: _Rate) -> str:
         f"event time {utc(published.time_ms)}",
     ]
     if published.behind_seconds is not None:
-        parts.append(f"{published.behind_seconds:,.1f} s behind the wanted speed")
+        parts.append(f"{published.behind_seconds:,.1f} s behind the requested speed")
     return " · ".join(parts)
 
 

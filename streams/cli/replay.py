@@ -1,4 +1,4 @@
-"""``crmwatch replay``: historic logs through the same engine as the worker's."""
+"""``crmwatch replay``: runs historic logs through the worker's engine."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from streams.report import DeadLetters, Findings, write
 __all__ = ["replay"]
 
 SHOWN_PANELS = 3
-"""So many incidents are shown with all that is said of them, the worst first, …"""
+"""Incidents shown in full, the worst first, …"""
 SHOWN_LINES = 15
-"""… and so many more on a line each: with the summary, about as much as a screen holds."""
+"""… and incidents shown on one line each: with the summary, about a screenful."""
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -37,38 +37,46 @@ def replay(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
     alerts: Annotated[
         Path | None,
-        typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them."),
+        typer.Option(
+            help="Write the alerts to this file, one OCSF finding per line; dead letters beside it."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write a report for people there: one HTML page that needs nothing else."),
+        typer.Option(help="Write a report to this file: one self-contained HTML page."),
     ] = None,
     form: Annotated[
         str,
-        typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
+        typer.Option(
+            "--format", help="The records' format by name, or auto: detected for each record by content."
+        ),
     ] = AUTO,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     workers: Annotated[
-        int, typer.Option(min=1, max=256, help="How many processes share the work; the alerts are the same.")
+        int,
+        typer.Option(
+            min=1, max=256, help="Number of processes that share the work; the alerts are the same."
+        ),
     ] = 1,
     since: Annotated[
         datetime | None,
         typer.Option(
-            formats=TIMES, help="Tell only of what became known from then on; learn from all before."
+            formats=TIMES,
+            help="Report only what became known from then on (UTC); learn from everything before.",
         ),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Leave out what happened from then on (UTC).")
+        datetime | None, typer.Option(formats=TIMES, help="Ignore what happened from then on (UTC).")
     ] = None,
     fail_on: Annotated[
         int | None,
         typer.Option(min=1, max=5, help="Exit with 1 if an alert has this severity (1-5) or more."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The summary for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Read a CRM's access logs from files and say who took out more than they should.
+    """Read a CRM's access logs from files and report who exported more than they should.
 
-    Exit code: 0 fine, 1 an alert as severe as --fail-on, 2 unreadable input or bad settings.
+    Exit code: 0 success, 1 an alert at least as severe as --fail-on, 2 unreadable input or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
     try:
@@ -80,7 +88,7 @@ def replay(
     outputs = [path for path in (alerts, letters_file, positions_file, report) if path is not None]
     for path in outputs:
         if path.is_file() and any(Path(given).resolve() == path.resolve() for given in paths):
-            fail(f"{path}: is to be read, so it cannot be written")
+            fail(f"{path}: is an input, so it cannot be written")
     shown: dict[str, Alert] = {}
     worst = 0
     interrupted = False
@@ -152,7 +160,9 @@ def replay(
     else:
         _show(summary, list(shown.values()), form)
     if interrupted:
-        fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
+        fail(
+            "Interrupted: the output written so far is complete, but the rest of the input was not read.", 130
+        )
     if fail_on is not None and worst >= fail_on:
         raise typer.Exit(1)
 
@@ -162,12 +172,12 @@ def _milliseconds(time_utc: datetime | None) -> int | None:
 
 
 def _is_stream(path: str) -> bool:
-    """Whether what a path names can be read but once: standard input, a pipe."""
+    """Whether a path can be read only once: standard input, a pipe."""
     return path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 
 class _Output:
-    """A file of lines, or nowhere."""
+    """Writes lines to a file, or nowhere."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -216,14 +226,14 @@ def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
         table.add_row(Text(f"read as {name}"), Text(told))
     table.add_row("identities", f"{summary.identities:,}")
     for category, rows in summary.rows_taken.items():
-        table.add_row(f"rows left: {category}", f"{rows:,}")
+        table.add_row(f"rows taken: {category}", f"{rows:,}")
     for reason, count in summary.dead_letters.items():
         table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")
     table.add_row("alerts", f"{summary.alerts:,} on {len(ranked):,} incidents")
     screen.print(table)
     if not summary.records:
-        screen.print("There was no record in it: is this the right path?")
+        screen.print("There were no records: is this the right path?")
     if summary.unknown:
-        screen.print("No adapter knows the format of what lies in:")
+        screen.print("No adapter recognises the records in:")
         for folder, count in summary.unknown.items():
             screen.print(Text(f"  {plain(folder)} ({count:,} records)"))

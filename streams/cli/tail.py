@@ -1,4 +1,4 @@
-"""``crmwatch tail``: incidents as they grow, in a terminal."""
+"""``crmwatch tail``: shows incidents in a terminal as they grow."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ __all__ = ["OpenIncidents", "ShownAlert", "tail"]
 
 HOUR_MS = 3_600_000
 MAX_INCIDENTS = 10_000
-"""How many incidents are kept; those that were heard of last."""
+"""How many incidents are kept: the most recently updated."""
 GROWN_SECONDS = 10.0
-"""How long one that has just grown stands out."""
+"""How long an incident that has just grown is highlighted."""
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class _Unmapped(msgspec.Struct, frozen=True):
 
 
 class ShownAlert(msgspec.Struct, frozen=True):
-    """What is shown of an alert."""
+    """The shown part of an alert."""
 
     time: int
     activity_id: Activity
@@ -66,7 +66,7 @@ class ShownAlert(msgspec.Struct, frozen=True):
 
     @property
     def who(self) -> str:
-        """The account or the network that it is about."""
+        """The account or network that the alert is about."""
         own = self.unmapped.crmwatch
         return own.identity.rpartition("/")[2] or own.network or "the tenant as a whole"
 
@@ -75,9 +75,9 @@ _decoder = msgspec.json.Decoder(ShownAlert)
 
 
 class OpenIncidents:
-    """The incidents that are open, by their newest alerts.
+    """The open incidents, by their newest alerts.
 
-    Those of less than a severity, or last heard of before a time, are left out.
+    Excludes incidents below a severity or last updated before a time.
     """
 
     def __init__(self, severity: Severity = Severity.INFORMATIONAL, since_ms: int = 0) -> None:
@@ -87,10 +87,10 @@ class OpenIncidents:
         self.newest_ms: int | None = None
         """Event time of the newest alert."""
         self.unreadable = 0
-        """How many messages were no alerts."""
+        """Messages that could not be parsed as alerts."""
 
     def take(self, body: bytes | None, now: float) -> ShownAlert | None:
-        """Take an alert in that came at `now`; it, if it is one that is shown."""
+        """Add an alert that arrived at `now`; returns it if it is shown."""
         try:
             finding = _decoder.decode(body or b"")
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -111,30 +111,34 @@ class OpenIncidents:
 
     @property
     def open(self) -> list[ShownAlert]:
-        """The open ones, by risk, the highest first."""
+        """The open incidents, highest risk first."""
         found = [finding for finding, _ in self._open.values()]
         return sorted(found, key=lambda one: (-one.risk_score, -one.time, one.finding_info.uid))
 
     def has_grown(self, finding: ShownAlert, now: float) -> bool:
-        """Whether it was told of a moment ago."""
+        """Whether the incident was updated a moment ago."""
         return now - self._open[finding.finding_info.uid][1] < GROWN_SECONDS
 
 
 def tail(
-    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Kafka's host:port; separate several with commas.")
+    ] = None,
     severity: Annotated[
-        str, typer.Option(help="Nothing below: informational, low, medium, high or critical.")
+        str, typer.Option(help="The lowest severity shown: informational, low, medium, high or critical.")
     ] = "low",
-    hours: Annotated[float, typer.Option(min=0, help="Nothing older; 0 is everything that is open.")] = 48.0,
-    once: Annotated[bool, typer.Option("--once", help="Show how it stands and end.")] = False,
+    hours: Annotated[
+        float, typer.Option(min=0, help="Hide incidents last updated longer ago; 0 shows all open incidents.")
+    ] = 48.0,
+    once: Annotated[bool, typer.Option("--once", help="Show the present state and exit.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Each alert as it is, one a line, for programs.")
+        bool, typer.Option("--json", help="Print each alert unchanged, one per line, for programs.")
     ] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Show the open incidents, live, as alerts come: a table in a terminal, a line for each alert elsewhere.
+    """Show the open incidents live: a table in a terminal, one line per alert elsewhere.
 
-    Exit code: 0 ended, 2 bad settings or no Kafka.
+    Exit code: 0 stopped, 2 bad settings or no Kafka.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
@@ -156,11 +160,11 @@ def tail(
     except KafkaError as error:
         fail(f"reading {config.topics.alerts} at {config.worker.bootstrap} failed: {error}")
     except KeyboardInterrupt:
-        errors().print("Ended.")
+        errors().print("Stopped.")
 
 
 def _messages(config: Config, *, once: bool) -> Iterator[list[bytes | None]]:
-    """The topic's messages from its beginning, some at a time, and then as they come; with `once`, up to its end."""
+    """The topic's messages in batches, from its beginning on; with `once`, up to its present end."""
     reach(config.worker.bootstrap, config.kafka)
     topic = config.topics.alerts
     count = partitions(config.worker.bootstrap, topic, config.kafka)
@@ -223,7 +227,7 @@ def _show_live(incidents: OpenIncidents, messages: Iterable[list[bytes | None]])
 
 
 def table(incidents: OpenIncidents, now: float) -> Group:
-    """The open incidents; what has just grown stands out."""
+    """The table of open incidents; those that have just grown are bold."""
     shown = Table(
         Column("risk", justify="right", no_wrap=True),
         Column("", no_wrap=True),
@@ -251,7 +255,7 @@ def table(incidents: OpenIncidents, now: float) -> Group:
             style="bold" if incidents.has_grown(finding, now) else "",
         )
     count = len(incidents.open)
-    foot = "nothing is open" if not count else f"{count} open"
+    foot = "no open incidents" if not count else f"{count} open"
     if incidents.newest_ms is not None:
-        foot += f" · the newest alert is of {utc(incidents.newest_ms)}"
-    return Group(shown, Text(f"{foot} · Ctrl-C ends", "dim"))
+        foot += f" · newest alert {utc(incidents.newest_ms)}"
+    return Group(shown, Text(f"{foot} · Ctrl-C to stop", "dim"))

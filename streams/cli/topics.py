@@ -1,4 +1,4 @@
-"""``crmwatch topics``: create Kafka's topics for crmwatch, or verify them."""
+"""``crmwatch topics``: creates or verifies crmwatch's topics in Kafka."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ __all__ = ["topics"]
 
 
 def topics(
-    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
-    partitions: Annotated[int, typer.Option(min=1, help="As many as there may ever be workers.")] = 8,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Kafka's host:port; separate several with commas.")
+    ] = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="At least the number of workers you will ever run.")
+    ] = 8,
     replication: Annotated[int, typer.Option(min=1, help="Copies of each record; 3 in production.")] = 1,
-    check: Annotated[bool, typer.Option("--check", help="Only verify; create nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Verify only; create nothing.")] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Create the topics that are missing and say what differs from the plan; never change what is there.
+    """Create missing topics and report what differs from the plan; never change existing topics.
 
-    Exit code: 0 all is as planned, 1 something is missing or differs, 2 bad settings, or Kafka cannot be
-    reached or refuses.
+    Exit code: 0 everything is as planned, 1 something is missing or differs, 2 bad settings, or Kafka is
+    unreachable or refuses.
     """
     # kafka-python logs each failed try; what matters of it is said once, below.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

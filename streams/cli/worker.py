@@ -1,4 +1,4 @@
-"""``crmwatch worker``: the always-on service."""
+"""``crmwatch worker``: runs the always-on service."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ log = logging.getLogger(__name__)
 
 
 def worker(
-    bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="Kafka's host:port; separate several with commas.")
+    ] = None,
     keyed: Annotated[
         bool | None, typer.Option("--keyed/--unkeyed", help="Whether the access topic is keyed by identity.")
     ] = None,
     metrics_port: Annotated[
-        int | None, typer.Option(help="Where /metrics, /live and /ready are; 0 takes any free port.")
+        int | None, typer.Option(help="The port of /metrics, /live and /ready; 0 picks a free one.")
     ] = None,
     instance: Annotated[
-        str | None, typer.Option(help="A name that stays over restarts: a restart then moves no partitions.")
+        str | None, typer.Option(help="A stable name: with it, a restart moves no partitions.")
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Read the access topic, always on, and publish alerts. Start several: they share the partitions.
+    """Read the access topic continuously and publish alerts. Start several: they share the partitions.
 
-    Exit code: 0 stopped, 2 bad settings or no Kafka, 70 something unexpected: restart it.
+    Exit code: 0 stopped, 2 bad settings or no Kafka, 70 unexpected error: restart it.
     """
     flags: dict[str, object] = {
         "worker.bootstrap": bootstrap,
@@ -48,7 +50,7 @@ def worker(
     config = settings(settings_file, dict(os.environ), flags)
     signal.signal(signal.SIGTERM, _stop)  # until the worker has something to finish
     set_up(config.worker.log_format, config.worker.instance)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say is in its errors
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its errors carry the details
     try:
         start = parsed(config.worker.start)
         at, kafka = config.worker.bootstrap, config.kafka
@@ -80,11 +82,11 @@ def worker(
 
 
 def _stop(*_: object) -> NoReturn:
-    log.info("stopped before it had begun")
+    log.info("stopped before it started")
     raise SystemExit(0)
 
 
 def _fail(sentence: str) -> NoReturn:
-    """Say in the log what is wrong, and exit."""
+    """Log what is wrong and exit."""
     log.critical("%s", sentence)
     raise typer.Exit(2)

@@ -55,7 +55,7 @@ def test_it_says_what_was_published_and_what_will_be_dead_letters(calls: list[tu
         (
             Published(records=5, keyed=5, size_bytes=100, already=1200),
             0,
-            ["5 records (0.0 MB) published to crm.access; 1,200 were there already\n"],
+            ["5 records (0.0 MB) published to crm.access; 1,200 were already there\n"],
         ),
         (
             Published(
@@ -94,7 +94,7 @@ def test_an_interruption_while_reading_is_said_in_a_sentence(monkeypatch: pytest
 
     monkeypatch.setattr(command, "publish_files", publish_files)
     result = invoke("a")
-    told = "Interrupted. The same command with --resume goes on from what is in Kafka.\n"
+    told = "Interrupted. The same command with --resume continues from what is in Kafka.\n"
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", told)
 
 
@@ -106,7 +106,7 @@ def test_what_progress_shows_is_all_that_is_known() -> None:
         r"1,200 records · 2\.5 MB · [\d,]+ a second · event time 2026-03-02 00:00:00 UTC", told
     ), told
     told = command._progress(Published(records=1200, behind_seconds=2.54), rate)
-    assert told.endswith("event time - · 2.5 s behind the wanted speed")
+    assert told.endswith("event time - · 2.5 s behind the requested speed")
 
 
 def test_settings_hold_the_operators_own_mappings(calls: list[tuple[object, ...]], tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert f"events {len(world()):,} (0 duplicates)" in text
     assert "identities 15" in text
     assert "dead letters: no adapter: unknown_format 1" in text
-    assert "rows left: contact" in text
-    assert f"No adapter knows the format of what lies in: {logs} (1 records)" in text
+    assert "rows taken: contact" in text
+    assert f"No adapter recognises the records in: {logs} (1 records)" in text
     assert result.stderr == ""
 
 
@@ -190,7 +190,7 @@ def test_a_log_is_not_written_over(option: str, logs: Path) -> None:
     before = (logs / "day.jsonl").read_bytes()
     result = invoke(logs / "day.jsonl", "--alerts", logs / option)
     assert result.exit_code == 2
-    assert "is to be read, so it cannot be written" in result.stderr
+    assert "is an input, so it cannot be written" in result.stderr
     assert (logs / "day.jsonl").read_bytes() == before
 
 
@@ -302,4 +302,4 @@ def test_a_log_without_records_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     result = invoke(tmp_path / "empty.csv")
     assert result.exit_code == 0
-    assert "There was no record in it: is this the right path?" in result.stdout
+    assert "There were no records: is this the right path?" in result.stdout

@@ -92,7 +92,7 @@ def test_what_is_less_or_older_is_left_out() -> None:
     assert incidents.take(alert(3, severity=3), 0.0) is not None
     assert incidents.take(alert(3, severity=2, activity=2), 0.0) is None
     assert incidents.open == []
-    assert "nothing is open" in shown(incidents)
+    assert "no open incidents" in shown(incidents)
 
 
 def test_what_has_grown_stands_out_for_a_moment() -> None:
@@ -163,7 +163,7 @@ def test_a_terminal_shows_an_alert_when_it_comes(kafka: Broker, names: TopicName
     )
     os.close(theirs)
     try:
-        assert "nothing is open" in _seen(ours, "nothing is open")
+        assert "no open incidents" in _seen(ours, "no open incidents")
         producer: Any = KafkaProducer(bootstrap_servers=kafka.bootstrap)
         producer.send(names.alerts, key=b"1", value=alert(1, title="A stolen token"))
         producer.flush()

@@ -147,7 +147,7 @@ def test_a_publish_killed_twice_and_resumed_has_every_record_once(
         counts.append(count_of(kafka.bootstrap, access))
     assert 0 < counts[0] < counts[1] < counts[2] == 60_000
     told = (tmp_path / "log-2").read_text()
-    assert f"published to {access}; {counts[1]:,} were there already\n" in told
+    assert f"published to {access}; {counts[1]:,} were already there\n" in told
     assert_exact(kafka.bootstrap, access, [str(logs)])
 
 
@@ -183,7 +183,7 @@ def test_an_interrupted_publish_flushes_and_says_how_to_go_on(
     assert there < count
     assert f"{there:,} records (" in told
     assert "Interrupted at 2026-03-02 " in told
-    assert "The same command with --resume goes on from what is in Kafka." in told
+    assert "The same command with --resume continues from what is in Kafka." in told
     assert "Traceback" not in told
     done = publish_files(kafka.bootstrap, access, [str(logs)], resume=True)
     assert (done.already, done.records, done.interrupted) == (there, count - there, False)
@@ -295,7 +295,7 @@ def test_operators_mappings_give_records_their_keys(kafka: Broker, access: str, 
 
 
 def test_progress_says_how_far_it_is(kafka: Broker, access: str, tmp_path: Path) -> None:
-    """Records, size, event time and how far behind the wanted speed; full speed is never behind."""
+    """Records, size, event time and how far behind the requested speed; full speed is never behind."""
     logs = tmp_path / "logs.jsonl"
     write_logs(logs, 1_000)
     seen: list[Published] = []
