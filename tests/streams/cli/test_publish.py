@@ -65,7 +65,7 @@ def test_it_says_what_was_published_and_what_will_be_dead_letters(calls: list[tu
             [
                 "1 cannot be read",
                 "Interrupted at 2026-03-02 00:00:00 UTC of event time.",
-                "with --resume goes on",
+                "with --resume continues",
             ],
         ),
         (
