@@ -1,8 +1,8 @@
-"""Reading saved state back: a changelog partition's newest values.
+"""Restores saved state: a changelog partition's newest values.
 
-This is done here and not by Faust's tables: Faust decides that a table is recovered by comparing offsets that a
-second rebalance changes under it, and when a killed worker caused two in a row, shards now and then came up empty.
-What is read here is complete, or the shard does not start.
+Faust's tables are not used: Faust decides that a table is recovered by comparing offsets that a second rebalance
+changes under it, and after two rebalances in a row shards sometimes came up empty. Here, the state is complete, or
+the shard does not start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["restore"]
 
 
 async def restore(topic: str, partition: int, **connection: Any) -> dict[bytes, bytes]:
-    """The values of a changelog partition, up to its present end, by key; deleted keys are left out.
+    """The values of a changelog partition, up to its present end, by key, without deleted keys.
 
     Raises aiokafka's `KafkaError`.
     """

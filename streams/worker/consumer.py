@@ -1,6 +1,6 @@
-"""A Faust consumer that hands an agent up to some hundred records at a time.
+"""A Faust consumer that hands an agent up to a few hundred records at a time.
 
-Faust costs 20-50 µs a message before an agent sees it; a record here costs microseconds in all. So for the topics
+Faust costs 20-50 µs a message before an agent sees it; a record here costs microseconds in total. So for the topics
 named, `BatchedConsumer` makes one Faust message of many records of a partition: it has the *last* record's offset
 and the list as its value. To Faust that looks like a topic with compaction gaps.
 
@@ -25,15 +25,15 @@ from faust.types import TP
 __all__ = ["BATCH_RECORDS", "BatchedApp", "BatchedConsumer", "BatchedTransport"]
 
 BATCH_RECORDS = 1000
-"""How many records are handed over at once at most."""
+"""The most records handed over at once."""
 BATCH_BYTES = 4_000_000
-"""A batch is closed once it holds so many bytes: records of many megabytes then come one by one."""
+"""A batch is closed at this many bytes: records of many megabytes are handed over one by one."""
 
 
 class BatchedConsumer(Consumer):
-    """The aiokafka consumer with the batching described above, and a check that nothing is left out."""
+    """The aiokafka consumer with the batching described above and a check that no record is skipped."""
 
-    logger = logging.getLogger("faust.consumer")  # so that what Faust says is not taken for ours
+    logger = logging.getLogger("faust.consumer")  # keeps Faust's messages apart from ours
     app: BatchedApp
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,11 +55,11 @@ class BatchedConsumer(Consumer):
         return result
 
     async def _continues(self, tp: TP, records: list[Any]) -> bool:
-        """Whether the records go on where the last ones ended.
+        """Whether the records continue where the last ones ended.
 
-        A fetch that was under way while partitions were assigned anew can bring records from an older, higher
-        position. Acknowledging them would commit past others. So on a gap the position is sought again; what
-        still begins behind a gap then is a real one, left by compaction, retention or a transaction.
+        A fetch in flight during a rebalance can return records from an older, higher position. Acknowledging
+        them would commit past others. So on a gap the consumer seeks the position again; a gap that remains is
+        real: compaction, retention or a transaction made it.
         """
         expected = self._expected.get(tp, 0)
         first = records[0].offset
@@ -71,7 +71,7 @@ class BatchedConsumer(Consumer):
         return True
 
     async def perform_seek(self) -> None:
-        """Begin again from what is committed."""
+        """Start again from the committed offset."""
         await super().perform_seek()
         self._sought.clear()
         self._expected = {tp: offset for tp, offset in self._read_offset.items() if offset is not None}
@@ -79,11 +79,11 @@ class BatchedConsumer(Consumer):
     def backlog(self, tp: TP, position: int | None = None) -> int | None:
         """Records between a position (by default the committed one) and the partition's end at the last fetch.
 
-        ``None`` as long as that is not known, or if the partition is not assigned.
+        ``None`` while that is unknown, or if the partition is not assigned.
         """
         try:
             end = self.highwater(tp)
-        except (AssertionError, AttributeError, KeyError):  # not assigned at this moment
+        except (AssertionError, AttributeError, KeyError):  # not assigned now
             return None
         if position is None:
             position = (
@@ -91,13 +91,13 @@ class BatchedConsumer(Consumer):
             )
         return None if end is None else max(0, end - (position or 0))
 
-    def told(self, tp: TP) -> int | None:
-        """When the brokers last said where the partition ends, in ms of this machine's clock; ``None`` before that."""
+    def last_report_ms(self, tp: TP) -> int | None:
+        """When the brokers last reported the partition's end, in ms of this machine's clock; ``None`` before that."""
         try:
-            told: int | None = self._thread._ensure_consumer().last_poll_timestamp(tp)
-        except (AssertionError, AttributeError, ConsumerNotStarted, KeyError):  # not assigned at this moment
+            report_ms: int | None = self._thread._ensure_consumer().last_poll_timestamp(tp)
+        except (AssertionError, AttributeError, ConsumerNotStarted, KeyError):  # not assigned now
             return None
-        return told
+        return report_ms
 
     def committed(self, tp: TP) -> int:
         """The committed offset, 0 if there is none."""
@@ -136,7 +136,7 @@ class BatchedApp(faust.App):
 
 
 def batches(records: list[ConsumerRecord]) -> list[ConsumerRecord]:
-    """One record per batch, with the offset of its last record and the list of all as its value."""
+    """One message per batch, with its last record's offset and the list of records as its value."""
     result = []
     batch: list[ConsumerRecord] = []
     size = 0

@@ -1,6 +1,6 @@
-"""HTTP for machines: ``/metrics``, ``/live`` and ``/ready``.
+"""Serves ``/metrics``, ``/live`` and ``/ready`` over HTTP.
 
-It has threads of its own, so that it answers when the event loop does not.
+It runs in its own threads, so that it answers when the event loop hangs.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ class _Server(ThreadingMixIn, WSGIServer):
     allow_reuse_address = True
 
     def server_bind(self) -> None:
-        """As the base class does, but without asking a name server for this machine's name."""
+        """Bind as the base class does, but without a DNS lookup of this machine's name."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # IPv4: a name and a port
         self.setup_environ()
 
 
 class _Quiet(WSGIRequestHandler):
-    timeout = 10  # seconds: a client that says nothing does not keep a thread
+    timeout = 10  # seconds: a silent client does not hold a thread
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: scrapes are no news."""
+        """Log nothing: scrapes are routine."""
 
 
 class Endpoint:
-    """Serves until stopped. `live` and `ready` give ``None``, or the reason why not."""
+    """Serves until stopped. `live` and `ready` return ``None`` or the reason why not."""
 
     def __init__(
         self,
@@ -56,20 +56,20 @@ class Endpoint:
         return int(self._server.server_port)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop answering."""
-        if self._thread.is_alive():  # else it would wait for ever
+        """Stop serving."""
+        if self._thread.is_alive():  # otherwise it waits forever
             self._server.shutdown()
         self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            found: Iterable[bytes] = self._metrics(environ, start_response)
-            return found
+            body: Iterable[bytes] = self._metrics(environ, start_response)
+            return body
         check = self._checks.get(path)
         if check is None:
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])

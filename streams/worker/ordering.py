@@ -1,8 +1,8 @@
-"""Many partitions, one order: what makes an unkeyed topic as exact as a keyed one.
+"""Merges many partitions into one order, so that an unkeyed topic is as exact as a keyed one.
 
-Where an identity's records are spread over partitions, the log does not say which came first. Event time
-does: an event is let through once every other partition is known to have passed it (its watermark), or is
-idle. Each partition keeps its own order, so that offsets still say what has been applied.
+If an identity's records are spread over partitions, the log does not say which came first. Event time does: an
+event is released once every other partition is known to have passed it (its watermark), or is idle. Each
+partition keeps its own order, so that offsets still say what has been applied.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["Merge", "Watermarks"]
 T = TypeVar("T")
 
 WAKING_MS = 2000
-"""How much later than the others a partition that was idle may be read."""
+"""How much later than the others a previously idle partition may be read."""
 
 _saved = msgspec.msgpack.Decoder(tuple[int, int, int, int])
 
 
 class Watermarks:
-    """Up to which event time a set of partitions is known; `saved` is what `encode` gave.
+    """The event time up to which a set of partitions is known; `saved` is the result of `encode`.
 
-    What is saved is the watermark of all of them and the newest time seen, not each partition's own: what one
-    was known to beyond the common watermark may have been held back and not applied, and comes again. When it
-    does, that a partition was idle then does not count: the others are known further now than they were then.
+    Saves the common watermark and the newest time seen, not each partition's own: events beyond the common
+    watermark may be buffered and not applied, and are delivered again. On redelivery, an earlier idle mark does
+    not count: the other partitions are known further now than they were then.
 
-    An idle partition is not waited for, but it may have woken up already and only be read a little later than
-    the others, which may be hours of event time. So while some are idle, what the others are known to counts
-    `WAKING_MS` later, by the log's own clock, which is the same when the log is read again.
+    The merge does not wait for an idle partition, but that partition may have new records that are only read a
+    little later than the others', which may be hours of event time. So while some partitions are idle, the
+    others' progress counts `WAKING_MS` later, by the log's own clock, which is the same on every reading.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
@@ -45,17 +45,17 @@ class Watermarks:
             self._expected, self._value, self._newest, self._said_ms = _saved.decode(saved)
         self._resumed_ms = self._said_ms
         self._known = dict.fromkeys(range(self._expected), (self._value, False))
-        self._pending: deque[tuple[int, int]] = deque()  # when it was said, watermark
+        self._pending: deque[tuple[int, int]] = deque()  # time of the report, watermark
 
     def encode(self) -> bytes:
-        """What is known, as bytes."""
+        """The state as bytes."""
         return msgspec.msgpack.encode((self._expected, self._value, self._newest, self._said_ms))
 
     def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool, said_ms: int) -> int:
-        """Note what one of `sources` partitions said; the watermark of all of them.
+        """Record a report from one of `sources` partitions; returns the common watermark.
 
-        `said_ms` is when it said so, by the log's clock. The watermark never falls: a partition that wakes up
-        with older events has late ones.
+        `said_ms` is the time of the report, by the log's clock. The watermark never falls: older events of a
+        partition that wakes up are late.
         """
         self._expected = max(self._expected, sources)
         self._newest = max(self._newest, watermark_ms)
@@ -77,7 +77,7 @@ class Watermarks:
         """The watermark reached `WAKING_MS` before `said_ms`, unless the present one is behind it."""
         pending = self._pending
         since_ms = said_ms
-        while pending and pending[-1][1] >= watermark_ms:  # one that has woken up is behind
+        while pending and pending[-1][1] >= watermark_ms:  # a partition that has woken up is behind
             since_ms = pending.pop()[0]
         pending.append((since_ms, watermark_ms))
         reached = self._value
@@ -87,7 +87,7 @@ class Watermarks:
 
     @property
     def value(self) -> int:
-        """Milliseconds of event time; `NOTHING_KNOWN` until every partition has said something."""
+        """Milliseconds of event time; `NOTHING_KNOWN` until every partition has reported."""
         return self._value
 
     @property
@@ -113,12 +113,12 @@ class Merge(Generic[T]):
         self._newest: dict[int, int] = {}
         self._heads: list[tuple[int, str, int]] = []
         self.held = 0
-        """How many items wait."""
+        """How many items are buffered."""
         self.overrun = 0
-        """How many items were let through early because more than the limit waited."""
+        """How many items were released early because the buffer was over its limit."""
 
     def push(self, source: int, time_ms: int, event_id: str, item: T) -> None:
-        """Add the next item of a partition. One that is older than its predecessors goes right after them."""
+        """Add the next item of a partition. An item older than its predecessors goes right after them."""
         time_ms = self._newest[source] = max(time_ms, self._newest.get(source, time_ms))
         queue = self._queues.get(source)
         if queue is None:
@@ -129,7 +129,7 @@ class Merge(Generic[T]):
             heappush(self._heads, (time_ms, event_id, source))
 
     def released(self, watermark_ms: int, *, everything: bool = False) -> Iterator[T]:
-        """In order, what every partition has passed (`time < watermark`), or `everything` that waits."""
+        """Items that every partition has passed (`time < watermark`), in order, or `everything` buffered."""
         while self._heads:
             time_ms, _, source = self._heads[0]
             if time_ms >= watermark_ms and not everything:

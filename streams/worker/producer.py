@@ -1,7 +1,7 @@
-"""Sending so that it is known to have arrived.
+"""Sends messages and awaits their acknowledgement.
 
-The worker has an idempotent producer of its own instead of Faust's: Faust's flush gives up after 100 ms without
-progress and only warns of failed sends, so that an offset can be committed before what it stands for is stored.
+The worker uses its own idempotent producer instead of Faust's: Faust's flush gives up after 100 ms without
+progress and only warns of failed sends, so an offset could be committed before its outputs are stored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Output", "Producer"]
 
 MAX_MESSAGE_BYTES = 8_000_000
 STATE_BATCH_BYTES = 4_000_000
-"""A flush of state is one record batch, written whole or not at all, as long as it is no larger than this."""
+"""A flush of state up to this size is one record batch, written completely or not at all."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Producer:
-    """Outputs and state, awaited until the brokers have them."""
+    """Sends outputs and state and waits until the brokers have them."""
 
     def __init__(self, **connection: Any) -> None:
         self._connection = connection
@@ -51,12 +51,12 @@ class Producer:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Send what is left and disconnect."""
+        """Send pending messages and disconnect."""
         if self._producer is not None:
             await self._producer.stop()
 
     async def send(self, outputs: Sequence[Output]) -> None:
-        """Send outputs in their order and wait until all have arrived. Raises aiokafka's `KafkaError`."""
+        """Send outputs in order and wait until all have arrived. Raises aiokafka's `KafkaError`."""
         producer = self._connected()
         futures = [
             await producer.send(
@@ -74,7 +74,7 @@ class Producer:
     async def save(self, topic: str, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
         """Write state to a changelog partition in record batches; ``None`` deletes a key.
 
-        One batch is two to three µs a key where single sends are tens, and it is stored whole or not at all.
+        A batch costs two to three µs per key, single sends cost tens, and it is stored completely or not at all.
         """
         producer = self._connected()
         batch = producer.create_batch()

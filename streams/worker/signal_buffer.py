@@ -1,7 +1,7 @@
-"""Signals that wait for a day of the population to be closed, in the order in which they may be judged.
+"""Buffers signals until the day of the population that they need is closed, in the order of judging.
 
-Catching up, one partition may be days of event time ahead of another. Its signals wait here until the others
-are as far, while theirs are judged; live, nothing waits. An identity's signals never overtake one another.
+During a catch-up, one partition may be days of event time ahead of another. Its signals wait here until the others
+have caught up; on live traffic, nothing waits. An identity's signals never overtake one another.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ T = TypeVar("T")
 
 
 class SignalBuffer(Generic[T]):
-    """Signals by the watermark that they wait for, each with whatever the caller wants back with it."""
+    """Signals by the watermark they wait for, each with an item that the caller gets back."""
 
     def __init__(self) -> None:
         self._groups: dict[int, list[tuple[Signal, float, T]]] = {}
         self._waiting: dict[str, int] = {}
         self.held = 0
-        """How many signals wait."""
+        """How many signals are buffered."""
 
     def threshold(self, signal: Signal, needs_ms: int) -> int:
-        """The watermark from which a signal may be judged: its need, or that of one before it that waits."""
+        """The watermark from which a signal may be judged: its own, or that of an earlier buffered one."""
         return max(needs_ms, self._waiting.get(signal.identity, needs_ms))
 
     def add(self, signal: Signal, threshold_ms: int, now: float, item: T) -> None:
-        """Let a signal wait for `threshold_ms`; `now` is when it came."""
+        """Buffer a signal until `threshold_ms`; `now` is its time of arrival."""
         self._groups.setdefault(threshold_ms, []).append((signal, now, item))
         self._waiting[signal.identity] = threshold_ms
         self.held += 1
@@ -41,7 +41,7 @@ class SignalBuffer(Generic[T]):
             yield threshold, self._take(threshold)
 
     def overdue(self, before: float) -> list[tuple[Signal, T]]:
-        """The group that is to be judged next, if its first signal came before that moment."""
+        """The next group to judge, if its first signal arrived before `before`."""
         if not self._groups:
             return []
         threshold = min(self._groups)

@@ -1,12 +1,12 @@
-"""The frame that every agent runs on: take batches, send what follows, save state, acknowledge; in that order.
+"""The frame that every agent runs on: take batches, send outputs, save state, acknowledge; in that order.
 
-A *shard* is one partition of the stage's topic with its state. Each has a task of its own, so that waiting for the
-brokers on behalf of one does not hold up another. For each shard, outputs are awaited first, then the state that
-already counts them, then the input is acknowledged. Killed between any two of these, the shard's next owner starts
-from older state, does the same again and sends the same again; positions and sequence numbers in what is sent let
-the receiver skip it. The other way round, state that was saved before its outputs would lose them.
+A *shard* is one partition of the stage's topic with its state. Each shard has its own task, so that waiting for the
+brokers on behalf of one does not delay another. For each shard, outputs are awaited first, then the state that
+already counts them, then the input is acknowledged. If the process is killed in between, the shard's next owner
+starts from older state, repeats the work and sends the same outputs; their positions and sequence numbers let the
+receiver skip them. In the opposite order, state saved before its outputs would lose them.
 
-Whatever is unexpected ends the process: its supervisor restarts it, and the state is rebuilt from the changelog.
+An unexpected error ends the process: its supervisor restarts it, and the state is rebuilt from the changelog.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ QUEUED_BATCHES = 16
 """How many batches wait for a shard before its agent stops reading."""
 TICK_SECONDS = 0.2
 UNSAVED_BATCHES = 64
-"""State is saved early once so many batches are unacknowledged."""
+"""State is saved early once this many batches are unacknowledged."""
 
 
 class StageWork(Protocol):
-    """What one shard of a stage does; it knows neither Kafka's consumer nor its producer."""
+    """The work of one shard of a stage; it knows neither Kafka's consumer nor its producer."""
 
     def take(self, records: Sequence[Any]) -> None:
-        """Take the records of one batch in, in the log's order."""
+        """Process one batch of records in the log's order."""
         ...
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
-        """Time has passed: `position` is the next offset to read, `caught_up` whether there is none to read."""
+        """Time has passed: `position` is the next offset to read; `caught_up` is true at the partition's end."""
         ...
 
     def outputs(self) -> list[Output]:
-        """What is to be sent, handed over."""
+        """Hand over the messages to send."""
         ...
 
     def settled(self) -> int:
-        """How many of the batches taken, from the first on, are wholly reflected in outputs and state."""
+        """How many batches, from the first on, are fully reflected in outputs and state."""
         ...
 
     def changes(self) -> dict[bytes, bytes | None]:
-        """What state has changed since it was last saved."""
+        """State changes since the last save."""
         ...
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -65,7 +65,7 @@ class _PartitionTask:
     def __init__(self, stage: Stage, partition: int) -> None:
         self.stage = stage
         self.partition = partition
-        self.work: StageWork = None  # type: ignore[assignment] # until it is restored, which is before all else
+        self.work: StageWork = None  # type: ignore[assignment] # set by the restore, before anything else
         self.restored = False
         self.queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_BATCHES)
         self.unacked: deque[Any] = deque()
@@ -74,9 +74,7 @@ class _PartitionTask:
         self.next_offset: int | None = None
         self.saved_at = monotonic()
         self.stopping = False
-        self.dropped = (
-            False  # a task that is cancelled just as its queue has something may go on: this ends it
-        )
+        self.dropped = False  # a task cancelled just as its queue gets an item may continue: this ends it
         self.task = asyncio.create_task(self._run(), name=f"{stage.name}-{partition}")
 
     async def _run(self) -> None:
@@ -94,14 +92,14 @@ class _PartitionTask:
                 await self._turn()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the process must not go on without it
+        except BaseException as error:  # noqa: BLE001 - the process must not continue after any error
             self.stage.fatal(f"{self.stage.name} of partition {self.partition} failed", error)
 
     async def _turn(self) -> None:
         event = None
         with contextlib.suppress(asyncio.TimeoutError):
             event = await asyncio.wait_for(self.queue.get(), TICK_SECONDS)
-        if self.dropped:  # the partition is another's: neither send nor save
+        if self.dropped:  # the partition belongs to another worker: neither send nor save
             return
         while event is not None:
             self._take(event)
@@ -123,7 +121,7 @@ class _PartitionTask:
     def _take(self, event: Any) -> None:
         message = event.message
         if message.generation_id != self.stage.app.consumer_generation_id:
-            return  # read before a rebalance; it is read again from where the group has committed
+            return  # read before a rebalance; it is read again from the committed offset
         records = message.value
         began = monotonic()
         self.work.take(records)
@@ -139,7 +137,7 @@ class _PartitionTask:
     async def _save(self) -> None:
         stage = self.stage
         self.saved_at = monotonic()
-        settled = self.work.settled()  # before the changes are taken: state may say more, never less
+        settled = self.work.settled()  # before taking the changes: state may be ahead, never behind
         if stage.changelog is not None:
             changes = self.work.changes()
             if changes:
@@ -150,10 +148,10 @@ class _PartitionTask:
             self.acked += 1
 
     async def finish(self) -> None:
-        """Send, save and acknowledge what can be, and stop."""
-        self.stopping = True  # not cancelled: what is being sent must be known to have arrived
+        """Send, save and acknowledge what is possible, and stop."""
+        self.stopping = True  # not cancelled: the messages in flight must be known to have arrived
         await asyncio.wait([self.task])
-        if self.task.cancelled() or not self.restored:  # the partition has been revoked meanwhile
+        if self.task.cancelled() or not self.restored:  # the partition was revoked meanwhile
             return
         outputs = self.work.outputs()
         if outputs:
@@ -161,13 +159,13 @@ class _PartitionTask:
         await self._save()
 
     def _caught_up(self) -> bool:
-        """Whether the partition has been read to its end, as far as the last fetch knew."""
+        """Whether the partition was read to its end, as of the last fetch."""
         backlog = self.stage.app.consumer.backlog(self.stage.tp(self.partition), self.next_offset)
         return backlog == 0 and self.queue.empty()
 
 
 class Stage:
-    """One agent's shards, opened when partitions are assigned, dropped when they are revoked."""
+    """One agent's shards, opened when partitions are assigned and dropped when they are revoked."""
 
     def __init__(
         self,
@@ -204,11 +202,11 @@ class Stage:
 
     @property
     def works(self) -> list[StageWork]:
-        """What its shards do, of those that have their state."""
+        """The work of the shards that have their state."""
         return [shard.work for shard in self.shards.values() if shard.restored]
 
     async def run(self, stream: Any) -> None:
-        """The agent's body: hand each batch to its partition's shard."""
+        """Run the agent: hand each batch to its partition's shard."""
         async for event in stream.noack().events():
             partition = event.message.partition
             while event.message.generation_id == self.app.consumer_generation_id:
@@ -216,21 +214,21 @@ class Stage:
                 if shard is not None and not shard.queue.full():
                     shard.queue.put_nowait(event)
                     break
-                await asyncio.sleep(0.005)  # not opened yet, or busy; either may end with a rebalance
+                await asyncio.sleep(0.005)  # not open yet, or busy; a rebalance may end either
 
     def open(self, partitions: Sequence[int]) -> None:
-        """Begin with these partitions, each from its saved state, and with no others."""
+        """Open exactly these partitions, each from its saved state."""
         self.drop()
         self.shards = {partition: _PartitionTask(self, partition) for partition in partitions}
 
     def drop(self) -> None:
-        """Forget all shards; what was not acknowledged will be read again by whoever gets the partition."""
+        """Drop all shards; the next owner reads unacknowledged records again."""
         for shard in self.shards.values():
             shard.dropped = True
             shard.task.cancel()
         self.shards = {}
 
     async def finish(self) -> None:
-        """Bring all shards to a durable end, for a clean stop."""
+        """Make all shards durable for a graceful stop."""
         await asyncio.gather(*(shard.finish() for shard in self.shards.values()))
         self.shards = {}

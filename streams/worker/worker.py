@@ -1,4 +1,4 @@
-"""The worker: a Faust app with the three agents on one frame, their state, its pulse and its endpoint."""
+"""The worker: a Faust app with three agents on one frame, their state, a pulse and an endpoint."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ __all__ = ["Worker"]
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 8.0
-"""A stop that takes longer ends at once: a supervisor would insist soon, and what is durable stays so."""
+"""A stop that takes longer exits at once: a supervisor would kill the process soon, and durable state stays safe."""
 COMMIT_SECONDS = 3.0
 
 
 class _App(BatchedApp):
-    """The Faust app; it starts and stops what is the worker's own around its own."""
+    """The Faust app; starts and stops the worker's own parts around its own."""
 
-    logger = logging.getLogger("faust.app")  # so that what Faust says is not taken for ours
+    logger = logging.getLogger("faust.app")  # keeps Faust's messages apart from ours
     worker: Worker
 
     def _create_directories(self) -> None:
-        """None: there are no tables, and a worker may be started where it must not write."""
+        """Create nothing: there are no tables, and a worker may run where it must not write."""
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -59,15 +59,15 @@ class _App(BatchedApp):
             await self.worker.finish()
             await super().on_stop()
             await self.worker.close()
-        except Exception as error:  # noqa: BLE001 - else Faust would wait for what never comes
+        except Exception as error:  # noqa: BLE001 - otherwise Faust waits forever
             self.worker.fatal("stopping failed", error)
 
 
 class Worker:
-    """One worker process's parts; `run` runs it until it is told to stop."""
+    """The parts of one worker process; `run` runs it until it is told to stop."""
 
     def __init__(self, config: Config, partitions: Mapping[str, int], registry: CollectorRegistry) -> None:
-        """`partitions` is how many each access topic has."""
+        """`partitions` is the number of partitions of each access topic."""
         self.config = config
         self.partitions = partitions
         self.metrics = Metrics(registry)
@@ -100,9 +100,9 @@ class Worker:
         self._connect()
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT, then finish what is in hand. Exits the process."""
+        """Run until SIGTERM or SIGINT, then finish records in flight. Exits the process."""
         self.endpoint.start()
-        # Nearly all that lives here lives long and has no cycles: look for garbage cycles seldom.
+        # Nearly all objects live long and have no cycles: collect garbage cycles seldom.
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 20, 20)
@@ -213,7 +213,7 @@ class Worker:
 
         async def revoked(app: Any, revoked: Any, **_: Any) -> None:
             if self._stopping_at is None:
-                self.pulse.not_ready = "partitions are being given out anew"
+                self.pulse.not_ready = "partitions are being reassigned"
             if any(stage.shards for stage in self.stages):
                 log.info("revoked", extra={"partitions": _listed(revoked)})
             self._assigned_at = None
@@ -238,7 +238,7 @@ class Worker:
         app.on_rebalance_complete.connect(recovered)
 
     def _refer(self) -> None:
-        """Decide from now on with what operators have said and what is known to be bad."""
+        """Apply the operators' current decisions and indicators from now on."""
         self._count_down()
         for stage in self.stages:
             for work in stage.works:
@@ -248,23 +248,23 @@ class Worker:
                     work.apply_feedback(self.reference.feedback)
 
     def _count_down(self) -> None:
-        """Export by when authorities must be notified."""
+        """Export the deadlines to notify authorities."""
         said = (*self.config.triage.feedback, *self.reference.feedback)
         self.metrics.deadlines_ms = Decisions(said).deadlines_ms()
 
     async def start(self) -> None:
-        """Begin, before anything is consumed; without brokers the process ends, to be started again."""
+        """Start before anything is consumed; without brokers the process exits, to be restarted."""
         try:
             await self.producer.start()
             await self.reference.start()
-        except KafkaError as error:  # they were there a moment ago
+        except KafkaError as error:  # the brokers answered a moment ago
             self.fatal("starting failed", error)
         self._count_down()
         self.watchdog.start()
         self._beating = asyncio.create_task(self._beat(), name="pulse")
 
     async def finish(self) -> None:
-        """Bring what is in hand to a durable end, before the consumer's last commit."""
+        """Make records in flight durable before the consumer's last commit."""
         log.info("stopping")
         self._stopping_at = monotonic()
         self.pulse.not_ready = "stopping"
@@ -278,13 +278,13 @@ class Worker:
             await asyncio.wait_for(self.app.consumer.commit(), COMMIT_SECONDS)
 
     def _overdue(self) -> None:
-        if self._finished:  # the Kafka client now and then waits for its group when others leave as well
-            end_process("all is saved, but the group could not be left in time", 0)
-        end_process("what is in hand could not be saved in time")
+        if self._finished:  # the Kafka client sometimes waits for its group when others leave as well
+            end_process("state is saved, but leaving the group took too long", 0)
+        end_process("records in flight could not be saved in time")
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._beating is not None:  # None if it was not begun
+        if self._beating is not None:  # None if it was not started
             self._beating.cancel()
         await self.reference.stop()
         await self.producer.stop()
@@ -295,7 +295,7 @@ class Worker:
         async def body(stream: Any) -> None:
             await stage.run(stream)
 
-        body.__name__ = body.__qualname__ = stage.name  # what Faust calls the agent in its log
+        body.__name__ = body.__qualname__ = stage.name  # the agent's name in Faust's log
         return body
 
     async def _beat(self) -> None:
@@ -305,7 +305,7 @@ class Worker:
                 gap = monotonic() - self.pulse.beat_at
                 if gap > session and self.pulse.not_ready is None:
                     end_process(
-                        f"the process stood still for {gap:.0f} s, longer than its session with the brokers"
+                        f"the process was suspended for {gap:.0f} s, longer than its session with the brokers"
                     )
                 self._see_to_recovery()
                 places = self._places() if self.pulse.not_ready is None else {}
@@ -313,8 +313,8 @@ class Worker:
                 self.metrics.lag = {tp: place.lag for tp, place in places.items() if place.lag is not None}
                 self.metrics.committed_at = time() - (monotonic() - self.pulse.slowest_at)
                 await asyncio.sleep(0.5)
-        except Exception as error:  # noqa: BLE001 - without a pulse nobody would know what goes wrong
-            self.fatal("watching over the partitions failed", error)
+        except Exception as error:  # noqa: BLE001 - without a pulse failures stay unnoticed
+            self.fatal("monitoring the partitions failed", error)
 
     def _see_to_recovery(self) -> None:
         if self.pulse.not_ready is None or self._assigned_at is None or self._stopping_at is not None:
@@ -346,18 +346,18 @@ class Worker:
                 lag=consumer.backlog(tp),
                 read=committed if shard is None or shard.next_offset is None else shard.next_offset,
                 held=shard is not None and at_work and bool(shard.unacked),
-                told=consumer.told(tp),
+                reported=consumer.last_report_ms(tp),
             )
         return places
 
     def fatal(self, what: str, error: BaseException) -> None:
-        """End the process for something that was not expected."""
+        """End the process after an unexpected error."""
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
 
 
 def _listed(partitions: Iterable[TP]) -> str:
-    """Partitions in few words: ``crm.access/0,1 crmwatch.events/0``."""
+    """Partitions in short form: ``crm.access/0,1 crmwatch.events/0``."""
     numbers = defaultdict(list)
     for tp in partitions:
         numbers[tp.topic].append(tp.partition)

@@ -286,7 +286,7 @@ def test_a_worker_is_stopped_within_ten_seconds_when_its_broker_is_not_there(
             if how is signal.SIGSTOP:
                 os.kill(broker.pid, signal.SIGCONT)
         last = lines(worker)[-1]["message"]
-        assert last.startswith(("stopped", "what is in hand could not be saved in time", "all is saved"))
+        assert last.startswith(("stopped", "records in flight could not be saved in time", "state is saved"))
 
 
 @pytest.mark.timeout(300)
@@ -301,7 +301,7 @@ def test_a_worker_without_its_broker_is_not_ready_and_comes_back(names: TopicNam
         os.kill(broker.pid, signal.SIGSTOP)
         try:
             until(lambda: ask(worker, "/ready")[0] == 503, worker)
-            assert "nothing has been heard of it" in ask(worker, "/ready")[1]
+            assert "the brokers have reported nothing" in ask(worker, "/ready")[1]
             assert ask(worker, "/live") == (200, "ok")
         finally:
             os.kill(broker.pid, signal.SIGCONT)

@@ -39,7 +39,7 @@ class Partitions:
     def __init__(self, pulse: Pulse, clock: Clock) -> None:
         self.pulse = pulse
         self._clock = clock
-        self._told = 0
+        self._reported = 0
         self.places: dict[str, PartitionProgress] = {}
 
     def beat(self, seconds: float, **changes: PartitionProgress) -> str | None:
@@ -48,11 +48,11 @@ class Partitions:
             step = min(5.0, seconds)
             seconds -= step
             self._clock.now += step
-            self._told += 1
+            self._reported += 1
             self.places |= changes
             self.pulse.beat(
                 {
-                    name: place if place.told is None else _replace(place, told=self._told)
+                    name: place if place.reported is None else _replace(place, reported=self._reported)
                     for name, place in self.places.items()
                 }
             )
@@ -66,11 +66,11 @@ def _replace(place: PartitionProgress, **changes: Any) -> PartitionProgress:
 
 
 def at(
-    committed: int, lag: int | None, read: int | None = None, *, held: bool = False, told: int | None = 0
+    committed: int, lag: int | None, read: int | None = None, *, held: bool = False, reported: int | None = 0
 ) -> PartitionProgress:
     """Where a partition stands; nothing is in hand unless said."""
     return PartitionProgress(
-        committed=committed, lag=lag, read=committed if read is None else read, held=held, told=told
+        committed=committed, lag=lag, read=committed if read is None else read, held=held, reported=reported
     )
 
 
@@ -115,32 +115,32 @@ def test_one_partition_that_is_stuck_is_trouble_whatever_the_others_do(
 
 def test_a_lag_that_is_not_known_is_not_none(worker: Partitions) -> None:
     """A partition of which the brokers have never told is neither consumed nor, after the patience, well."""
-    assert worker.beat(SILENCE, b=at(7, None, told=None)) is None
+    assert worker.beat(SILENCE, b=at(7, None, reported=None)) is None
     assert worker.pulse.unready() is None
     assert worker.beat(2) is None
-    assert worker.pulse.unready() == "b: nothing has been heard of it for 12 s"
-    assert worker.beat(PATIENCE, a=at(100, 0)) == "b: nothing has been heard of it for 62 s"
+    assert worker.pulse.unready() == "b: the brokers have reported nothing for 12 s"
+    assert worker.beat(PATIENCE, a=at(100, 0)) == "b: the brokers have reported nothing for 62 s"
     assert worker.beat(0, b=at(8, None)) is None
     assert worker.beat(PATIENCE) is None
-    reason = "b: how many records there are to process is not known, but none has been committed for 61 s"
+    reason = "b: the number of records to process is unknown, but none has been committed for 61 s"
     assert worker.beat(1) == reason
 
 
 def test_a_lag_of_none_that_is_old_is_not_none(clock: Clock, worker: Partitions) -> None:
     """Brokers that are gone tell nothing, so that a worker without work must not pass for one that is well."""
     pulse = worker.pulse
-    places = {"a": at(105, 0, told=99), "b": at(7, 0, told=99)}
+    places = {"a": at(105, 0, reported=99), "b": at(7, 0, reported=99)}
     pulse.beat(places)
     assert pulse.trouble() is None
     for _ in range(12):
         clock.now += 5
         pulse.beat(places)
         assert pulse.trouble() is None
-    assert pulse.unready() == "a: nothing has been heard of it for 60 s"
+    assert pulse.unready() == "a: the brokers have reported nothing for 60 s"
     clock.now += 1
     pulse.beat(places)
-    assert pulse.trouble() == "a: nothing has been heard of it for 61 s"
-    pulse.beat({"a": at(105, 0, told=100), "b": at(7, 0, told=100)})
+    assert pulse.trouble() == "a: the brokers have reported nothing for 61 s"
+    pulse.beat({"a": at(105, 0, reported=100), "b": at(7, 0, reported=100)})
     assert pulse.trouble() is None
     assert pulse.unready() is None
 
@@ -285,7 +285,7 @@ def test_a_loop_that_hangs_is_ended_with_where_it_hangs(how: str) -> None:
     found = ended(HANGING.format(how))
     assert found.returncode == EXIT_CODE
     where, why = (json.loads(line) for line in found.stderr.splitlines())
-    assert where["message"] == "the event loop is here"
+    assert where["message"] == "stack of the event loop"
     assert "stuck_here" in where["error"]
     assert why["level"] == "critical"
     assert why["logger"] == "streams.worker.watchdog"
