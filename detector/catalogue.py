@@ -1,10 +1,10 @@
-"""What kind of data a CRM's objects hold: data, not code.
+"""Maps a CRM's objects to data categories and sensitivities, as tables.
 
-The names are the vendors' standard objects, in any case (SOQL ignores case) and number; an object's history,
-feed, share and change-event shadows count as itself. Most names mean the same to every vendor. One that does not
-is qualified by its adapter: a ``zendesk:user`` is a customer, any other user is staff. A custom object is known by
-the words of its name (``Frequent_Flyer__c`` and ``sky_loyaltymember`` are loyalty). What is not known is
-`Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`: neither harmless nor an alarm.
+The names are the vendors' standard objects, matched in any case (SOQL ignores case), singular or plural; an object's
+history, feed, share and change-event shadows count as the object. Most names mean the same to every vendor. A name
+that does not is qualified by its adapter: a ``zendesk:user`` is a customer, any other user is staff. Custom objects
+are classified by the words of their names (``Frequent_Flyer__c`` and ``sky_loyaltymember`` are loyalty). An unknown
+object is `Category.UNCLASSIFIED` with `UNKNOWN_SENSITIVITY`: neither harmless nor an alarm.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ __all__ = [
 
 
 class Category(StrEnum):
-    """Kinds of data, as a notification to an authority tells them apart."""
+    """Data categories, as a notification to an authority distinguishes them."""
 
     CONTACT = "contact"
     CUSTOMER_SERVICE = "customer_service"
-    """What customers and customer service wrote to each other."""
+    """Messages between customers and customer service."""
     IDENTITY_DOCUMENTS = "identity_documents"
     PAYMENT = "payment"
     CREDENTIALS = "credentials"
     LOYALTY = "loyalty"
     HEALTH = "health"
     INTERNAL = "internal"
-    """The company's own: configuration, sales, staff."""
+    """The company's own data: configuration, sales, staff."""
     UNCLASSIFIED = "unclassified"
-    """Not in the table, so that nobody may say what was not exposed."""
+    """Not in the table: nobody may claim that it was not exposed."""
 
 
 UNKNOWN_SENSITIVITY = 0.5
 PERSONAL_SENSITIVITY = 0.4
-"""From this sensitivity on, data are taken for somebody's, not just the company's own."""
+"""From this sensitivity on, data counts as personal, not just the company's own."""
 
 SENSITIVITY = MappingProxyType(
     {
@@ -60,7 +60,7 @@ SENSITIVITY = MappingProxyType(
         Category.UNCLASSIFIED: UNKNOWN_SENSITIVITY,
     }
 )
-"""How bad it is, from 0 to 1, if data of a category leave."""
+"""Harm, from 0 to 1, if a category's data is exfiltrated."""
 
 _SALESFORCE = {
     Category.CONTACT: """
@@ -145,10 +145,10 @@ _HOSTED = {
     Category.CUSTOMER_SERVICE: "case document email incident meeting message note ticket",
     Category.INTERNAL: "deal opportunity order quote",
 }
-"""What the adapter of web servers' logs names, after the paths of CRMs that one hosts oneself."""
+"""Objects named by the adapter of web servers' logs, after the paths of self-hosted CRMs."""
 
 _VENDORS = (_SALESFORCE, _DYNAMICS, _ZENDESK, _HUBSPOT, _HOSTED)
-# Where words of several kinds are in a name, the kind that stands first here wins.
+# If a name has words of several categories, the first category here wins.
 _WORDS = {
     Category.IDENTITY_DOCUMENTS: "passport visa identity document idcard licence license nationality apis",
     Category.PAYMENT: "payment card iban bank invoice refund billing credit",
@@ -181,7 +181,7 @@ def _listed(lower: str) -> Category | None:
 
 
 def _of_word(word: str) -> Category | None:
-    """The category of a word, or of the known one that it begins or ends with (``loyaltymember``)."""
+    """The category of a word, or of a known word that it starts or ends with (``loyaltymember``)."""
     found = _BY_WORD.get(word)
     if found is not None or len(word) <= SHORTEST_WORD:
         return found
@@ -194,7 +194,7 @@ def _bounds(word: str, known: str) -> bool:
 
 
 SHORTEST_WORD = 5
-"""Shorter words are known only where they stand alone: a ``casing`` is no case."""
+"""Shorter words match only on their own: a ``casing`` is not a case."""
 
 
 @lru_cache(maxsize=4_096)
@@ -219,7 +219,7 @@ def category(name: str) -> Category:
 
 
 def sensitivity(objects: Iterable[str]) -> float:
-    """The highest sensitivity, 0 to 1, of the objects' data; `UNKNOWN_SENSITIVITY` if none is named.
+    """The highest sensitivity, 0 to 1, of the objects' data; `UNKNOWN_SENSITIVITY` without objects.
 
     >>> sensitivity(("User", "Case"))
     0.8
@@ -228,7 +228,7 @@ def sensitivity(objects: Iterable[str]) -> float:
 
 
 def gravest(objects: tuple[str, ...]) -> str:
-    """The kind of record that an event's rows count as: the most sensitive of those that it names.
+    """The object that an event's rows count as: the most sensitive one named.
 
     >>> gravest(("User", "Case")), gravest(())
     ('Case', '*')

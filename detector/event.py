@@ -1,7 +1,7 @@
-"""One access to the CRM, normalised and free of any vendor's words.
+"""One access to the CRM, normalised and free of vendor terms.
 
 An adapter turns a vendor's *record* into an `AccessEvent`; everything after it sees only events. Unknown is
-``None``, never 0: a log that does not say how many rows left is not a log that says none did.
+``None``, never 0: a log without row counts does not say that no rows were taken.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 __all__ = ["MAX_RECORD_IDS", "AccessEvent", "ActorKind", "Counting", "Operation", "RecordOrigin"]
 
 MAX_RECORD_IDS = 200
-"""How many record ids an event keeps (`AccessEvent.record_ids`); further ones are dropped."""
+"""The most record ids that an event keeps (`AccessEvent.record_ids`); further ones are dropped."""
 
 
 class Operation(StrEnum):
-    """What was done; a closed vocabulary."""
+    """Kinds of operation; a closed vocabulary."""
 
     LOGIN = "login"
     DESCRIBE = "describe"
@@ -38,7 +38,7 @@ class Operation(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Who acted, as far as the log tells: a person, a program, or an unauthenticated visitor."""
+    """The kind of actor, as far as the log tells: a person, a program, or an unauthenticated visitor."""
 
     HUMAN = "human"
     INTEGRATION = "integration"
@@ -46,25 +46,25 @@ class ActorKind(StrEnum):
 
 
 class Counting(StrEnum):
-    """How `AccessEvent.rows` is to be read, so that the ledger counts each row that left once."""
+    """How to read `AccessEvent.rows`, so that the ledger counts each row taken once."""
 
     EACH = "each"
-    """The rows of this event alone: add them up."""
+    """The rows of this event alone: the ledger adds them up."""
     MAXIMUM = "maximum"
-    """A total so far of `operation_id`, reported again as a job or report goes on: its maximum counts."""
+    """The total of `operation_id` so far, reported repeatedly as a job or report progresses: the maximum counts."""
     RUNNING = "running"
-    """As `MAXIMUM`, but the same `operation_id` may start over: a smaller total begins a new run."""
+    """Like `MAXIMUM`, but the same `operation_id` may start over: a smaller total starts a new run."""
 
 
 class RecordOrigin(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where an event's record lies: the adapter that read it, and ``file:line`` or ``topic/partition/offset``."""
+    """The origin of an event: the adapter that read it, and ``file:line`` or ``topic/partition/offset``."""
 
     adapter: str
     position: str
 
 
 class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One access, normalised.
+    """One normalised access.
 
     >>> AccessEvent(time_ms=1742551479747, event_id="e-1", tenant="00D1", actor="0051",
     ...             actor_kind=ActorKind.HUMAN, operation=Operation.QUERY, rows=12).counting
@@ -74,7 +74,7 @@ class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     time_ms: int
     """Event time, milliseconds since 1970 UTC."""
     event_id: str
-    """The same for each delivery of one record and different for different records (dedupe key)."""
+    """Deduplication key: the same for each delivery of a record, different for different records."""
     tenant: str
     actor: str
     """The vendor's stable id of the account that acted; with `tenant` it is the identity."""
@@ -82,24 +82,24 @@ class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     operation: Operation
     actor_name: str | None = None
     app: str | None = None
-    """The connected app or client, by id or, failing that, by name."""
+    """The connected app or client, by id or otherwise by name."""
     session: str | None = None
     ip: str | None = None
     user_agent: str | None = None
     objects: tuple[str, ...] = ()
-    """The kinds of record touched, in the vendor's names (``Contact``)."""
+    """The objects accessed, by the vendor's names (``Contact``)."""
     fields: tuple[str, ...] | None = None
     rows: int | None = None
-    """Rows read, to be understood as `counting` says."""
+    """Rows read; `counting` says how to read the number."""
     counting: Counting = Counting.EACH
     bytes_out: int | None = None
     record_ids: tuple[str, ...] = ()
     operation_id: str | None = None
-    """The job, report execution or cursor that this event is a part of."""
+    """The job, report execution or cursor that this event belongs to."""
     query_shape: str | None = None
-    """The query with its literals taken out."""
+    """The query without its literals."""
     status: str | None = None
-    """``success`` or the vendor's word for what went wrong."""
+    """``success`` or the vendor's term for the failure."""
     country: str | None = None
     origin: RecordOrigin = RecordOrigin("", "")
 

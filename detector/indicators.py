@@ -1,7 +1,7 @@
-"""Indicators as others exchange them: STIX 2.1 bundles, MISP events, and CSV.
+"""Parses indicators in exchange formats: STIX 2.1 bundles, MISP events, and CSV.
 
-Of these, what an event can be looked up by is taken: addresses, networks, user agents and apps. What cannot be
-(a pattern of several conditions, a file's hash, a network too wide to list) is named, and the rest is taken.
+It takes what events can be looked up by: addresses, networks, user agents and apps. It lists the entries that it
+cannot use (a pattern of several conditions, a file's hash, a network too wide to list) and takes the rest.
 
 Sources: https://docs.oasis-open.org/cti/stix/v2.1/os/stix-v2.1-os.html (sections 4.7 and 9),
 https://www.misp-standard.org/rfc/misp-standard-core.html (section 2.4).
@@ -24,10 +24,10 @@ from detector.settings import Indicator
 __all__ = ["MAX_ENTRIES", "IndicatorsError", "ParsedIndicators", "parse"]
 
 MAX_ENTRIES = 1024
-"""A network that takes more entries than this is not listed."""
+"""A network that needs more entries than this is skipped."""
 DEFAULT_SCORE = 3.0
 LEAST_SCORE, MOST_SCORE = 1.0, 4.0
-"""What a source's confidence of 0 and of 100 count for, in -log10 of a probability."""
+"""The scores of a source's confidence of 0 and of 100, in -log10 of a probability."""
 NEVER_MS = 1 << 53
 
 _PATTERN = re.compile(
@@ -40,20 +40,20 @@ _MISP = {"ip-src", "ip-dst", "ip-src|port", "ip-dst|port", "user-agent"}
 
 
 class IndicatorsError(ValueError):
-    """A file that holds no indicators in any format known; one sentence for a person."""
+    """A file without indicators in a known format; the message is one sentence for a person."""
 
 
 class ParsedIndicators(msgspec.Struct, frozen=True):
-    """What a file holds."""
+    """The content of a file."""
 
     indicators: dict[str, Indicator]
-    """By what an event is looked up by."""
+    """Indicators by lookup value."""
     passed_over: tuple[str, ...]
-    """A sentence for each entry that nothing can be looked up by."""
+    """A sentence for each entry that cannot be looked up."""
 
 
 def parse(data: bytes, name: str = "") -> ParsedIndicators:
-    """The indicators in a file's content; `name` is theirs if they have none of their own.
+    """The indicators in a file's content; `name` is for those without their own.
 
     Raises `IndicatorsError`.
 
@@ -67,7 +67,7 @@ def parse(data: bytes, name: str = "") -> ParsedIndicators:
     try:
         content = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise IndicatorsError(f"it begins as JSON and is none: {error}") from error
+        raise IndicatorsError(f"it starts like JSON but is not valid: {error}") from error
     if isinstance(content, dict) and content.get("type") == "bundle":
         return _collected(_of_stix(content, name))
     events = _misp_events(content)
@@ -77,7 +77,7 @@ def parse(data: bytes, name: str = "") -> ParsedIndicators:
 
 
 _Entry = tuple[str, Indicator] | str
-"""What to look up, and what it is; or why there is nothing."""
+"""The lookup value and its indicator, or why the entry has none."""
 
 
 def _collected(entries: Iterable[_Entry]) -> ParsedIndicators:
@@ -96,7 +96,7 @@ def _of_csv(data: bytes, name: str) -> Iterator[_Entry]:
         rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), strict=True)
         fields = [field.strip().lower() for field in rows.fieldnames or ()]
         if "value" not in fields:
-            raise IndicatorsError("it is no JSON, and no CSV with a column named value")
+            raise IndicatorsError("it is neither JSON nor CSV with a column named value")
         rows.fieldnames = fields
         lines = list(enumerate(rows, 2))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -137,7 +137,7 @@ def _of_stix(bundle: dict[str, Any], name: str) -> Iterator[_Entry]:
 
 
 def _stix_values(pattern: str) -> list[str]:
-    """The values of a pattern that is one comparison, or several joined by OR; none if it is anything else."""
+    """The values of a pattern of one comparison, or several joined by OR; empty for anything else."""
     values = []
     for part in re.split(r"\s+OR\s+(?=\[)", pattern):
         found = _PATTERN.fullmatch(part.strip())
@@ -188,7 +188,7 @@ def _of_misp(event: dict[str, Any], name: str) -> Iterator[_Entry]:
 def _entries(
     value: str, name: str, score: float, from_ms: int, until_ms: int, where: str
 ) -> Iterator[_Entry]:
-    """One value as what events are looked up by: a network as its /24s (/48s), or as its addresses if it is smaller."""
+    """A value's lookup values: a network's /24s (/48s), or its addresses if it is smaller."""
     value = value.strip()
     if not value:
         yield f"{where}: it has no value"
@@ -225,7 +225,7 @@ def _ms(value: Any, default: int) -> int:
     try:
         time = datetime.fromisoformat(_text(value))
     except ValueError:
-        raise ValueError(f"{_text(value)[:40]!r} is no time") from None
+        raise ValueError(f"{_text(value)[:40]!r} is not a time") from None
     return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 

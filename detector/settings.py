@@ -1,7 +1,6 @@
-"""Everything an operator may set for the detector, in one frozen value, with its default and its unit.
+"""The detector's settings, in one frozen value, with defaults and units.
 
-The file, the environment and the flags are read at the edge (`streams.config`); here is only what they may
-say.
+`streams.config` reads the file, the environment and the flags; this module only defines the settings.
 """
 
 from __future__ import annotations
@@ -36,19 +35,19 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A known-bad address, network, agent or app."""
 
     name: str
-    """Whose it is, or where that is said."""
+    """Whose it is, or where that is documented."""
     score: Surprise = 3.0
-    """What meeting it counts for, in -log10 of a probability."""
+    """The weight of a match, in -log10 of a probability."""
     from_ms: int = 0
     until_ms: int = 1 << 53
-    """Event time, in milliseconds since 1970 UTC, within which it holds."""
+    """Period of validity in event time, in milliseconds since 1970 UTC."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if it never holds."""
+        """Raises ValueError if it is never valid."""
         _check_window(self.from_ms, self.until_ms)
 
     def valid_at(self, time_ms: int) -> bool:
-        """Whether it holds at an event time.
+        """Whether it is valid at an event time.
 
         >>> Indicator(name="leaked token", until_ms=1000).valid_at(2000)
         False
@@ -57,7 +56,7 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A window in which unusual volume was announced: a migration, a quarter's end."""
+    """An announced window of unusual volume: a migration, a quarter's end."""
 
     reason: str
     from_ms: int
@@ -67,11 +66,11 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Actors' ids, or patterns of them (``0054R9*``)."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if it is about no moment."""
+        """Raises ValueError if the window is empty."""
         _check_window(self.from_ms, self.until_ms)
 
     def covers(self, actor: str, time_ms: int) -> bool:
-        """Whether it is about this actor at this event time.
+        """Whether it covers this actor at this event time.
 
         >>> Announced(reason="migration", from_ms=0, until_ms=9, identities=("sync*",)).covers("sync-1", 5)
         True
@@ -79,7 +78,7 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.overlaps(actor, time_ms, time_ms)
 
     def overlaps(self, actor: str, first_ms: int, last_ms: int) -> bool:
-        """Whether it is about this actor at any event time from the first to the last."""
+        """Whether it covers this actor at any event time from the first to the last."""
         return (
             first_ms < self.until_ms
             and last_ms >= self.from_ms
@@ -88,82 +87,82 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What decides whether something is unusual for one identity."""
+    """Settings for what is unusual for one identity."""
 
     late_seconds: Seconds = 3600
-    """How long a day stays open for late events after it ended. Learning waits as long; alerts do not."""
+    """How long a day stays open for late events after it ends. Learning waits as long; alerts do not."""
     bound_deviations: Deviations = 1.6
-    """How many deviations above its own level an identity must be before a signal is raised."""
+    """How many deviations above its own baseline an identity must be to raise a signal."""
     growth: Factor = 1.5
-    """What was reported is reported again when it has grown by this factor."""
+    """A signal is raised again when its value has grown by this factor."""
     fading: Share = 0.05
-    """The weight of the newest day in an identity's level once it is warm (1/fading days)."""
+    """The weight of the newest day in an identity's baseline once it is warm (1/fading days)."""
     warm_days: Count = 8
-    """How many active days of its own an identity needs before its own level is called warm."""
+    """How many active days an identity needs before its own baseline counts as warm."""
     cold_days: Count = 4
-    """How many active days an identity needs before anything about it is called new."""
+    """How many active days an identity needs before anything about it counts as new."""
     forget_days: Count = 400
-    """After how many days without an event an identity is known no longer, and is new should it return."""
+    """After this many days without an event an identity is forgotten, and treated as new if it returns."""
     most_identities: Identities = 100_000
-    """How many identities a worker knows in each partition; beyond them newcomers go first, then the longest idle."""
+    """How many identities a worker knows in each partition; newcomers are evicted first, then the longest idle."""
     prior_weight: Weight = 3.0
-    """How many days of its own the prior counts for."""
+    """How many of an identity's own days the prior is worth."""
     prior_rows_hour: Rows = 40.0
-    """The rows in its fullest hour expected of an identity that nothing is known of."""
+    """The rows expected of an unknown identity in its fullest hour."""
     prior_rows_day: Rows = 120.0
-    """The rows a day expected of an identity that nothing is known of."""
+    """The rows expected of an unknown identity in a day."""
     prior_deviation: Deviation = 1.2
-    """The deviation, in natural logarithms of rows, expected of an identity that nothing is known of."""
+    """The deviation expected of an unknown identity, in natural logarithms of rows."""
     peers: dict[str, tuple[str, ...]] = {}
-    """Groups of identities that are compared with one another: name, and actors' ids or patterns of them. Who
-    is in none is compared with all of its kind (humans, integrations, guests)."""
+    """Groups of identities that are compared with one another: name, and actors' ids or patterns of them. An
+    identity in no group is compared with all of its kind (humans, integrations, guests)."""
     indicators: dict[str, Indicator] = {}
     """Known-bad addresses, networks (``192.0.2.0/24``, ``2001:db8:7::/48``), user agents or their families, and
     apps."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for an indicator that nothing can carry."""
+        """Raises ValueError for an indicator that no event can match."""
         for value in self.indicators:
             _check_network(value)
 
 
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What decides whether a signal is worth a human."""
+    """Settings for what is worth an analyst's attention."""
 
     alert_budget: Budget = 10.0
-    """How many alerts a day per 1,000 identities a SOC can look at; the threshold follows from it."""
+    """How many alerts a day per 1,000 identities the SOC can look at; the threshold follows from it."""
     alert_risk: Risk = 45
-    """The risk (0-100) from which an incident is raised until enough is known to follow the budget."""
+    """The risk threshold (0-100) until enough is known to follow the budget."""
     least_risk: Risk = 15
-    """The risk below which nothing is raised, however few alerts there are."""
+    """Incidents of less risk are never raised, however few alerts there are."""
     certain_risk: Risk = 75
-    """The risk from which an alert always goes out, however many there are."""
+    """Incidents of this risk or more are always raised, however many alerts there are."""
     support_surprise: Surprise = 1.0
     """The surprise from which a signal counts towards an incident."""
     half_life_seconds: Seconds = 48 * 3600
-    """Evidence counts half after so much event time."""
+    """Half-life of evidence, in event time."""
     quiet_seconds: Seconds = 36 * 3600
-    """An incident closes after this much event time without anything new in it."""
+    """An incident closes after this much event time without new signals."""
     update_growth: Factor = 2.0
     """An incident is published again when its rows have grown by this factor, or its severity has risen."""
     most_tenants: Count = 1_000
-    """How many tenants one partition's triage knows; signals about further ones are refused and counted."""
+    """How many tenants one partition's triage knows; signals about further tenants are dropped and counted."""
     population_days: Count = 28
-    """How many closed days the population is remembered for."""
+    """For how many closed days the population is remembered."""
     evidence_events: Count = 10
     """How many events an incident keeps as evidence."""
     announced: tuple[Announced, ...] = ()
     """Windows in which unusual volume is expected: it is neither alerted on nor learned."""
     expected_rows: dict[str, Rows] = {}
-    """Actors' ids (or patterns), and the rows a day up to which none of their volume is unusual."""
+    """Actors' ids (or patterns), and the rows a day up to which their volume is never unusual."""
     own_networks: tuple[str, ...] = ()
-    """Networks known as one's own (``203.0.113.0/24``): to be seen there is never new."""
+    """Your own networks (``203.0.113.0/24``): activity from them is never new."""
     feedback: tuple[Feedback, ...] = ()
     """Operators' decisions about incidents and identities. The worker takes more of them from the feedback topic."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of the detector's settings."""
+    """All settings of the detector."""
 
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
@@ -171,11 +170,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def _check_window(from_ms: int, until_ms: int) -> None:
     if from_ms >= until_ms:
-        raise ValueError(f"from_ms must lie before until_ms, {from_ms} is not before {until_ms}")
+        raise ValueError(f"from_ms must be before until_ms, but {from_ms} is not before {until_ms}")
 
 
 def _check_network(value: str) -> None:
-    """Networks are known by their /24 or /48: an event's address is looked up in no other."""
+    """Check a network: events' addresses are looked up only by /24 or /48."""
     try:
         network = ip_network(value, strict=False)
     except ValueError:
@@ -183,11 +182,11 @@ def _check_network(value: str) -> None:
     bits = 24 if network.version == 4 else 48
     if "/" in value and (network.prefixlen != bits or str(network) != value):
         right = network.supernet(new_prefix=bits) if network.prefixlen >= bits else f"each /{bits} in it"
-        raise ValueError(f"an indicator's network must be a /{bits}: instead of {value} give {right}")
+        raise ValueError(f"an indicator's network must be a /{bits}: use {right} instead of {value}")
 
 
 def peers_of(settings: DetectionSettings, actor: str, actor_kind: ActorKind) -> str:
-    """The group that an actor is compared with: the first one given that names it, or its kind.
+    """The group that an actor is compared with: the first group that matches it, or its kind.
 
     >>> peers_of(DetectionSettings(peers={"analysts": ("0057*",)}), "00571", ActorKind.HUMAN)
     'analysts'

@@ -1,6 +1,6 @@
-"""Settings, built once at the edge: one TOML file, then ``CRMWATCH_…`` from the environment, then flags.
+"""Loads the settings once at start-up: one TOML file, then ``CRMWATCH_…`` from the environment, then flags.
 
-A key that does not exist is named with the closest one that does, a bad value with where it was set.
+An error names an unknown key with the closest existing one, and a bad value with where it was set.
 """
 
 from __future__ import annotations
@@ -32,82 +32,82 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used; the message names it and where it was set."""
+    """An invalid setting; the message names it and where it was set."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the worker runs."""
+    """Settings of the worker process."""
 
     bootstrap: str = "127.0.0.1:9092"
-    """The brokers: ``host:port``, several with commas."""
+    """The brokers: ``host:port``, several separated by commas."""
     keyed: bool = False
-    """Whether the access topic is keyed by identity, as `crmwatch publish` does. Then nothing is held back to
-    put an identity's records into order."""
+    """Whether the access topic is keyed by identity, as `crmwatch publish` does. Then nothing is buffered for
+    ordering."""
     merge_events: Annotated[int, msgspec.Meta(ge=0)] = 200_000
-    """How many events a shard holds back for order before it lets them through unordered; each takes 1 KB."""
+    """How many events a shard buffers for ordering before it processes the oldest early; each takes 1 KB."""
     idle_seconds: Seconds = 2.0
-    """After this long without a record, a partition that has been read to its end is not waited for."""
+    """After this long without a record, other partitions do not wait for a partition read to its end."""
     hold_seconds: Seconds = 120.0
     """How long a decision waits for the population's days to be complete before it is taken provisionally."""
     save_seconds: Seconds = 1.0
-    """How often state is saved, and at most how much work is done again after a crash."""
+    """How often state is saved, and at most how much work is repeated after a crash."""
     session_seconds: Seconds = 10.0
-    """Kafka's session time-out: after this long without a heartbeat another worker takes over."""
+    """Kafka's session timeout: after this long without a heartbeat another worker takes over."""
     patience_seconds: Seconds = 60.0
-    """The watchdog ends the process when there is work and nothing has been committed for so long."""
+    """The watchdog stops the process when there is work and nothing has been committed for this long."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 9464
-    """Where /metrics, /live and /ready are served; port 0 takes any free one."""
+    """The address of /metrics, /live and /ready; port 0 picks a free one."""
     start: str = "earliest"
-    """Where a group that has read nothing yet begins in the access topics: ``earliest``, ``latest``, or a time with
-    its zone, such as ``2026-03-01T00:00:00Z``, at which the records to begin with had arrived."""
+    """Where a group that has read nothing yet starts in the access topics: ``earliest``, ``latest``, or a time with
+    its zone, such as ``2026-03-01T00:00:00Z``, which selects records that arrived from then on."""
     instance: str | None = None
-    """A name that stays over restarts (Kafka's static membership): a restart then moves no partitions."""
+    """A stable name (Kafka's static membership): with it, a restart moves no partitions."""
     log_format: LogFormat = LogFormat.AUTO
     """``json``, ``text``, or ``auto``: text to a terminal and JSON to anything else."""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where records come from, and how to read those that no built-in adapter reads."""
+    """Where records come from, and how to read records that no built-in adapter reads."""
 
     topics: dict[str, str] = {}
-    """Access topics to be read beside `topics.access`, each with the format of its records or ``auto``. A new one
-    goes to the end, and one that is no longer read stays in its place: the order numbers their partitions."""
+    """Access topics to read beside `topics.access`, each with the format of its records or ``auto``. Append new
+    topics, and keep topics that are no longer read in their place: the order numbers their partitions."""
     mappings: tuple[SourceMapping, ...] = ()
     """How to read each of them: ``[[sources.mappings]]``, with the fields of `detector.adapters.generic.Mapping`."""
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The web console: where it listens, whom it lets in, and how much it keeps."""
+    """Settings of the web console: where it listens, who may sign in, and how much it keeps."""
 
     host: str = "127.0.0.1"
-    """Where it listens. Elsewhere than on this machine it needs `tokens_file` or `proxies`."""
+    """The address it listens on. Any but this machine's needs `tokens_file` or `proxies`."""
     port: Port = 8321
-    """Port 0 takes any free one."""
+    """Port 0 picks a free one."""
     names: tuple[str, ...] = ()
-    """The names that browsers reach it by, beside this machine's own; requests for others are refused."""
+    """Host names under which browsers reach it, beside this machine's own; requests for others are refused."""
     tokens_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    """Who may come in: on each line a name, a role and a token."""
+    """Who may sign in: each line has a name, a role and a token."""
     proxies: tuple[str, ...] = ()
-    """Addresses and networks of the proxies that sign people in and say who they are."""
+    """Addresses and networks of the proxies that authenticate users and pass their names on."""
     user_header: str = "X-Forwarded-User"
     role_header: str = "X-Forwarded-Role"
-    """The headers in which these proxies say it."""
+    """The headers with the user's name and role."""
     cert_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     key_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     """The console's own certificate and key (PEM)."""
     allow_unencrypted: bool = False
-    """Whether tokens may come from other machines without TLS and without a proxy that has it."""
+    """Whether other machines may send tokens without TLS and without a TLS proxy."""
     audit_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    """Where it is written down who did what; without it, to standard error."""
+    """The audit log of who did what; without it, standard error."""
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
-    """How long incidents and decisions are kept, behind the newest event."""
+    """How long incidents and decisions are kept, counted back from the newest event."""
     incidents: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000
-    """At most so many incidents are kept; those that ended longest ago go first."""
+    """The most incidents kept; those that ended longest ago are dropped first."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every setting there is."""
+    """All settings."""
 
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
@@ -120,12 +120,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
-        """The adapters that read records: the operator's own first, then those that are built in."""
+        """The adapters that read records: the operator's own first, then the built-in ones."""
         return choose(AUTO, self.own_adapters)
 
     @property
     def access_topics(self) -> dict[str, tuple[Adapter, ...]]:
-        """The topics that records come from, in their order, and what reads those of each."""
+        """The access topics in order, each with the adapters that read it."""
         more = {
             topic: choose(name, self.own_adapters)
             for topic, name in self.sources.topics.items()
@@ -135,17 +135,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def own_adapters(self) -> list[Adapter]:
-        """Those of the operator's own mappings."""
+        """The adapters of the operator's own mappings."""
         return [decoder(mapping) for mapping in self.sources.mappings]
 
     @property
     def detector(self) -> Settings:
-        """The detector's part."""
+        """The settings of the detector."""
         return Settings(detection=self.detection, triage=self.triage)
 
 
 def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Config:
-    """Build the settings; `flags` are ``section.key`` → value, ``None`` for one that was not given.
+    """Build the settings; `flags` maps ``section.key`` to a value, or ``None`` if not given.
 
     An environment variable is ``CRMWATCH_SECTION_KEY``. Raises `ConfigError`.
 
@@ -156,9 +156,9 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     if file is not None:
         found = _read(file)
         _check(found, str(file))
-        if "password" in found.get("kafka", {}):  # such files are copied, shown and put under version control
+        if "password" in found.get("kafka", {}):  # such files are copied, shown and committed
             raise ConfigError(
-                f"{file}: kafka.password may not stand in this file: set kafka.password_file, "
+                f"{file}: kafka.password is not allowed in this file: set kafka.password_file, "
                 "or CRMWATCH_KAFKA_PASSWORD in the environment"
             )
         for section, keys in found.items():
@@ -174,7 +174,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             values[section][key] = _converted(section, key, value, f"--{key.replace('_', '-')}")
     try:
         config = msgspec.convert(values, Config)
-    except msgspec.ValidationError as error:  # what no value says by itself
+    except msgspec.ValidationError as error:  # a conflict between values
         raise ConfigError(f"{file or 'settings'}: {str(error).partition(' - at ')[0]}") from error
     try:
         _ = config.access_topics
@@ -187,7 +187,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
 
 
 def _of_file(section: str, key: str, value: Any, where: str) -> Any:
-    """A value as the file has it; of a table or a list of tables, what is wrong is named by its place in it."""
+    """A value from the file; errors in a table or a list of tables name the place in it."""
     kind = _SECTIONS[section][key]
     arguments = get_args(kind)
     if get_origin(kind) is dict and isinstance(value, dict):
@@ -211,7 +211,7 @@ def _item(kind: Any, value: Any, where: str) -> Any:
 
 
 def _in_ms(value: Any, where: str) -> Any:
-    """A time that is written as TOML writes times, or a day's beginning in UTC, in milliseconds since 1970."""
+    """A TOML time, or a TOML date as its start in UTC, in milliseconds since 1970."""
     if not isinstance(value, date):
         return value
     if not isinstance(value, datetime):

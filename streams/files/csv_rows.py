@@ -1,4 +1,4 @@
-"""Where one CSV row ends and the next begins, with line ends in its fields, and though some are broken."""
+"""Splits CSV into rows, including fields with line breaks and damaged rows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, Frame, Pace, Win
 __all__ = ["MAX_ROW_LINES", "CsvRows", "csv_frames", "csv_header", "row_object"]
 
 MAX_ROW_LINES = 100
-"""A CSV row spans at most this many lines; a quote that is open for longer was never closed."""
+"""A CSV row spans at most this many lines; a quote open for longer was never closed."""
 
 
 class CsvRows(msgspec.Struct):
-    """Whole CSV rows, a line each, of as many fields as the header has names."""
+    """Complete CSV rows, one per line, with as many fields as the header has names."""
 
     header: list[str]
     fields: list[list[str]]
     line: int
-    """The line on which the first of them is."""
+    """The line of the first row."""
     size_bytes: int
 
 
@@ -37,7 +37,7 @@ def _row(text: bytes) -> list[str]:
 
 
 def csv_header(window: Window) -> list[str] | None:
-    """The names in the first line, if it is a CSV header of at least two; it is passed over then."""
+    """The names in the first line, if it is a CSV header of at least two; skips the line then."""
     while (end := window.data.find(b"\n", window.at)) < 0 and len(window) < BLOCK_BYTES and window.more():
         pass
     names = _names(window.data[window.at : end if end >= 0 else len(window.data)].rstrip(b"\r"))
@@ -49,7 +49,7 @@ def csv_header(window: Window) -> list[str] | None:
 
 @lru_cache(maxsize=64)
 def _names(line: bytes) -> tuple[str, ...] | None:
-    """The names in a header line; there are few, and many files of each."""
+    """The names in a header line, cached: many files share few headers."""
     try:
         names = _row(line)
     except (ValueError, csv.Error):
@@ -58,11 +58,11 @@ def _names(line: bytes) -> tuple[str, ...] | None:
 
 
 ROWS_BYTES = 65_536
-"""How many bytes of rows are taken at once: no field of theirs is longer than `csv` allows."""
+"""How many bytes of rows are read at once: no field is longer than `csv` allows."""
 
 
 def _whole_rows(window: Window, columns: int, most: int) -> tuple[list[list[str]], int] | None:
-    """The next rows and their size in bytes, if each is a line of as many fields as there are columns."""
+    """The next rows and their size in bytes, if each is one line with as many fields as columns."""
     if len(window) < most:
         window.more()
     end = window.data.rfind(b"\n", window.at, window.at + most)
@@ -83,10 +83,10 @@ def _whole_rows(window: Window, columns: int, most: int) -> tuple[list[list[str]
 
 
 def _quoted_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
-    """The rows of a text in which each field is quoted, as the vendors write it, and none has a quote in it.
+    """The rows of a text in which each field is quoted, as the vendors write it, and contains no quote.
 
-    If there are no more quotes than that takes, nothing else is in the fields or between them. To split the text
-    at the quotes is much faster than to go through it.
+    If the text has no more quotes than that needs, there is nothing else in or between the fields. Splitting the
+    text at the quotes is much faster than parsing it.
     """
     if text[:1] != '"' or text[-1:] != '"' or text.count('"') != 2 * columns * lines:
         return None
@@ -94,7 +94,7 @@ def _quoted_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
 
 
 def _any_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
-    """The rows of a text whose fields are quoted or not."""
+    """The rows of a text with quoted or unquoted fields."""
     try:
         return _fitting(list(csv.reader(text.split("\n"), strict=True)), columns, lines)
     except csv.Error:
@@ -102,13 +102,13 @@ def _any_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
 
 
 def _fitting(rows: list[list[str]], columns: int, lines: int) -> list[list[str]] | None:
-    """The rows, if they are a line each and as long as their header."""
+    """The rows, if each is one line with as many fields as the header."""
     return rows if len(rows) == lines and set(map(len, rows)) == {columns} else None
 
 
 def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame | CsvRows]:
     """The rows under a header, as objects of strings."""
-    waiting: list[Frame] = []  # lines to be looked at again, the next one last
+    waiting: list[Frame] = []  # lines to parse again, the next one last
     while True:
         while not waiting and pace.ready():
             found = _whole_rows(window, len(header), min(pace.size, ROWS_BYTES))
@@ -128,11 +128,11 @@ def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame 
 
 
 def _careful_row(window: Window, header: list[str], first: Frame, waiting: list[Frame]) -> Frame | None:
-    """The row that begins with a line; ``None`` for a blank one. What it does not need of those after is waiting."""
+    """The row that starts with a line; ``None`` for a blank one. Unused following lines go to `waiting`."""
     lines = [first]
     size = len(first.record)
     odd = first.record.count(b'"') % 2
-    # Inside a quoted field a line may end: the row goes on until its quotes are even in number.
+    # A quoted field may contain line breaks: the row continues until its number of quotes is even.
     while odd and size <= MAX_RECORD_BYTES and len(lines) < MAX_ROW_LINES:
         line = waiting.pop() if waiting else window.take_line()
         if line is None:
@@ -147,7 +147,7 @@ def _careful_row(window: Window, header: list[str], first: Frame, waiting: list[
         return Frame(first.record, first.line, "a quote is never closed")
     text = b"\n".join(line.record for line in lines).rstrip(b"\r")
     row = _csv_row(text, first.line, header)
-    if row.fault and len(lines) > 1:  # a stray quote has drawn in the lines after it
+    if row.fault and len(lines) > 1:  # a stray quote has swallowed the following lines
         waiting.extend(reversed(lines[1:]))
         row = Frame(first.record.rstrip(b"\r"), first.line, row.fault)
     return row if text.strip() else None
@@ -162,7 +162,7 @@ def _csv_row(text: bytes, line: int, header: list[str]) -> Frame:
 
 
 def row_object(header: list[str], fields: list[str]) -> bytes:
-    """A row as a JSON object of strings, marked where it has not as many fields as its header has names."""
+    """A row as a JSON object of strings, marked if its fields do not match the header in number."""
     row: dict[str, object] = dict(zip(header, fields, strict=False))
     if len(fields) != len(header):
         row[""] = {"columns": len(fields), "expected": len(header)}

@@ -1,7 +1,7 @@
-"""Sorting more than fits into memory: sorted runs in a file, and their merge.
+"""Sorts more than fits into memory: sorted runs in a file, and their merge.
 
-Everything goes by blocks of some hundred items, encoded, read and sorted at once, so that an item's way to the
-disk and back costs about as much as encoding and decoding it.
+It works in blocks of a few hundred items, encoded, read and sorted at once, so that an item's round trip to disk
+costs about as much as encoding and decoding it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 BLOCK_ITEMS = 512
 BLOCK_BYTES = 131_072
-"""About how large a block is at most; a merge holds one of every run."""
+"""Approximate maximum size of a block; a merge holds one block of every run."""
 
 Key = Sequence[Callable[[Any], Any]]
-"""What items are sorted by: the first function, where it gives the same the second, and so on; each costs more."""
+"""The sort key: the first function, for equal values the second, and so on; each is more expensive."""
 
 
 class SortedRun(msgspec.Struct, frozen=True, array_like=True):
-    """Where a sorted run of items lies in a file."""
+    """The position of a sorted run of items in a file."""
 
     start: int
     end: int
 
 
 def arrange(items: list[T], key: Key) -> None:
-    """Sort a list by a key, whose later functions are called only for what the earlier ones leave equal.
+    """Sort a list by a key whose later functions are called only for ties of the earlier ones.
 
     >>> words = ["pear", "fig", "apple", "kiwi"]
     >>> arrange(words, (len, str.lower)); words
@@ -59,23 +59,23 @@ def arrange(items: list[T], key: Key) -> None:
 
 
 def _equal_to_next(values: list[Any]) -> list[int]:
-    """The places whose value the next one has, too."""
+    """The indices whose value equals the next one."""
     following = iter(values)
     next(following, None)
     return [at for at, (one, other) in enumerate(zip(values, following, strict=False)) if one == other]
 
 
 class RunFile(Generic[T]):
-    """Writes sorted runs to a file and reads them again, from this process or another that has the file."""
+    """Writes sorted runs to a file and reads them back, in this process or another that has the file."""
 
     def __init__(self, item: Any, key: Key) -> None:
-        """`item` is the type of what is stored, for msgspec."""
+        """`item` is the stored type, for msgspec."""
         self._key = key
         self._encode = msgspec.msgpack.Encoder().encode
         self._decoder: msgspec.msgpack.Decoder[list[T]] = msgspec.msgpack.Decoder(list[item])
 
     def write(self, items: list[T], file: IO[bytes]) -> SortedRun:
-        """Sort items, and add them to a file as a run."""
+        """Sort items and append them to a file as a run."""
         arrange(items, self._key)
         start = file.tell()
         some = items[:: max(1, len(items) // 64)]
@@ -88,7 +88,7 @@ class RunFile(Generic[T]):
         return SortedRun(start, file.tell())
 
     def blocks(self, descriptor: int, run: SortedRun) -> Iterator[list[T]]:
-        """A run's items, block by block. The file's own position does not matter and stays as it is."""
+        """A run's items, block by block. Neither uses nor moves the file's position."""
         at = run.start
         while at < run.end:
             size = int.from_bytes(os.pread(descriptor, 4, at), "big")
@@ -96,15 +96,15 @@ class RunFile(Generic[T]):
             at += 4 + size
 
     def merged(self, runs: Iterable[Iterator[list[T]]]) -> Iterator[list[T]]:
-        """All items of some sorted runs, in order, in lists of about a block."""
+        """All items of the sorted runs, in order, in lists of about a block."""
         return merged(runs, self._key)
 
 
 class Sorter(Generic[T]):
-    """Sorts what does not fit into memory, with the help of a temporary file, which it closes at the end."""
+    """Sorts more than fits into memory with a temporary file, which it closes at the end."""
 
     def __init__(self, item: Any, key: Key) -> None:
-        """`item` is the type of what is sorted, for msgspec."""
+        """`item` is the sorted type, for msgspec."""
         self._store = RunFile[T](item, key)
         self._key = key
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the sorter is
@@ -117,11 +117,11 @@ class Sorter(Generic[T]):
         self._file.close()
 
     def put_away(self, items: list[T]) -> None:
-        """Take some items out of memory."""
+        """Move items out of memory to disk."""
         self._runs.append(self._store.write(items, self._file))
 
     def merged(self, items: list[T]) -> Iterator[list[T]]:
-        """These items and all that were put away, in order, in lists."""
+        """These items and all stored ones, in order, in lists."""
         arrange(items, self._key)
         if not self._runs:
             yield items
@@ -137,7 +137,7 @@ def blocks_of(items: list[T]) -> Iterator[list[T]]:
 
 
 class _Head(Generic[T]):
-    """The part of a run that has been read and not yet given."""
+    """The part of a run that is read but not yet returned."""
 
     __slots__ = ("_blocks", "items", "last")
 
@@ -148,7 +148,7 @@ class _Head(Generic[T]):
         """The key of the last item."""
 
     def more(self, whole: Callable[[T], Any]) -> bool:
-        """Have items, if there are any left."""
+        """Load the next block, if there is one."""
         while not self.items:
             block = next(self._blocks, None)
             if block is None:
@@ -159,10 +159,10 @@ class _Head(Generic[T]):
 
 
 def merged(runs: Iterable[Iterator[list[T]]], key: Key) -> Iterator[list[T]]:
-    """All items of some sorted runs, each given as its blocks, in order, in lists of about a block.
+    """All items of the sorted runs, each given as its blocks, in order, in lists of about a block.
 
-    It holds one block of each run. In each round it gives what is not behind the end of any block that it holds:
-    it cuts the blocks there, and one sort of the pieces, which are sorted, joins them.
+    It holds one block of each run. In each round it returns the items that are not beyond the end of any held
+    block: it cuts the blocks there and joins the sorted pieces with one sort.
     """
 
     def whole(item: T) -> Any:

@@ -1,7 +1,7 @@
-"""Where one record ends and the next begins: JSON in whatever layout, CSV with a header, or plain lines.
+"""Splits bytes into records: JSON in any layout, CSV with a header, or plain lines.
 
-Memory stays constant. What is broken comes out too, as a `Frame` that will not decode, because a record that
-is silently left out is a theft that nobody sees.
+Memory stays constant. Damaged records come out too, as a `Frame` that does not decode, because a silently skipped
+record may hide a theft.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ __all__ = [
 
 
 BATCH_BYTES = 65_536
-"""How many bytes of records are taken at once."""
+"""How many bytes of records are read at once."""
 _MARK = b"\xef\xbb\xbf"
-"""The byte order mark that some programs put before UTF-8."""
+"""The byte order mark that some programs write before UTF-8."""
 
 
 def frames(file: Readable) -> Iterator[Frame]:
-    """The records in a file's bytes, whose layout its first character and line tell.
+    """The records in a file's bytes; the first character and line determine the layout.
 
-    JSON objects may stand one a line, in an array, or spread over many lines one after another. CSV is told
-    by a header of two or more names, and its rows come out as JSON objects of strings; a row that has not its
-    header's columns has the key ``""`` with both numbers besides. Anything else is taken line by line.
+    JSON objects may be one per line, in an array, or spread over many lines. A header of two or more names marks
+    CSV, whose rows come out as JSON objects of strings; a row that does not match the header's columns also has
+    the key ``""`` with both numbers. Anything else is split into lines.
 
-    A file that breaks off (a truncated archive, a failing disk) ends with an empty record that says so.
+    A file that ends early (a truncated archive, a failing disk) ends with an empty record that says so.
     """
     for frame in _framed(file, Pace(0)):
         assert isinstance(frame, Frame)
@@ -48,18 +48,18 @@ def frames(file: Readable) -> Iterator[Frame]:
 
 
 def batches(file: Readable) -> Iterator[Frame | ObjectLines | CsvRows]:
-    """The same records, most of them many at a time: what is laid out as usual is not looked at one by one.
+    """The same records, most of them in groups: regular layout is not parsed record by record.
 
-    What is not as usual comes as a `Frame`, and so does the first object. A row of `CsvRows` is the record that
-    `row_object` makes of it. Of `ObjectLines` the reader says how many of them, from the first on, are records (each
-    is one JSON object); the next is then looked at closely, and comes again if it is one, too.
+    Irregular records come as a `Frame`, and so does the first object. A row of `CsvRows` is the record that
+    `row_object` makes of it. For `ObjectLines` the reader reports how many lines, from the first on, are records
+    (each is one JSON object); the next line is then parsed closely, and comes again if it is a record, too.
     """
     return _framed(file, Pace(BATCH_BYTES))
 
 
 def _framed(file: Readable, pace: Pace) -> Iterator[Frame | ObjectLines | CsvRows]:
     window = Window(file)
-    # A pipe may begin with a few bytes, which do not tell the layout.
+    # A pipe may start with a few bytes, too few to determine the layout.
     while len(window) < len(_MARK) and window.more():
         pass
     if window.data.startswith(_MARK):

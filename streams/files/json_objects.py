@@ -1,4 +1,4 @@
-"""Where one JSON object ends and the next begins, in whatever layout, and though some are broken."""
+"""Splits JSON in any layout into objects, including damaged ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["ObjectLines", "is_object", "json_frames"]
 
 
 class ObjectLines(msgspec.Struct):
-    """Lines that look like a JSON object each; nobody has read them yet."""
+    """Lines that each look like a JSON object, not yet parsed."""
 
     records: list[bytes]
     line: int
-    """The line on which the first of them is."""
+    """The line of the first object."""
     taken: int = 0
-    """How many turned out to be whole objects. The reader sets it; the line after them is then looked at closely."""
+    """How many are complete objects. The reader sets it; the line after them is then parsed closely."""
 
 
 _BETWEEN = re.compile(rb"[\s,\[\]]*+")
@@ -41,7 +41,7 @@ def is_object(line: bytes) -> bool:
 
 
 def json_frames(window: Window, pace: Pace) -> Iterator[Frame | ObjectLines]:
-    """The objects, and what lies between them that is none; the first of them alone."""
+    """The objects and the damaged pieces between them; the first object comes alone."""
     pace.wait()
     while True:
         between = _BETWEEN.match(window.data, window.at)
@@ -69,7 +69,7 @@ def json_frames(window: Window, pace: Pace) -> Iterator[Frame | ObjectLines]:
 
 
 def _object_lines(window: Window, size: int) -> tuple[list[bytes], bytes] | None:
-    """What may be an object a line, of about so many bytes, and what stands between them; if it looks like it."""
+    """Lines of about `size` bytes that may be one object each, and their separator; ``None`` otherwise."""
     data, at = window.data, window.at
     end = data.find(b"\n", at, at + USUAL_BYTES)
     if end < 0 or data[at] != ord("{"):
@@ -82,12 +82,12 @@ def _object_lines(window: Window, size: int) -> tuple[list[bytes], bytes] | None
         return None
     block = data[at:last]
     records = block.split(joint)
-    # A blank line within would shift the lines' numbers.
+    # A blank line in between would shift the line numbers.
     return (records, joint) if len(joint) == 1 or block.count(b"\n") == len(records) - 1 else None
 
 
 def _one_object(window: Window) -> Iterator[Frame]:
-    # A record a line is the usual layout; msgspec tells it faster than looking for braces.
+    # One record per line is the usual layout; msgspec recognises it faster than a search for braces.
     end = window.data.find(b"\n", window.at, window.at + USUAL_BYTES)
     line = window.data[window.at : end].rstrip(_END) if end >= 0 else b""
     if is_object(line):
@@ -97,8 +97,8 @@ def _one_object(window: Window) -> Iterator[Frame]:
 
 
 def _object(window: Window) -> Iterator[Frame]:
-    """The object that begins here, or the pieces of a broken one."""
-    done = 0  # how much of it has been looked at
+    """The object that starts here, or the pieces of a damaged one."""
+    done = 0  # how much of it has been scanned
     depth = 0
     while True:
         found = _TO_BRACE.match(window.data, window.at + done)
@@ -116,7 +116,7 @@ def _object(window: Window) -> Iterator[Frame]:
                 return
             continue
         if stop == b"\n":
-            if _record_follows(window, done):  # the object before it was never closed
+            if _record_follows(window, done):  # the previous object was never closed
                 yield window.take(done)
                 return
             done += 1
@@ -133,7 +133,7 @@ def _object(window: Window) -> Iterator[Frame]:
 
 
 def _record_follows(window: Window, done: int) -> bool:
-    """Whether the next line is a whole record from its first column on, as no pretty-printer puts one."""
+    """Whether the next line is a complete record from its first column on, unlike pretty-printed JSON."""
     start = done + 1
     while len(window) <= start and window.more():
         pass
@@ -147,7 +147,7 @@ def _record_follows(window: Window, done: int) -> bool:
 
 
 def _string_cut(window: Window, done: int) -> int:
-    """Where the string that begins here is cut off by the end of its line; 0 if that is not in sight."""
+    """Where the end of the line cuts off the string that starts here; 0 if it is not in view."""
     found = _IN_STRING.match(window.data, window.at + done + 1)
     end = found.end() if found else len(window.data)
     if window.data[end : end + 1] == b"\\":
@@ -156,7 +156,7 @@ def _string_cut(window: Window, done: int) -> int:
 
 
 def _pieces(window: Window, size: int) -> Iterator[Frame]:
-    """What a broken stretch falls into, if each line that begins with a brace begins a record."""
+    """The pieces of a damaged stretch, if each line that starts with a brace starts a record."""
     while (end := window.data.find(b"\n{", window.at, window.at + size)) >= 0:
         length = end + 1 - window.at
         piece = window.take(length)
@@ -169,7 +169,7 @@ def _pieces(window: Window, size: int) -> Iterator[Frame]:
 
 def _too_long(window: Window, done: int, depth: int) -> Iterator[Frame]:
     last = window.data.rfind(b"\n{", window.at, window.at + done)
-    if last >= 0:  # an object that was never closed has swallowed others
+    if last >= 0:  # an unclosed object has swallowed others
         yield from _pieces(window, last + 1 - window.at)
         return
     yield Frame(window.data[window.at : window.at + MAX_RECORD_BYTES + 1], window.line)
@@ -178,7 +178,7 @@ def _too_long(window: Window, done: int, depth: int) -> Iterator[Frame]:
 
 
 def _discard(window: Window, depth: int) -> None:
-    """Pass over what is left of an object, up to its closing brace or to a line that is a whole record."""
+    """Skip the rest of an object, up to its closing brace or to a line that is a complete record."""
     in_string = False
     while True:
         found = (_IN_STRING if in_string else _TO_BRACE).match(window.data, window.at)

@@ -1,4 +1,4 @@
-"""The part of a file that is being looked at while it is taken apart into records; memory stays constant."""
+"""The part of a file in memory while it is split into records; memory stays constant."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import msgspec
 __all__ = ["BLOCK_BYTES", "MAX_RECORD_BYTES", "USUAL_BYTES", "Frame", "Pace", "Readable", "Window"]
 
 MAX_RECORD_BYTES = 1_000_000
-"""A longer record is cut to one byte more than this, by which it can be told."""
+"""A longer record is cut to one byte more than this, which marks it as too long."""
 BLOCK_BYTES = 262_144
 FIRST_BLOCK_BYTES = 32_768
-"""Less to begin with: many files are small, and a large block takes time to be had."""
+"""A smaller first block: many files are small, and allocating a large block takes time."""
 USUAL_BYTES = 16_384
-"""How far a line's end is looked for: an array without any must not be searched for every record."""
+"""How far to search for a line's end: an array without line ends must not be searched for every record."""
 
 
 class Readable(Protocol):
-    """An open file; read piece by piece, so that what lies before a damage is not lost with it."""
+    """An open file; read piece by piece, so that data before damage is not lost."""
 
     def read1(self, size: int, /) -> bytes:
-        """At most that many bytes, and none at the end."""
+        """At most `size` bytes, and none at the end."""
         ...
 
 
@@ -30,13 +30,13 @@ class Frame(msgspec.Struct, frozen=True):
 
     record: bytes
     line: int
-    """The line, from 1, on which it begins."""
+    """The line, from 1, on which it starts."""
     fault: str = ""
-    """What is already known to be wrong with it; empty for nothing."""
+    """A known fault of the record; empty for none."""
 
 
 class Window:
-    """The part of a file that is being looked at; `at` is its beginning in `data`, on line `line`."""
+    """The part of a file in memory; `at` is the start of unread bytes in `data`, on line `line`."""
 
     def __init__(self, file: Readable) -> None:
         self._file = file
@@ -51,7 +51,7 @@ class Window:
         return len(self.data) - self.at
 
     def more(self) -> bool:
-        """Whether another block could be added; what lies before `at` is forgotten."""
+        """Add another block and drop the bytes before `at`; returns whether there was one."""
         if self._ended:
             return False
         block = b""
@@ -66,7 +66,7 @@ class Window:
         return not self._ended
 
     def skip(self, size: int) -> None:
-        """Move the beginning on."""
+        """Move the start forward."""
         self.line += self.data.count(b"\n", self.at, self.at + size)
         self.at += size
 
@@ -98,27 +98,27 @@ class Window:
 
 
 class Pace:
-    """How much to take at once, and when: less, and for a while nothing, where that has often been in vain."""
+    """How much to read at once: less, and for a while nothing, after repeated failures."""
 
     def __init__(self, most: int) -> None:
-        """`most` is in bytes; 0 for looking at every record closely."""
+        """`most` is in bytes; with 0 every record is parsed closely."""
         self._most = most
-        self._careful = 0  # how many records to look at closely first
+        self._careful = 0  # how many records to parse closely first
         self._pause = 1
         self.size = most
-        """How many bytes to take."""
+        """How many bytes to read."""
 
     def wait(self) -> None:
-        """Look at the next record closely, whatever comes."""
+        """Parse the next record closely in any case."""
         self._careful = 1
 
     def ready(self) -> bool:
-        """Whether to try; asked once for each record."""
+        """Whether to try reading many at once; asked once per record."""
         self._careful -= 1
         return self._careful < 0 < self._most
 
     def tried(self, size: int, *, whole: bool) -> None:
-        """Learn from a try: how many bytes it led on, and whether that was all."""
+        """Learn from a try: how many bytes it covered, and whether that was everything."""
         if whole:
             self.size = min(self._most, 2 * self.size)
             self._pause, self._careful = 1, 0
@@ -128,4 +128,4 @@ class Pace:
         else:
             self.size = USUAL_BYTES
             self._pause = min(1_024, 2 * self._pause)
-            self._careful = self._pause - 1  # beside the one that is in the way now
+            self._careful = self._pause - 1  # besides the one in the way now

@@ -1,7 +1,7 @@
-"""How clients reach Kafka: plainly, through TLS, with a name and a password; the same for every client there is.
+"""How clients connect to Kafka: plain, with TLS, with user name and password; the same for every client.
 
-What is set is `KafkaSettings`. `arguments` turns it into what aiokafka and kafka-python both take, and `credentials`
-into what Faust does. Whatever is wrong is said by the setting's name and without the password.
+`arguments` turns `KafkaSettings` into the arguments of aiokafka and kafka-python, `credentials` into Faust's.
+Errors name the setting and never show the password.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = [
 
 REACH_SECONDS = 15.0
 HANG_UP_SECONDS = 0.1
-"""TLS says goodbye in some turns of the event loop that nobody can wait for."""
+"""TLS closes in some turns of the event loop that nobody can wait for."""
 HIDDEN = "(hidden)"
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ConnectError(ValueError):
-    """Why Kafka cannot be talked to as it is set; one sentence for a person."""
+    """Why Kafka cannot be reached with these settings; one sentence for a person."""
 
 
 class Protocol(StrEnum):
-    """Kafka's own names for the ways in which a listener may be talked to."""
+    """A listener's protocol, by Kafka's names."""
 
     PLAINTEXT = "PLAINTEXT"
     SSL = "SSL"
@@ -53,17 +53,17 @@ class Protocol(StrEnum):
 
     @property
     def encrypts(self) -> bool:
-        """Whether what is sent goes through TLS."""
+        """Whether the connection uses TLS."""
         return self in (Protocol.SSL, Protocol.SASL_SSL)
 
     @property
     def asks(self) -> bool:
-        """Whether the client says who it is by name and password."""
+        """Whether the client authenticates with user name and password."""
         return self in (Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL)
 
 
 class Mechanism(StrEnum):
-    """How a password is proved: sent as it is, or with SCRAM, which sends a proof of it."""
+    """The SASL mechanism: the password in plain text, or a SCRAM proof of it."""
 
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -71,23 +71,23 @@ class Mechanism(StrEnum):
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the brokers are talked to."""
+    """Settings of the connection to the brokers."""
 
     protocol: Protocol = Protocol.PLAINTEXT
     ca_file: Text | None = None
-    """The certificates (PEM) of the authorities that may have signed the brokers'; without it, the system's."""
+    """The CA certificates (PEM) to check the brokers' certificates against; without it, the system's."""
     cert_file: Text | None = None
-    """The client's own certificate (PEM), where brokers ask for one."""
+    """The client's own certificate (PEM), if brokers ask for one."""
     key_file: Text | None = None
-    """Its key (PEM, not encrypted), if it is not in the same file."""
+    """The certificate's key (PEM, not encrypted), if it is not in the same file."""
     sasl_mechanism: Mechanism = Mechanism.SCRAM_SHA_512
     username: Text | None = None
     password: Text | None = None
     """Never shown; from the environment only."""
     password_file: Text | None = None
-    """A file that holds the password and nothing else; read whenever a client connects."""
+    """A file that holds only the password; read whenever a client connects."""
     allow_unencrypted: bool = False
-    """Whether a password may go to another machine without TLS."""
+    """Whether to allow a password without TLS to another machine."""
 
     def __repr__(self) -> str:
         return f"KafkaSettings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
@@ -100,11 +100,11 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 PLAIN = KafkaSettings()
-"""Without TLS and without a name, as on one's own machine."""
+"""Without TLS and without authentication, for this machine."""
 
 
 def fault(bootstrap: str, settings: KafkaSettings) -> str | None:
-    """What is wrong with the settings as they stand beside one another, in a sentence; None if nothing is.
+    """The conflict between the settings, in a sentence; None if there is none.
 
     >>> fault("127.0.0.1:9092", KafkaSettings(username="crmwatch"))
     'kafka.username is set, but kafka.protocol is PLAINTEXT, which asks for no name'
@@ -164,7 +164,7 @@ def credentials(settings: KafkaSettings) -> Any:
 
     context = _tls(settings) if settings.protocol.encrypts else None
     if settings.protocol.asks:
-        # Without a context Faust's would not encrypt, whatever else is said.
+        # Without a context Faust would not encrypt, whatever the other settings say.
         return faust.SASLCredentials(
             username=settings.username,
             password=_password(settings),
@@ -175,10 +175,10 @@ def credentials(settings: KafkaSettings) -> Any:
 
 
 def reach(bootstrap: str, settings: KafkaSettings) -> None:
-    """Ask a server for a first word as it is set, and hang up. Raises `ConnectError` if none gives it.
+    """Try a first request to a broker with these settings. Raises `ConnectError` if none answers.
 
-    Done before a client is made: a client tries again and again, loses the reason (kafka-python even that a password
-    is wrong, if the broker hangs up at once), and keeps a thread. Not to be called from an event loop.
+    Call it before creating a client: a client retries, loses the reason (kafka-python even a wrong password, if the
+    broker closes the connection at once), and keeps a thread. Do not call it from an event loop.
     """
     context = _tls(settings) if settings.protocol.encrypts else None
     reasons = []
@@ -234,7 +234,7 @@ def _log_in(host: str, port: int, bootstrap: str, settings: KafkaSettings) -> No
 
 
 def speaks_kafka(connection: socket.socket) -> bool:
-    """Whether what is at the other end answers ApiVersions, which a broker does before it asks who we are.
+    """Whether the peer answers ApiVersions, which a broker does before authentication.
 
     Raises `OSError` if the connection breaks.
     """
@@ -246,7 +246,7 @@ def speaks_kafka(connection: socket.socket) -> bool:
 
 
 def refusal(error: Exception, bootstrap: str, settings: KafkaSettings) -> str | None:
-    """Why a client was not let in, in a sentence; None if its error is about something else."""
+    """Why a client was refused, in a sentence; None if its error is about something else."""
     match type(error).__name__:  # aiokafka and kafka-python have their own of each
         case "SaslAuthenticationFailed" | "SaslAuthenticationFailedError":
             return f"the Kafka at {bootstrap} refuses {settings.username}: it does not know this name and password"
@@ -278,7 +278,7 @@ def _is_here(host: str) -> bool:
 
 
 def _tls(settings: KafkaSettings) -> ssl.SSLContext:
-    """As Python's defaults have it: at least TLS 1.2, and the certificate must be good for the broker's name."""
+    """Python's defaults: at least TLS 1.2, and the certificate must match the broker's name."""
     for name in ("ca_file", "cert_file", "key_file"):
         if (path := getattr(settings, name)) is not None:
             _read(name, path)
@@ -288,7 +288,7 @@ def _tls(settings: KafkaSettings) -> ssl.SSLContext:
         raise ConnectError(f"kafka.ca_file: {settings.ca_file} holds no certificate in PEM") from error
     if settings.cert_file is not None:
         try:
-            # A passphrase is never asked for: nobody is there to type it.
+            # Never prompt for a passphrase: nobody is there to type it.
             context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
         except (ssl.SSLError, ValueError) as error:
             where = (

@@ -1,7 +1,7 @@
-"""What the three agents send one another: packed messages, many events or signals in one Kafka record.
+"""The packed messages between the three agents: many events or signals in one Kafka record.
 
-A message says which partition it comes from, how many there are of them, and up to which event time that
-partition is known: that is how a watermark travels.
+A message states its source partition, the number of partitions, and the event time up to which that partition is
+known: this is how a watermark travels.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ T = TypeVar("T")
 
 WIRE_VERSION = 1
 PACKED_BYTES = 900_000
-"""A packed message is closed when it has grown to this size."""
+"""A packed message is closed at this size."""
 NOTHING_KNOWN = -(1 << 62)
-"""The watermark of a partition that nothing has come from."""
+"""The watermark of a partition without messages."""
 HEARTBEAT_SECONDS = 1.0
-"""How often a shard is told how far a partition is when that has changed; a desk four times as often."""
+"""How often a shard gets a partition's watermark if it has changed; triage four times as often."""
 REPEAT_SECONDS = 5.0
-"""How often it is told when nothing has changed, for one that has just been taken over."""
+"""How often it gets an unchanged watermark, in case it has just been taken over."""
 ARRIVAL_HEADER = "crmwatch-arrived"
-"""The header that says when the first of the records behind a message came to Kafka."""
+"""The header with the arrival time in Kafka of the first record behind a message."""
 
 
 class WireError(ValueError):
-    """An internal message that cannot be read: two releases that do not fit run side by side, or worse."""
+    """An unreadable internal message: incompatible releases run side by side, or worse."""
 
 
 class EventsMessage(msgspec.Struct, array_like=True, kw_only=True):
@@ -58,11 +58,11 @@ class EventsMessage(msgspec.Struct, array_like=True, kw_only=True):
 
     version: int = WIRE_VERSION
     source: int
-    """The input partition, numbered over all input topics."""
+    """The input partition, numbered across all input topics."""
     sources: int
     watermark_ms: int
     idle: bool = False
-    """The input partition has been read to its end and is quiet: do not wait for it."""
+    """Whether the input partition is read to its end and quiet: do not wait for it."""
     events: list[tuple[int, msgspec.Raw]] = []
     """Offset within the input partition, and the encoded event."""
 
@@ -90,13 +90,13 @@ encode_signal = _encoder.encode
 
 
 def arrival_header(first_ms: int | None) -> tuple[tuple[str, bytes], ...]:
-    """The header for records the first of which came at that time, in milliseconds since 1970 UTC."""
-    # Kafka gives a record that has no time -1.
+    """The header for records whose first arrived at this time, in milliseconds since 1970 UTC."""
+    # Kafka's time of a record without one is -1.
     return () if first_ms is None or first_ms < 0 else ((ARRIVAL_HEADER, b"%d" % first_ms),)
 
 
 def arrival_ms(record: Any) -> int | None:
-    """When the first of the records behind a message came to Kafka, if it says so."""
+    """The arrival time in Kafka of the first record behind a message, if known."""
     for name, value in record.headers:
         if name == ARRIVAL_HEADER:
             return int(value)
@@ -129,7 +129,7 @@ def decode_signals(data: bytes) -> tuple[SignalsMessage, list[Signal]]:
 
 
 def packed(items: Iterable[tuple[int, T]], limit: int = PACKED_BYTES) -> Iterator[list[T]]:
-    """Cut sized items into lists that keep their order, each closed once it has reached `limit` bytes.
+    """Pack sized items into lists in order, each closed once it has reached `limit` bytes.
 
     >>> list(packed([(40, "a"), (70, "b"), (10, "c")], limit=100))
     [['a', 'b'], ['c']]
@@ -147,7 +147,7 @@ def packed(items: Iterable[tuple[int, T]], limit: int = PACKED_BYTES) -> Iterato
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """Which of an internal topic's partitions a key belongs to; the same on every machine and release.
+    """The partition of an internal topic that a key belongs to; the same on every machine and release.
 
     >>> partition_of("00D4R000001kSkyUAW/0054R0000000001AAA", 8)
     0

@@ -1,4 +1,4 @@
-"""Where a group that has read nothing yet begins in the topics that records come from."""
+"""Commits where a new consumer group starts in the access topics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EARLIEST, LATEST = "earliest", "latest"
 def parsed(start: str) -> int | str:
     """The setting `worker.start`: ``earliest``, ``latest``, or milliseconds since 1970 UTC.
 
-    Raises `ValueError`, with a sentence for a person.
+    Raises `ValueError` with a sentence for a person.
 
     >>> parsed("1970-01-01T00:00:01Z")
     1000
@@ -39,11 +39,11 @@ def parsed(start: str) -> int | str:
 
 
 def begin_at(start: int | str, group: str, topics: Sequence[str], **connection: Any) -> int:
-    """Commit where the group is to begin for each partition of which it has committed nothing; how many those were.
+    """Commit the start for each partition without a commit of the group; returns how many there were.
 
-    Raises `TopicsError`. Whoever of several workers does it first has done it.
+    Raises `TopicsError`. With several workers, the first one does it for all.
     """
-    if start == EARLIEST:  # which is what a group without a commit does
+    if start == EARLIEST:  # the default of a group without a commit
         return 0
     consumer = None
     try:
@@ -64,7 +64,7 @@ def begin_at(start: int | str, group: str, topics: Sequence[str], **connection: 
         consumer.commit({tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()})
         return len(new)
     except KafkaError as error:
-        raise TopicsError(f"where to begin could not be committed: {error}") from error
+        raise TopicsError(f"the start offsets could not be committed: {error}") from error
     finally:
         if consumer is not None:
             consumer.close()

@@ -1,8 +1,8 @@
-"""crmwatch's Kafka topics: what each must be like, creating them, and saying what differs on a given cluster.
+"""Plans, creates and verifies crmwatch's Kafka topics.
 
 All topics that carry data have the same number of partitions. An identity's events, its profile's changelog
 and a tenant's signals then lie in partitions that one worker can hold together, as Faust requires; so
-choose the number once, as large as the number of workers may ever be.
+choose the number once: at least the number of workers you will ever run.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 
 DAY_MS = 24 * 3600 * 1000
 PACKED_BYTES = 8 * 1024 * 1024
-"""What each topic takes: Kafka counts a whole record batch, and packing and publishing fill theirs."""
+"""The largest message of each topic: Kafka counts an entire record batch, and packing and publishing fill theirs."""
 TIMEOUT_MS = 15_000
 TOPIC_EXISTS = 36
-"""Kafka's error code for creating what is there: another process was faster, which is as good."""
+"""Kafka's error code for an existing topic: another process created it first, which is fine."""
 
 
 class TopicsError(Exception):
@@ -42,10 +42,10 @@ class TopicsError(Exception):
 
 
 class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
-    """What the topics are called; another set of names makes another pipeline on the same cluster."""
+    """The topics' names; a different set of names is a separate pipeline on the same cluster."""
 
     app_id: str = "crmwatch"
-    """Faust's application id, which begins the names of the changelogs."""
+    """Faust's application id, the prefix of the changelogs' names."""
     access: str = "crm.access"
     events: str = "crmwatch.events"
     signals: str = "crmwatch.signals"
@@ -56,12 +56,12 @@ class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def profiles_changelog(self) -> str:
-        """The changelog that Faust gives the table ``profiles``."""
+        """The changelog of the profiles."""
         return f"{self.app_id}-profiles-changelog"
 
     @property
     def incidents_changelog(self) -> str:
-        """The changelog that Faust gives the table ``incidents``."""
+        """The changelog of triage's state."""
         return f"{self.app_id}-incidents-changelog"
 
 
@@ -69,22 +69,22 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many days each topic keeps what it holds: all of them hold personal data.
+    """How many days each topic keeps its messages: all of them hold personal data.
 
-    What is internal must outlast the longest stop of all workers, and what is decided the incidents that it is about.
+    Internal messages must outlast the longest stop of all workers, and decisions the incidents they are about.
     """
 
     access_days: Days = 7
     """The vendors' records."""
     internal_days: Days = 7
-    """Events and signals on their way."""
+    """Events and signals in transit."""
     alerts_days: Days = 365
     feedback_days: Days = 730
     deadletters_days: Days = 30
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """A topic as it should be; ``config`` holds Kafka's own names and values."""
+    """The planned state of a topic; ``config`` holds Kafka's own names and values."""
 
     name: str
     partitions: int
@@ -93,7 +93,7 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """How a cluster differs from a plan: topics it lacks, and a sentence about each that is otherwise."""
+    """How a cluster differs from a plan: missing topics, and a sentence about each that differs."""
 
     missing: tuple[Topic, ...]
     differing: tuple[str, ...]
@@ -104,8 +104,8 @@ def plan(
 ) -> tuple[Topic, ...]:
     """All topics for a pipeline of up to ``partitions`` workers, each kept on ``replication`` brokers.
 
-    From three replicas on a write needs two of them, so that one broker may be lost without losing data or
-    stopping.
+    From three replicas on, a write needs two of them, so that losing one broker neither loses data nor stops
+    the pipeline.
 
     >>> [topic.config["cleanup.policy"] for topic in plan(4, 1) if topic.name == "crmwatch.alerts"]
     ['compact,delete']
@@ -124,8 +124,8 @@ def plan(
         return Topic(name, partitions, replication, config)
 
     def changelog(name: str) -> Topic:
-        # What is not compacted is replayed whenever a worker takes a partition over: compact early, and
-        # roll segments, since the newest is never compacted.
+        # A worker that takes over a partition reads everything uncompacted: compact early, and roll
+        # segments, because the newest is never compacted.
         return topic(name, "compact", min_cleanable_dirty_ratio="0.2", segment_bytes=str(64 * 1024 * 1024))
 
     return (
@@ -142,20 +142,20 @@ def plan(
 
 
 def compare(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> Comparison:
-    """Look at the cluster and change nothing. Raises `TopicsError` if it cannot be asked.
+    """Compare the cluster with the plan, without changes. Raises `TopicsError` if it cannot be queried.
 
-    ``bootstrap`` is ``host:port``, or several of them with commas.
+    ``bootstrap`` is ``host:port``, several separated by commas.
     """
     with _admin(bootstrap, kafka) as admin:
         return _compare(admin, topics)
 
 
 def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> list[str]:
-    """Create the topics that are missing; give a sentence about each that was there and differs.
+    """Create missing topics; returns a sentence about each existing one that differs.
 
-    What is there is never changed: more partitions would send an identity's events elsewhere than its
-    profile, and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be asked
-    or refuses a topic.
+    Existing topics are never changed: more partitions would separate an identity's events from its profile,
+    and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be queried or refuses
+    a topic.
     """
     with _admin(bootstrap, kafka) as admin:
         found = _compare(admin, topics)
@@ -165,7 +165,7 @@ def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN
 
 
 def partitions(bootstrap: str, name: str, kafka: KafkaSettings = PLAIN) -> int:
-    """How many partitions a topic has. Raises `TopicsError` if there is none of this name."""
+    """The number of a topic's partitions. Raises `TopicsError` if it does not exist."""
     with _admin(bootstrap, kafka) as admin:
         if name not in admin.list_topics():
             raise TopicsError(f"there is no topic {name} at {bootstrap}; `crmwatch topics` creates it")
@@ -187,7 +187,7 @@ def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
             admin.close()
     except KafkaError as error:
         told = refusal(error, bootstrap, kafka)
-        raise TopicsError(told or f"the Kafka at {bootstrap} did not do what was asked: {error}") from error
+        raise TopicsError(told or f"the Kafka at {bootstrap} failed: {error}") from error
 
 
 def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:
@@ -217,7 +217,7 @@ def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:
 
 
 def _same(actual: str | None, planned: str) -> bool:
-    # A list's order means nothing: compact,delete is delete,compact.
+    # The order in a list does not matter: compact,delete is delete,compact.
     return actual is not None and sorted(actual.split(",")) == sorted(planned.split(","))
 
 

@@ -68,12 +68,12 @@ def test_stix_says_what_from_when_until_when_and_how_sure() -> None:
         ("", {}, "nothing is looked up"),
         ("rule x {}", {"pattern_type": "yara"}, "nothing is looked up"),
         ("[ipv4-addr:value = '192.0.2.7']", {"revoked": True}, "revoked"),
-        ("[ipv4-addr:value = '192.0.2.7']", {"valid_from": "yesterday"}, "is no time"),
+        ("[ipv4-addr:value = '192.0.2.7']", {"valid_from": "yesterday"}, "is not a time"),
         ("[ipv4-addr:value = '10.0.0.0/8']", {}, "65,536 entries"),
         (
             "[ipv4-addr:value = '192.0.2.7']",
             {"valid_from": "2026-07-01T00:00:00Z", "valid_until": "2026-03-01T00:00:00Z"},
-            "must lie before",
+            "must be before",
         ),
     ],
 )

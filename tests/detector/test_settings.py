@@ -53,7 +53,9 @@ def test_a_window_must_hold_some_time(section: type[Any]) -> None:
     """What is over before it begins is refused."""
     given = {"name": "x"} if section is Indicator else {"reason": "x"}
     assert msgspec.convert(given | {"from_ms": 5, "until_ms": 6}, section).until_ms == 6
-    with pytest.raises(msgspec.ValidationError, match="from_ms must lie before until_ms, 6 is not before 6"):
+    with pytest.raises(
+        msgspec.ValidationError, match="from_ms must be before until_ms, but 6 is not before 6"
+    ):
         msgspec.convert(given | {"from_ms": 6, "until_ms": 6}, section)
 
 
@@ -77,7 +79,7 @@ def test_an_indicator_must_be_one_that_something_can_carry(value: str, instead: 
     if instead is None:
         assert list(msgspec.convert(given, DetectionSettings).indicators) == [value]
         return
-    with pytest.raises(msgspec.ValidationError, match=f"instead of {value} give {instead}"):
+    with pytest.raises(msgspec.ValidationError, match=f"use {instead} instead of {value}"):
         msgspec.convert(given, DetectionSettings)
 
 

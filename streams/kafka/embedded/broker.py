@@ -40,17 +40,17 @@ from streams.kafka.embedded.properties import (
 __all__ = ["Broker", "BrokerError", "Secure"]
 
 HOLDS_PORTS = sys.platform == "linux"
-"""Whether Java can bind a port that we hold; where not, we let go just before, and somebody may be faster."""
+"""Whether Java can bind a port that we hold; if not, we release it just before, which can race."""
 START_SECONDS = 90.0
 
 
 class Broker:
-    """A Kafka broker and controller in one Java process, which ends at the latest when this process does.
+    """A Kafka broker and controller in one Java process, which ends no later than this process.
 
-    ``folder`` keeps the data; without one it is a temporary folder, removed by `stop`. ``port`` 0 chooses a
-    free port, kept by this object from then on. ``heap_mb`` is Java's heap in MiB. ``properties`` are
-    Kafka's own, on top of ours. ``log`` is the file for what Java says (default: ``broker.log`` in the
-    folder). ``secure`` adds a second listener. ``number`` tells the brokers of a cluster apart.
+    ``folder`` keeps the data; without one it is a temporary folder, removed by `stop`. ``port`` 0 picks a
+    free port and keeps it. ``heap_mb`` is Java's heap in MiB. ``properties`` are
+    Kafka's own, on top of ours. ``log`` is the file for Java's output (default: ``broker.log`` in the
+    folder). ``secure`` adds a second listener. ``number`` identifies a broker in a cluster.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Broker:
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients, ``127.0.0.1:port``; unknown before the first start if port is 0."""
+        """The address for clients, ``127.0.0.1:port``; unknown before the first start if the port is 0."""
         if not self._port:
             raise BrokerError("the broker has no address yet: it has not been started")
         return f"{LOOPBACK}:{self._port}"
@@ -93,7 +93,7 @@ class Broker:
 
     @property
     def folder(self) -> Path:
-        """Where the broker's data, configuration and (by default) log are."""
+        """The folder with the broker's data, configuration and (by default) log."""
         if self._folder is None:
             raise BrokerError("the broker has no folder: it is not started, and none was given")
         return self._folder
@@ -110,13 +110,13 @@ class Broker:
 
     @property
     def running(self) -> bool:
-        """Whether the Java process lives."""
+        """Whether the Java process is alive."""
         return self._java.running
 
     def start(self) -> Self:
-        """Start and wait until the broker answers; nothing happens when it already runs.
+        """Start and wait until the broker answers; does nothing if it already runs.
 
-        Raises `BrokerError`; nothing is left running then, and the log stays where the message says.
+        Raises `BrokerError`; then nothing keeps running, and the message names the log file.
         """
         if self.running:
             return self
@@ -137,24 +137,24 @@ class Broker:
         return self
 
     def stop(self) -> None:
-        """End Java in good order (SIGTERM; SIGKILL after 20 s) and remove the folder unless it was given."""
+        """Stop Java gracefully (SIGTERM; SIGKILL after 20 s) and remove the folder unless it was given."""
         try:
             self._java.halt(signal.SIGTERM)
         finally:
             self._release(keep_log=False)
 
     def wait(self) -> None:
-        """Block for as long as the broker lives; then raise `BrokerError`, for it ended by itself."""
+        """Block while the broker lives; then raise `BrokerError`, because it ended by itself."""
         while self.running:
             time.sleep(0.2)
         raise BrokerError(self._java.last_words("ended by itself"))
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would be. The folder and the port stay, for `start` or `restart`."""
+        """Send SIGKILL to simulate a crash. The folder and the port stay, for `start` or `restart`."""
         self._java.halt(signal.SIGKILL)
 
     def restart(self) -> Self:
-        """Stop in good order if it runs, then start on the same port with the same data."""
+        """Stop gracefully if it runs, then start on the same port with the same data."""
         self._java.halt(signal.SIGTERM)
         return self.start()
 
@@ -170,7 +170,7 @@ class Broker:
         """Hold the ports until the broker is stopped for good. Raises `BrokerError`."""
         if self._node is None or not self._reserved:
             known = self._node or Node(self._number, self._port, 0, 0)
-            # A cluster's brokers know one another by their controllers' ports; alone, any will do.
+            # Brokers of a cluster know one another by their controllers' ports; a single broker can use any.
             wanted = [known.port, known.controller_port if self._quorum else 0]
             if self._secure is not None:
                 wanted.append(known.secure_port or 0)
@@ -185,7 +185,7 @@ class Broker:
         return self._node
 
     def join(self, quorum: Quorum) -> None:
-        """Be one of several from the next start on; before its first."""
+        """Join a cluster from the next start on; call it before the first start."""
         self._quorum = quorum
 
     def _write_files(self, node: Node, quorum: Quorum) -> None:
@@ -208,7 +208,7 @@ class Broker:
             layout += ["--add-scram", user]
         program = "kafka.tools.StorageTool"
         if self._java.run(self.folder, self.log_path, [program, *layout], START_SECONDS):
-            raise BrokerError(self._java.last_words("could not lay out its folder"))
+            raise BrokerError(self._java.last_words("could not format its folder"))
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -228,9 +228,9 @@ class Broker:
 
 
 def _reserve(port: int) -> socket.socket:
-    """A bound socket that does not listen: the system gives its port to nobody who asks for *a* port.
+    """A bound socket that does not listen: the system does not hand out its port as a free port.
 
-    Java can bind the same port all the same, since both set SO_REUSEADDR (Linux).
+    Java can still bind the same port, because both set SO_REUSEADDR (Linux).
     """
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -240,13 +240,13 @@ def _reserve(port: int) -> socket.socket:
         held.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise BrokerError(
-            f"port {port} on {LOOPBACK} cannot be had ({reason}); name another, or 0 for any"
+            f"port {port} on {LOOPBACK} is not available ({reason}); choose another, or 0 for any"
         ) from error
     return held
 
 
 def _answers(port: int) -> bool:
-    """Whether a broker answers: it does once it has joined its cluster and serves clients."""
+    """Whether a broker answers, which it does once it has joined its cluster and serves clients."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             return speaks_kafka(connection)

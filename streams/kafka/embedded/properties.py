@@ -1,4 +1,4 @@
-"""What a broker of ours is told: small, quick to start, on the loopback, alone or one of several."""
+"""The configuration of an embedded broker: small, quick to start, on loopback, single or in a cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 LOOPBACK = "127.0.0.1"
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""The largest record batch a broker takes; the packed internal topics need it."""
+"""The largest record batch that a broker accepts; the packed internal topics need it."""
 CERTIFICATE_FILE = "broker.pem"
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -76,15 +76,15 @@ logger.server.level = INFO
 
 
 class Secure(msgspec.Struct, frozen=True):
-    """A second listener that speaks TLS and asks for a name and a password (PLAIN and SCRAM), on one broker.
+    """A second listener of one broker, with TLS, user name and password (PLAIN and SCRAM).
 
-    The first one stays: it asks for nothing, and whoever uses it is ``User:ANONYMOUS``.
+    The first listener stays without authentication; its users are ``User:ANONYMOUS``.
     """
 
     certificate: str
     """The broker's key (PKCS#8) and the chain of its certificate, as PEM."""
     users: Mapping[str, str]
-    """Names and passwords, without quotes, backslashes, commas and brackets."""
+    """User names and passwords, without quotes, backslashes, commas and brackets."""
 
     @property
     def scram(self) -> list[str]:
@@ -93,7 +93,7 @@ class Secure(msgspec.Struct, frozen=True):
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One broker and controller, and the ports it has."""
+    """One broker and controller, and its ports."""
 
     number: int
     port: int
@@ -102,12 +102,12 @@ class Node(msgspec.Struct, frozen=True):
 
     @property
     def voter(self) -> str:
-        """How a quorum names it."""
+        """Its name in a quorum."""
         return f"{self.number}@{LOOPBACK}:{self.controller_port}"
 
 
 class Quorum(msgspec.Struct, frozen=True):
-    """Which controllers decide together; each writes to at most three brokers, and needs two if there are three."""
+    """The controllers of the quorum; each writes to at most three brokers, and needs two of three."""
 
     cluster_id: str
     voters: tuple[str, ...]
@@ -119,7 +119,7 @@ class Quorum(msgspec.Struct, frozen=True):
 
 
 def new_cluster_id() -> str:
-    """An identifier as Kafka makes them."""
+    """An identifier in Kafka's format."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 

@@ -209,7 +209,7 @@ def test_a_taken_port_is_named() -> None:
     """A port that somebody listens on is refused by its number, before Java is started."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(BrokerError, match=rf"port {port} on 127\.0\.0\.1 cannot be had .*in use"):
+        with pytest.raises(BrokerError, match=rf"port {port} on 127\.0\.0\.1 is not available .*in use"):
             Broker(port=port).start()
 
 
@@ -234,7 +234,7 @@ def test_without_network_it_says_that_the_jars_are_missing(
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(
-        BrokerError, match=r"jars could not be fetched .* needs the network, or a copy of .*kafka-4\.3\.1"
+        BrokerError, match=r"jars could not be downloaded .* needs the network, or a copy of .*kafka-4\.3\.1"
     ):
         Broker().start()
     assert [path.name for path in jars.parent.iterdir()] == ["kafka-4.3.1"]

@@ -199,7 +199,7 @@ def test_the_password_is_never_shown() -> None:
     ("text", "sentence"),
     [
         ("password = 'hush'",
-         "kafka.password may not stand in this file: set kafka.password_file, "
+         "kafka.password is not allowed in this file: set kafka.password_file, "
          "or CRMWATCH_KAFKA_PASSWORD in the environment"),
         ("protocol = 'TLS'",
          "kafka.protocol: this is one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL, not TLS"),
