@@ -1,1 +1,1 @@
-"""Is this unusual for *anyone*? What a tenant's whole population does, learned from closed windows."""
+"""Is this unusual for *anyone*? The behaviour of a tenant's population, learned from closed windows."""

@@ -1,8 +1,8 @@
-"""When everybody takes more: a disruption day, a quarter's end. What many do at once is not strange of one.
+"""Caps surprise on days when many take more (a disruption day, a quarter's end): shared behaviour is not unusual.
 
-Counted are today's identities by the greatest surprise that each has shown so far. If forty of three hundred have
-been over two (one day in a hundred) by now, being over two says no more than forty in three hundred. Identities
-count, not rows, so that one thief who takes very much excuses nobody.
+It counts today's identities by the greatest surprise that each has shown so far. If forty of three hundred have
+exceeded two (one day in a hundred) by now, exceeding two means no more than forty in three hundred. Identities count,
+not rows, so that one thief who takes very much excuses nobody.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ STEP = 0.25
 """Width of a bin, in surprise."""
 BINS = 64
 LEAST_OTHERS = 3
-"""So few others may be so surprising on any day."""
+"""So few others may be this surprising on any day."""
 
 
 class ShownSurprise(msgspec.Struct, array_like=True):
-    """What an identity has been counted for today."""
+    """How an identity has been counted today."""
 
     day: int = -1
     step: int = 0
     tick: int = 0
-    """Its bin, and the tick in which it came there."""
+    """Its bin, and the tick in which it got there."""
 
 
 def count(
     population: Population, tenant: str, kind: str, shown: ShownSurprise | None, time_ms: int, surprise: float
 ) -> ShownSurprise | None:
-    """Note how surprising an identity is by now; what it has been counted for, if that has changed."""
+    """Record how surprising an identity is by now; returns how it was counted before, if that changed."""
     tick = time_ms // TICK_MS
     day = tick // TICKS_A_DAY
     step = min(BINS - 1, int(surprise / STEP))
@@ -54,7 +54,7 @@ def count(
 def discount_for_common_surprise(
     population: Population, tenant: str, kind: str, shown: ShownSurprise | None, time_ms: int, surprise: float
 ) -> float:
-    """What a surprise is worth when what others have shown today is known up to two ticks before."""
+    """A surprise capped by what others have shown today, up to two ticks before."""
     last = time_ms // TICK_MS - SETTLED_TICKS
     day = last // TICKS_A_DAY
     step = min(BINS - 1, int(surprise / STEP))

@@ -1,4 +1,4 @@
-"""One day of one cell of a tenant's population, in whole numbers, and what cells are called."""
+"""One day of one cell of a tenant's population, in whole numbers, and the cells' names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Cell(msgspec.Struct, array_like=True):
     """The sum of ``log1p(value)`` in thousandths."""
     level_milli_squares: int = 0
     within: int = 0
-    """How many of them were of identities with a level of their own."""
+    """How many of them belong to identities with their own level."""
     within_milli_squares: int = 0
     """Their squared distances from that level."""
     counts: dict[int, int] = {}
@@ -32,18 +32,18 @@ class Cell(msgspec.Struct, array_like=True):
 
 
 def encode(cell: Cell) -> bytes:
-    """The cell as bytes: the same for the same figures, in whatever order they came."""
+    """The cell as bytes: equal for equal figures, in any order of arrival."""
     ordered = dict(sorted(cell.counts.items()))
     return msgspec.msgpack.encode(msgspec.structs.replace(cell, counts=ordered))
 
 
 def key_of(day: int, tenant: str, name: str) -> str:
-    """A cell's key. Tenants and groups of peers may be called anything, so the tenant's length goes before it."""
+    """A cell's key. Names of tenants and peer groups are arbitrary, so the tenant's length precedes it."""
     return f"{day}|{len(tenant)}|{tenant}|{name}"
 
 
 def parts_of(key: str) -> tuple[int, str, str]:
-    """The day, the tenant and the name of a cell. Raises `ValueError` for what is no key of one."""
+    """The day, the tenant and the name of a cell. Raises `ValueError` for an invalid key."""
     day, length, rest = key.split("|", 2)
     end = int(length)
     if rest[end : end + 1] != "|":
@@ -57,7 +57,7 @@ def _cell_name(peers: str, detector: str, channel: str, span: str, familiarity: 
 
 
 def name_of(peers: str, measure: Measure) -> str:
-    """The cell of a measure: who usually takes thousands is compared with others who do."""
+    """The cell of a measure: identities that usually take thousands are compared with one another."""
     decade = 0
     if measure.familiarity is Familiarity.REGULARLY:
         decade = 1 + min(MOST_DECADE, int(measure.mean / DECADE))

@@ -1,16 +1,16 @@
-"""How odd a mixture is among a population's: an identity's day, or an incident, as a few figures from 0 to 1.
+"""Scores how odd a vector is in a population: an identity's day, or an incident, as a few figures from 0 to 1.
 
-Each of some dozens of *grids* looks at a few of the features, cut into cells of a random width at a random offset,
-and counts what has fallen into each cell. A vector's rarity is the mean over the grids of log₂ of how much rarer its
+Each of a few dozen *grids* uses some of the features, divided into cells of a random width at a random offset,
+and counts the vectors in each cell. A vector's rarity is the mean over the grids of log₂ of how much rarer its
 cell is than a cell that holds everything (Sathe and Aggarwal, *Subspace outlier detection in linear time with
-randomized hashing*, 2016). What that is worth is read off the population's own past rarities.
+randomized hashing*, 2016). The surprise follows from the population's own past rarities.
 
-Grids and not river's Half-Space Trees, because thefts come in bursts: trees whose mass is renewed by windows take a
-thousand equal vectors for normal (`docs/benchmarks.md` has the figures).
+Grids replace river's Half-Space Trees because thefts come in bursts: trees whose mass is renewed per window treat a
+thousand equal vectors as normal (`docs/benchmarks.md` has the figures).
 
-Support, never the sole ground of an alert: odd is not wrong. Features are ``log1p`` of counts over fixed limits
-(`unit`), never a running scale, which one huge value would stretch. Learn only from closed days; what was alerted on
-is not learned, only counted among the rarities. A state is under 30 KB; a score costs about 25 µs.
+The result supports an alert but never justifies one alone: odd is not wrong. Features are ``log1p`` of counts over
+fixed limits (`unit`), never a running scale, which one huge value would stretch. Learn only from closed days; days
+with an alert are not learned, only counted among the rarities. A state is under 30 KB; a score costs about 25 µs.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ __all__ = ["FOREST_VERSION", "Forest", "ForestError", "Oddness", "unit"]
 FOREST_VERSION = 1
 GRIDS = 32
 CELLS = 256
-"""Cells are hashed into so many counters a grid: a collision makes something look less rare, never more."""
+"""Counters per grid that cells are hashed into: a collision makes a vector look less rare, never more."""
 NARROWEST, WIDEST = 0.03, 0.3
-"""The width of a cell. At a third of the range a grid still tells little from much."""
+"""Width range of a cell. At a third of the range a grid still separates little from much."""
 SAMPLE = 1_000
-"""A grid looks at no more features than leave so many vectors about one a cell."""
+"""A grid uses no more features than give this many vectors about one per cell."""
 MOST_LEARNED = 60_000
-"""Beyond so many vectors all counts are halved: the past fades, and counters stay small."""
+"""Beyond this many vectors all counts are halved: the past fades, and counters stay small."""
 BINS_PER_UNIT = 8
 BINS = 17 * BINS_PER_UNIT
 """Rarities by eighths of a log₂: none exceeds that of an empty cell among `MOST_LEARNED`."""
 WARM = 200
-"""Vectors from which on a surprise means something."""
+"""Number of vectors from which on a surprise is meaningful."""
 MOST_SURPRISE = 4.0
 TELLING = 3
 
 
 def unit(count: float, most: float) -> float:
-    """A count as a feature: its ``log1p`` over that of the most that is to be told apart, within 0 and 1.
+    """A count as a feature: its ``log1p`` relative to that of the largest distinguished count, from 0 to 1.
 
     >>> unit(0, 1_000_000), round(unit(1_000, 1_000_000), 2), unit(5_000_000, 1_000_000)
     (0.0, 0.5, 1.0)
@@ -52,22 +52,22 @@ def unit(count: float, most: float) -> float:
 
 
 class ForestError(ValueError):
-    """Stored bytes that are no forest of this release."""
+    """Stored bytes that are not a forest of this release."""
 
 
 class Oddness(msgspec.Struct, frozen=True):
-    """What is said of one vector."""
+    """The score of one vector."""
 
     surprise: float
-    """−log10 of the share of the population's vectors that were as rare or rarer; at most what their number shows,
-    and at most `MOST_SURPRISE`. 0 while not warm."""
+    """−log10 of the share of the population's vectors that were as rare or rarer; bounded by
+    their number, and at most `MOST_SURPRISE`. 0 while not warm."""
     rarity: float
-    """How rare its cells are, as log₂: to rank vectors by where surprises are equal."""
+    """The rarity of its cells, as log₂: ranks vectors of equal surprise."""
     warm: bool
 
 
 class _State(msgspec.Struct, array_like=True):
-    """What is kept; the grids follow from the seed and the number of features."""
+    """The stored state; the grids follow from the seed and the number of features."""
 
     version: int
     seed: int
@@ -75,11 +75,11 @@ class _State(msgspec.Struct, array_like=True):
     learned: int
     counts: list[list[int]]
     rarities: list[int]
-    """Histogram of the rarities of all vectors, those included that were not learned."""
+    """Histogram of the rarities of all vectors, including those that were not learned."""
 
 
 class _Grid(msgspec.Struct, frozen=True):
-    """The features it looks at, each with the inverse of a cell's width, an offset in cells, and a hash's factor."""
+    """The features it uses, each with the inverse of a cell's width, an offset in cells, and a hash's factor."""
 
     axes: tuple[tuple[int, float, float, int], ...]
 
@@ -105,17 +105,17 @@ class Forest:
 
     @property
     def learned(self) -> int:
-        """How many vectors it knows, older ones fading."""
+        """The number of known vectors, with older ones fading."""
         return self._state.learned
 
     def score(self, features: Sequence[float]) -> Oddness:
-        """How odd a vector is; changes nothing. Raises `ValueError` for another number of features."""
+        """The score of a vector, without learning it. Raises `ValueError` for another number of features."""
         rarity = self._rarity(self._cells(features))
         warm = self._state.learned >= WARM
         return Oddness(surprise=self._surprise(rarity) if warm else 0.0, rarity=rarity, warm=warm)
 
     def telling(self, features: Sequence[float]) -> tuple[int, ...]:
-        """Which features (by position) make a vector odd: those whose cells are rarest, the rarest first."""
+        """The features (by position) that make a vector odd: those with the rarest cells, the rarest first."""
         counts = zip(self._state.counts, self._cells(features), strict=True)
         seen = [0.0] * self._state.features
         grids = [0] * self._state.features
@@ -127,7 +127,7 @@ class Forest:
         return tuple(order[:TELLING])
 
     def learn(self, features: Sequence[float], *, alarmed: bool = False) -> None:
-        """Take a vector in. What was `alarmed` on only counts among the rarities: it is news, but no habit."""
+        """Learn a vector. An `alarmed` one only counts among the rarities: it happened, but is not a habit."""
         state = self._state
         cells = self._cells(features)
         state.rarities[_bin(self._rarity(cells))] += 1
@@ -142,12 +142,12 @@ class Forest:
             state.learned //= 2
 
     def encode(self) -> bytes:
-        """All it knows."""
+        """The state as bytes."""
         return msgspec.msgpack.encode(self._state)
 
     @classmethod
     def decode(cls, data: bytes) -> Forest:
-        """The forest that `encode` made bytes of. Raises `ForestError` for anything else."""
+        """The forest from the bytes of `encode`. Raises `ForestError` for anything else."""
         try:
             state = msgspec.msgpack.decode(data, type=_State)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -174,7 +174,7 @@ class Forest:
         seen = 0.0
         for counts, cell in zip(self._state.counts, cells, strict=True):
             seen += log2(counts[cell] + 1)
-        return max(0.0, log2(self._state.learned + 1) - seen / GRIDS)  # rounding can take it below
+        return max(0.0, log2(self._state.learned + 1) - seen / GRIDS)  # rounding can make it negative
 
     def _surprise(self, rarity: float) -> float:
         rarities = self._state.rarities
@@ -187,7 +187,7 @@ def _bin(rarity: float) -> int:
 
 
 def _grown(features: int, seed: int) -> tuple[_Grid, ...]:
-    """The grids of a seed: the narrower a grid's cells, the fewer features it looks at."""
+    """The grids of a seed: the narrower a grid's cells, the fewer features it uses."""
     random = Random(seed)  # noqa: S311 - the same seed must give the same grids
     grids = []
     for _ in range(GRIDS):

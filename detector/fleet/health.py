@@ -1,20 +1,20 @@
-"""A source's health: silence, a changed schema, lag, clock trouble. A missing hour is not "normal".
+"""Detects a source's problems: silence, a changed schema, lag, clock errors. A missing hour is not "normal".
 
-A source is a tenant's records of one kind from one adapter. Once for each closed tick of ten minutes of event time,
-empty ticks included, its counts are held against its own past, then learned:
+A source is a tenant's records of one kind from one adapter. For each closed tick of ten minutes of event time,
+including empty ticks, its counts are compared with its own past, then learned:
 
-- **Silence.** By hour of the week it is known how often a tick, and how often the whole hour, was silent. A silent
-  stretch adds up −log10 of those probabilities, so a source that never says anything at this hour adds nothing, and
-  one that always does is missed within half an hour. Silences are not independent (a holiday, a broken link), so
-  what is enough is also half as much again as the worst the source has come through before.
+- **Silence.** For each hour of the week the state holds how often a tick, and how often the entire hour, was silent. A
+  silent stretch adds up −log10 of those probabilities, so a source that is always silent at this hour adds nothing,
+  and one that never is raises a finding within half an hour. Silences are not independent (a holiday, a broken link),
+  so a silence must also exceed the worst earlier one by half.
 - **Schema, dead letters, clock.** The share over the last hour against the share over the last week or so: a
-  Chernoff bound on the probability that chance did it, and a difference that matters.
-- **Lag.** The logarithm of how late records come, above its own mean by four deviations, twice as long as usual,
-  for half an hour.
+  Chernoff bound on the probability that chance caused it, and a minimum difference.
+- **Lag.** The logarithm of the records' lag, four deviations above its own mean and twice as long as usual, for half
+  an hour.
 
-What has been found is not learned (silence) or a tenth as fast (lag) until it is over; a schema that changes for
-good is found once, and accepted within some weeks. A source is only asked whether it speaks; whether it speaks *less*
-is a matter for `detector.fleet.series`. Nothing is known in its first week, and a yearly holiday is a silence. A
+During a finding the state is not learned (silence) or a tenth as fast (lag); a permanent schema change is found once
+and accepted within some weeks. Health only checks whether a source delivers; `detector.fleet.series` checks whether it
+delivers *less*. Nothing is known in a source's first week, and a yearly holiday is a silence. A
 state is under 2.5 KB, a tick costs about 5 µs.
 """
 
@@ -36,90 +36,90 @@ MONDAY = 4 * HOURS
 """The epoch began on a Thursday."""
 
 SURPRISE = 4.0
-"""−log10 of the probability from which something is found: one in ten thousand."""
+"""−log10 of the probability that makes a finding: one in ten thousand."""
 WORST_FACTOR = 1.5
-"""A silence must exceed by so much what the source has come through before."""
+"""A silence must exceed the source's worst earlier one by this factor."""
 WORST_FADING = 0.99991
-"""What is left of that a tick later: half after 53 days."""
+"""Decay of that per tick: half after 53 days."""
 POOLED_WEEKS = 4.0
-"""How many weeks of an hour of the week its hour of the day counts for."""
+"""How many weeks of an hour of the week its hour of the day is worth."""
 MOST_TICKS = 120
-"""Beyond so many ticks (20 weeks) of an hour of the week the old ones count half."""
+"""Beyond this many ticks (20 weeks) of an hour of the week the old ones count half."""
 
 SHORT_RATE = 1 / TICKS
 LONG_RATE = 1 / (7 * HOURS * TICKS)
 LEAST_JUMP = 0.05
-"""A share must be higher than usual by so much to be a jump, and is back when it is higher by less than half."""
+"""A share must exceed the usual one by this much to be a jump, and is back at less than half of it."""
 LEAST_RECORDS = 200.0
-"""Before a source has had so many records, its usual shares are unknown."""
+"""Before a source has this many records, its usual shares are unknown."""
 
 LAG_RATE = 1 / (HOURS * TICKS)
 LAG_TICKS = 3
 LEAST_LAG_TICKS = 2 * HOURS * TICKS
-"""Before so many ticks with records it is not known how late they come."""
+"""Before this many ticks with records the usual lag is unknown."""
 LAG_DEVIATIONS = 4.0
 LAG_FACTOR = 2.0
 LAG_FLOOR = 0.25
-"""No source is so regular that a quarter more lag would be news: added to the deviation of the logarithm."""
+"""Added to the deviation of the logarithm: no source is so regular that a quarter more lag matters."""
 LEAST_LAG_MS = 900_000
 
 
 class Trouble(StrEnum):
-    """What can be wrong with a source."""
+    """The kinds of trouble of a source."""
 
     SILENCE = "silence"
-    """Nothing comes, where something always did."""
+    """No records arrive where they always did."""
     SCHEMA = "schema"
     """More records than usual lack known fields or have unknown ones."""
     DEAD_LETTERS = "dead_letters"
     """More records than usual cannot be read."""
     LAG = "lag"
-    """Records come later than usual."""
+    """Records arrive later than usual."""
     CLOCK = "clock"
-    """More records than usual lie in the future."""
+    """More records than usual are ahead of the clock."""
 
 
 class Phase(StrEnum):
-    """Whether trouble begins or is over."""
+    """Whether trouble starts or is over."""
 
     BEGAN = "began"
     ENDED = "ended"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source did in one tick."""
+    """A source's counts in one tick."""
 
     records: int = 0
-    """All, whether they could be read or not."""
+    """All records, readable or not."""
     odd: int = 0
-    """Of these: read, but with fields unknown or missing."""
+    """Of these: readable, but with unknown or missing fields."""
     dead_letters: int = 0
-    """Of these: could not be read."""
+    """Of these: unreadable."""
     future: int = 0
-    """Of these: their time lay ahead of the clock."""
+    """Of these: with a time ahead of the clock."""
     lag_ms: int | None = None
-    """How long after its event the median record came; ``None`` where nobody knows, as in a replay."""
+    """The median record's lag behind its event; ``None`` if unknown, as in a replay."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding about a source: what a sentence about it is made of."""
+    """A finding about a source, with the facts for a sentence about it."""
 
     trouble: Trouble
     phase: Phase
     since_ms: int
-    """Start of the first tick of it."""
+    """Start of its first tick."""
     time_ms: int
     """End of the tick in which this became known."""
     observed: float
     """Records for a silence (0, or what ended it), seconds for a lag, else a share of the records."""
     expected: float
-    """What was usual: the records that should have come since, the lag in seconds, the share."""
+    """The usual value: the records expected since, the lag in seconds, or the share."""
     surprise: float
-    """−log10 of the probability that this is nothing, as far as the source's own past says; 0 when it is over."""
+    """−log10 of the probability of chance, by the source's own past; 0 when it is over."""
 
 
 class RecordShare(msgspec.Struct, array_like=True):
-    """How many of a source's records are of some kind, lately and usually."""
+    """The recent and usual share of a source's records of some kind."""
 
     usual_records: float = 0.0
     usual: float = 0.0
@@ -128,7 +128,7 @@ class RecordShare(msgspec.Struct, array_like=True):
     recent: float = 0.0
     """Over about an hour."""
     rising_ms: int | None = None
-    """Start of the first tick in which the share was raised, while it is."""
+    """Start of the first tick with the raised share, while it lasts."""
     found: bool = False
 
 
@@ -137,30 +137,30 @@ def _zeros() -> list[int]:
 
 
 class SourceState(msgspec.Struct, array_like=True):
-    """What is known of one source; its holder says the version. Lists are by hour of the week, UTC."""
+    """The state of one source; its holder keeps the version. Lists are by hour of the week, UTC."""
 
     tick_ms: int | None = None
     """Start of the newest tick."""
     ticks: list[int] = msgspec.field(default_factory=_zeros)
     silent_ticks: list[int] = msgspec.field(default_factory=_zeros)
     hours: list[int] = msgspec.field(default_factory=_zeros)
-    """How many whole hours were seen, and of these silent."""
+    """How many complete hours were seen, and how many of these were silent."""
     silent_hours: list[int] = msgspec.field(default_factory=_zeros)
     records: list[int] = msgspec.field(default_factory=_zeros)
     hour_ticks: int = 0
-    """How many ticks of the present hour were seen, and of these silent."""
+    """How many ticks of the present hour were seen, and how many of these were silent."""
     hour_silent: int = 0
     hour_records: int = 0
     hour_weight: float = 0.0
-    """What the present hour adds to a silence so far."""
+    """The present hour's contribution to a silence so far."""
     weight: float = 0.0
-    """What the silence's hours before that add, as −log10 of a probability."""
+    """The contribution of the silence's earlier hours, as −log10 of a probability."""
     missed: float = 0.0
-    """How many records are usual in the time of the silence."""
+    """The usual number of records during the silence."""
     silent_since_ms: int | None = None
     silence_found: bool = False
     worst: float = 0.0
-    """The weight of the worst silence the source came through, fading."""
+    """The weight of the source's worst earlier silence, fading."""
     odd: RecordShare = msgspec.field(default_factory=RecordShare)
     dead_letters: RecordShare = msgspec.field(default_factory=RecordShare)
     future: RecordShare = msgspec.field(default_factory=RecordShare)
@@ -174,9 +174,9 @@ class SourceState(msgspec.Struct, array_like=True):
 
 
 def observe(state: SourceState, tick_ms: int, counts: Counts) -> list[Health]:
-    """Judge the closed tick that begins at `tick_ms`, then learn it; the findings that begin or end with it.
+    """Judge the closed tick that starts at `tick_ms`, then learn it; returns findings that start or end with it.
 
-    Ticks in which *we* saw nothing at all (an outage of our own) are left out, and say nothing about the source.
+    Omit ticks in which *we* saw nothing at all (our own outage): they say nothing about the source.
 
     Raises `ValueError` for a tick that is not after the last one.
 
@@ -231,7 +231,7 @@ def _silence(state: SourceState, tick_ms: int, records: int) -> list[Health]:
 
 
 def _close_hour(state: SourceState, hour: int) -> None:
-    """The hour is over: carry its part of a silence on, and learn it unless the silence has been found."""
+    """Close the hour: carry its part of a silence over, and learn it unless the silence is a finding."""
     state.weight += state.hour_weight
     if not state.silence_found:
         state.ticks[hour] += state.hour_ticks
@@ -248,7 +248,7 @@ def _close_hour(state: SourceState, hour: int) -> None:
 
 
 def _break_silence(state: SourceState) -> None:
-    """The source speaks: remember how bad the silence was, as at most what was enough to be found."""
+    """The source delivers again: remember the silence's weight, as at most what made a finding."""
     weight = min(state.weight + state.hour_weight, _enough(state))
     state.worst = max(state.worst, weight)
     state.weight = state.hour_weight = state.missed = 0.0
@@ -261,14 +261,14 @@ def _enough(state: SourceState) -> float:
 
 
 def _weight(silent: int, seen: int) -> float:
-    """−log10 of the probability of being silent, as high as `seen` times allow: always silent is no surprise."""
+    """−log10 of the probability of silence, bounded by `seen`: always silent is no surprise."""
     return log10((seen + 1) / (silent + 1))
 
 
 def _whole_hour(state: SourceState, hour: int) -> float:
-    """The same of the whole hour, for sources that speak once in it.
+    """The same for the entire hour, for sources that deliver once per hour.
 
-    An hour of the week that has never been silent leans on its hour of the day.
+    An hour of the week that was never silent is combined with its hour of the day.
     """
     seen, silent = state.hours[hour], state.silent_hours[hour]
     if silent or not seen:
@@ -292,7 +292,7 @@ def _of_silence(state: SourceState, phase: Phase, tick_ms: int, records: int, su
 
 
 def _share(trouble: Trouble, share: RecordShare, tick_ms: int, some: int, records: int) -> list[Health]:
-    """Judge the share of a kind over the last hour against the usual one; a tick without records says nothing."""
+    """Compare the share of a kind over the last hour with the usual one; a tick without records is ignored."""
     if not records:
         return []
     share.recent += SHORT_RATE * (some - share.recent)
@@ -317,13 +317,13 @@ def _share(trouble: Trouble, share: RecordShare, tick_ms: int, some: int, record
 
 
 def _learn_share(share: RecordShare, some: int, records: int) -> None:
-    """All records count until enough are known for a week's memory; numbers grow and fade together."""
+    """Update the usual share: all records count until there are enough for a week's memory."""
     share.usual = share.usual * (1 - LONG_RATE) + some
     share.usual_records = share.usual_records * (1 - LONG_RATE) + records
 
 
 def _divergence(observed: float, usual: float) -> float:
-    """Kullback and Leibler's, of two shares; times the number it bounds −ln of the probability (Chernoff, 1952)."""
+    """Kullback-Leibler divergence of two shares; times the number it bounds −ln of the probability (Chernoff, 1952)."""
     divergence = observed * log(observed / usual)
     return divergence if observed >= 1 else divergence + (1 - observed) * log((1 - observed) / (1 - usual))
 

@@ -1,6 +1,6 @@
-"""A tenant's odd mixtures: each identity's day as a few figures, held against those of its peers' closed days.
+"""Scores odd mixtures: each identity's day as a few figures, compared with its peers' closed days.
 
-It only ever supports: an odd day opens no incident, but adds to one that is open.
+It only supports: an odd day opens no incident, but adds to an open one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Vector(msgspec.Struct, array_like=True):
 
 
 def features(signal: Signal) -> tuple[float, ...]:
-    """What a day that is over looks like, each figure from 0 to 1.
+    """The features of a closed day, each from 0 to 1.
 
     >>> from detector.signal import SignalKind
     >>> features(Signal(kind=SignalKind.CLOSED, detector="", time_ms=0, day=0, first_ms=0, last_ms=0))

@@ -1,7 +1,7 @@
-"""Many identities, each a little, one origin: accounts that turn up together on a network nobody used before.
+"""Detects accounts that appear together on a network that nobody used before, each taking a little.
 
-Decided when a tick of event time closes, in the order of the networks' names, so that it does not matter which
-worker saw whom.
+It decides when a tick of event time closes, in the order of the networks' names, so that it does not matter which
+worker saw which account.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ __all__ = ["NetworkNewcomers", "Newcomer", "decode", "encode", "enter", "forget"
 
 LEAST_IDENTITIES = 3
 COMMON_SHARE = 0.25
-"""What so large a share of the tenant turns up on is its own new office."""
+"""A network with this share of the tenant is its own new office."""
 MAX_NEWCOMERS = 400
 MAX_EVIDENCE = 10
 FULL_ROWS = 30.0
 
 
 class Newcomer(msgspec.Struct, array_like=True):
-    """One identity that has turned up on the network."""
+    """One identity that has appeared on the network."""
 
     time_ms: int
     rows: int
     strange: float
-    """How strange the network was for it, in -log10."""
+    """How unusual the network was for it, in -log10."""
     day: int
     objects: dict[str, int] = {}
 
 
 class NetworkNewcomers(msgspec.Struct, array_like=True):
-    """One network, with those who have turned up on it within a day."""
+    """One network, with the identities that appeared on it within a day."""
 
     network: str
     newcomers: dict[str, Newcomer] = {}
@@ -47,7 +47,7 @@ class NetworkNewcomers(msgspec.Struct, array_like=True):
 
 
 def encode(origin: NetworkNewcomers) -> bytes:
-    """The origin as bytes: the same for the same newcomers, in whatever order they came."""
+    """The origin as bytes: equal for equal newcomers, in any order of arrival."""
     return msgspec.msgpack.encode(
         msgspec.structs.replace(
             origin,
@@ -58,12 +58,12 @@ def encode(origin: NetworkNewcomers) -> bytes:
 
 
 def decode(data: bytes) -> NetworkNewcomers:
-    """The origin that `encode` made bytes of."""
+    """The origin from the bytes of `encode`."""
     return msgspec.msgpack.decode(data, type=NetworkNewcomers)
 
 
 def enter(origin: NetworkNewcomers, actor: str, newcomer: Newcomer, event: Evidence | None) -> None:
-    """Note that an identity is new on the network, or how much it has taken there by now."""
+    """Record that an identity is new on the network, or how much it has taken there by now."""
     known = origin.newcomers.get(actor)
     if known is not None:
         newcomer.time_ms = min(newcomer.time_ms, known.time_ms)
@@ -78,14 +78,14 @@ def enter(origin: NetworkNewcomers, actor: str, newcomer: Newcomer, event: Evide
 
 
 def forget(origin: NetworkNewcomers, now_ms: int) -> None:
-    """Drop who turned up more than a day ago."""
+    """Drop identities that appeared more than a day ago."""
     old = [name for name, newcomer in origin.newcomers.items() if newcomer.time_ms <= now_ms - DAY_MS]
     for name in old:
         del origin.newcomers[name]
 
 
 def score(population: Population, tenant: str, origin: NetworkNewcomers, now_ms: int) -> float:
-    """How strange the network is by now, in -log10 of a probability; 0 while too few have turned up."""
+    """How unusual the network is by now, in -log10 of a probability; 0 while too few have appeared."""
     if len(origin.newcomers) < LEAST_IDENTITIES:
         return 0.0
     known = day_known_at(now_ms)
@@ -100,7 +100,7 @@ def score(population: Population, tenant: str, origin: NetworkNewcomers, now_ms:
 
 
 def tick_end(time_ms: int) -> int:
-    """The end of the tick that an event time lies in."""
+    """The end of the tick that contains an event time."""
     return (time_ms // TICK_MS + 1) * TICK_MS
 
 

@@ -1,12 +1,12 @@
-"""How a tenant's population behaves: levels, residuals and scores by group of peers, in figures by day.
+"""Learns a tenant's population: levels, residuals and scores by group of peers, in figures by day.
 
-A day's figures are whole numbers that only ever get added to, so the order in which identities' days arrive
-does not matter, and a decision uses only days that every source has finished with. Both together make a
-decision the same in a replay and in a stream over any number of workers.
+A day's figures are whole numbers that only grow by addition, so the order in which identities' days arrive does not
+matter, and a decision uses only days that every source has completed. Together this makes a decision the same in
+a replay and in a stream over any number of workers.
 
-A *residual* is how many deviations a quantity lies above what was expected of its identity. Its probability
-comes from the residuals the population really showed, not from a Gaussian, whose tails are far too thin for
-this (`surprise`). All is counted by identity and day, as an alert budget is.
+A *residual* is how many deviations a quantity lies above its identity's expected level. Its probability comes from
+the population's real residuals, not from a Gaussian, whose tails are far too thin for this (`surprise`). Everything
+is counted by identity and day, like the alert budget.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ __all__ = [
 
 TICK_MS = 10 * 60 * 1000
 SETTLE_MS = 2 * TICK_MS
-"""What is known of others is used from this long after, when every source has normally finished with it."""
+"""The delay before a day's figures are used, when every source has normally completed it."""
 
 MILLI = 1000
 PRIOR_WINDOWS = 15.0
-"""How many days the built-in expectation counts for, until the population has shown its own."""
+"""How many days the built-in expectation is worth, until the population has its own."""
 PRIOR_WITHIN = 0.4
-"""The variance of one identity's own days, in squared logarithms, until the population has shown it."""
+"""The variance of one identity's own days, in squared logarithms, until the population has its own."""
 VARIANCE_WEIGHT = 4.0
-"""How many days of its own the population's within-variance counts for."""
+"""How many of an identity's own days the population's within-variance is worth."""
 LEAST_OWN_DAYS = 3
-"""From so many days on, an identity's spread around its own level says something."""
+"""From this many days on, an identity's spread around its own level is meaningful."""
 FULL_KNOWLEDGE = 60.0
 OWN_KNOWLEDGE = 8.0
-"""Surprise is capped in proportion to what is known: days of the population, own ones counting eightfold.
-What has just been switched on must learn before it may call anything rare."""
+"""Caps surprise in proportion to the known days of the population; the identity's own days count eightfold.
+A new installation must learn before it may call anything rare."""
 DAILY_FADING = 0.96
 MAX_SUMMARIES = 4_000
 BOUND_SURPRISE = 2.0
-"""What one day in a hundred exceeds is the most to be expected; alerts take more evidence than that."""
+"""The bound is what one day in a hundred exceeds; alerts need more evidence than that."""
 MAX_VALUES = 20_000
-"""How many different networks, agents or apps of a day are counted."""
+"""How many different networks, agents or apps are counted per day."""
 
 
 def day_known_at(time_ms: int) -> int:
@@ -61,22 +61,22 @@ def day_known_at(time_ms: int) -> int:
 
 
 class Expectation(msgspec.Struct, frozen=True):
-    """What was expected of one quantity, and how far it lies from that."""
+    """The expected value of one quantity, and its distance from it."""
 
     typical: float
     """Rows on a usual day of this identity."""
     bound: float
-    """The most rows to be expected: one day in a hundred exceeds them (`BOUND_SURPRISE`)."""
+    """The bound: one day in a hundred exceeds it (`BOUND_SURPRISE`)."""
     residual: float
     """Deviations above the expected level."""
     surprise: float
-    """−log10 of the probability of a residual so large; at most `MAX_SURPRISE`."""
+    """−log10 of the probability of a residual this large; at most `MAX_SURPRISE`."""
     own_days: int
     population_days: int
 
 
 class _Summary(msgspec.Struct):
-    """A cell over all days up to one, newer days weighing more."""
+    """A cell over all days up to one, with more weight on newer days."""
 
     windows: float
     mean: float
@@ -107,7 +107,7 @@ class Population:
         self._cache: dict[tuple[str, str, int], object] = {}
 
     def restore(self, key: str, data: bytes) -> None:
-        """Put a saved cell back. Raises `ValueError` or msgspec's `DecodeError` for what is none."""
+        """Restore a saved cell. Raises `ValueError` or msgspec's `DecodeError` for invalid bytes."""
         day, tenant, name = parts_of(key)
         cell = msgspec.msgpack.decode(data, type=Cell)
         self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
@@ -121,16 +121,16 @@ class Population:
         }
 
     def saved(self) -> None:
-        """Note that what has changed is durable."""
+        """Mark the changes as durable."""
         self._dirty.clear()
 
     @property
     def dirty(self) -> int:
-        """How many cells have changed since they were saved."""
+        """The number of cells changed since they were saved."""
         return len(self._dirty)
 
     def learn(self, signal: Signal, floor_day: int) -> int:
-        """Add an identity's day that is over to the day on which that became known.
+        """Add an identity's closed day to the day on which its closing became known.
 
         That is `floor_day` if it is later: a day whose figures are in use does not change. Returns the day.
         """
@@ -168,15 +168,15 @@ class Population:
         return {} if cell is None else cell.counts
 
     def known_days(self, tenant: str, known: int) -> list[int]:
-        """The days up to one, of those that are remembered."""
+        """The remembered days up to one."""
         return self._known_days(tenant, known)
 
     def expect(self, signal: Signal, measure: Measure) -> Expectation:
-        """What was to be expected of a measure when it became known, and how surprising it is.
+        """The expected value of a measure when it became known, and how surprising it is.
 
-        The identity's level is its own shrunk towards its peers', each weighed by how sure it is (empirical
-        Bayes; Morris, *Parametric empirical Bayes inference*, 1983): much for a newcomer, hardly at all for
-        one that is well known.
+        The identity's level is its own, shrunk towards its peers', each weighted by its certainty (empirical
+        Bayes; Morris, *Parametric empirical Bayes inference*, 1983): much for a newcomer, hardly at all for a
+        well-known identity.
         """
         summary = self._summary(
             signal.tenant, name_of(signal.peers, measure), day_known_at(signal.time_ms), measure
@@ -195,7 +195,7 @@ class Population:
         )
 
     def surprise(self, signal: Signal, detector: str, score: float) -> float:
-        """−log10 of the share of its peers' days that had so high a score of a detector."""
+        """−log10 of the share of its peers' days with a detector's score at least this high."""
         if score <= 0:
             return 0.0
         known = day_known_at(signal.time_ms)
@@ -204,11 +204,11 @@ class Population:
         return score_surprise(histogram.tail, days, score)
 
     def windows(self, tenant: str, name: str, known: int) -> float:
-        """How much has been counted in a cell up to a day, newer days weighing more."""
+        """The total count of a cell up to a day, with more weight on newer days."""
         return self._histogram(tenant, name, known).windows
 
     def users(self, tenant: str, sort: str, value: int, known: int) -> float:
-        """The share of a tenant's active identities, in the last week known, that were seen with a value."""
+        """The share of a tenant's active identities seen with a value in the last known week."""
         seen = active = 0
         for day in self._known_days(tenant, known):
             if day <= known - 7:
@@ -220,7 +220,7 @@ class Population:
         return seen / active if active else 0.0
 
     def identities(self, tenant: str, known: int) -> int:
-        """How many identities were active on the busiest of the days known."""
+        """The number of identities active on the busiest known day."""
         key = tenant, "identities", known
         cached = self._cache.get(key)
         if cached is None:
@@ -261,7 +261,7 @@ class Population:
         return gone
 
     def forget_sums(self) -> None:
-        """Sum days up anew when they are next asked for: they were asked for before they were complete."""
+        """Recompute the sums on the next use: they were computed before the days were complete."""
         self._cache.clear()
 
     def _active(self, tenant: str, day: int) -> int:
@@ -272,7 +272,7 @@ class Population:
         return self._days.get(tenant, {}).get(day, {}).get(name)
 
     def _cell(self, tenant: str, day: int, name: str) -> Cell:
-        """The cell, which is about to change."""
+        """The cell, marked as about to change."""
         cell = self._known(tenant, day, name)
         if cell is None:
             cell = Cell()
@@ -281,7 +281,7 @@ class Population:
         return cell
 
     def _level(self, summary: _Summary, measure: Measure) -> tuple[float, float]:
-        """The mean of ``log1p(value)`` that is to be expected, and the deviation around it."""
+        """The expected mean of ``log1p(value)``, and the deviation around it."""
         own = min(measure.days, 1 / self._settings.detection.fading)
         precision = own / summary.within + 1 / summary.between
         mean = (own * measure.mean / summary.within + summary.mean / summary.between) / precision

@@ -1,7 +1,7 @@
-"""How strange it is that this identity shows this new thing: how seldom it does so × how rare the thing is.
+"""Scores how unusual a new value is: how seldom the identity shows new ones × how rare the value is.
 
-An identity that turns up on another network every week surprises nobody with one more; a network that half of
-the company uses surprises nobody either.
+An identity that appears on another network every week is not surprising on one more; neither is a network that half
+of the company uses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from detector.signal import NewValue, Signal
 __all__ = ["Strangeness", "strangeness"]
 
 PRIOR_DAYS = 10.0
-"""How many days of its own the usual rate of new things counts for."""
+"""How many of an identity's own days the usual rate of new values is worth."""
 USUAL_NEWS = {
     ActorKind.HUMAN: {
         "network": 0.06, "agent": 0.02, "app": 0.02, "country": 0.01, "operation": 0.03, "object": 0.03,
@@ -34,17 +34,17 @@ USUAL_NEWS = {
         "query": 0.3,
     },
 }  # fmt: skip
-"""On which share of days one shows something new, before more is known."""
+"""The share of days with something new, until more is known."""
 WEIGHT = {"network": 1.0, "agent": 0.8, "app": 1.0, "country": 0.6, "operation": 0.7, "object": 0.5,
           "query": 0.3, "hour": 0.6}  # fmt: skip
-"""How much each sort tells: the rest follows from another sort, or is often harmless."""
+"""The weight of each kind: the rest follows from another kind, or is often harmless."""
 FURTHER = 0.5
-"""Each further strange thing counts half of the one before it: they come together."""
+"""Each further unusual value counts half of the previous one: they occur together."""
 COMMON_SHARE = 0.2
-"""What so large a share of the others uses is not strange at all."""
+"""A value that this share of the others uses is not unusual at all."""
 FULL_ROWS = 300.0
 IDLE_SHARE = 0.35
-"""What is new counts so much before anything has left with it."""
+"""The weight of a new value before any rows are taken with it."""
 
 Strangeness = float
 
@@ -52,7 +52,7 @@ Strangeness = float
 def strangeness(
     population: Population, signal: Signal, own_networks: tuple[str, ...] = ()
 ) -> tuple[Strangeness, list[tuple[float, NewValue]]]:
-    """How strange a signal's news are in all, and each of them, the strangest first."""
+    """How unusual a signal's new values are in total, and each of them, the most unusual first."""
     known = day_known_at(signal.time_ms)
     found = [(_one(population, signal, new, known, own_networks), new) for new in signal.news]
     found = sorted((one for one in found if one[0] > 0), key=lambda one: (-one[0], one[1].what, one[1].value))
@@ -79,7 +79,7 @@ def _one(population: Population, signal: Signal, new: NewValue, known: int, own:
 
 @lru_cache(maxsize=4_096)
 def _within(network: str, own: str) -> bool:
-    """Whether any of a network's addresses is one's own: what is smaller than a /24 or /48 is not told apart."""
+    """Whether any of a network's addresses is one's own: anything smaller than a /24 or /48 is not distinguished."""
     try:
         one, other = ip_network(network, strict=False), ip_network(own, strict=False)
     except ValueError:

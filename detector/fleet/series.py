@@ -1,20 +1,20 @@
-"""One regular series of counts (a tenant's rows every ten minutes, a source's records) held against its own past.
+"""Compares one regular series of counts (a tenant's rows every ten minutes, a source's records) with its own past.
 
-A slow level and what is usual by hour of the day and of the week give a *residual*; four signals are made of it:
-the residual itself, its mean over a short and over a long while, and how restless the values are. Each is compared
-with its own past peaks, because real counts have tails that no deviation describes; the four are combined by a
-soft maximum, and a story is told once, until it gets worse or is over.
+A slow level and the usual value by hour of the day and of the week give a *residual*. It yields four signals: the
+residual itself, its means over a short and a long time, and the restlessness of the values. Each is compared with
+its own past peaks, because real counts have tails that no deviation describes; a soft maximum combines the four, and
+an event raises one alarm, until it gets worse or is over.
 
-**What an attack cannot do.** Once warm, a peak is learned as at most what raises an alarm, and so is the residual
-that level and profile learn from, then with a tenth of its weight. So a burst of any size moves the bar by a step
-that does not depend on its size: four bursts do not hide the fifth. Many walk it up, by e^½ for about every four
-bursts, each of which has raised an alarm of its own. During the warm-up everything is learned as it is.
+**Resistance to attacks.** Once warm, the series learns a peak as at most the value that raises an alarm; level and
+profile learn from a residual capped in the same way, with a tenth of its weight. So a burst of any size moves the
+threshold by a step that does not depend on its size: four bursts do not hide the fifth. Many bursts raise it, by e^½
+for about every four, each of which has raised its own alarm. During the warm-up everything is learned unchanged.
 
 Measured on the Numenta Anomaly Benchmark (58 series, 116 windows; Lavin and Ahmad, *Evaluating real-time anomaly
 detection algorithms*, 2015), causal, two-sided, one configuration for all: 71.5 / 59.4 / 77.9 (standard / low FP /
 low FN); without the caps 72.4 / 66.4 / 77.2; Numenta's HTM has 70.1 / 63.1 / 74.3. The constants were found on
-that corpus, and what that is worth is in `docs/benchmarks.md`. Limits: it needs 600 values to be warm, takes
-holidays for quiet days, and its floor, made for that corpus, lets one steady tenant raise two or three false
+that corpus; `docs/benchmarks.md` says what that is worth. Limits: it needs 600 values to be warm, treats holidays as
+quiet days, and its floor, made for that corpus, lets one steady tenant raise two or three false
 alarms a month. A state is at most 2.3 KB; a value costs about 9 µs.
 """
 
@@ -33,119 +33,119 @@ HOURS_OF_WEEK = 7 * HOURS
 MONDAY = 4 * HOURS
 """The epoch began on a Thursday."""
 PEAKS = 4
-"""How many peaks are kept of each signal; the two smallest of them are the reference."""
+"""How many peaks are kept per signal; the two smallest are the reference."""
 LEAST_QUOTIENT, MOST_QUOTIENT = -3.0, 8.0
-"""The limits of a signal's logarithm over its reference; without any peak to compare with it is the upper one."""
+"""Limits of a signal's logarithm over its reference; without a peak for comparison it is the upper limit."""
 FIRST_SCORED = 20
-"""Before so many values nothing is scored at all."""
+"""Before this many values nothing is scored."""
 FIRST_DEVIATION = 10
-"""Before so many values a deviation means nothing."""
+"""Before this many values a deviation is meaningless."""
 MOST_DEVIATIONS = 5.0
 MOST_COUNTED = 100
-"""By then a profile's rate is long its own."""
+"""By then a profile's rate has long settled."""
 LONGEST_MEMORY = 4_000
-"""Values over which the ordinary mean and deviation are taken."""
+"""Number of values for the ordinary mean and deviation."""
 
 
 class Residual(StrEnum):
-    """Which of the four signals says most."""
+    """The strongest of the four signals."""
 
     POINT = "point"
     """This one value."""
     SHORT = "short"
     """The mean over some values."""
     LONG = "long"
-    """The mean over many values: a shift too small to be seen in one."""
+    """The mean over many values: a shift too small to see in one value."""
     RESTLESS = "restless"
     """How far the values have lately been from their ordinary mean, above or below."""
 
 
 class SeriesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a series is and when it is unusual. Lengths are in steps; the defaults are those that were measured."""
+    """Parameters of a series. Lengths are in steps; the benchmark figures use the defaults."""
 
     step_ms: int
     """The time from one value to the next."""
     one_sided: bool = True
-    """Whether only more than expected is unusual: to take out unusually little is no theft."""
+    """Whether only more than expected is unusual: taking unusually little is not a theft."""
     floor: float = 0.2
-    """The surprise from which an alarm is raised. A budget of alerts may raise it."""
+    """The surprise that raises an alarm. An alert budget may increase it."""
     offset: float = 0.3
-    """What a signal may exceed its reference by, as a logarithm, for a surprise of 0."""
+    """How far a signal may exceed its reference, as a logarithm, at a surprise of 0."""
     sharpness: float = 6.0
-    """Of the soft maximum over the signals."""
+    """Sharpness of the soft maximum over the signals."""
     warm_up: int = 600
-    """Values before which no alarm is raised and peaks are learned as they are."""
+    """Before this many values no alarm is raised, and peaks are learned unchanged."""
     level_rate: float = 0.01
     profile_rate: float = 0.1
     short: float = 5.0
     long: float = 20.0
     restless: float = 60.0
-    """Steps over which the signals' means are taken."""
+    """Steps of the signals' means."""
     event_steps: float = 25.0
-    """A peak is over when nothing has exceeded it for so long."""
+    """A peak is over when nothing has exceeded it for this long."""
     peak_fading: float = 7.5e-5
-    """What a peak's logarithm loses with each step: a half-life of 9,200 steps."""
+    """Loss of a peak's logarithm per step: a half-life of 9,200 steps."""
     doubt: float = 0.1
-    """The share of its usual weight with which profile and level learn what alone would raise an alarm."""
+    """The weight with which profile and level learn a value that alone would raise an alarm."""
     quiet_steps: float = 80.0
-    """After an alarm a similar one is raised only when so long has passed, or when it is worse by `worse`."""
+    """After an alarm, a similar one is raised only after this long, or if it is worse by `worse`."""
     worse: float = 0.7
 
 
 class Series(msgspec.Struct, array_like=True):
-    """What is known of one series: plain numbers, under 700 bytes encoded; its holder says the version."""
+    """The state of one series: plain numbers, under 700 bytes encoded; its holder keeps the version."""
 
     values: int = 0
-    """How many values have been seen."""
+    """The number of values seen."""
     last_ms: int = 0
-    """The newest value's time; missing intervals are told from it."""
+    """The newest value's time, which reveals missing intervals."""
     step: int = 0
-    """The newest value's place on the series' own clock, in steps since the first one."""
+    """The newest value's position on the series' own clock, in steps since the first one."""
     level: float = 0.0
     profile: list[float] = msgspec.field(default_factory=lambda: [0.0] * (HOURS + HOURS_OF_WEEK))
-    """What is usual above or below the level: by hour of the day (UTC), then by hour of the week."""
+    """The usual difference from the level: by hour of the day (UTC), then by hour of the week."""
     profile_values: list[int] = msgspec.field(default_factory=lambda: [0] * (HOURS + HOURS_OF_WEEK))
-    """How many values each hour has learned from, as far as it matters; one without any says nothing."""
+    """How many values each hour has learned from, up to a limit; an hour without any is ignored."""
     short_mean: float = 0.0
     long_mean: float = 0.0
     restlessness: float = 0.0
     mean: float = 0.0
     variance: float = 0.0
     peaks: list[list[float]] = msgspec.field(default_factory=lambda: [[] for _ in Residual])
-    """For each signal the logarithms of its largest peaks, largest first, each as if it had happened at step 0:
-    what a peak has lost by now is the same for all."""
+    """For each signal the logarithms of its largest peaks, largest first, normalised to step 0:
+    the decay so far is the same for all."""
     open_peak: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(Residual))
     open_step: list[int] = msgspec.field(default_factory=lambda: [0] * len(Residual))
-    """For each signal the event that is still going on: its largest value so far, and when that was."""
+    """For each signal the ongoing event: its largest value so far, and its time."""
     alarm: float | None = None
     """The surprise of the last alarm, until it is forgotten."""
     alarm_step: int = 0
 
 
 class SeriesScore(msgspec.Struct, frozen=True):
-    """What is said of one value, as it was judged before it was learned."""
+    """The score of one value, judged before it was learned."""
 
     score: float
-    """0 to 1; 0 also for what an alarm has already told, so a threshold on it finds every story once."""
+    """0 to 1; 0 also during an event that has raised an alarm, so a threshold on it finds every event once."""
     alarm: bool
     warm: bool
-    """Whether `warm_up` values were known before: without them there is no alarm, whatever the score."""
+    """Whether `warm_up` values were known before: otherwise there is no alarm, whatever the score."""
     surprise: float
-    """The soft maximum over the signals, as a logarithm; `floor` is what alarms."""
+    """The soft maximum over the signals, as a logarithm; `floor` raises an alarm."""
     observed: float
     expected: float
-    """What was usual at this hour, give or take an hour, at the present level."""
+    """The usual value at this hour, give or take an hour, at the present level."""
     residual: Residual
-    """The signal that says most."""
+    """The strongest signal."""
     times_peak: float
-    """How many times its own usual peak that signal is."""
+    """That signal as a multiple of its own usual peak."""
 
 
 def observe(state: Series, time_ms: int, value: float, settings: SeriesSettings) -> SeriesScore:
-    """Score the value of the interval that begins at `time_ms`, then learn it.
+    """Score the value of the interval that starts at `time_ms`, then learn it.
 
-    A missing interval is simply not observed: clocks go on, and nothing is learned, least of all a 0. That a
-    source has gone silent is for its health to say (`detector.fleet.health`). A count of 0 is a value.
+    A missing interval is not observed: clocks advance, and nothing is learned, least of all a 0.
+    `detector.fleet.health` detects silent sources. A count of 0 is a value.
 
     Raises `ValueError` for a time that is not after the last one.
 
@@ -194,7 +194,7 @@ _RESIDUALS = tuple(Residual)
 
 
 def _advance(state: Series, time_ms: int, value: float, settings: SeriesSettings) -> int:
-    """Move the series' clock to a time; how many intervals are missing before it."""
+    """Move the series' clock to a time; returns the number of missing intervals before it."""
     if not state.values:
         state.level = value
         state.last_ms = time_ms
@@ -208,14 +208,14 @@ def _advance(state: Series, time_ms: int, value: float, settings: SeriesSettings
 
 
 def _hours(time_ms: int) -> tuple[int, int]:
-    """Where in the profile an hour of the day and that hour of the week lie."""
+    """The positions of an hour of the day and of the week in the profile."""
     hour = time_ms // HOUR_MS
     return hour % HOURS, HOURS + (hour + MONDAY) % HOURS_OF_WEEK
 
 
 def _residual(state: Series, hours: tuple[int, int], above_level: float) -> float:
-    """The smallest difference to what is usual at this hour of the day or an hour earlier or later, for habits are
-    not punctual, or at this hour of the week, for a Monday is no Sunday."""
+    """The smallest difference from the usual value at this hour of the day, an hour earlier or later (habits are not
+    punctual), or at this hour of the week (a Monday is not a Sunday)."""
     day, week = hours
     residual = above_level - state.profile[day]
     for hour in ((day - 1) % HOURS, (day + 1) % HOURS, week):
@@ -235,7 +235,7 @@ def _deviation(state: Series, value: float) -> float:
 def _signals(
     state: Series, residual: float, deviation: float, missing: int, settings: SeriesSettings
 ) -> tuple[float, float, float, float]:
-    """The four signals, of which none is negative; missing intervals count as expected ones."""
+    """The four signals, none negative; missing intervals count as expected ones."""
     if missing:
         state.short_mean *= (1.0 - 1.0 / settings.short) ** missing
         state.long_mean *= (1.0 - 1.0 / settings.long) ** missing
@@ -275,7 +275,7 @@ def _learn_ordinary(state: Series, value: float) -> None:
 def _learn_expected(
     state: Series, hours: tuple[int, int], above_level: float, residual: float, settings: SeriesSettings
 ) -> None:
-    """Level and profile take their share of how far the hours were away; little of what would raise an alarm."""
+    """Update level and profile by the residual, with little weight if it would raise an alarm."""
     most, weight = _believable(state, residual, settings)
     for hour in hours:
         away = max(-most, min(most, above_level - state.profile[hour])) * weight
@@ -287,7 +287,7 @@ def _learn_expected(
 
 
 def _believable(state: Series, residual: float, settings: SeriesSettings) -> tuple[float, float]:
-    """The most of a residual that is learned, and with which weight."""
+    """The learned part of a residual, and its weight."""
     peaks = state.peaks[0]
     if state.values < settings.warm_up or len(peaks) < PEAKS:
         return inf, 1.0
@@ -297,7 +297,7 @@ def _believable(state: Series, residual: float, settings: SeriesSettings) -> tup
 
 
 def _learn_peak(state: Series, index: int, signal: float, settings: SeriesSettings) -> None:
-    """Follow the event that is going on; when it is over, keep its peak, capped at what raises an alarm."""
+    """Follow the ongoing event; when it is over, keep its peak, capped at the value that raises an alarm."""
     if signal > state.open_peak[index]:
         state.open_peak[index], state.open_step[index] = signal, state.step
         return
@@ -316,7 +316,7 @@ def _learn_peak(state: Series, index: int, signal: float, settings: SeriesSettin
 
 
 def _told(state: Series, surprise: float, settings: SeriesSettings) -> float:
-    """The score: nothing while an alarm of this size has just been raised."""
+    """The score: 0 right after an alarm of this size."""
     if state.alarm is not None and state.step - state.alarm_step > settings.quiet_steps:
         state.alarm = None
     if surprise < settings.floor:

@@ -1,4 +1,4 @@
-"""How rare a residual or a score is, by how many days showed one as high: histograms, and the built-in expectation."""
+"""Rarity of a residual or score from histograms of days, and a built-in expectation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BIN = 0.2
 """Width of a residual's or score's histogram bin."""
 LOWEST_BIN, HIGHEST_BIN = -25, 200
 PRIOR_RESIDUALS = 60.0
-"""How many days the built-in expectation counts for, until the population has shown its own."""
+"""How many days the built-in expectation is worth, until the population has its own."""
 MAX_SURPRISE = 5.0
-"""Nothing is believed to be rarer than one in a hundred thousand on statistics alone."""
+"""Statistics alone never claim a rarity beyond one in a hundred thousand."""
 
 
 def bin_of(residual: float) -> int:
@@ -30,19 +30,19 @@ def tail_of(bins: Mapping[int, float]) -> list[float]:
 
 
 def surprise_of(tail: Sequence[float], windows: float, index: int, residual: float) -> float:
-    """−log10 of the probability of a residual in that bin or above, of so many days; at most `MAX_SURPRISE`."""
+    """−log10 of the probability of a residual in that bin or above, given the days; at most `MAX_SURPRISE`."""
     return _rarity(tail[index - LOWEST_BIN], windows, _prior_tail(residual))
 
 
 def score_surprise(tail: Sequence[float], windows: float, score: float) -> float:
-    """The same of a detector's score."""
+    """The same for a detector's score."""
     return _rarity(tail[bin_of(score) - LOWEST_BIN], windows, 0.3 * 10 ** (-0.8 * max(0.0, score)))
 
 
 def residual_of(tail: Sequence[float], windows: float, surprise: float) -> float:
-    """The lower edge of the first bin in which surprise is at least the given one.
+    """The lower edge of the first bin with at least the given surprise.
 
-    The bin is asked for by its index: ``5 * BIN`` as a float lies in bin 4.
+    The bin is given by its index: ``5 * BIN`` as a float lies in bin 4.
     """
     low, high = 0, HIGHEST_BIN
     while low < high:
@@ -60,5 +60,5 @@ def _rarity(above: float, windows: float, prior: float) -> float:
 
 
 def _prior_tail(residual: float) -> float:
-    """The built-in probability of a residual at least so large: half at 0, then falling by e every 0.7."""
+    """The built-in probability of a residual at least this large: half at 0, then falling by e every 0.7."""
     return 1.0 if residual <= -1.0 else min(1.0, 0.5 * 10 ** (-0.62 * residual))

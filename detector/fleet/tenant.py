@@ -1,7 +1,7 @@
-"""A tenant as a whole, tick by tick: its volume as one series, and the health of the sources it comes from.
+"""Watches a tenant tick by tick: its total volume as one series, and the health of its sources.
 
-What every shard counted in a tick of ten minutes is added up, and looked at when the tick is closed for all
-of them; sums do not depend on who counted what.
+It adds up every shard's counts of a tick of ten minutes and checks them when the tick is closed for all shards; the
+sums do not depend on which shard counted what.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ __all__ = ["TICK_MS", "Notice", "Tally", "Tenant", "close_tick"]
 
 TICK_MS = health.TICK_MS
 MAX_SOURCES = 64
-"""How many kinds of record of a tenant are watched; further ones are not."""
+"""The most kinds of record watched per tenant; further ones are ignored."""
 MOST_EMPTY_TICKS = 7 * DAY_MS // TICK_MS
-"""A longer hole is an outage of our own, and says nothing."""
+"""A longer gap is our own outage and is ignored."""
 _SERIES = SeriesSettings(step_ms=TICK_MS)
 
 
 class Tally(msgspec.Struct, array_like=True):
-    """What happened in one tick."""
+    """The counts of one tick."""
 
     rows: int = 0
-    """Rows of personal data that left."""
+    """Rows of personal data taken."""
     sources: dict[str, int] = {}
     """Adapter and operation, joined by a slash → events."""
     categories: dict[str, int] = {}
-    """Data category → rows that left."""
+    """Data category → rows taken."""
 
     def add(self, rows: int, sources: dict[str, int]) -> None:
-        """Add what another shard counted."""
+        """Add another shard's counts."""
         self.rows += rows
         for name, events in sources.items():
             self.sources[name] = self.sources.get(name, 0) + events
 
 
 class Tenant(msgspec.Struct, array_like=True):
-    """What is known of a tenant as a whole."""
+    """The state of one tenant."""
 
     version: int = 1
     tick_ms: int = -1
@@ -51,10 +51,10 @@ class Tenant(msgspec.Struct, array_like=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something about the tenant or one of its sources that somebody should know."""
+    """A notice about the tenant or one of its sources."""
 
     source: str
-    """Adapter and operation; empty for the volume as a whole."""
+    """Adapter and operation; empty for the total volume."""
     trouble: str
     over: bool
     since_ms: int
@@ -65,7 +65,7 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 def close_tick(tenant: Tenant, tick_ms: int, tally: Tally) -> list[Notice]:
-    """Look at the tick that begins at `tick_ms`; ticks since the last one were empty."""
+    """Check the tick that starts at `tick_ms`; ticks since the last one were empty."""
     notices: list[Notice] = []
     first = tick_ms if tenant.tick_ms < 0 else tenant.tick_ms + TICK_MS
     if tick_ms - first > MOST_EMPTY_TICKS * TICK_MS:

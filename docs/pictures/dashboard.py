@@ -1,13 +1,12 @@
 """Draws the picture of Grafana's SOC dashboard: ``python docs/pictures/dashboard.py`` (some ten minutes).
 
-Needs the extra ``dev``, and on PATH Prometheus, promtool, Alertmanager and a Chromium. Grafana is not run: the panels
-and their queries are those of ``deploy/grafana/dashboards/soc.json``, `panels` draws them, and what they show is what
-a real Prometheus answers that evaluates the shipped rules and scrapes two real workers each second.
+Needs the extra ``dev``, and on PATH Prometheus, promtool, Alertmanager and a Chromium. Grafana does not run: `panels` draws
+the panels of ``deploy/grafana/dashboards/soc.json`` from the answers of a real Prometheus to their queries; it evaluates
+the shipped rules and scrapes two real workers each second.
 
 The workers read two weeks of a simulated airline and a theft up to now, which is then confirmed as a breach. Prometheus
-cannot scrape last week; so meanwhile the workers' metrics are read whenever some minutes of the traffic have been
-worked off, and are given to it as scraped at the time that the traffic had got to; its own tool evaluates the
-recording rules for that time.
+cannot scrape last week, so the script reads the workers' metrics every few minutes of traffic and imports them as
+scraped at the traffic's time; promtool evaluates the recording rules for that time.
 """
 
 from __future__ import annotations
@@ -45,16 +44,16 @@ DEPLOY = HERE.parents[1] / "deploy"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 LEARNED = 15 * DAY
 SCRAPED = 7 * DAY + 10 * HOUR
-"""What is normal is asked of the last seven days, for each of the hours that are shown."""
+"""The baseline needs the last seven days, for each of the hours shown."""
 SHOWN = 6 * HOUR
 COARSE, FINE = 30 * MINUTE, 2 * MINUTE
-"""How far apart the scrapes are, before what is shown and in it."""
+"""Scrape intervals before and in the time shown."""
 THEFT_BEFORE = 42 * MINUTE
 LIVE_SECONDS = 330
-"""How long the rules are then evaluated in earnest: an alert must hold for up to five minutes."""
+"""How long the rules then run live: an alert must hold for up to five minutes."""
 PATIENCE_SECONDS = 120
 FIRST = "crmwatch:rows_taken:increase1h"
-"""On what is recorded as this another rule rests: it is evaluated first."""
+"""Another rule uses this series, so it is evaluated first."""
 VARIABLES = {"$__rate_interval": "8m", "$__range": "6h"}
 
 

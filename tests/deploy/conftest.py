@@ -1,4 +1,4 @@
-"""A real Alertmanager for those that need one."""
+"""A real Alertmanager for tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def received() -> Iterator[Received]:
 
 @pytest.fixture
 def alertmanager(received: Received, tmp_path: Path) -> Iterator[str]:
-    """The address of a real Alertmanager with the shipped configuration, but our addresses and less patience."""
+    """The address of a real Alertmanager with the shipped configuration, but test receivers and shorter waits."""
     program = tool("alertmanager", "prometheus-alertmanager")
     config = ours(read(DEPLOY / "alertmanager" / "alertmanager.yml"), received, tmp_path)
     path = tmp_path / "alertmanager.yml"

@@ -1,4 +1,4 @@
-"""What lies in deploy/, read once for all tests."""
+"""Reads the files of deploy/ once for all tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(path: Path) -> Any:
 
 @functools.cache
 def rules() -> tuple[dict[str, Any], ...]:
-    """Every rule of Prometheus's, in the order of files and groups."""
+    """Every Prometheus rule, in the order of files and groups."""
     return tuple(
         rule
         for path in sorted(DEPLOY.glob("prometheus/rules/*.yml"))
@@ -52,12 +52,12 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 
 def recorded() -> set[str]:
-    """The series that recording rules make."""
+    """The series of recording rules."""
     return {rule["record"] for rule in rules() if "record" in rule}
 
 
 def unknown(expression: str) -> set[str]:
-    """The metrics of crmwatch that a query names and that neither a worker nor a rule makes."""
+    """crmwatch metrics in a query that neither a process nor a rule provides."""
     text = re.sub(r'"[^"]*"', "", expression)
     return {
         name
@@ -67,7 +67,7 @@ def unknown(expression: str) -> set[str]:
 
 
 def tool(*names: str) -> str:
-    """A program by the first of its names that is on PATH; without any, the test is skipped."""
+    """The path of a program by the first name on PATH; skips the test if there is none."""
     for name in names:
         if found := shutil.which(name):
             return found
@@ -75,14 +75,14 @@ def tool(*names: str) -> str:
 
 
 def free_port() -> int:
-    """A port of this machine's that nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def anchors(page: Path) -> set[str]:
-    """What a page's headings can be linked to by."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
@@ -97,7 +97,7 @@ def variables() -> set[str]:
 
 
 def refused(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """Why a command of ours with these arguments and this environment would not start, or ``None``."""
+    """Why a crmwatch command with these arguments and environment does not start, or ``None``."""
     command: Any = typer.main.get_command(app)
     name, *rest = arguments
     if name not in command.commands:
@@ -111,7 +111,7 @@ def refused(arguments: Sequence[str], environment: Mapping[str, str]) -> str | N
 
 
 def served() -> dict[str, set[str]]:
-    """The paths that each command answers to by HTTP."""
+    """The HTTP paths that each command serves."""
     return {
         "worker": set(
             re.findall(

@@ -1,4 +1,4 @@
-"""Servers on this machine that take what Alertmanager sends, and its configuration with their addresses."""
+"""Local servers that receive from Alertmanager, and its configuration with their addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEMPLATES = DEPLOY / "alertmanager" / "templates" / "*.tmpl"
 
 
 class Received:
-    """What has come by HTTP (path and JSON) and by mail, to servers on this machine that take everything."""
+    """Messages received by HTTP (path and JSON) and by mail."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, Any]] = []
@@ -35,7 +35,7 @@ class Received:
                 self.wfile.write(b"ok")
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         class Smtp(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -60,7 +60,7 @@ class Received:
         self.http_port, self.smtp_port = (int(server.server_address[1]) for server in self._servers)
 
     def to(self, path: str) -> list[Any]:
-        """What was posted to a path."""
+        """The bodies posted to a path."""
         return [body for where, body in self.posts if where == path]
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class Received:
 
 
 def ours(config: dict[str, Any], received: Received, folder: Path) -> dict[str, Any]:
-    """The shipped configuration with receivers of this test's."""
+    """The shipped configuration with this test's receivers."""
     base = f"http://127.0.0.1:{received.http_port}"
     (folder / "slack").write_text(f"{base}/slack", encoding="utf-8")
     (folder / "token").write_text("t", encoding="utf-8")
@@ -93,7 +93,7 @@ def ours(config: dict[str, Any], received: Received, folder: Path) -> dict[str, 
 
 
 def answers(url: str) -> bool:
-    """Whether somebody says 200 there."""
+    """Whether the address returns 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a loopback address of our own
             return bool(answer.status == 200)
@@ -102,7 +102,7 @@ def answers(url: str) -> bool:
 
 
 def wait_for(what: Callable[[], Any], log: Path) -> None:
-    """Wait up to a minute for something to be true; else show the end of a log."""
+    """Wait up to a minute for a condition; on failure show the end of a log."""
     end = time.monotonic() + 60
     while not what():
         assert time.monotonic() < end, log.read_text(encoding="utf-8", errors="replace")[-3000:]

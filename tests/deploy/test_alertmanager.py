@@ -1,4 +1,4 @@
-"""Who is told of what: the shipped configuration, checked by Alertmanager's tool and run by a real Alertmanager."""
+"""Who is notified of what: the shipped configuration, checked with amtool and run in a real Alertmanager."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECEIVERS = {
     "CrmwatchDeadLetters": "nobody",
 }
 DISTINCT = ("instance", "category", "incident", "source", "topic")
-"""The labels that tell two alerts of one name apart."""
+"""The labels that distinguish two alerts of one name."""
 Told = tuple[str, dict[str, str]]
 INHIBITED: dict[str, tuple[Told, list[Told], list[Told]]] = {
     "no worker": (
@@ -91,11 +91,11 @@ INHIBITED: dict[str, tuple[Told, list[Told], list[Told]]] = {
         [("CrmwatchLagGrowing", {"topic": "crm.access"})],
     ),
 }
-"""By what it is about: the cause, what is silent while it fires, and what is not."""
+"""By case: the cause, the alerts suppressed while it fires, and those that are not."""
 
 
 def test_the_configuration_is_valid_and_its_templates_are_found() -> None:
-    """Alertmanager's own tool accepts the file, and each template that is used is defined."""
+    """amtool accepts the file, and each template in use is defined."""
     done = subprocess.run(
         [tool("amtool"), "check-config", str(CONFIG)], capture_output=True, text=True, timeout=60
     )
@@ -109,7 +109,7 @@ def test_the_configuration_is_valid_and_its_templates_are_found() -> None:
 
 @pytest.mark.parametrize("name", RECEIVERS)
 def test_an_alert_reaches_whom_it_concerns(name: str) -> None:
-    """By its severity and area, critical ones about data wake the SOC, others the operators; info wakes nobody."""
+    """Severity and area route critical data alerts to the SOC on call, others to operations, and info to nobody."""
     labels = [f"{key}={value}" for key, value in alerts()[name]["labels"].items()]
     command = [tool("amtool"), "config", "routes", "test", f"--config.file={CONFIG}"]
     done = subprocess.run(
@@ -119,7 +119,7 @@ def test_an_alert_reaches_whom_it_concerns(name: str) -> None:
 
 
 def test_inhibition_names_alerts_that_exist() -> None:
-    """Both sides of each rule match some alert, and no critical alert is silenced by a lost worker of several."""
+    """Both sides of each rule match some alert, and one lost worker of several suppresses no other critical alert."""
     for rule in read(CONFIG)["inhibit_rules"]:
         for side in ("source_matchers", "target_matchers"):
             assert any(_matches(alert, rule[side]) for alert in _labelled()), rule
@@ -141,7 +141,7 @@ def test_inhibition_names_alerts_that_exist() -> None:
 
 
 def test_no_secret_is_in_the_files() -> None:
-    """Passwords, tokens and Slack's address are read from files of their own."""
+    """Passwords, tokens and Slack's address are read from separate files."""
     config = read(CONFIG)
     text = CONFIG.read_text(encoding="utf-8")
     for key in ("smtp_auth_password_file", "slack_api_url_file"):
@@ -151,15 +151,15 @@ def test_no_secret_is_in_the_files() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_every_receiver_is_told_by_all_its_ways_and_nobody_else_is(
+def test_every_receiver_is_notified_on_all_its_channels_and_nobody_else_is(
     alertmanager: str, received: Received, tmp_path: Path
 ) -> None:
-    """Mail, Slack and webhook say what, how bad, since when, what to do, and later that it is over; info is quiet."""
+    """Mail, Slack and webhook carry summary, severity, start and runbook link, and later the end; info sends nothing."""
     log = tmp_path / "alertmanager.log"
     _send(alertmanager, [firing(name) for name in RECEIVERS])
     wait_for(lambda: len(received.mails) >= 4 and len(received.to("/slack")) >= 2, log)
     wait_for(lambda: len(received.to("/crmwatch")) >= 2 and received.to("/heartbeat"), log)
-    time.sleep(3)  # longer than every group waits here: nothing else is to come
+    time.sleep(3)  # longer than every group_wait here: nothing else may arrive
     said = {name: alerts()[name]["annotations"]["summary"] for name in RECEIVERS}
     assert sorted((mail["To"], mail["Subject"]) for mail in received.mails) == [
         ("operations@example.org", f"[CRITICAL] {said['CrmwatchNoWorker']}"),
@@ -203,14 +203,14 @@ def test_every_receiver_is_told_by_all_its_ways_and_nobody_else_is(
 
 @pytest.mark.parametrize("case", INHIBITED)
 @pytest.mark.timeout(120)
-def test_what_follows_from_something_is_not_told(
+def test_the_consequences_of_a_firing_alert_are_suppressed(
     case: str, alertmanager: str, received: Received, tmp_path: Path
 ) -> None:
-    """While the cause fires, exactly what follows from it is silent, for the same source, incident or worker only."""
+    """While a cause fires, exactly its consequences are suppressed, for the same source, incident or worker only."""
     cause, silent, heard = INHIBITED[case]
     now = {
         "startsAt": datetime.now(UTC).isoformat()
-    }  # what began before its group's wait would be told at once
+    }  # an alert older than its group_wait would notify at once
     _send(alertmanager, [firing(name, **labels) | now for name, labels in [cause, *silent, *heard]])
     wait_for(lambda: len(_state(alertmanager)) == 1 + len(silent) + len(heard), tmp_path / "alertmanager.log")
     assert _state(alertmanager) == {
@@ -233,8 +233,8 @@ def test_what_follows_from_something_is_not_told(
 
 
 @pytest.mark.timeout(120)
-def test_hostile_words_stay_words(alertmanager: str, received: Received, tmp_path: Path) -> None:
-    """What labels and annotations hold makes no element, link or header of a mail, and calls nobody in Slack."""
+def test_hostile_text_stays_text(alertmanager: str, received: Received, tmp_path: Path) -> None:
+    """Labels and annotations create no element, link or header in a mail, and mention nobody in Slack."""
     script = "<script>alert(1)</script>"
     evil = f'</title></p>{script}<img src=x onerror="alert(2)">" <!channel> <https://evil.example|here> &'
     hostile = {
@@ -297,7 +297,7 @@ class Elements(HTMLParser):
 
 
 def firing(name: str, **labels: str) -> dict[str, Any]:
-    """As Prometheus tells of it, with the labels and annotations of the rule; since the night."""
+    """An alert as Prometheus sends it, with the labels and annotations of its rule."""
     link = {"runbook_url": f"https://runbook.example.org/#{name.lower()}"}
     return {
         "labels": {"alertname": name, **alerts()[name]["labels"], **labels},
@@ -316,7 +316,7 @@ def _send(address: str, told: list[dict[str, Any]]) -> None:
 
 
 def _state(address: str) -> dict[tuple[str, ...], str]:
-    """Of each alert that Alertmanager knows, whether it is active or suppressed."""
+    """The state of each alert in Alertmanager, active or suppressed."""
     with urllib.request.urlopen(f"{address}/api/v2/alerts", timeout=10) as answer:  # noqa: S310
         found = json.loads(answer.read())
     return {_key(one["labels"]["alertname"], one["labels"]): one["status"]["state"] for one in found}

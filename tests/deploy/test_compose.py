@@ -1,4 +1,4 @@
-"""The Compose file and the image: against the specification, and what they name against what there is."""
+"""The Compose file and the image conform to their specification, and everything they name exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
 
 
 def test_it_is_what_the_compose_specification_asks_for() -> None:
-    """Every key and value is one of the specification's; what is not is refused, so that this says something."""
+    """Every key and value is in the specification, and the check refuses one that is not."""
     PyCompose.from_json(json.dumps(COMPOSE))
     broken = json.loads(json.dumps(COMPOSE))
     broken["services"]["kafka"]["reed_only"] = True
@@ -31,7 +31,7 @@ def test_it_is_what_the_compose_specification_asks_for() -> None:
 
 
 def test_everything_that_is_wanted_is_there() -> None:
-    """Kafka and its topics, two workers that keep their names, the console, and what watches them."""
+    """Kafka and its topics, two workers with stable names, the console, and the monitoring."""
     assert set(SERVICES) == {
         "kafka", "topics", "worker-1", "worker-2", "console", "prometheus", "alertmanager", "grafana",
     }  # fmt: skip
@@ -42,7 +42,7 @@ def test_everything_that_is_wanted_is_there() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
-    """A pinned image, no root, nothing to write on but what is named, no capabilities, and a check of its health."""
+    """A pinned image, no root, no writable paths except named ones, no capabilities, and a health check."""
     service = SERVICES[name]
     assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"])
     user, _, _ = service["user"].partition(":")
@@ -53,7 +53,7 @@ def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
     assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & set(service)
     assert service["logging"] == {"driver": "local"}, "the default fills the disk"
     assert all("size=" in one for one in service["tmpfs"]), "a tmpfs is memory"
-    if name != "topics":  # it ends
+    if name != "topics":  # it exits
         assert service["healthcheck"]["test"][0] == "CMD"
         assert service["restart"] == "unless-stopped"
     for port in service.get("ports", []):
@@ -61,7 +61,7 @@ def test_a_service_can_do_no_more_than_it_must(name: str) -> None:
 
 
 def test_what_it_mounts_and_names_exists() -> None:
-    """Files are mounted read-only; volumes, secrets, networks and services that are named are there, and used."""
+    """Files are mounted read-only; named volumes, secrets, networks and services exist and are used."""
     used: dict[str, set[str]] = {"volumes": set(), "secrets": set(), "networks": set()}
     for name, service in SERVICES.items():
         for volume in service.get("volumes", []):
@@ -79,7 +79,7 @@ def test_what_it_mounts_and_names_exists() -> None:
 
 
 def test_grafana_can_send_its_own_mail() -> None:
-    """By the same mail server and account as Alertmanager, never unencrypted; its contact point is a mail."""
+    """Grafana uses Alertmanager's mail server and account, always encrypted; its contact point is an e-mail."""
     grafana = SERVICES["grafana"]["environment"]
     told = read(ROOT / "deploy" / "alertmanager" / "alertmanager.yml")["global"]
     assert grafana["GF_SMTP_ENABLED"] == "true"
@@ -93,7 +93,7 @@ def test_grafana_can_send_its_own_mail() -> None:
 
 
 def test_the_commands_on_the_page_make_every_secret(tmp_path: Path) -> None:
-    """Run as they stand there, but for Docker, they make each file, readable by others, and a token that signs in."""
+    """Run as documented, without Docker, the commands create each file, readable by others, and a valid token."""
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     script = page.split("```sh\n")[1].split("```")[0]
     assert "docker compose up --build --detach" in script
@@ -120,7 +120,7 @@ def test_the_commands_on_the_page_make_every_secret(tmp_path: Path) -> None:
 
 
 def test_there_is_no_default_password() -> None:
-    """Each secret is a file that is not in the repository, and each that a service reads is given to it."""
+    """Each secret is a file outside the repository, and every secret that a service reads is mounted."""
     ignored = (ROOT / "deploy" / "secrets" / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignored
     for name, secret in COMPOSE["secrets"].items():
@@ -134,13 +134,13 @@ def test_there_is_no_default_password() -> None:
                 assert str(value).startswith("/run/secrets/"), key
     configured = (ROOT / "deploy" / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"/run/secrets/([\w-]+)", configured)) == set(SERVICES["alertmanager"]["secrets"])
-    grafana = SERVICES["grafana"]["environment"]  # what it would otherwise have a well-known value for
+    grafana = SERVICES["grafana"]["environment"]  # variables with a well-known default
     assert {"GF_SECURITY_ADMIN_PASSWORD__FILE", "GF_SECURITY_SECRET_KEY__FILE"} <= set(grafana)
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_our_commands_and_settings_exist(name: str) -> None:
-    """Each starts a command that there is, with options and settings that there are."""
+    """Each service starts an existing command with existing options and settings."""
     service = SERVICES[name]
     assert refused(service["command"], service.get("environment", {})) is None
     assert refused([*service["command"], "--no-such-option"], {}) is not None
@@ -148,7 +148,7 @@ def test_our_commands_and_settings_exist(name: str) -> None:
 
 
 def test_health_checks_ask_what_is_answered() -> None:
-    """Each of ours asks a path that its command serves, on the port that it listens on."""
+    """Each of our health checks requests a path that its command serves, on the port it listens on."""
     for name in OURS:
         if "healthcheck" in SERVICES[name]:
             command = SERVICES[name]["command"][0]
@@ -160,7 +160,7 @@ def test_health_checks_ask_what_is_answered() -> None:
 
 
 def test_links_to_the_runbook_begin_with_what_is_set_once() -> None:
-    """Prometheus and Grafana both get the address from the one variable, and no alert carries it as a label."""
+    """Prometheus and Grafana get the address from the same variable, and no alert carries it as a label."""
     for name in ("prometheus", "grafana"):
         assert SERVICES[name]["environment"]["RUNBOOK_URL"] == "${RUNBOOK_URL:-docs/runbook.md}"
     config = read(ROOT / "deploy" / "prometheus" / "prometheus.yml")
@@ -170,7 +170,7 @@ def test_links_to_the_runbook_begin_with_what_is_set_once() -> None:
 
 
 def test_the_page_says_how_to_pin_every_image() -> None:
-    """What it asks the digests of is every image that is not built here and the one that ours is built from."""
+    """The digest command covers every image that is not built here and the base of ours."""
     [line] = re.findall(
         r"^for image in (.+); do$", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"), re.M
     )
@@ -182,7 +182,7 @@ def test_the_page_says_how_to_pin_every_image() -> None:
 
 
 def test_prometheus_scrapes_and_tells_what_is_there() -> None:
-    """Its targets are services of the file with a network in common, on the ports that they listen on."""
+    """Prometheus's targets are services on a shared network, on the ports they listen on."""
     config = read(ROOT / "deploy" / "prometheus" / "prometheus.yml")
     targets = [
         target
@@ -207,7 +207,7 @@ def test_prometheus_scrapes_and_tells_what_is_there() -> None:
 
 
 def test_the_image_is_pinned_runs_without_root_and_copies_what_there_is() -> None:
-    """Exact versions, dependencies by hash, a numeric user, and only files that the build may see."""
+    """The image has exact versions, dependencies by hash, a numeric user, and only files that the build may see."""
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     images = [line.split()[1] for line in lines if line.startswith("FROM ")]
     assert images

@@ -1,4 +1,4 @@
-"""Grafana's files against its published schema, and what they name against what there is."""
+"""Grafana's files conform to its published schema, and everything they name exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from grafana_foundation_sdk.models.expr import TypeThreshold
 from tests.deploy.deployed import DEPLOY, EXPORTED, METRICS, ROOT, anchors, read, rules, unknown
 
 with warnings.catch_warnings():
-    # It would have its users write the second schema, which Grafana 13 does not yet read from provisioned files.
+    # The SDK prefers the second schema, which Grafana 13 does not yet read from provisioned files.
     warnings.simplefilter("ignore", DeprecationWarning)
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -53,7 +53,7 @@ def grafana_rules() -> list[Any]:
 
 
 def lost(given: Any, kept: Any, where: str = "") -> Iterator[str]:
-    """What the schema does not know: it is not there any more after reading and writing."""
+    """Keys unknown to the schema: they are lost after reading and writing."""
     if isinstance(given, dict) and isinstance(kept, dict):
         for key, value in given.items():
             if key not in kept:
@@ -68,7 +68,7 @@ def lost(given: Any, kept: Any, where: str = "") -> Iterator[str]:
 
 
 def misfits(value: Any, hint: Any, where: str) -> Iterator[str]:
-    """Values within what was read that are not of their field's type."""
+    """Values that do not have their field's type."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         found = [list(misfits(value, one, where)) for one in inner]
@@ -111,7 +111,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def faults(kind: Any, given: Any) -> list[str]:
-    """How something differs from Grafana's schema of its kind."""
+    """Deviations from Grafana's schema for this kind."""
     read_in = kind.from_json(given)
     kept = json.loads(JSONEncoder().encode(read_in))
     return [*lost(given, kept), *misfits(read_in, kind, "")]
@@ -119,7 +119,7 @@ def faults(kind: Any, given: Any) -> list[str]:
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_a_dashboard_fits_grafanas_schema(path: Path) -> None:
-    """Every key is known, every value is of its type, ids are unique, and no panel covers another."""
+    """Every key is known, every value has its type, ids are unique, and no panels overlap."""
     board = dashboard(path)
     assert faults(Dashboard, board) == []
     assert board["schemaVersion"] >= 42
@@ -136,7 +136,7 @@ def test_a_dashboard_fits_grafanas_schema(path: Path) -> None:
 
 
 def test_the_schema_finds_what_is_wrong() -> None:
-    """An unknown key, a word that is none of the choices, and a number for a text are each seen."""
+    """The check finds an unknown key, a value outside its choices, and a number in place of text."""
     board = dashboard(DASHBOARDS[0])
     for path, value in (
         (("panels", 0, "options", "colour"), "red"),
@@ -154,7 +154,7 @@ def test_the_schema_finds_what_is_wrong() -> None:
 
 
 def test_dashboards_are_those_that_were_planned_and_their_ids_are_their_names() -> None:
-    """Four of them; links stay the same wherever they are installed."""
+    """There are four dashboards with fixed ids, so that links work wherever they are installed."""
     assert {path.stem: dashboard(path)["uid"] for path in DASHBOARDS} == {
         name: f"crmwatch-{name}" for name in ("incident", "pipeline", "soc", "sources")
     }
@@ -162,7 +162,7 @@ def test_dashboards_are_those_that_were_planned_and_their_ids_are_their_names() 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_panels_name_only_what_exists_and_say_what_they_show(path: Path) -> None:
-    """Metrics, recorded series and variables; each panel with a query has a description."""
+    """Queries name only existing metrics, recorded series and variables; each panel with a query has a description."""
     board = dashboard(path)
     variables = {variable["name"] for variable in board["templating"]["list"]}
     for title, expression in queries(board):
@@ -189,7 +189,7 @@ def test_overrides_by_pattern_match_a_legend(path: Path) -> None:
 
 
 def test_every_metric_is_shown_somewhere() -> None:
-    """Nothing is exported that neither a dashboard nor a rule looks at."""
+    """Every exported metric is used by a dashboard or a rule."""
     text = "\n".join(
         [expression for path in DASHBOARDS for _, expression in queries(dashboard(path))]
         + [rule["expr"] for rule in rules()]
@@ -200,7 +200,7 @@ def test_every_metric_is_shown_somewhere() -> None:
 
 
 def test_alert_rules_fit_grafanas_schema() -> None:
-    """Rules, their queries and conditions, contact points and the policy hold only what Grafana knows."""
+    """Rules, queries, conditions, contact points and the policy hold only keys that Grafana knows."""
     files = {path.stem: read(path) for path in PROVISIONING.glob("alerting/*.yml")}
     assert set(files) == {"contact", "rules"}
     for rule in grafana_rules():
@@ -223,7 +223,7 @@ def test_alert_rules_fit_grafanas_schema() -> None:
 
 
 def test_alert_rules_name_only_what_exists() -> None:
-    """Metrics, data sources, and sections of the runbook."""
+    """Alert rules name existing metrics, data sources and sections of the runbook."""
     sources = {
         source["uid"] for source in read(PROVISIONING / "datasources" / "prometheus.yml")["datasources"]
     }
@@ -239,7 +239,7 @@ def test_alert_rules_name_only_what_exists() -> None:
 
 
 def test_dashboards_are_provisioned_from_where_they_are_mounted() -> None:
-    """The provider's folder is where the Compose file puts the dashboards."""
+    """The provider's folder is the one where the Compose file mounts the dashboards."""
     [provider] = read(PROVISIONING / "dashboards" / "crmwatch.yml")["providers"]
     mounts = read(ROOT / "docker-compose.yml")["services"]["grafana"]["volumes"]
     assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in mounts

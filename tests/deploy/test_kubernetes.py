@@ -1,4 +1,4 @@
-"""What is applied to a cluster: against Kubernetes's schemas, and what it names against what there is."""
+"""The Kubernetes files conform to Kubernetes's schemas, and everything they name exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.deploy.deployed import DEPLOY, ROOT, read, refused, rules, served, un
 FOLDER = DEPLOY / "kubernetes"
 SCHEMA = "1.34"
 CUSTOM = {"Kustomization", "ServiceMonitor", "PrometheusRule"}
-"""Kinds that Kubernetes itself does not know."""
+"""Kinds that Kubernetes itself does not define."""
 
 
 def resources() -> Iterator[tuple[Path, Any]]:
@@ -29,12 +29,12 @@ def resources() -> Iterator[tuple[Path, Any]]:
 
 
 def of_kind(kind: str) -> list[Any]:
-    """All resources of a kind."""
+    """All resources of one kind."""
     return [document for _, document in resources() if document["kind"] == kind]
 
 
 def pods() -> list[tuple[str, Any]]:
-    """Each template of pods, with what makes them."""
+    """Each pod template, with the kind of its owner."""
     kinds = ("Job", "StatefulSet", "Deployment")
     return [(one["kind"], one["spec"]["template"]) for kind in kinds for one in of_kind(kind)]
 
@@ -45,14 +45,14 @@ def pods() -> list[tuple[str, Any]]:
     ids=lambda document: f"{document['kind']}-{document['metadata']['name']}",
 )
 def test_a_resource_is_what_kubernetes_asks_for(document: Any) -> None:
-    """Each fits the schema of its kind, strictly: a key that is not known is a fault."""
+    """Each resource conforms strictly to the schema of its kind: an unknown key is an error."""
     kubernetes_validate.validate(document, SCHEMA, strict=True)
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(document | {"specs": {}}, SCHEMA, strict=True)
 
 
 def test_the_list_holds_all_that_every_cluster_can_take() -> None:
-    """The kustomization names files that exist, and only those of other kinds or with other needs are left out."""
+    """The kustomization names existing files and omits only those with special requirements."""
     named = set(read(FOLDER / "kustomization.yaml")["resources"])
     there = {path.name for path in FOLDER.glob("*.yaml")}
     assert there - named == {
@@ -66,7 +66,7 @@ def test_the_list_holds_all_that_every_cluster_can_take() -> None:
 
 
 def test_pods_run_without_root_and_write_on_nothing() -> None:
-    """No root, no capabilities, a read-only root file system, no token of the cluster, bounded memory."""
+    """Pods run without root, capabilities or a cluster token, with a read-only root file system and bounded memory."""
     assert len(pods()) == 3
     for _, template in pods():
         spec = template["spec"]
@@ -87,14 +87,14 @@ def test_pods_run_without_root_and_write_on_nothing() -> None:
 
 
 def test_services_of_the_cluster_are_not_taken_for_settings() -> None:
-    """A Service's name becomes variables that begin as our settings do, and a worker would refuse them."""
+    """Service links are off: their variables start like our settings, and a worker would refuse them."""
     assert refused(["worker"], {"CRMWATCH_SERVICE_HOST": "10.0.0.1"}) is not None
     for _, template in pods():
         assert template["spec"]["enableServiceLinks"] is False
 
 
 def test_commands_settings_and_probes_exist() -> None:
-    """Each container starts a command of ours with settings that there are; probes ask paths that it answers to."""
+    """Each container starts an existing command with existing settings; probes request paths that it serves."""
     [shared] = of_kind("ConfigMap")
     for _, template in pods():
         [container] = template["spec"]["containers"]
@@ -118,7 +118,7 @@ def test_commands_settings_and_probes_exist() -> None:
 
 
 def test_a_worker_keeps_its_name() -> None:
-    """Static membership goes by the pod's name, which a StatefulSet gives and a replacement keeps."""
+    """Static membership uses the pod's name, which a replacement in a StatefulSet keeps."""
     [workers] = of_kind("StatefulSet")
     [container] = workers["spec"]["template"]["spec"]["containers"]
     instance = next(one for one in container["env"] if one["name"] == "CRMWATCH_WORKER_INSTANCE")
@@ -127,7 +127,7 @@ def test_a_worker_keeps_its_name() -> None:
 
 
 def test_selectors_find_what_they_are_for() -> None:
-    """Services, budgets, policies and the monitor each select pods or a Service; ports that are named exist."""
+    """Services, budgets, policies and monitors each select pods or a Service; named ports exist."""
     labels = [template["metadata"]["labels"] for _, template in pods()]
     ports = {
         port["name"]
@@ -157,7 +157,7 @@ def test_selectors_find_what_they_are_for() -> None:
 
 
 def test_the_network_lets_through_what_is_needed() -> None:
-    """Names, the brokers of the settings, and Prometheus and people to the ports that pods listen on; nothing else."""
+    """Policies allow DNS, the configured brokers, and Prometheus and users on the pods' ports; nothing else."""
     policies = {one["metadata"]["name"]: one["spec"] for one in of_kind("NetworkPolicy")}
     [names, brokers] = policies["crmwatch"]["egress"]
     assert {(port["protocol"], port["port"]) for port in names["ports"]} == {("UDP", 53), ("TCP", 53)}
@@ -188,7 +188,7 @@ def _namespaces(peers: list[Any]) -> list[str]:
 
 
 def test_workers_are_scaled_by_what_waits_and_never_beyond_the_partitions() -> None:
-    """The scaler's metric is the adapter's, the adapter's is a worker's, the most is what the topics have."""
+    """The scaler uses the adapter's metric, the adapter a worker's, and the maximum is the number of partitions."""
     [scaler] = of_kind("HorizontalPodAutoscaler")
     [rule] = read(FOLDER / "adapter.yaml")["rules"]["external"]
     assert scaler["spec"]["metrics"][0]["external"]["metric"]["name"] == rule["name"]["as"]
@@ -222,7 +222,7 @@ def test_the_operators_rules_are_the_rules() -> None:
 
 
 def test_every_secret_that_is_mounted_is_told_of() -> None:
-    """The page on installing says how each Secret is made."""
+    """The installation page says how to create each Secret."""
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     for _, template in pods():
         for volume in template["spec"]["volumes"]:
@@ -233,5 +233,5 @@ def test_every_secret_that_is_mounted_is_told_of() -> None:
 
 
 def _secrets() -> set[str]:
-    """Settings whose values only make sense together with files that the cluster mounts."""
+    """Settings that need files mounted by the cluster."""
     return {"CRMWATCH_KAFKA_PROTOCOL", "CRMWATCH_KAFKA_USERNAME", "CRMWATCH_KAFKA_SASL_MECHANISM"}

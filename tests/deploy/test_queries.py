@@ -1,4 +1,4 @@
-"""Every query of every panel and rule, against a real Prometheus that scrapes real workers while there is traffic."""
+"""Runs every query of every panel and rule against a real Prometheus that scrapes real workers under traffic."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WITHOUT = {
     'crmwatch:events:expected1h{source=~"$source"}': DAY,
     "crmwatch:events:expected1h": DAY,
 }
-"""Queries that have no data in a run of minutes, and why."""
+"""Queries without data in a run of minutes, and why."""
 SENSITIVE = {
     "detection": {"bound_deviations": 0.3},
     "triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2},
@@ -49,7 +49,7 @@ SENSITIVE = {
 
 
 class Prometheus:
-    """A real one, with the shipped configuration but our addresses, and a second where it has half a minute."""
+    """A real Prometheus with the shipped configuration, but test addresses and intervals of a second."""
 
     def __init__(self, workers: list[int], console: int, alertmanager: str, folder: Path) -> None:
         program = tool("prometheus")
@@ -80,8 +80,8 @@ class Prometheus:
                     f"--config.file={folder / 'prometheus.yml'}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}",
-                    "--rules.alert.resend-delay=2s",  # what it has to say before it has found Alertmanager
-                    "--enable-feature=expand-external-labels",  # from Prometheus 3 on it always does
+                    "--rules.alert.resend-delay=2s",  # resends alerts sent before Alertmanager is discovered
+                    "--enable-feature=expand-external-labels",  # always on from Prometheus 3
                 ],
                 env={**os.environ, "RUNBOOK_URL": RUNBOOK},
                 stdout=log,
@@ -90,7 +90,7 @@ class Prometheus:
         wait_for(lambda: answers(f"http://127.0.0.1:{self.port}/-/ready"), self.log)
 
     def ask(self, path: str, **parameters: Any) -> Any:
-        """What its interface answers; an error fails the test."""
+        """An answer of the HTTP API; an error fails the test."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url, timeout=20) as answer:
             body = json.loads(answer.read())
@@ -98,13 +98,13 @@ class Prometheus:
         return body["data"]
 
     def numbers(self, query: str, since: float) -> list[float]:
-        """All that a query says from a time on, in Unix seconds, which can be drawn."""
+        """The drawable values of a query from a time on, in Unix seconds."""
         found = self.ask("query_range", query=query, start=since, end=time.time(), step=2)["result"]
         values = [float(value) for series in found for _, value in series["values"]]
         return [value for value in values if math.isfinite(value)]
 
     def stop(self) -> None:
-        """End it."""
+        """Stop Prometheus."""
         self._process.terminate()
         self._process.wait(20)
 
@@ -113,8 +113,8 @@ class Prometheus:
 def prometheus(
     kafka: Broker, names: TopicNames, alertmanager: str, tmp_path: Path
 ) -> Iterator[tuple[Prometheus, float]]:
-    """One that has seen two workers read nine days of a company's logs, a theft, which was confirmed as a breach, and
-    records that cannot be read."""
+    """A Prometheus that scraped two workers through nine days of a company's logs, a theft confirmed as a breach, and
+    unreadable records."""
     tool("prometheus")
     ports = [free_port(), free_port(), free_port()]
     start_ms = (time.time_ns() // 1_000_000 // HOUR_MS - 9 * 24) * HOUR_MS
@@ -151,7 +151,7 @@ def prometheus(
             pipeline.publish_keyed(older)
             pipeline.wait(lambda: pipeline.committed(names.access) == len(found) + len(older) + 40, 90)
             pipeline.wait(lambda: not any(pipeline.lag().values()), 90)
-            time.sleep(5)  # some scrapes and evaluations more
+            time.sleep(5)  # a few more scrapes and evaluations
             yield running, since
         finally:
             running.stop()
@@ -162,7 +162,7 @@ def prometheus(
 def test_every_query_of_every_panel_and_rule_has_data_and_none_errs(
     prometheus: tuple[Prometheus, float], received: Received
 ) -> None:
-    """Those without data are listed with the reason, and have none; the dead man's switch is heard at the far end."""
+    """Exactly the listed queries have no data; the dead man's switch reaches the receiver."""
     running, since = prometheus
     asked = {expression for path in DASHBOARDS for _, expression in queries(dashboard(path))}
     asked |= {rule["data"][0]["model"]["expr"] for rule in grafana_rules()}
@@ -190,7 +190,7 @@ def test_every_query_of_every_panel_and_rule_has_data_and_none_errs(
 
 
 def _filled(query: str) -> str:
-    """A query as Grafana sends it, everything chosen."""
+    """A query as Grafana sends it, with everything selected."""
     for name, value in {
         "$__rate_interval": "15s",
         "$__range": "5m",

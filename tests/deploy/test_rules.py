@@ -1,4 +1,4 @@
-"""Prometheus's rules: what each must have, and its cases, run by Prometheus's own tool."""
+"""The Prometheus rules: required fields, and their cases run with promtool."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.deploy.deployed import DEPLOY, METRICS, ROOT, alerts, anchors, read, 
 PROMETHEUS = DEPLOY / "prometheus"
 CASES = sorted(PROMETHEUS.glob("tests/*.yml"))
 LINK = '{{ or $externalLabels.runbook "docs/runbook.md" }}'
-"""How each link to the runbook begins: the address is set once, in Prometheus's configuration."""
+"""The start of each link to the runbook: the address is set once, in Prometheus's configuration."""
 CLOSE_SECONDS = 180
-"""How near to one another lie a case in which an alert is silent and one in which it fires: else its wait is free."""
+"""Maximum distance between a silent and a firing case: otherwise `for` is not tested."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(duration: str) -> int:
-    """Of a duration as Prometheus writes it."""
+    """The seconds of a Prometheus duration."""
     return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([smhd])", duration))
 
 
 def test_prometheus_reads_its_configuration_and_rules() -> None:
-    """The configuration that is shipped names rules that exist, and all of it is valid."""
+    """The shipped configuration is valid and names existing rules."""
     done = subprocess.run(
         [tool("promtool"), "check", "config", str(PROMETHEUS / "prometheus.yml")],
         capture_output=True,
@@ -41,7 +41,7 @@ def test_prometheus_reads_its_configuration_and_rules() -> None:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 @pytest.mark.timeout(600)
 def test_rules_do_what_their_cases_say(path: Path) -> None:
-    """Prometheus's own tool finds each alert silent, firing and over when the cases say so, with these very words."""
+    """promtool finds each alert silent, firing and resolved as the cases say, with the same texts."""
     done = subprocess.run(
         [tool("promtool"), "test", "rules", str(path)], capture_output=True, text=True, timeout=580
     )
@@ -49,7 +49,7 @@ def test_rules_do_what_their_cases_say(path: Path) -> None:
 
 
 def test_every_alert_has_a_case_before_it_fires_when_it_does_and_after() -> None:
-    """Each but the dead man's switch is once expected silent, within three minutes firing, and later silent again."""
+    """Each alert except the dead man's switch has a silent case, a firing one within three minutes, and a later silent one."""
     seen: dict[str, list[list[tuple[int, bool]]]] = defaultdict(list)
     for path in CASES:
         for test in read(path)["tests"]:
@@ -77,8 +77,8 @@ def test_every_alert_has_a_case_before_it_fires_when_it_does_and_after() -> None
         assert name == "CrmwatchWatchdog" or min(waits) <= CLOSE_SECONDS, f"{name}: {waits}"
 
 
-def test_every_alert_is_shown_whole_where_it_fires() -> None:
-    """Some case holds each alert's labels, and its words with everything filled in."""
+def test_every_alert_has_a_firing_case_with_its_texts() -> None:
+    """Some case holds each alert's labels and its completed texts."""
     shown = {
         case["alertname"]: one["exp_annotations"]
         for path in CASES
@@ -93,7 +93,7 @@ def test_every_alert_is_shown_whole_where_it_fires() -> None:
 
 
 def test_every_alert_says_what_to_do_and_how_urgent_it_is() -> None:
-    """A severity and an area, a summary, a description, and a link to its section of the runbook, which is there."""
+    """Each alert has a severity, an area, a summary, a description, and a link to an existing section of the runbook."""
     there = anchors(ROOT / "docs" / "runbook.md")
     for name, alert in alerts().items():
         assert re.fullmatch(r"Crmwatch[A-Z0-9][A-Za-z0-9]+", name)
@@ -107,7 +107,7 @@ def test_every_alert_says_what_to_do_and_how_urgent_it_is() -> None:
 
 
 def test_the_runbook_has_no_section_of_an_alert_that_does_not_exist() -> None:
-    """And each section says what the alert means, what to look at and what to do."""
+    """Each section belongs to an alert and says what it means, what to look at and what to do."""
     text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     parts = re.split(r"^### (Crmwatch\w+)$", text, flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -118,13 +118,13 @@ def test_the_runbook_has_no_section_of_an_alert_that_does_not_exist() -> None:
 
 
 def test_rules_name_only_metrics_that_exist() -> None:
-    """What is exported or recorded, and nothing else."""
+    """Rules use only exported or recorded series."""
     for rule in rules():
         assert unknown(rule["expr"]) == set(), rule
 
 
 def test_every_recorded_series_is_described() -> None:
-    """And none that no rule makes."""
+    """The page describes exactly the recorded series."""
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## Recorded series")[1]
     described = re.findall(r"^\| `(crmwatch:[\w:]+)` \| .*\| \S.* \|$", text, re.MULTILINE)
     assert len(described) == len(set(described))
@@ -132,7 +132,7 @@ def test_every_recorded_series_is_described() -> None:
 
 
 def test_labels_that_rules_select_exist() -> None:
-    """Each label that a query compares or groups a metric of crmwatch by is one of that metric's."""
+    """Each label that a query selects by is a label of its metric."""
     labels = {metric.name: {*metric.labels, "job", "instance", "le"} for metric in METRICS}
     for rule in rules():
         for name, suffix, selected in re.findall(
@@ -142,8 +142,8 @@ def test_labels_that_rules_select_exist() -> None:
             assert set(re.findall(r"(\w+)\s*[=!]", selected)) <= known, rule["expr"]
 
 
-def test_what_a_rule_selects_by_is_a_word_that_is_used() -> None:
-    """Severities, parts and reasons in the rules are those of the metrics."""
+def test_label_values_in_rules_exist() -> None:
+    """Severities, parts and reasons in the rules are values of the metrics' labels."""
     text = "\n".join(rule["expr"] for rule in rules())
     assert set(re.findall(r'severity="(\w+)"', text)) <= {
         "critical",
