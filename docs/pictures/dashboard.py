@@ -1,8 +1,8 @@
 """Draws the picture of Grafana's SOC dashboard: ``python docs/pictures/dashboard.py`` (some ten minutes).
 
-Needs the extra ``dev``, and on PATH Prometheus, promtool, Alertmanager and a Chromium. Grafana does not run: `panels` draws
-the panels of ``deploy/grafana/dashboards/soc.json`` from the answers of a real Prometheus to their queries; it evaluates
-the shipped rules and scrapes two real workers each second.
+Needs the extra ``dev``, and on PATH Prometheus, promtool, Alertmanager and a Chromium. Grafana does not run: `panels`
+draws the panels of ``deploy/grafana/dashboards/soc.json`` from a real Prometheus's answers to their queries; it
+evaluates the shipped rules and scrapes two real workers each second.
 
 The workers read two weeks of a simulated airline and a theft up to now, which is then confirmed as a breach. Prometheus
 cannot scrape last week, so the script reads the workers' metrics every few minutes of traffic and imports them as
