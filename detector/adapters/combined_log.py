@@ -21,9 +21,11 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, count, epoch_ms, event_of
-from detector.adapters.values import id_texts, ip_without_port, normalise_actor
+from detector.adapters.rejection import FieldError
+from detector.adapters.timestamps import epoch_ms
+from detector.adapters.values import agent, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "CombinedLog"]

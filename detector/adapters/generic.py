@@ -19,19 +19,12 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
 from detector.adapters.registry import Adapter, RecordError
-from detector.adapters.salesforce.ids import (
-    AccessFields,
-    FieldError,
-    Soql,
-    agent,
-    clip,
-    count,
-    epoch_ms,
-    event_of,
-    soql,
-)
-from detector.adapters.values import MAX_ID, id_texts, ip_without_port, normalise_actor, utc_ms
+from detector.adapters.rejection import FieldError
+from detector.adapters.salesforce.soql import Soql, soql
+from detector.adapters.timestamps import epoch_ms, utc_ms
+from detector.adapters.values import MAX_ID, agent, clip, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 
 __all__ = ["Mapping", "decoder"]

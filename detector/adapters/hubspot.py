@@ -14,16 +14,19 @@ from functools import lru_cache
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, clip, event_of
+from detector.adapters.rejection import FieldError
+from detector.adapters.timestamps import utc_ms
 from detector.adapters.values import (
     MAX_ID,
+    agent,
+    clip,
     digest,
     has_key,
     id_texts,
     ip_without_port,
     normalise_actor,
-    utc_ms,
 )
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 

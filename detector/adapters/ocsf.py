@@ -14,19 +14,21 @@ from functools import lru_cache
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import (
-    AccessFields,
-    FieldError,
-    Soql,
+from detector.adapters.rejection import FieldError
+from detector.adapters.salesforce.soql import Soql, soql
+from detector.adapters.timestamps import epoch_ms, utc_ms
+from detector.adapters.values import (
+    MAX_ID,
     agent,
     clip,
     count,
-    epoch_ms,
-    event_of,
-    soql,
+    digest,
+    id_texts,
+    ip_without_port,
+    normalise_actor,
 )
-from detector.adapters.values import MAX_ID, digest, id_texts, ip_without_port, normalise_actor, utc_ms
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "Ocsf"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from detector.adapters.memo import Memo
 from detector.adapters.rejection import FieldError
 
-__all__ = ["CLOCK", "HOURS", "MILLISECONDS", "compact_ms", "epoch_ms", "iso_ms"]
+__all__ = ["CLOCK", "HOURS", "MILLISECONDS", "compact_ms", "epoch_ms", "iso_ms", "utc_ms"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -75,6 +75,17 @@ def iso_ms(text: str) -> int:
         raise FieldError("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}")
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
     return epoch_ms((aware - _EPOCH) // _MILLISECOND)
+
+
+def utc_ms(text: str) -> int:
+    """Milliseconds of an ISO 8601 time, as `iso_ms`, which is faster for the spelling that this makes of it.
+
+    >>> utc_ms("2026-03-03T09:14:17") == utc_ms("2026-03-03T09:14:17Z") == iso_ms("2026-03-03T09:14:17.000Z")
+    True
+    """
+    if len(text) == 19 or (len(text) == 20 and text[19] == "Z"):
+        return iso_ms(text[:19] + ".000Z")
+    return iso_ms(text)
 
 
 def compact_ms(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from detector.adapters.salesforce.ids import FieldError
+from detector.adapters.rejection import FieldError
 
 __all__ = [
     "NO_CONTEXT",

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
 from detector.adapters.dynamics.operations import CRM_TYPES, crm_operation, service_operation
 from detector.adapters.dynamics.query import query
 from detector.adapters.dynamics.record import (
@@ -34,15 +35,18 @@ from detector.adapters.dynamics.record import (
     unwrapped,
 )
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import (
-    AccessFields,
-    FieldError,
+from detector.adapters.rejection import FieldError
+from detector.adapters.timestamps import utc_ms
+from detector.adapters.values import (
     agent,
     clip,
     count,
-    event_of,
+    digest,
+    has_key,
+    id_texts,
+    ip_without_port,
+    normalise_actor,
 )
-from detector.adapters.values import digest, has_key, id_texts, ip_without_port, normalise_actor, utc_ms
 from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "DynamicsUal"]

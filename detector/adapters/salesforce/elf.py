@@ -17,22 +17,15 @@ from zlib import crc32
 
 import msgspec
 
+from detector.adapters.access import AccessTuple, access_tuple
 from detector.adapters.registry import RecordError
+from detector.adapters.rejection import FieldError
 from detector.adapters.salesforce import elf_calls as salesforce_elf_calls
 from detector.adapters.salesforce import elf_pages as salesforce_elf_pages
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
-from detector.adapters.salesforce.ids import (
-    ACCOUNTS,
-    ADDRESSES,
-    AGENTS,
-    KNOWN_IDS,
-    AccessTuple,
-    FieldError,
-    access_tuple,
-    actor,
-    clip,
-)
+from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
+from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, RecordOrigin
 
 __all__ = ["ADAPTER", "SalesforceElf"]

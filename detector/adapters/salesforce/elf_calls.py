@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from detector.adapters.access import AccessTuple, access_tuple
 from detector.adapters.memo import Memo
+from detector.adapters.rejection import FieldError
 from detector.adapters.salesforce.elf_row import ElfRow, Type, http_status, status
-from detector.adapters.salesforce.ids import (
-    NAMES,
-    AccessTuple,
-    FieldError,
-    access_tuple,
-    clip,
-    count,
-    known_id,
-)
+from detector.adapters.salesforce.ids import NAMES, known_id
 from detector.adapters.salesforce.soql import soql
+from detector.adapters.values import clip, count
 from detector.event import Counting, Operation
 
 __all__ = ["TYPES"]

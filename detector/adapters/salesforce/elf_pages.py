@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import re
 
+from detector.adapters.access import AccessTuple, access_tuple
 from detector.adapters.memo import Memo
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
-from detector.adapters.salesforce.ids import (
-    NAMES,
-    AccessTuple,
-    access_tuple,
-    clip,
-    count,
-    id18,
-    ids,
-    key_object,
-    known_id,
-)
+from detector.adapters.salesforce.ids import NAMES, id18, ids, key_object, known_id
+from detector.adapters.values import clip, count
 from detector.event import Operation
 
 __all__ = ["TYPES"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from detector.adapters.salesforce.ids import AccessTuple, clip
+from detector.adapters.access import AccessTuple
+from detector.adapters.values import clip
 
 __all__ = ["ElfRow", "Type", "http_status", "status"]
 

@@ -15,21 +15,14 @@ from hashlib import blake2b
 
 import msgspec
 
+from detector.adapters.access import AccessTuple
 from detector.adapters.memo import Memo
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import (
-    ACCOUNTS,
-    ADDRESSES,
-    AGENTS,
-    KNOWN_IDS,
-    AccessTuple,
-    FieldError,
-    actor,
-    clip,
-    id18,
-)
+from detector.adapters.rejection import FieldError
+from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor, id18
 from detector.adapters.salesforce.rtem_types import FINDINGS, TYPES, Payload, finding, other
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
+from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, Counting, RecordOrigin
 
 __all__ = ["ADAPTER", "SalesforceRtem"]

@@ -6,19 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from detector.adapters.access import AccessTuple, access_tuple
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce.ids import (
-    AccessTuple,
-    FieldError,
-    access_tuple,
-    clip,
-    count,
-    id18,
-    ids,
-    key_object,
-    names,
-)
+from detector.adapters.rejection import FieldError
+from detector.adapters.salesforce.ids import id18, ids, key_object, names
 from detector.adapters.salesforce.soql import Soql, soql
+from detector.adapters.values import clip, count
 from detector.event import MAX_RECORD_IDS, Counting, Operation
 
 __all__ = ["FINDINGS", "TYPES", "Attributes", "Payload", "finding", "other"]

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
 from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, actor, clip, event_of, id18
-from detector.adapters.values import digest, has_key, utc_ms
+from detector.adapters.rejection import FieldError
+from detector.adapters.salesforce.ids import actor, id18
+from detector.adapters.timestamps import utc_ms
+from detector.adapters.values import clip, digest, has_key
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
 __all__ = ["ADAPTER", "SalesforceSetup"]

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.adapters import RecordError
+from detector.adapters.rejection import FieldError
 from detector.adapters.salesforce.elf import ADAPTER
-from detector.adapters.salesforce.ids import FieldError, compact_ms, id18, iso_ms
+from detector.adapters.salesforce.ids import id18
+from detector.adapters.timestamps import compact_ms, iso_ms
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from streams.files.reader import read
 
