@@ -18,6 +18,7 @@ import msgspec
 from detector.adapters import AUTO, Adapter, choose
 from detector.adapters.generic import Mapping as SourceMapping
 from detector.adapters.generic import decoder
+from detector.errors import CrmwatchError
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.kafka.connection import KafkaSettings, fault
 from streams.kafka.topics import Retention, TopicNames
@@ -31,7 +32,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
-class ConfigError(ValueError):
+class ConfigError(CrmwatchError, ValueError):
     """A setting that cannot be used; the message names it and where it was set."""
 
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 import msgspec
 
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 from detector.event import MAX_RECORD_IDS
 
 __all__ = [
@@ -67,7 +67,8 @@ def count(value: str | float | None, name: str) -> int | None:
         return None
     if not number <= MAX_COUNT:  # also catches NaN
         raise FieldError(
-            "bad_value", f"{name} is {str(value)[:40]!r}" if isinstance(value, str) else f"{name} is absurd"
+            Rejection.BAD_VALUE,
+            f"{name} is {str(value)[:40]!r}" if isinstance(value, str) else f"{name} is absurd",
         )
     return int(number)
 
@@ -127,8 +128,8 @@ _PORT = re.compile(r"(?::\d{1,5})?")
 def ip_without_port(text: str | None) -> str | None:
     """The address in ``192.0.2.7:443``, ``[2001:db8::7]:443`` and the like, as `address` spells it.
 
-    >>> ip_without_port("[2001:DB8::7]:443"), ip_without_port("192.0.2.7:14804"), ip_without_port("2001:db8::7"), ip_without_port("localhost:80")
-    ('2001:db8::7', '192.0.2.7', '2001:db8::7', None)
+    >>> [ip_without_port(text) for text in ("[2001:DB8::7]:443", "192.0.2.7:14804", "2001:db8::7", "localhost:80")]
+    ['2001:db8::7', '192.0.2.7', '2001:db8::7', None]
     """
     if not text or len(text) > MAX_PEER:
         return None
@@ -149,7 +150,7 @@ MAX_PEER = 60
 def _who(text: str) -> str:
     name = " ".join(text.split())[:256].lower().replace("/", "%2f")
     if not name:
-        raise FieldError("missing_field", "an account's name is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "an account's name is blank")
     return name
 
 

@@ -13,6 +13,7 @@ from sys import maxsize
 import msgspec
 
 from detector.adapters import ADAPTERS, Adapter, RecordError, decode, reject_future
+from detector.adapters.adapter import UNREADABLE, RowReader
 from detector.adapters.registry import FUTURE_MS
 from detector.event import AccessEvent
 from streams.files.external_sort import Key, Sorter
@@ -38,8 +39,7 @@ BATCH_RECORDS = 512
 PART_LINES = 4_096
 """How many lines of a file in a row belong to the same one of its parts."""
 
-Decoder = Callable[[bytes, str], AccessEvent]
-RowDecoder = Callable[[list[str], str], AccessEvent]
+RecordReader = Callable[[bytes, str], AccessEvent]
 
 
 EVENT_KEY: Key = (attrgetter("time_ms"), attrgetter("event_id"), msgspec.msgpack.Encoder().encode)
@@ -85,7 +85,7 @@ class _File:
         # What an adapter recognises does not depend on the others, unless an operator's own are among them.
         self._built_in = adapters is EVERY_ADAPTER or all(ADAPTERS.get(one.name) is one for one in adapters)
         self._usual: Adapter | None = adapters[0] if len(adapters) == 1 else None
-        self._headers: dict[tuple[str, ...], RowDecoder | None] = {}
+        self._headers: dict[tuple[str, ...], RowReader | None] = {}
         self._found = Decoded()
 
     def decoded(self) -> Iterator[Decoded]:
@@ -157,8 +157,8 @@ class _File:
                     break
                 append(read(record, prefix + str(line)))
                 line += 1
-        except RecordError:
-            pass  # it is looked at closely
+        except UNREADABLE:
+            pass  # `_add` says why
         if self._latest_ms < maxsize:
             late = (number for number, event in enumerate(events) if event.time_ms > self._latest_ms)
             del events[next(late, len(events)) :]
@@ -166,13 +166,13 @@ class _File:
         self._found.size_bytes += sum(map(len, records[: len(events)]))
         self._found.events += events
 
-    def _usually(self) -> tuple[Decoder, Callable[[bytes], bool] | None, bool]:
+    def _usually(self) -> tuple[RecordReader, Callable[[bytes], bool] | None, bool]:
         """What decodes most records, what tells that it may, and whether it must be told that they are objects."""
         adapter = self._usual
         if adapter is None:
             return lambda record, position: decode(record, position, self._adapters), None, True
-        whole = not getattr(adapter, "reads_objects_only", False)
-        return adapter.decode, adapter.recognises if len(self._adapters) > 1 else None, whole
+        recognises = adapter.recognises if len(self._adapters) > 1 else None
+        return adapter.event, recognises, not adapter.reads_objects_only
 
     def _add_rows(self, rows: CsvRows) -> None:
         header, line = rows.header, rows.line
@@ -190,7 +190,7 @@ class _File:
             if everything or self._is_ours(line):
                 try:
                     event = decode(fields, prefix + str(line))
-                except RecordError:
+                except UNREADABLE:
                     self._add(row_object(header, fields), line)
                 else:
                     if event.time_ms > latest_ms:
@@ -200,16 +200,12 @@ class _File:
             line += 1
         found.size_bytes += rows.size_bytes
 
-    def _row_decoder(self, header: list[str]) -> RowDecoder | None:
+    def _row_decoder(self, header: list[str]) -> RowReader | None:
         """What decodes rows under a header without making objects of them, where one of the adapters can."""
         key = tuple(header)
         if key not in self._headers:
-            decoders = [
-                columns(header)
-                for adapter in self._adapters
-                if self._built_in and (columns := getattr(adapter, "columns", None)) is not None
-            ]
-            self._headers[key] = next((decoder for decoder in decoders if decoder is not None), None)
+            readers = (adapter.columns(header) for adapter in self._adapters if self._built_in)
+            self._headers[key] = next((reader for reader in readers if reader is not None), None)
         return self._headers[key]
 
 

@@ -18,6 +18,8 @@ from typing import cast
 import msgspec
 
 from detector.adapters import ADAPTERS, Adapter, RecordError, decode
+from detector.adapters.rejection import Rejection
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from streams.files.external_sort import Key, Sorter
 from streams.files.framing import MAX_RECORD_BYTES, Frame, Readable, frames
@@ -45,7 +47,7 @@ CHUNK_BYTES = 64_000_000
 EVERY_ADAPTER = tuple(ADAPTERS.values())
 
 
-class ReadError(Exception):
+class ReadError(CrmwatchError):
     """A path that names nothing, or a file that cannot be opened."""
 
 
@@ -89,9 +91,9 @@ def decode_record(
 ) -> AccessEvent:
     """The event that a record at a position tells of, whatever brought it. Raises `RecordError`."""
     if len(record) > MAX_RECORD_BYTES:
-        raise RecordError("", position, "too_large", f"more than {MAX_RECORD_BYTES:,} bytes")
+        raise RecordError("", position, Rejection.TOO_LARGE, f"more than {MAX_RECORD_BYTES:,} bytes")
     if fault:
-        raise RecordError("", position, "malformed", fault)
+        raise RecordError("", position, Rejection.MALFORMED, fault)
     return decode(record, position, adapters)
 
 

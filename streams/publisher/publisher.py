@@ -16,6 +16,7 @@ from kafka.partitioner import murmur2
 
 from detector.adapters import AUTO, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from streams.files.reader import FileRecord, read_in_order
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
@@ -42,7 +43,7 @@ PROGRESS_SECONDS = 0.1
 KEPT_KEYS = 200_000
 
 
-class PublishError(Exception):
+class PublishError(CrmwatchError):
     """Why the records could not be published; one sentence for a person."""
 
 

@@ -19,6 +19,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from detector.adapters.generic import Mapping
+from detector.errors import CrmwatchError
 from streams.files.reader import ReadError, files_of, shown
 from streams.kafka.connection import PLAIN, KafkaSettings, arguments
 
@@ -36,7 +37,7 @@ SETTLE_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 
 
-class ResumeError(Exception):
+class ResumeError(CrmwatchError):
     """Why a run cannot be resumed; one sentence for a person."""
 
 

@@ -18,8 +18,8 @@ from zlib import crc32
 import msgspec
 
 from detector.adapters.access import AccessTuple, access_tuple
-from detector.adapters.registry import RecordError
-from detector.adapters.rejection import FieldError
+from detector.adapters.adapter import Adapter, RowReader
+from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce import elf_calls as salesforce_elf_calls
 from detector.adapters.salesforce import elf_pages as salesforce_elf_pages
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
@@ -28,7 +28,7 @@ from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms,
 from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, RecordOrigin
 
-__all__ = ["ADAPTER", "SalesforceElf"]
+__all__ = ["ADAPTER"]
 
 NAME = "salesforce_elf"
 MAX_REQUEST_ID = 64
@@ -88,7 +88,7 @@ def _loose_row(record: bytes) -> ElfRow:
     """A row whose columns are not all strings."""
     loose = msgspec.json.decode(record)
     if not isinstance(loose, dict):
-        raise FieldError("malformed", "not a JSON object")
+        raise FieldError(Rejection.MALFORMED, "not a JSON object")
     name = _text(loose.get("EVENT_TYPE"))
     row = _TYPES.get(name, _OTHER).row
     wanted = {
@@ -108,7 +108,7 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FieldError("bad_value", f"a column holds {type(value).__name__}")
+        raise FieldError(Rejection.BAD_VALUE, f"a column holds {type(value).__name__}")
     return str(value)
 
 
@@ -120,7 +120,7 @@ def _time_ms(derived: str, compact: str) -> int:
             if not compact:
                 raise
     if not compact:
-        raise FieldError("missing_field", "neither TIMESTAMP nor TIMESTAMP_DERIVED")
+        raise FieldError(Rejection.MISSING_FIELD, "neither TIMESTAMP nor TIMESTAMP_DERIVED")
     return compact_ms(compact)
 
 
@@ -129,18 +129,18 @@ def _check(row: Any) -> None:
     if row.marker is not None:
         shape = row.marker if isinstance(row.marker, dict) else {}
         raise FieldError(
-            "malformed",
+            Rejection.MALFORMED,
             f"row has {shape.get('columns')!s:.9} columns, its header {shape.get('expected')!s:.9}",
         )
     if isinstance(row, OtherRow) and row.event_type == "EVENT_TYPE":
-        raise FieldError("malformed", "a header line among the rows")
+        raise FieldError(Rejection.MALFORMED, "a header line among the rows")
     if isinstance(row, OtherRow) and not row.event_type:
-        raise FieldError("missing_field", "EVENT_TYPE is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "EVENT_TYPE is blank")
     if not row.organization_id:
-        raise FieldError("missing_field", "ORGANIZATION_ID is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "ORGANIZATION_ID is blank")
 
 
-def _event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
+def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
     """The event of a row, whose columns' values in the order of its class are given besides."""
     # Unpacked, as reading an attribute of now this class, now that one takes several times as long.
     (
@@ -227,65 +227,55 @@ class _Columns:
         reader = self._readers[name] = self._reader(_TYPES[name])
         return reader
 
-    def decode(self, fields: list[str], position: str) -> AccessEvent:
-        """The event of a row; raises `RecordError`."""
+    def event(self, fields: list[str], position: str) -> AccessEvent:
+        """The event of a row. Raises `FieldError`."""
         name = fields[self._type]
         row_class, pick = self._readers.get(name) or self._first(name)
         values = pick([*fields, "", None])
-        try:
-            return _event(row_class(*values), values, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
+        return _row_event(row_class(*values), values, position)
 
 
 _headers: dict[tuple[str, ...], _Columns] = {}
 """There are few, and many files of each."""
 
 
-class SalesforceElf(msgspec.Struct, frozen=True):
-    """The adapter for event log files."""
-
-    name: str = NAME
-    sign: str = "keys EVENT_TYPE and TIMESTAMP"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it has the columns that every file begins with; other products have the first alone."""
-        # In this order, because the usual spelling is at the beginning, and looking through a whole record takes long.
-        return (
-            record.startswith(b'{"EVENT_TYPE":') or b'"EVENT_TYPE":' in record or b'"EVENT_TYPE" :' in record
-        ) and (b'"TIMESTAMP":' in record or b'"TIMESTAMP" :' in record)
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a row tells of; raises `RecordError` for a row that cannot stand."""
-        try:
-            try:
-                row = _decoder.decode(record)
-            except msgspec.ValidationError:
-                row = _unusual_row(record)
-            return _event(row, _values(row), position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
-
-    def columns(self, header: Sequence[str]) -> Callable[[list[str], str], AccessEvent] | None:
-        """What decodes the fields of a CSV row under this header, or ``None`` for one that is not the vendor's.
-
-        It takes a row as long as its header, and gives, or raises, what `decode` does for the row as an object.
-        """
-        key = tuple(header)
-        found = _headers.get(key)
-        if found is None:
-            if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
-                return None
-            found = _Columns(key)
-            if sum(map(len, key)) <= MAX_HEADER:
-                if len(_headers) >= 256:
-                    _headers.clear()
-                _headers[key] = found
-        return found.decode
+def _event(record: bytes, position: str) -> AccessEvent:
+    try:
+        row = _decoder.decode(record)
+    except msgspec.ValidationError:
+        row = _unusual_row(record)
+    return _row_event(row, _values(row), position)
 
 
-ADAPTER = SalesforceElf()
+def _recognises(record: bytes) -> bool:
+    """Whether it has the columns that every file begins with; other products have the first alone."""
+    # In this order, because the usual spelling is at the beginning, and looking through a whole record takes long.
+    return (
+        record.startswith(b'{"EVENT_TYPE":') or b'"EVENT_TYPE":' in record or b'"EVENT_TYPE" :' in record
+    ) and (b'"TIMESTAMP":' in record or b'"TIMESTAMP" :' in record)
+
+
+def _columns(header: Sequence[str]) -> RowReader | None:
+    """What reads the rows under this header, or ``None`` for one that is not the vendor's."""
+    key = tuple(header)
+    found = _headers.get(key)
+    if found is None:
+        if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
+            return None
+        found = _Columns(key)
+        if sum(map(len, key)) <= MAX_HEADER:
+            if len(_headers) >= 256:
+                _headers.clear()
+            _headers[key] = found
+    return found.event
+
+
+ADAPTER = Adapter(
+    name=NAME,
+    sign="keys EVENT_TYPE and TIMESTAMP",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+    columns=_columns,
+)
+"""The adapter for event log files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detector.adapters.access import AccessTuple, access_tuple
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.elf_row import ElfRow, Type, http_status, status
 from detector.adapters.salesforce.ids import NAMES, known_id
 from detector.adapters.salesforce.soql import soql
@@ -247,7 +247,7 @@ def _megabytes(text: str) -> int | None:
     try:
         size = float(text) if text else -1.0
     except ValueError:
-        raise FieldError("bad_value", f"RESULT_SIZE_MB is {text[:40]!r}") from None
+        raise FieldError(Rejection.BAD_VALUE, f"RESULT_SIZE_MB is {text[:40]!r}") from None
     return count(size * BYTES_PER_MB, "RESULT_SIZE_MB")
 
 

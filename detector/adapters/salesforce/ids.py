@@ -7,7 +7,7 @@ Every string that comes out is bounded, and so is every cache.
 from __future__ import annotations
 
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.values import MAX_TEXT
 from detector.event import MAX_RECORD_IDS
 
@@ -78,7 +78,7 @@ def ids(*texts: str | None) -> tuple[str, ...]:
 
 def _account(text: str) -> str:
     if not (len(text) <= 40 and text.isascii() and text.isalnum()):
-        raise FieldError("bad_value", f"not an id: {text[:40]!r}")
+        raise FieldError(Rejection.BAD_VALUE, f"not an id: {text[:40]!r}")
     return id18(text)
 
 
@@ -100,7 +100,7 @@ def actor(user_id: str | None, user_name: str | None) -> str:
         return ACCOUNTS[user_id]
     if user_name and user_name.strip():
         return user_name.strip()[:MAX_TEXT].lower().replace("/", "%2f")
-    raise FieldError("missing_field", "neither a user id nor a user name")
+    raise FieldError(Rejection.MISSING_FIELD, "neither a user id nor a user name")
 
 
 _KEY_PREFIXES = {

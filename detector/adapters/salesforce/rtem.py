@@ -16,16 +16,16 @@ from hashlib import blake2b
 import msgspec
 
 from detector.adapters.access import AccessTuple
+from detector.adapters.adapter import Adapter
 from detector.adapters.memo import Memo
-from detector.adapters.registry import RecordError
-from detector.adapters.rejection import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor, id18
 from detector.adapters.salesforce.rtem_types import FINDINGS, TYPES, Payload, finding, other
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
 from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, Counting, RecordOrigin
 
-__all__ = ["ADAPTER", "SalesforceRtem"]
+__all__ = ["ADAPTER"]
 
 NAME = "salesforce_rtem"
 UNNAMED_TENANT = "salesforce"
@@ -114,7 +114,7 @@ def _time_ms(payload: Payload, record: bytes) -> int:
     if isinstance(when, str):
         return iso_ms(when)
     if when is None:
-        raise FieldError("missing_field", "neither EventDate nor CreatedDate")
+        raise FieldError(Rejection.MISSING_FIELD, "neither EventDate nor CreatedDate")
     return epoch_ms(when)
 
 
@@ -210,33 +210,21 @@ def _event(record: bytes, position: str) -> AccessEvent:
     )
 
 
-class SalesforceRtem(msgspec.Struct, frozen=True):
-    """The adapter for real-time events."""
-
-    name: str = NAME
-    sign: str = "key EventDate"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether the record has an ``EventDate`` and is no row of an event log file."""
-        if b'"EventDate":' not in record and b'"EventDate" :' not in record:
-            return False
-        # As a text it may be anything, and only as a key another format's; mostly it is not there at all.
-        return b'"EVENT_TYPE"' not in record or (
-            b'"EVENT_TYPE":' not in record and b'"EVENT_TYPE" :' not in record
-        )
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a record tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether the record has an ``EventDate`` and is no row of an event log file."""
+    if b'"EventDate":' not in record and b'"EventDate" :' not in record:
+        return False
+    # As a text it may be anything, and only as a key another format's; mostly it is not there at all.
+    return b'"EVENT_TYPE"' not in record or (
+        b'"EVENT_TYPE":' not in record and b'"EVENT_TYPE" :' not in record
+    )
 
 
-ADAPTER = SalesforceRtem()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="key EventDate",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+)
+"""The adapter for real-time events."""

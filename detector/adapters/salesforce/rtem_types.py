@@ -8,7 +8,7 @@ import msgspec
 
 from detector.adapters.access import AccessTuple, access_tuple
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.ids import id18, ids, key_object, names
 from detector.adapters.salesforce.soql import Soql, soql
 from detector.adapters.values import clip, count
@@ -263,7 +263,8 @@ def finding(payload: Payload, name: str) -> AccessTuple:
             value = float("nan")
         if not 0 <= value <= 100:
             raise FieldError(
-                "bad_value", f"Score is {score[:40]!r}" if isinstance(score, str) else "Score is absurd"
+                Rejection.BAD_VALUE,
+                f"Score is {score[:40]!r}" if isinstance(score, str) else "Score is absurd",
             )
         status = f"{name} {value / 100 if value > 1 else value:.2f}"
     return access_tuple(Operation.VENDOR_FINDING, names(payload.queried_entities), status=status)

@@ -15,29 +15,15 @@ UAL = (
 )
 
 
-class Echo:
+def echo(name: str) -> Adapter:
     """An adapter that takes every record for its own and says who it is."""
 
-    sign = "anything at all"
+    def event(record: bytes, position: str) -> AccessEvent:
+        origin = RecordOrigin(name, position)
+        human, other = ActorKind.HUMAN, Operation.OTHER
+        return AccessEvent(1_772_528_477_000, "e", "t", "a", human, other, origin=origin)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether there is anything in it."""
-        return bool(record)
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The same event each time."""
-        return AccessEvent(
-            1_772_528_477_000,
-            "e",
-            "t",
-            "a",
-            ActorKind.HUMAN,
-            Operation.OTHER,
-            origin=RecordOrigin(self.name, position),
-        )
+    return Adapter(name=name, sign="anything at all", recognises=bool, event=event)
 
 
 def test_every_adapter_is_found_under_its_name() -> None:
@@ -75,7 +61,7 @@ def test_an_adapter_alone_has_been_chosen() -> None:
 
 def test_auto_is_every_adapter_and_an_operators_own_come_first() -> None:
     """What an operator has described takes the record from one that is built in; the others stay."""
-    own = Echo("crm")
+    own = echo("crm")
     assert choose(AUTO) == tuple(ADAPTERS.values())
     assert choose(AUTO, [own]) == (own, *ADAPTERS.values())
     assert decode(ELF, "a:1", choose(AUTO, [own])).origin.adapter == "crm"
@@ -84,7 +70,7 @@ def test_auto_is_every_adapter_and_an_operators_own_come_first() -> None:
 
 def test_an_operators_own_may_replace_one_that_is_built_in() -> None:
     """Under its name only the operator's is left."""
-    own = Echo("salesforce_elf")
+    own = echo("salesforce_elf")
     assert choose("salesforce_elf", [own]) == (own,)
     assert choose(AUTO, [own]) == (own, *(one for name, one in ADAPTERS.items() if name != "salesforce_elf"))
 
@@ -96,7 +82,7 @@ def test_a_format_that_there_is_not_is_named_with_the_closest() -> None:
     with pytest.raises(
         ValueError, match=r"^there is no format xyzzy; there are auto, .*salesforce_rtem.*, mine$"
     ):
-        choose("xyzzy", [Echo("mine")])
+        choose("xyzzy", [echo("mine")])
 
 
 def test_every_format_is_described() -> None:
