@@ -6,7 +6,7 @@ import msgspec
 
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 
-__all__ = ["AccessFields", "AccessTuple", "access_tuple", "event_of"]
+__all__ = ["AccessFields", "event_of"]
 
 
 class AccessFields(msgspec.Struct, frozen=True, gc=False):
@@ -24,53 +24,6 @@ class AccessFields(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     by_program: bool = False
     """Whether a program spoke to an API, rather than a person to a page."""
-
-
-AccessTuple = tuple[
-    Operation,
-    tuple[str, ...],
-    tuple[str, ...] | None,
-    int | None,
-    Counting,
-    int | None,
-    tuple[str, ...],
-    str | None,
-    str | None,
-    str | None,
-    bool,
-]
-"""The fields of an `AccessFields` in their order: made and taken apart in a fifth of the time."""
-
-_OTHER, _EACH = Operation.OTHER, Counting.EACH
-
-
-def access_tuple(
-    operation: Operation = _OTHER,
-    objects: tuple[str, ...] = (),
-    fields: tuple[str, ...] | None = None,
-    rows: int | None = None,
-    counting: Counting = _EACH,
-    bytes_out: int | None = None,
-    record_ids: tuple[str, ...] = (),
-    operation_id: str | None = None,
-    query_shape: str | None = None,
-    status: str | None = None,
-    by_program: bool = False,
-) -> AccessTuple:
-    """What a record says was done, as the fields of an `AccessFields`."""
-    return (
-        operation,
-        objects,
-        fields,
-        rows,
-        counting,
-        bytes_out,
-        record_ids,
-        operation_id,
-        query_shape,
-        status,
-        by_program,
-    )
 
 
 def event_of(

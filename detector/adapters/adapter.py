@@ -33,7 +33,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     >>> from detector.adapters.rejection import RecordError
     >>> def event(record, position):
     ...     raise FieldError(Rejection.MISSING_FIELD, "no user")
-    >>> adapter = Adapter(name="crm", sign="key crmUser", event=event, recognises=lambda record: b'"crmUser":' in record)
+    >>> adapter = Adapter(name="crm", sign="key crmUser", recognises=lambda record: b"crmUser" in record, event=event)
     >>> adapter.decode(b'{"crmUser": null}', "log:1")
     Traceback (most recent call last):
     detector.adapters.rejection.RecordError: log:1: crm: missing_field: no user

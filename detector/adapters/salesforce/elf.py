@@ -17,11 +17,10 @@ from zlib import crc32
 
 import msgspec
 
-from detector.adapters.access import AccessTuple, access_tuple
+from detector.adapters.access import AccessFields
 from detector.adapters.adapter import Adapter, RowReader
 from detector.adapters.rejection import FieldError, Rejection
-from detector.adapters.salesforce import elf_calls as salesforce_elf_calls
-from detector.adapters.salesforce import elf_pages as salesforce_elf_pages
+from detector.adapters.salesforce import elf_calls, elf_pages
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
 from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
@@ -36,10 +35,7 @@ MAX_REQUEST_ID = 64
 MAX_HEADER = 10_000
 """How many characters a header may have that is remembered."""
 
-_TYPES = {
-    kind.row.__struct_config__.tag: kind
-    for kind in (*salesforce_elf_calls.TYPES, *salesforce_elf_pages.TYPES)
-}
+_TYPES = {kind.row.__struct_config__.tag: kind for kind in (*elf_calls.TYPES, *elf_pages.TYPES)}
 _COLUMNS = dict.fromkeys(name for kind in _TYPES.values() for name in kind.row.__struct_fields__)
 
 OtherRow: Any = msgspec.defstruct(
@@ -55,13 +51,13 @@ OtherRow: Any = msgspec.defstruct(
 """A row of a type that is not known; it has the columns of all types, to tell one row from another."""
 
 
-def _other(row: ElfRow) -> AccessTuple:
-    return access_tuple(status=status(row.request_status))
+def _other(row: ElfRow) -> AccessFields:
+    return AccessFields(status=status(row.request_status))
 
 
 _OTHER = Type(OtherRow, _other)
 # By the class of a row: what its type makes of it, and what parts its ids from those of other types.
-_FOUND = {kind.row: (kind.did, crc32(name.encode())) for name, kind in _TYPES.items()} | {
+_BY_CLASS = {kind.row: (kind.access, crc32(name.encode())) for name, kind in _TYPES.items()} | {
     OtherRow: (_other, 0)
 }
 
@@ -151,11 +147,8 @@ def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEve
     row_class = type(row)
     if row_class is OtherRow or marker is not None or not organization_id:
         _check(row)
-    find, seed = _FOUND[row_class]
-    (
-        operation, objects, fields, rows, counting, bytes_out, record_ids, operation_id, query_shape, outcome,
-        by_program,
-    ) = find(row)  # fmt: skip
+    access_of, seed = _BY_CLASS[row_class]
+    access = access_of(row)
     try:
         time_ms = (
             HOURS[timestamp_derived[:14]]
@@ -164,7 +157,7 @@ def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEve
         )
     except (KeyError, ValueError):
         time_ms = _time_ms(timestamp_derived, timestamp)
-    kind = _GUEST if user_type[:5] == "Guest" else _INTEGRATION if by_program else _HUMAN
+    kind = _GUEST if user_type[:5] == "Guest" else _INTEGRATION if access.by_program else _HUMAN
     user_id = user_id_derived or user_id
     session = session_key or login_key
     # Over the columns in their fixed order: neither the record's own order nor what brought it matters.
@@ -180,21 +173,21 @@ def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEve
         ACCOUNTS[organization_id],
         ACCOUNTS[user_id] if user_id else actor(None, user_name),
         kind,
-        operation,
+        access.operation,
         clip(user_name) if user_name else None,
         KNOWN_IDS[connected_app_id] if connected_app_id else clip(client_name or connected_app_name),
         session if session and len(session) <= 128 else clip(session, 128),
         (ADDRESSES[source_ip] if source_ip else None) or ADDRESSES[client_ip],
         AGENTS[user_agent or browser_type or client_info],
-        objects,
-        fields,
-        rows,
-        counting,
-        bytes_out,
-        record_ids,
-        operation_id,
-        query_shape,
-        outcome,
+        access.objects,
+        access.fields,
+        access.rows,
+        access.counting,
+        access.bytes_out,
+        access.record_ids,
+        access.operation_id,
+        access.query_shape,
+        access.status,
         None,
         RecordOrigin(NAME, position),
     )

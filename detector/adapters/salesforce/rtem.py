@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from detector.adapters.access import AccessTuple
+from detector.adapters.access import AccessFields
 from detector.adapters.adapter import Adapter
 from detector.adapters.memo import Memo
 from detector.adapters.rejection import FieldError, Rejection
@@ -81,28 +81,15 @@ _NAMES = Memo(_name, 512)
 # --- what all types share
 
 
-def _did(payload: Payload, name: str) -> AccessTuple:
+def _access(payload: Payload, name: str) -> AccessFields:
     if name in FINDINGS:
         return finding(payload, name)
-    done = TYPES.get(name, other)(payload)
-    if payload.policy_outcome in ("Block", "MeteringBlock"):
-        # The customer's own policy stopped it: nothing left.
-        operation, objects, fields, _, _, _, record_ids, operation_id, shape, _, by_program = done
-        stopped = clip(payload.policy_outcome)
-        return (
-            operation,
-            objects,
-            fields,
-            0,
-            Counting.EACH,
-            0,
-            record_ids,
-            operation_id,
-            shape,
-            stopped,
-            by_program,
-        )
-    return done
+    access = TYPES.get(name, other)(payload)
+    outcome = payload.policy_outcome
+    if outcome in ("Block", "MeteringBlock"):  # the customer's own policy stopped it: nothing was exported
+        stopped = clip(outcome)
+        return msgspec.structs.replace(access, rows=0, counting=Counting.EACH, bytes_out=0, status=stopped)
+    return access
 
 
 class _Dated(msgspec.Struct, rename="pascal", gc=False):
@@ -165,10 +152,7 @@ def _event_id(payload: Payload, record: bytes) -> str:
 
 def _event(record: bytes, position: str) -> AccessEvent:
     payload, name = _opened(record)
-    (
-        operation, objects, fields, rows, counting, bytes_out, record_ids, operation_id, query_shape, status,
-        by_program,
-    ) = _did(payload, name)  # fmt: skip
+    access = _access(payload, name)
     when = payload.event_date
     try:
         time_ms = HOURS[when[:14]] + CLOCK[when[14:20]] + MILLISECONDS[when[20:]]  # type: ignore[index] # mostly text
@@ -189,22 +173,22 @@ def _event(record: bytes, position: str) -> AccessEvent:
         _event_id(payload, record),
         tenant,
         ACCOUNTS[user_id] if user_id else actor(None, payload.username),
-        _GUEST if guest else _INTEGRATION if by_program else _HUMAN,
-        operation,
+        _GUEST if guest else _INTEGRATION if access.by_program else _HUMAN,
+        access.operation,
         clip(payload.username),
         _app(payload),
         clip(payload.session_key or payload.login_key, 128),
         ADDRESSES[source_ip] if source_ip else None,
         AGENTS[user_agent] if user_agent else None,
-        objects,
-        fields,
-        rows,
-        counting,
-        bytes_out,
-        record_ids,
-        operation_id,
-        query_shape,
-        status,
+        access.objects,
+        access.fields,
+        access.rows,
+        access.counting,
+        access.bytes_out,
+        access.record_ids,
+        access.operation_id,
+        access.query_shape,
+        access.status,
         clip(payload.country_iso or payload.country),
         RecordOrigin(NAME, position),
     )
