@@ -96,7 +96,7 @@ def _logs(path: str, config: Config) -> CheckResult:
     reasons: Counter[str] = Counter()
     example = ""
     try:
-        for raw in islice(read([path]), SAMPLE_RECORDS):
+        for raw in islice(read([path], adapters), SAMPLE_RECORDS):
             result = decode_raw(raw, adapters)
             if isinstance(result, RecordError):
                 reasons[f"{result.adapter or 'no adapter'}: {result.reason}"] += 1
