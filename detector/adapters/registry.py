@@ -44,9 +44,9 @@ AUTO = "auto"
 def choose(name: str, sources: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
     """The adapters that a format's name stands for: all for ``auto``, else the one of that name.
 
-    `sources` are further adapters: an operator's mappings, then those of plug-ins. They are asked first and in their
-    order, and one of them replaces a later or a built-in one of its name. Raises `ValueError`, with a sentence for
-    a person, for an unknown name.
+    `sources` are further adapters: an operator's mappings, then those of plug-ins. They are asked first, in their
+    order, and replace a built-in one of their name. Raises `ValueError`, with a sentence for a person, for an
+    unknown name.
 
     >>> [adapter.name for adapter in choose("salesforce_elf")]
     ['salesforce_elf']
@@ -54,14 +54,14 @@ def choose(name: str, sources: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
     Traceback (most recent call last):
     ValueError: there is no format salesfroce_elf; did you mean salesforce_elf?
     """
-    named: dict[str, Adapter] = {}
-    for adapter in (*sources, *_EVERY):
-        named.setdefault(adapter.name, adapter)
+    replaced = {source.name for source in sources}
+    every = (*sources, *(adapter for adapter in _EVERY if adapter.name not in replaced))
     if name == AUTO:
-        return tuple(named.values())
-    if name in named:
-        return (named[name],)
-    names = [AUTO, *ADAPTERS, *(source.name for source in sources if source.name not in ADAPTERS)]
+        return every
+    for adapter in every:
+        if adapter.name == name:
+            return (adapter,)
+    names = [AUTO, *dict.fromkeys([*ADAPTERS, *(source.name for source in sources)])]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
     raise ValueError(f"there is no format {name}; {hint}")
