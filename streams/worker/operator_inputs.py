@@ -16,6 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from detector.adapters import RecordError
+from detector.adapters.rejection import Rejection
 from detector.feedback import Feedback
 from detector.settings import Indicator
 from streams.kafka.topics import TopicNames
@@ -127,18 +128,18 @@ class OperatorInputs:
             return
         indicator = _read(_indicator, "indicators", record)
         if not value or (value not in self.indicators and len(self.indicators) >= MAX_INDICATORS):
-            reason = "too_many" if value else "malformed"
+            reason = Rejection.TOO_MANY if value else Rejection.MALFORMED
             raise RecordError("indicators", _position(record), reason, "not taken in")
         self.indicators[value] = indicator
 
 
 def _read(decoder: msgspec.json.Decoder[Any], adapter: str, record: Any) -> Any:
     if len(record.value or b"") + len(record.key or b"") > MAX_BYTES:
-        raise RecordError(adapter, _position(record), "too_large", f"more than {MAX_BYTES:,} bytes")
+        raise RecordError(adapter, _position(record), Rejection.TOO_LARGE, f"more than {MAX_BYTES:,} bytes")
     try:
         return decoder.decode(record.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(adapter, _position(record), "malformed", str(error)) from error
+        raise RecordError(adapter, _position(record), Rejection.MALFORMED, str(error)) from error
 
 
 def _position(record: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.identity import profile as profiles
 from detector.signal import Signal, SignalKind
 from streams.config import ConsoleSettings
@@ -43,7 +44,7 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-class IndexFileError(Exception):
+class IndexFileError(CrmwatchError):
     """Why the index cannot be used; one sentence for a person."""
 
 

@@ -11,6 +11,7 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from detector.errors import CrmwatchError
 from detector.feedback import Feedback, Verdict
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
@@ -27,7 +28,7 @@ DONE, UNDONE = "done: ", "not done: "
 SEND_SECONDS = 10
 
 
-class ActionError(ValueError):
+class ActionError(CrmwatchError, ValueError):
     """Why something cannot be decided so; a message for a person."""
 
 
