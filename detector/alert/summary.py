@@ -16,7 +16,7 @@ from detector.alert.runbook import steps
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
 from detector.identity.baseline import DAY_MS
-from detector.identity.detectors.novelty import agent_family, network
+from detector.trait import agent_family, network
 from detector.triage.incident import (
     OTHER,
     Anomaly,
