@@ -26,7 +26,8 @@ class Output(msgspec.Struct, frozen=True):
     topic: str
     partition: int | None
     key: bytes | None
-    value: bytes
+    value: bytes | None
+    """``None`` deletes the key from a compacted topic."""
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
