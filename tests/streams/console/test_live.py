@@ -31,7 +31,7 @@ from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
-from tests.streams.console.make import NAMES, alert, content, profile, record, said, ticks
+from tests.streams.console.make import NAMES, alert, content, identity_record, record, said, ticks
 
 PARTITIONS = 2
 
@@ -47,8 +47,8 @@ def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
 
 def produce(broker: Broker, names: TopicNames, *made: Any) -> None:
     """Send records that were made for the default topics to the test's own."""
-    own = {NAMES.alerts: names.alerts, NAMES.feedback: names.feedback, NAMES.signals: names.signals}
-    own |= {NAMES.profiles_changelog: names.profiles_changelog}
+    own = {NAMES.alerts: names.alerts, NAMES.feedback: names.feedback, NAMES.activity: names.activity}
+    own |= {NAMES.identities: names.identities}
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
     for one in made:
         producer.send(own[one.topic], value=one.value, key=one.key, headers=one.headers)
@@ -87,7 +87,12 @@ def test_the_index_follows_the_topics_and_goes_on_after_a_restart(
     topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
     """Everything from the beginning, then what is new; after a restart, and rebuilt from nothing, it is the same."""
-    first = [alert(0), alert(1, "crmwatch-2"), *ticks(1, {"contact": 5}, {"elf/query": 3}), profile(0)]
+    first = [
+        alert(0),
+        alert(1, "crmwatch-2"),
+        *ticks(1, {"contact": 5}, {"elf/query": 3}),
+        identity_record(0),
+    ]
     produce(topics, names, *first)
     following = Following(topics, names, tmp_path / "a")
     until(following.caught_up)
@@ -96,11 +101,11 @@ def test_the_index_follows_the_topics_and_goes_on_after_a_restart(
     produce(topics, names, said(0, Verdict.CLOSED, reason="x"))
     until(lambda: len(incidents.open_incidents(db, 9)) == 1)
     following.stop()
-    produce(topics, names, alert(2, "crmwatch-3"), profile(1, "v"))
+    produce(topics, names, alert(2, "crmwatch-3"), identity_record(1, "v"))
     again = Following(topics, names, tmp_path / "a")
     until(again.caught_up)
     until(lambda: len(incidents.open_incidents(again.index.reader(), 9)) == 2)
-    until(lambda: len(content(again.index)["profiles"]) == 2)
+    until(lambda: len(content(again.index)["identities"]) == 2)
     anew = Following(topics, names, tmp_path / "b")
     until(anew.caught_up)
     until(lambda: content(anew.index) == content(again.index))
