@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -344,7 +345,8 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
 def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
     running: Running, topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
-    """With a real worker: records in, the incident on the board, its raw record, and closed as was decided here."""
+    """With a real worker: records in, the incident on the board, its identity and sources as the worker publishes
+    them, its raw record, and closed as was decided here."""
     settings = tmp_path / "crmwatch.toml"
     worker = {"bootstrap": topics.bootstrap, "metrics_port": 0, "keyed": True}
     settings.write_bytes(msgspec.toml.encode({"worker": worker, "topics": msgspec.structs.asdict(names)}))
@@ -362,7 +364,13 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
             rows = json.loads(running.ask("GET", "/?table=incidents&as=json")[2])["rows"]
             return next((row for row in rows if row["identity"].endswith("0054R9000000000QAA")), None)
 
-        uid = until(thief, 120)["uid"]
+        row = until(thief, 120)
+        uid = row["uid"]
+        page = until(lambda: identity_page(running, row["identity"]), 60)
+        assert "Its normal week" in page
+        assert "192.0.2.0/24" in page
+        sources = json.loads(running.ask("GET", "/sources?table=sources&as=json")[2])["rows"]
+        assert "salesforce_elf/bulk_export" in {source["source"] for source in sources}
         _, headers, page = running.ask("GET", f"/incidents/{uid}")
         cookie = headers["set-cookie"].partition(";")[0]
         [link, *_] = re.findall(r'href="(/record\?[^"]+)"', page)
@@ -392,6 +400,12 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         assert history
     finally:
         child.stop()
+
+
+def identity_page(running: Running, name: str) -> str:
+    """An identity's page once it shows a record of it; before, nothing."""
+    page: str = running.ask("GET", f"/identity?{urlencode({'id': name})}")[2]
+    return page if "Known since" in page else ""
 
 
 def login(time_ms: int, number: int) -> dict[str, str]:
