@@ -63,7 +63,8 @@ def worker(
         start = parsed(config.worker.start)
         at, kafka = config.worker.bootstrap, config.kafka
         counts = {topic: partitions(at, topic, kafka) for topic in config.access_topics}
-        for topic in (config.topics.feedback, config.topics.indicators):
+        names = config.topics
+        for topic in (names.feedback, names.indicators, names.identities, names.activity):
             partitions(at, topic, kafka)
         begin_at(start, config.topics.app_id, list(counts), **arguments(at, kafka))
     except (TopicsError, ValueError) as error:

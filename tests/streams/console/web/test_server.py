@@ -16,7 +16,7 @@ from detector.feedback import Verdict
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
-from tests.streams.console.make import Client, Site, alert, profile, said, ticks
+from tests.streams.console.make import Client, Site, alert, identity_record, said, ticks
 from tests.streams.report.make import body
 from tests.streams.report.test_page import spoilt
 
@@ -62,8 +62,8 @@ def records(word: str = "plain") -> list[Any]:
         said(1, Verdict.CONFIRMED, by=word, reason=word),
         said(2, Verdict.ACKNOWLEDGED, by=word, reason=f"done: {word}"),
         *ticks(6, {"contact": 5, word: 2}, {f"elf/{word}": 3}),
-        profile(0),
-        profile(1, f"{word}", actor_name=word, user_agent=word, app=word, objects=(word,)),
+        identity_record(0),
+        identity_record(1, f"{word}", actor_name=word, user_agent=word, app=word, objects=(word,)),
     ]
 
 
