@@ -67,3 +67,18 @@ def test_every_vendor_and_detector_has_what_a_new_one_needs() -> None:
         assert f"`{name}`" in (ROOT / formats).read_text(encoding="utf-8")
     for name in DETECTORS:
         assert f"`{name}`" in (ROOT / detection).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"])
+def test_links_of_the_entry_pages_lead_somewhere(page: str) -> None:
+    """Files that they link to exist, and so does each heading of a Markdown page that a link names."""
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)\s#:]*)(?:#([^)\s]+))?\)", path.read_text(encoding="utf-8"))
+    assert links
+    for file, anchor in links:
+        target = path.parent / file if file else path
+        assert target.exists(), file
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert anchor in slugs, f"{file}#{anchor}"
