@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from detector.event import ActorKind
-from detector.feedback import Feedback
+from detector.decision import Feedback
 
 __all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings", "peers_of"]
 

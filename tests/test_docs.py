@@ -20,7 +20,7 @@ import typer
 
 from detector.adapters import ADAPTERS, decode
 from detector.engine import Engine
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.cli.main import app

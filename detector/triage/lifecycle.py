@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detector.alert import ocsf as alert
-from detector.feedback import Decisions, Feedback
+from detector.decision import Decisions, Feedback
 from detector.triage.incident import Incident
 
 __all__ = ["IncidentLifecycle"]

@@ -14,7 +14,7 @@ import msgspec
 
 from detector.alert import ocsf as alert
 from detector.alert.ocsf import Activity, Alert
-from detector.feedback import Decisions, Feedback
+from detector.decision import Decisions, Feedback
 from detector.fleet import burst
 from detector.fleet.mixture import FOREST, VECTOR, Mixtures
 from detector.fleet.origin import NetworkNewcomers

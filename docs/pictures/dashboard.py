@@ -34,7 +34,7 @@ from playwright.sync_api import sync_playwright
 from prometheus_client.parser import text_string_to_metric_families
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.simulation.world import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker

@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from detector.adapters import RecordError
-from detector.feedback import Feedback
+from detector.decision import Feedback
 from detector.settings import Indicator
 from streams.kafka.topics import TopicNames
 

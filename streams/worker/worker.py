@@ -19,7 +19,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from detector.adapters import Adapter
-from detector.feedback import Decisions
+from detector.decision import Decisions
 from streams.config import Config
 from streams.kafka.connection import arguments, credentials
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan

@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 
 from detector.adapters import decode
 from detector.engine import Engine
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.kafka.embedded.broker import Broker

@@ -20,7 +20,7 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from kafka import KafkaProducer
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker

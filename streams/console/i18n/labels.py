@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detector.event import ActorKind
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.console.pages.board import BoardState
 from streams.console.pages.sources import SourceStatus
 from streams.console.store.index import PERSONAL

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 
 __all__ = ["enter_feedback", "refresh_decision"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from detector.feedback import NOTIFICATION_MS
+from detector.decision import NOTIFICATION_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 
 __all__ = ["IncidentRow", "about", "by_severity", "clocks", "found_by", "incident_table", "open_incidents"]

@@ -11,7 +11,7 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 

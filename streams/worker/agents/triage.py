@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from detector.alert.ocsf import Activity, Alert
-from detector.feedback import Feedback
+from detector.decision import Feedback
 from detector.settings import Settings
 from detector.signal import Signal
 from detector.triage.triage import Triage, settled_at

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from detector.alert.ocsf import Activity
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span

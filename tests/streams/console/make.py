@@ -17,7 +17,7 @@ import msgspec
 import uvicorn
 from kafka.consumer.fetcher import ConsumerRecord
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind

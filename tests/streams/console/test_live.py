@@ -17,7 +17,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaProducer
 
 from detector.adapters import RecordError
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from detector.settings import Indicator
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan

@@ -14,7 +14,7 @@ from detector.alert import summary as sentence
 from detector.alert.finding import read
 from detector.catalogue import Category
 from detector.event import ActorKind, Operation
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.console.i18n import french_alerts
 from streams.console.i18n.french import FRENCH
 from streams.console.i18n.labels import LABELS

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.console.pages.board import BoardState, board
 from streams.console.pages.outflow import outflow
 from streams.console.pages.sources import SourceStatus

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.catalogue import Category
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.console.pages.identity import identities, identity
 from streams.console.pages.incident import IncidentView, incident_view
 from streams.console.store.incidents import about

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detector.alert.ocsf import Activity
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.console.pages.board import board
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Feedback, Verdict
 from streams.console.web.actions import ActionError, decision
 
 HOUR_MS = 3_600_000

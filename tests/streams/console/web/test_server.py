@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.feedback import Verdict
+from detector.decision import Verdict
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from detector.alert.ocsf import Alert
-from detector.feedback import EFFECTIVE_AFTER_MS, EXPECTED_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
+from detector.decision import EFFECTIVE_AFTER_MS, EXPECTED_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
 from detector.settings import Settings, TriageSettings
 from detector.triage.triage import Triage
 from tests.detector.make import DAY_MS, HOUR_MS
