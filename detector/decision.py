@@ -1,78 +1,240 @@
-"""What operators decide about incidents and identities, and from when on it is honoured.
+"""An operator's decision about an incident or an identity: one flat, versioned record.
 
-A decision is honoured from a minute of event time after it was given. By then every desk that may need it has got
-it, so that a stream decides as a replay does that has known it from the beginning.
+Consoles, scripts and settings write it; workers, replays and the console read it. A decision takes effect one minute
+of event time after it was taken. By then every worker has it, so a stream decides as a replay does that knew it from
+the beginning.
+
+The canonical encoding, which `encode` writes, is JSON in UTF-8 without whitespace, keys sorted at every level, every
+field present, numbers only as integers. A later release may sign these bytes and add the signature as one more field.
+
+What may change within version 1: a new optional field, in the record or in a payload, that is absent unless it is
+set; readers ignore fields that they do not know. Everything else is another version: a new kind, a field whose
+meaning changes or that everyone must write. A reader refuses a version or a kind that it does not know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-__all__ = ["EFFECTIVE_AFTER_MS", "NOTIFICATION_MS", "Decisions", "Feedback", "Verdict"]
+__all__ = [
+    "EFFECTIVE_AFTER_MS",
+    "EXPECTED_MS",
+    "Assignment",
+    "Awareness",
+    "Decision",
+    "DecisionError",
+    "DecisionSubject",
+    "Disposition",
+    "Exemption",
+    "ExpectedUntil",
+    "Kind",
+    "MutedUntil",
+    "NoPayload",
+    "Outcome",
+    "Payload",
+    "StepMark",
+    "decode",
+    "encode",
+]
 
+VERSION = 1
 EFFECTIVE_AFTER_MS = 60_000
 EXPECTED_MS = 24 * 3_600_000
-"""How long an identity's volume is expected if it was not said until when."""
-NOTIFICATION_MS = 72 * 3_600_000
-"""How long there is to notify the authority of a breach (GDPR, article 33): from when it is known, here confirmed."""
-_ENDING = ("closed", "expected")
+"""How long an identity's volume is expected if the decision gives no end."""
+MAX_TEXT = 400
+
+Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class Verdict(StrEnum):
-    """What was decided."""
+class DecisionError(ValueError):
+    """A record that is not a decision; `reason` is a code for counters."""
 
-    ACKNOWLEDGED = "acknowledged"
-    """Somebody has seen it; the detector goes on."""
-    ASSIGNED = "assigned"
-    """It is `Feedback.assignee`'s; the detector goes on."""
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Kind(StrEnum):
+    """What is decided."""
+
+    DISPOSITION = "disposition"
+    """The incident is over, with an outcome. What follows is another incident."""
+    ACKNOWLEDGE = "acknowledge"
+    """Somebody has seen it; detection goes on."""
+    ASSIGN = "assign"
+    """Somebody owns it; detection goes on."""
+    MUTE = "mute"
+    """Nothing is published about the subject until a time; all of it is still counted and learned."""
     EXPECTED = "expected"
-    """It was meant to happen: the incident closes, and until then the identity's volume is neither alerted on nor
-    learned."""
-    MUTED = "muted"
-    """It is known: nothing is published about it until then, while all is still counted and learned."""
-    CONFIRMED = "confirmed"
-    """It is a breach: the incident stays open, however quiet it is, until it is closed, and the time to notify the
-    authority runs, until it is said to be notified."""
+    """It was meant to happen: the incident closes, and the identity's volume is neither alerted on nor learned until a
+    time."""
+    BREACH = "breach"
+    """The incident is a breach: it stays open, however quiet it is, until a disposition closes it. The 72 hours to
+    notify the authority run until a decision of the kind `NOTIFIED`."""
+    AWARENESS = "awareness"
+    """The organisation became aware of the incident at a time. Kept; nothing depends on it yet."""
     NOTIFIED = "notified"
-    """The authority has been told of the breach, or need not be, which the reason says; the detector goes on."""
+    """The authority has been notified of the breach, or need not be, as the reason says."""
+    STEP = "step"
+    """A step of the incident's checklist is done, or is open again; detection goes on."""
+    EXCEPTION = "exception"
+    """The subject is exempt from a rule. Kept; nothing depends on it yet."""
+
+
+_OF_INCIDENTS = frozenset((Kind.DISPOSITION, Kind.BREACH, Kind.AWARENESS, Kind.NOTIFIED, Kind.STEP))
+
+
+class Outcome(StrEnum):
+    """What an incident turned out to be."""
+
+    TRUE_POSITIVE = "true_positive"
+    FALSE_POSITIVE = "false_positive"
+    BENIGN = "benign"
+    """It happened as detected, and was harmless."""
     CLOSED = "closed"
-    """It is over; what follows is another incident."""
+    """Closed without saying which of these."""
 
 
-class Feedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One decision about an incident, an identity, or both.
+class DecisionSubject(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision is about: an incident, an identity, or both."""
 
-    >>> Feedback(verdict=Verdict.CLOSED, time_ms=0, incident="crmwatch-1").effective_ms
-    60000
-    """
-
-    verdict: Verdict
-    time_ms: int
-    """When it was decided, in milliseconds since 1970 UTC."""
     incident: str = ""
     """The incident's ``finding_info.uid``."""
     identity: str = ""
     """The identity's ``tenant/actor``; what is expected or muted by it holds for all of its incidents."""
-    until_ms: int | None = None
-    """Event time at which what is expected or muted ends."""
-    by: str = ""
-    """Who decided."""
-    reason: str = ""
-    assignee: str = ""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a decision about nothing, or one that never holds."""
+        """Raises ValueError for a subject that names nothing."""
         if not self.incident and not self.identity:
-            raise ValueError("feedback names an incident, an identity, or both")
-        if self.verdict is Verdict.MUTED and self.until_ms is None:
-            raise ValueError("what is muted needs an end: until_ms")
-        if self.verdict in (Verdict.CONFIRMED, Verdict.NOTIFIED, Verdict.CLOSED) and not self.incident:
-            raise ValueError(f"what is {self.verdict} is an incident")
-        if self.until_ms is not None and self.until_ms <= self.time_ms:
-            raise ValueError(f"until_ms must lie after time_ms, {self.until_ms} is not after {self.time_ms}")
+            raise ValueError("a decision names an incident, an identity, or both")
+
+
+class NoPayload(msgspec.Struct, frozen=True):
+    """Of kinds that need no more than the record, and of withdrawals."""
+
+
+class Disposition(msgspec.Struct, frozen=True):
+    """Of a disposition."""
+
+    outcome: Outcome = Outcome.CLOSED
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """Of an assignment."""
+
+    assignee: Name
+
+
+class MutedUntil(msgspec.Struct, frozen=True):
+    """Of a mute."""
+
+    until_ms: int
+
+
+class ExpectedUntil(msgspec.Struct, frozen=True):
+    """Of expected volume."""
+
+    until_ms: int | None = None
+    """``None`` for a day after the decision."""
+
+
+class Awareness(msgspec.Struct, frozen=True):
+    """Of awareness."""
+
+    aware_ms: int
+
+
+class StepMark(msgspec.Struct, frozen=True):
+    """Of a step."""
+
+    step_id: Name
+    done: bool
+
+
+class Exemption(msgspec.Struct, frozen=True):
+    """Of an exception."""
+
+    until_ms: int | None = None
+    """``None`` until it is withdrawn."""
+
+
+if TYPE_CHECKING:
+    Payload = (
+        NoPayload
+        | Disposition
+        | Assignment
+        | MutedUntil
+        | ExpectedUntil
+        | Awareness
+        | StepMark
+        | Exemption
+        | dict[str, Any]
+        | None
+    )
+else:
+    Payload = Any  # which of them a payload is follows from the record's kind
+
+_PAYLOADS: dict[Kind, type[msgspec.Struct]] = {
+    Kind.DISPOSITION: Disposition,
+    Kind.ACKNOWLEDGE: NoPayload,
+    Kind.ASSIGN: Assignment,
+    Kind.MUTE: MutedUntil,
+    Kind.EXPECTED: ExpectedUntil,
+    Kind.BREACH: NoPayload,
+    Kind.AWARENESS: Awareness,
+    Kind.NOTIFIED: NoPayload,
+    Kind.STEP: StepMark,
+    Kind.EXCEPTION: Exemption,
+}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision.
+
+    >>> mute = Decision(kind=Kind.MUTE, subject=DecisionSubject(identity="t/u"), time_ms=0, payload={"until_ms": 9})
+    >>> mute.effective_ms, mute.payload
+    (60000, MutedUntil(until_ms=9))
+    """
+
+    version: Literal[1] = 1
+    id: str = ""
+    """Names the decision, whoever reads it and however often it arrives. Derived from the other fields if left out."""
+    kind: Kind
+    subject: DecisionSubject
+    by: str = ""
+    """Who decided."""
+    role: str = ""
+    """That person's role when deciding: ``analyst`` or ``admin`` if the console wrote it."""
+    time_ms: int
+    """When it was decided, in milliseconds since 1970 UTC."""
+    reason: str = ""
+    withdraws: str = ""
+    """The id of a decision of the same kind and subject that no longer holds from this one's effective time on. A
+    record that withdraws decides nothing else, and has no payload."""
+    payload: Payload = None
+    """The kind's own fields, always one of the structs above."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a decision that cannot hold."""
+        shape = NoPayload if self.withdraws else _PAYLOADS[self.kind]
+        if not isinstance(self.payload, shape):
+            try:
+                payload = msgspec.convert({} if self.payload is None else self.payload, shape)
+            except msgspec.ValidationError as error:
+                raise ValueError(f"payload of {self.kind}: {error}") from error
+            msgspec.structs.force_setattr(self, "payload", payload)
+        if self.kind in _OF_INCIDENTS and not self.subject.incident:
+            raise ValueError(f"a decision of the kind {self.kind} names an incident")
+        until_ms = self.until_ms
+        if until_ms is not None and until_ms <= self.time_ms:
+            raise ValueError(f"until_ms must lie after time_ms, {until_ms} is not after {self.time_ms}")
+        if not self.id:
+            digest = blake2b(encode(self), digest_size=12).hexdigest()
+            msgspec.structs.force_setattr(self, "id", f"decision-{digest}")
 
     @property
     def effective_ms(self) -> int:
@@ -80,59 +242,66 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.time_ms + EFFECTIVE_AFTER_MS
 
     @property
-    def words(self) -> str:
-        """What was decided, and why: at most 400 characters."""
-        return (f"{self.verdict}: {self.reason}" if self.reason else self.verdict.value)[:400]
+    def until_ms(self) -> int | None:
+        """Event time at which it ends by itself; ``None`` if it does not."""
+        match self.payload:
+            case ExpectedUntil(None):
+                return self.time_ms + EXPECTED_MS
+            case MutedUntil(until_ms) | ExpectedUntil(until_ms) | Exemption(until_ms):
+                return until_ms
+        return None
+
+    @property
+    def ends_incident(self) -> bool:
+        """Whether its incident closes."""
+        return bool(self.subject.incident) and self.kind in (Kind.DISPOSITION, Kind.EXPECTED)
+
+    @property
+    def outcome(self) -> str:
+        """The code of what was decided: a disposition's outcome, or the kind."""
+        return (self.payload.outcome if isinstance(self.payload, Disposition) else self.kind).value
+
+    @property
+    def text(self) -> str:
+        """What was decided, and why, as an alert quotes it: at most 400 characters."""
+        what = self.outcome.replace("_", " ")
+        if self.withdraws:
+            what += " withdrawn"
+        return (f"{what}: {self.reason}" if self.reason else what)[:MAX_TEXT]
 
 
-class Decisions:
-    """Feedback, to be looked up."""
+class _Head(msgspec.Struct):
+    version: int
+    id: str = ""
 
-    def __init__(self, feedback: Iterable[Feedback] = ()) -> None:
-        self._words: dict[str, list[Feedback]] = {}
-        ordered = sorted(feedback, key=lambda word: (word.time_ms, word.verdict, word.by, word.reason))
-        for word in ordered:
-            for about in {word.incident, word.identity} - {""}:
-                self._words.setdefault(about, []).append(word)
 
-    def __bool__(self) -> bool:
-        return bool(self._words)
+_heads = msgspec.json.Decoder(_Head)
+_decisions = msgspec.json.Decoder(Decision)
 
-    def ending(self, incident: str) -> Feedback | None:
-        """The first decision that ends an incident."""
-        words = (word for word in self._words.get(incident, ()) if word.incident == incident)
-        return next((word for word in words if word.verdict in _ENDING), None)
 
-    def confirmation(self, incident: str) -> Feedback | None:
-        """The first decision that an incident is a breach."""
-        words = self._words.get(incident, ())
-        return next((word for word in words if word.verdict is Verdict.CONFIRMED), None)
+def encode(decision: Decision) -> bytes:
+    """The canonical encoding.
 
-    def deadlines_ms(self) -> dict[str, int]:
-        """Incident → by when the authority must be notified, of each breach of which it has not been, soonest first."""
-        running = {}
-        for incident, words in self._words.items():
-            own = [word for word in words if word.incident == incident]
-            confirmed = next((word for word in own if word.verdict is Verdict.CONFIRMED), None)
-            if confirmed is not None and all(word.verdict is not Verdict.NOTIFIED for word in own):
-                running[incident] = confirmed.time_ms + NOTIFICATION_MS
-        return dict(sorted(running.items(), key=lambda item: (item[1], item[0])))
+    >>> encode(Decision(id="d1", kind=Kind.BREACH, subject=DecisionSubject(incident="crmwatch-1"), by="ana", time_ms=0))
+    b'{"by":"ana","id":"d1","kind":"breach","payload":{},"reason":"","role":"",\
+"subject":{"identity":"","incident":"crmwatch-1"},"time_ms":0,"version":1,"withdraws":""}'
+    """
+    return msgspec.json.encode(decision, order="sorted")
 
-    def muted(self, about: str, time_ms: int) -> bool:
-        """Whether nothing is to be published about an incident or an identity at an event time."""
-        word = self._last(Verdict.MUTED, about, time_ms)
-        return word is not None and time_ms < (word.until_ms or 0)
 
-    def expected(self, identity: str, first_ms: int, last_ms: int) -> bool:
-        """Whether an identity's volume was expected at any event time from the first to the last."""
-        word = self._last(Verdict.EXPECTED, identity, last_ms)
-        if word is None or word.identity != identity:
-            return False
-        return first_ms < (word.time_ms + EXPECTED_MS if word.until_ms is None else word.until_ms)
+def decode(data: bytes) -> Decision:
+    """The decision in a message; it must state its version and its id.
 
-    def _last(self, verdict: Verdict, about: str, time_ms: int) -> Feedback | None:
-        """The newest decision of a kind that is honoured by then: it takes the place of those before."""
-        words = reversed(self._words.get(about, ()))
-        return next(
-            (word for word in words if word.verdict is verdict and word.effective_ms <= time_ms), None
-        )
+    Raises `DecisionError`.
+    """
+    try:
+        head = _heads.decode(data)
+        if head.version != VERSION:
+            raise DecisionError(
+                "unknown_version", f"a decision of version {head.version}; this release reads {VERSION}"
+            )
+        if not head.id:
+            raise DecisionError("malformed", "a decision without an id")
+        return _decisions.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecisionError("malformed", str(error)) from error

@@ -111,7 +111,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
         "severity_id": int(severity),
         "severity": severity.name.capitalize(),
         "status_id": 4 if activity is Activity.CLOSE else 2 if incident.confirmed else 1,
-        **({"status_detail": incident.word} if incident.word else {}),
+        **({"status_detail": incident.decision} if incident.decision else {}),
         "is_alert": True,
         "risk_score": points,
         "confidence_score": _confidence(anomalies, incident.provisional),

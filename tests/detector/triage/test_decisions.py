@@ -1,17 +1,16 @@
-"""Operators' decisions: what each changes, from when on, and that a desk taken over knows them."""
+"""Operators' decisions: what each changes about an incident, from when on, and that triage taken over knows them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from detector.alert.ocsf import Alert
-from detector.decision import EFFECTIVE_AFTER_MS, EXPECTED_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
+from detector.decision import Decision, Kind
 from detector.settings import Settings, TriageSettings
 from detector.triage.triage import Triage
-from tests.detector.make import DAY_MS, HOUR_MS
+from tests.detector.make import DAY_MS, HOUR_MS, decision, withdrawn
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
@@ -19,15 +18,15 @@ MINUTE_MS = 60_000
 
 
 def begun(store: Store | None = None) -> tuple[Triage, Alert]:
-    """A desk with one incident, told of at noon."""
+    """Triage with one incident, published at noon."""
     triage = Triage(SETTINGS, {} if store is None else store)
     (first,) = tell(triage, crossed(1, 5_000))
     return triage, first
 
 
-def said(verdict: Verdict, hours: float = 1.0, **fields: Any) -> Feedback:
+def decided(kind: Kind, hours: float = 1.0, incident: str = "", **fields: Any) -> Decision:
     """A decision some hours after noon."""
-    return Feedback(verdict=verdict, time_ms=NOON_MS + round(hours * HOUR_MS), **fields)
+    return decision(kind, NOON_MS + round(hours * HOUR_MS), incident, **fields)
 
 
 def test_who_has_seen_it_or_has_it_changes_nothing() -> None:
@@ -36,10 +35,10 @@ def test_who_has_seen_it_or_has_it_changes_nothing() -> None:
     for given in (False, True):
         triage, first = begun()
         if given:
-            triage.apply_feedback(
+            triage.apply_decisions(
                 [
-                    said(Verdict.ACKNOWLEDGED, incident=first.uid, by="ana"),
-                    said(Verdict.ASSIGNED, incident=first.uid, assignee="ben"),
+                    decided(Kind.ACKNOWLEDGE, incident=first.uid, by="ana"),
+                    decided(Kind.ASSIGN, incident=first.uid, assignee="ben"),
                 ]
             )
         alerts = tell(triage, crossed(2, 50_000, 3)) + triage.advance(NOON_MS + 9 * DAY_MS)
@@ -51,43 +50,43 @@ def test_who_has_seen_it_or_has_it_changes_nothing() -> None:
 def test_what_is_closed_is_over_and_what_follows_is_another() -> None:
     """A closed incident ends a minute after it was closed, with the reason; the next signal opens a new one."""
     triage, first = begun()
-    word = said(Verdict.CLOSED, incident=first.uid, reason="token <b>revoked</b>")
-    triage.apply_feedback([word])
-    assert triage.advance(word.effective_ms - 1) == []
-    (over,) = triage.advance(word.effective_ms)
-    assert (told([over]), over.uid, over.time_ms) == ([("CLOSE", 5_000)], first.uid, word.effective_ms)
-    assert word.effective_ms == word.time_ms + MINUTE_MS == NOON_MS + HOUR_MS + EFFECTIVE_AFTER_MS
+    closing = decided(Kind.DISPOSITION, incident=first.uid, reason="token <b>revoked</b>")
+    triage.apply_decisions([closing])
+    assert triage.advance(closing.effective_ms - 1) == []
+    (over,) = triage.advance(closing.effective_ms)
+    assert (told([over]), over.uid, over.time_ms) == ([("CLOSE", 5_000)], first.uid, closing.effective_ms)
+    assert closing.effective_ms == closing.time_ms + MINUTE_MS == NOON_MS + HOUR_MS + MINUTE_MS
     assert (body(over)["status_id"], body(over)["status_detail"]) == (4, "closed: token <b>revoked</b>")
     (again,) = tell(triage, crossed(2, 9_000, 2))
     assert told([again]) == [("CREATE", 9_000)]
     assert again.uid != first.uid
 
 
-def test_what_is_confirmed_stays_open_until_it_is_closed() -> None:
-    """A breach is told of as in progress, outlives any quiet time, and closes when an operator closes it."""
+def test_a_breach_stays_open_until_it_is_closed() -> None:
+    """It is published as in progress, outlives any quiet time, and closes when an operator closes it."""
     triage, first = begun()
-    confirmed = said(Verdict.CONFIRMED, incident=first.uid)
-    triage.apply_feedback([confirmed])
-    (told_so,) = triage.advance(confirmed.effective_ms)
+    breach = decided(Kind.BREACH, incident=first.uid)
+    triage.apply_decisions([breach])
+    (told_so,) = triage.advance(breach.effective_ms)
     assert told([told_so]) == [("UPDATE", 5_000)]
-    assert (body(told_so)["status_id"], body(told_so)["status_detail"]) == (2, "confirmed")
+    assert (body(told_so)["status_id"], body(told_so)["status_detail"]) == (2, "breach")
     assert triage.advance(NOON_MS + 30 * DAY_MS) == []
     assert [incident.confirmed for incident in triage.open_incidents] == [True]
-    closed = said(Verdict.CLOSED, 24 * 31, incident=first.uid)
-    triage.apply_feedback([confirmed, closed])
+    closed = decided(Kind.DISPOSITION, 24 * 31, incident=first.uid)
+    triage.apply_decisions([breach, closed])
     (over,) = triage.advance(NOON_MS + 32 * DAY_MS)
     assert told([over]) == [("CLOSE", 5_000)]
     assert over.time_ms == closed.effective_ms
 
 
-def test_a_confirmation_in_a_silence_of_all_keeps_it_open() -> None:
+def test_a_breach_in_a_silence_of_all_stays_open() -> None:
     """When nothing is heard of anybody until long after the quiet time, as over a weekend, the breach stays open."""
     triage, first = begun()
-    triage.apply_feedback([said(Verdict.CONFIRMED, incident=first.uid)])
+    triage.apply_decisions([decided(Kind.BREACH, incident=first.uid)])
     assert told(triage.advance(NOON_MS + 4 * DAY_MS)) == [("UPDATE", 5_000)]
     assert [incident.confirmed for incident in triage.open_incidents] == [True]
     late, _ = begun()
-    late.apply_feedback([said(Verdict.CONFIRMED, QUIET_MS / HOUR_MS + 1, incident=first.uid)])
+    late.apply_decisions([decided(Kind.BREACH, QUIET_MS / HOUR_MS + 1, incident=first.uid)])
     assert told(late.advance(NOON_MS + 4 * DAY_MS)) == [("CLOSE", 5_000)]
 
 
@@ -95,7 +94,7 @@ def test_what_is_muted_is_counted_and_not_told() -> None:
     """Nothing is published about a muted identity until then; the next word after it holds all that left meanwhile."""
     triage, first = begun()
     until_ms = NOON_MS + 10 * HOUR_MS
-    triage.apply_feedback([said(Verdict.MUTED, identity="t/u", until_ms=until_ms)])
+    triage.apply_decisions([decided(Kind.MUTE, identity="t/u", until_ms=until_ms)])
     assert told(tell(triage, crossed(2, 50_000, 3))) == []
     assert told(tell(triage, crossed(3, 60_000, 11))) == [("UPDATE", 60_000)]
     other = tell(Triage(SETTINGS, {}), crossed(1, 5_000, actor="v"))
@@ -103,20 +102,10 @@ def test_what_is_muted_is_counted_and_not_told() -> None:
     assert first.uid
 
 
-def test_the_newest_mute_holds() -> None:
-    """A later decision takes the place of an earlier one, from when it is honoured on: that is how a mute is lifted."""
-    long = said(Verdict.MUTED, 1, identity="t/u", until_ms=NOON_MS + 90 * DAY_MS)
-    lifted = said(Verdict.MUTED, 5, identity="t/u", until_ms=NOON_MS + 5 * HOUR_MS + 1)
-    decisions = Decisions([lifted, long])
-    assert decisions.muted("t/u", lifted.effective_ms - 1)
-    assert not decisions.muted("t/u", lifted.effective_ms)
-    assert not decisions.muted("t/u", long.effective_ms - 1)
-
-
 def test_an_incident_is_muted_alone() -> None:
     """A mute that names an incident does not silence the identity's next one."""
     triage, first = begun()
-    triage.apply_feedback([said(Verdict.MUTED, incident=first.uid, until_ms=NOON_MS + 90 * DAY_MS)])
+    triage.apply_decisions([decided(Kind.MUTE, incident=first.uid, until_ms=NOON_MS + 90 * DAY_MS)])
     assert told(tell(triage, crossed(2, 50_000, 3))) == []
     assert told(tell(triage, crossed(3, 60_000, 99)))[-1] == ("CREATE", 60_000)
 
@@ -125,9 +114,9 @@ def test_what_was_expected_closes_and_its_volume_is_nothing_unusual() -> None:
     """The incident closes, the identity's volume opens none until the time given, and then does again."""
     triage, first = begun()
     until_ms = NOON_MS + 20 * HOUR_MS
-    word = said(Verdict.EXPECTED, incident=first.uid, identity="t/u", until_ms=until_ms, reason="move")
-    triage.apply_feedback([word])
-    (over,) = triage.advance(word.effective_ms)
+    expected = decided(Kind.EXPECTED, incident=first.uid, identity="t/u", until_ms=until_ms, reason="move")
+    triage.apply_decisions([expected])
+    (over,) = triage.advance(expected.effective_ms)
     assert (told([over]), body(over)["status_detail"]) == ([("CLOSE", 5_000)], "expected: move")
     assert told(tell(triage, crossed(2, 90_000, 5))) == []
     stolen = found(3, "vendor", 9.0, 6, rows=90_000, objects={"Case": 90_000})
@@ -136,33 +125,22 @@ def test_what_was_expected_closes_and_its_volume_is_nothing_unusual() -> None:
     assert told(tell(triage, crossed(4, 200_000, 21))) == [("UPDATE", 290_000)]
 
 
-def test_a_day_that_was_expected_is_not_learned() -> None:
-    """What an identity took out on such a day does not become normal for others; by default it lasts a day."""
-    word = said(Verdict.EXPECTED, identity="t/u")
-    decisions = Decisions([word])
-    assert decisions.expected("t/u", word.effective_ms, word.effective_ms)
-    assert not decisions.expected("t/u", 0, word.effective_ms - 1)
-    assert decisions.expected("t/u", word.time_ms + EXPECTED_MS - 1, NOON_MS * 2)
-    assert not decisions.expected("t/u", word.time_ms + EXPECTED_MS, NOON_MS * 2)
-    assert not decisions.expected("t/v", word.effective_ms, word.effective_ms)
-
-
 @pytest.mark.parametrize("known", ["from the beginning", "before it holds", "by settings"])
 def test_when_it_was_learned_of_does_not_matter(known: str) -> None:
-    """A desk that has known a decision for ever says the same as one that learns of it just before it holds."""
+    """Known from the beginning, from the settings or just before it holds: the alerts are the same."""
     _, first = begun()
-    words = [
-        said(Verdict.CONFIRMED, 2, incident=first.uid),
-        said(Verdict.CLOSED, 4, incident=first.uid, reason="done"),
-        said(Verdict.MUTED, 5, identity="t/u", until_ms=NOON_MS + 9 * HOUR_MS),
+    decisions = [
+        decided(Kind.BREACH, 2, incident=first.uid),
+        decided(Kind.DISPOSITION, 4, incident=first.uid, reason="done"),
+        decided(Kind.MUTE, 5, identity="t/u", until_ms=NOON_MS + 9 * HOUR_MS),
     ]
-    settings = Settings(triage=TriageSettings(feedback=tuple(words) if known == "by settings" else ()))
+    settings = Settings(triage=TriageSettings(decisions=tuple(decisions) if known == "by settings" else ()))
     triage = Triage(settings, {})
     if known == "from the beginning":
-        triage.apply_feedback(words)
+        triage.apply_decisions(decisions)
     alerts = tell(triage, crossed(1, 5_000))
     if known == "before it holds":
-        triage.apply_feedback(words)
+        triage.apply_decisions(decisions)
     alerts += tell(triage, crossed(2, 6_000, 3), crossed(3, 90_000, 6), crossed(4, 95_000, 10))
     assert told(alerts) == [
         ("CREATE", 5_000),
@@ -172,58 +150,78 @@ def test_when_it_was_learned_of_does_not_matter(known: str) -> None:
     ]
 
 
-def test_a_desk_that_is_taken_over_keeps_what_was_confirmed() -> None:
-    """Its state says that the incident is a breach; it is not confirmed, nor told of, twice."""
+def test_triage_that_is_taken_over_keeps_a_breach() -> None:
+    """Its state says that the incident is a breach; it is not published as one twice."""
     store: Store = {}
     triage, first = begun(store)
-    word = said(Verdict.CONFIRMED, incident=first.uid)
-    triage.apply_feedback([word])
-    assert len(triage.advance(word.effective_ms)) == 1
+    breach = decided(Kind.BREACH, incident=first.uid)
+    triage.apply_decisions([breach])
+    assert len(triage.advance(breach.effective_ms)) == 1
     again = anew(triage, store)
-    again.apply_feedback([word])
+    again.apply_decisions([breach])
     assert again.advance(NOON_MS + 2 * QUIET_MS) == []
-    assert [incident.word for incident in again.open_incidents] == ["confirmed"]
+    assert [incident.decision for incident in again.open_incidents] == ["breach"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "problem"),
-    [
-        ({"verdict": "closed", "time_ms": 1}, "names an incident"),
-        ({"verdict": "closed", "time_ms": 1, "identity": "t/u"}, "is an incident"),
-        ({"verdict": "muted", "time_ms": 1, "identity": "t/u"}, "needs an end"),
-        ({"verdict": "muted", "time_ms": 5, "identity": "t/u", "until_ms": 5}, "after time_ms"),
-        ({"verdict": "deleted", "time_ms": 1, "incident": "x"}, "Invalid enum value"),
-        ({"verdict": "closed", "time_ms": 1, "incident": "x", "mood": "good"}, "unknown field"),
-    ],
-)
-def test_a_decision_that_says_nothing_is_refused(fields: dict[str, Any], problem: str) -> None:
-    """Feedback about nothing, without an end, or with a word that there is not, says what is wrong with it."""
-    with pytest.raises(msgspec.ValidationError, match=problem):
-        msgspec.convert(fields, Feedback)
-
-
-def test_the_words_are_short() -> None:
-    """However long a reason is, an alert repeats 400 characters of it at most."""
-    word = said(Verdict.CLOSED, incident="x", reason="a" * 1_000_000)
-    assert len(word.words) == 400
-
-
-def test_a_breachs_deadline_stands_until_the_authority_is_notified() -> None:
-    """By incident, the soonest first, 72 hours after the first confirmation; nothing else ends it."""
-    words = [
-        said(Verdict.CONFIRMED, 2, incident="a"),
-        said(Verdict.CONFIRMED, 5, incident="a"),
-        said(Verdict.CLOSED, 6, incident="a"),
-        said(Verdict.CONFIRMED, 1, incident="b", identity="t/u"),
-        said(Verdict.CONFIRMED, 1, incident="c"),
-        said(Verdict.NOTIFIED, 3, incident="c"),
-        said(Verdict.NOTIFIED, 3, incident="d"),
-        said(Verdict.ACKNOWLEDGED, 3, incident="e"),
+@pytest.mark.parametrize("steps", [1, 500])
+def test_a_breach_that_is_withdrawn_closes_by_quiet(steps: int) -> None:
+    """It is published as new again with the reason, and closes when it has been quiet since the withdrawal: however
+    often somebody looks in between."""
+    triage, first = begun()
+    breach = decided(Kind.BREACH, 1, first.uid)
+    back = withdrawn(breach, NOON_MS + 90 * HOUR_MS, "a test of ours")
+    triage.apply_decisions([breach, back])
+    span = 9 * DAY_MS
+    alerts = [alert for n in range(steps) for alert in triage.advance(NOON_MS + span * (n + 1) // steps)]
+    assert told(alerts) == [("UPDATE", 5_000), ("UPDATE", 5_000), ("CLOSE", 5_000)]
+    assert [(body(alert)["status_id"], body(alert)["status_detail"]) for alert in alerts[:2]] == [
+        (2, "breach"),
+        (1, "breach withdrawn: a test of ours"),
     ]
-    first = said(Verdict.CONFIRMED, 1, incident="b").time_ms
-    assert list(Decisions(words).deadlines_ms().items()) == [
-        ("b", first + NOTIFICATION_MS),
-        ("a", first + HOUR_MS + NOTIFICATION_MS),
+    assert [alert.time_ms for alert in alerts] == [
+        breach.effective_ms,
+        back.effective_ms,
+        back.effective_ms + QUIET_MS,
     ]
-    with pytest.raises(ValueError, match="what is notified is an incident"):
-        said(Verdict.NOTIFIED, identity="t/u")
+
+
+def test_a_breach_that_is_decided_again_is_one_again() -> None:
+    """After its withdrawal a new decision makes it a breach anew; a second decision outlives the first's withdrawal."""
+    triage, first = begun()
+    breach, again = decided(Kind.BREACH, 1, first.uid), decided(Kind.BREACH, 5, first.uid)
+    back = withdrawn(breach, NOON_MS + 3 * HOUR_MS)
+    triage.apply_decisions([breach, back, again])
+    alerts = triage.advance(NOON_MS + 30 * DAY_MS)
+    assert [(alert.time_ms, body(alert)["status_id"]) for alert in alerts] == [
+        (breach.effective_ms, 2),
+        (back.effective_ms, 1),
+        (again.effective_ms, 2),
+    ]
+    both, first = begun()
+    both.apply_decisions([breach, again, withdrawn(breach, NOON_MS + 9 * HOUR_MS)])
+    assert len(both.advance(NOON_MS + 30 * DAY_MS)) == 1
+    assert [incident.confirmed for incident in both.open_incidents] == [True]
+
+
+def test_a_withdrawn_mute_lets_alerts_out_again() -> None:
+    """From the withdrawal's effective time on, with all that was counted meanwhile."""
+    triage, _ = begun()
+    mute = decided(Kind.MUTE, 1, identity="t/u", until_ms=NOON_MS + 90 * DAY_MS)
+    triage.apply_decisions([mute, withdrawn(mute, NOON_MS + 5 * HOUR_MS)])
+    assert tell(triage, crossed(2, 50_000, 3)) == []
+    assert told(tell(triage, crossed(3, 60_000, 6))) == [("UPDATE", 60_000)]
+
+
+def test_steps_and_assignments_change_no_alert() -> None:
+    """Ticking a step off neither acknowledges nor closes anything: the alerts are those without it."""
+    bodies = []
+    for given in (False, True):
+        triage, first = begun()
+        if given:
+            step = {"step_id": "s1", "done": True}
+            aware = decided(Kind.AWARENESS, 1, first.uid, aware_ms=NOON_MS)
+            exempt = decided(Kind.EXCEPTION, 1, first.uid, identity="t/u")
+            triage.apply_decisions([decided(Kind.STEP, 1, first.uid, **step), aware, exempt])
+        alerts = tell(triage, crossed(2, 50_000, 3)) + triage.advance(NOON_MS + 9 * DAY_MS)
+        bodies.append([alert.body for alert in alerts])
+    assert bodies[0] == bodies[1]
