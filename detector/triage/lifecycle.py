@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.alert import ocsf as alert
+from detector.alert import build as alert
 from detector.decision import Decision, DecisionSubject
 from detector.decision_index import NEVER_MS, DecisionIndex
 from detector.triage.incident import Incident

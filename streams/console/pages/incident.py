@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from detector.alert.finding import Finding, FindingVersion, read
+from detector.alert.finding import Finding, read
 from detector.alert.ocsf import Activity
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.decision import Assignment, Decision, Kind, StepMark
@@ -22,9 +21,10 @@ from streams.console.store.decisions import decisions_about
 from streams.console.store.incidents import IncidentRow
 from streams.console.store.seen_at import seen_elsewhere
 from streams.report.chart import Curve, curve, shown_marks
+from streams.report.findings import FindingVersion
 from streams.report.timeline import Mark, Timeline, TimelineStage
 
-__all__ = ["ChecklistStep", "ExposedCategory", "IncidentView", "incident_view", "step_id", "withdrawable"]
+__all__ = ["ChecklistStep", "ExposedCategory", "IncidentView", "incident_view", "withdrawable"]
 
 MOST_VERSIONS = 500
 MOST_ROWS = 200
@@ -86,7 +86,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
     listed = incidents.incident_by_uid(db, uid)
     if listed is None:
         return None
-    row = db.execute("SELECT body, positions FROM incidents WHERE uid = ?", (uid,)).fetchone()
+    row = db.execute("SELECT body FROM incidents WHERE uid = ?", (uid,)).fetchone()
     versions = db.execute(
         "SELECT time_ms, activity, severity, risk, rows, message, arrived_ms FROM versions WHERE uid = ?"
         " ORDER BY time_ms, part, position LIMIT ?",
@@ -96,7 +96,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
         FindingVersion(one["time_ms"], Activity(one["activity"]), one["severity"], one["rows"])
         for one in versions
     )
-    incident = read(msgspec.json.decode(row["body"]), msgspec.json.decode(row["positions"]), publications)
+    incident = read(row["body"])
     evidence = db.execute(
         "SELECT * FROM evidence WHERE uid = ? ORDER BY time_ms, event LIMIT ?", (uid, MOST_ROWS)
     ).fetchall()
@@ -264,11 +264,6 @@ def _shares(incident: Finding) -> tuple[ExposedCategory, ...]:
     )
 
 
-def step_id(text: str) -> str:
-    """The stable id of a step, by which decisions name it."""
-    return blake2b(text.encode(), digest_size=6).hexdigest()
-
-
 def withdrawable(index: DecisionIndex, uid: str) -> list[Decision]:
     """The decisions about an incident or its identity that can be withdrawn, the newest first.
 
@@ -290,14 +285,13 @@ def _steps(incident: Finding, decisions: DecisionIndex, uid: str) -> tuple[Check
         if isinstance(decision.payload, StepMark):
             latest[decision.payload.step_id] = decision
     steps = []
-    for text in incident.steps:
-        name = step_id(text)
-        mark = latest.get(name)
+    for step in incident.steps:
+        text, mark = step.message.text, latest.get(step.id)
         if mark is None or decisions.withdrawal(mark) is not None:
-            steps.append(ChecklistStep(name, text, False, "", None))
+            steps.append(ChecklistStep(step.id, text, False, "", None))
         else:
             done = isinstance(mark.payload, StepMark) and mark.payload.done
-            steps.append(ChecklistStep(name, text, done, mark.by, mark.time_ms))
+            steps.append(ChecklistStep(step.id, text, done, mark.by, mark.time_ms))
     return tuple(steps)
 
 
@@ -385,7 +379,7 @@ def _history(versions: Sequence[Any], decisions: DecisionIndex, incident: Findin
             what = "closed by the detector"
         figures = version["severity"], version["risk"], version["rows"]
         rows.append((version["time_ms"], what, "crmwatch", *figures, version["message"], None))
-    texts = {step_id(text): text for text in incident.steps}
+    texts = {step.id: step.message.text for step in incident.steps}
     for decision in decisions:
         what, text = decision.outcome, decision.reason
         match decision.payload:
@@ -426,5 +420,8 @@ def _techniques(incident: Finding) -> Table:
             Column("name", "Name"),
             Column("tactics", "Tactics"),
         ),
-        tuple((one.uid, one.name, ", ".join(one.tactics)) for one in incident.techniques),
+        tuple(
+            (one.uid, one.name, ", ".join(tactic.name for tactic in one.tactics))
+            for one in incident.techniques
+        ),
     )

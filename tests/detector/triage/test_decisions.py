@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.decision import Decision, Kind
 from detector.settings import Settings, TriageSettings
 from detector.triage.triage import Triage
