@@ -5,7 +5,7 @@ of event time after it was taken. By then every worker has it, so a stream decid
 the beginning.
 
 The canonical encoding, which `encode` writes, is JSON in UTF-8 without whitespace, keys sorted at every level, every
-field present, numbers only as integers. A later release may sign these bytes and add the signature as one more field.
+field present, numbers only as integers: ``json.dumps(…, sort_keys=True, separators=(",", ":"), ensure_ascii=False)``. A later release may sign these bytes and add the signature as one more field.
 
 What may change within version 1: a new optional field, in the record or in a payload, that is absent unless it is
 set; readers ignore fields that they do not know. Everything else is another version: a new kind, a field whose
@@ -23,6 +23,7 @@ import msgspec
 __all__ = [
     "EFFECTIVE_AFTER_MS",
     "EXPECTED_MS",
+    "PAYLOADS",
     "Assignment",
     "Awareness",
     "Decision",
@@ -178,7 +179,7 @@ if TYPE_CHECKING:
 else:
     Payload = Any  # which of them a payload is follows from the record's kind
 
-_PAYLOADS: dict[Kind, type[msgspec.Struct]] = {
+PAYLOADS: dict[Kind, type[msgspec.Struct]] = {
     Kind.DISPOSITION: Disposition,
     Kind.ACKNOWLEDGE: NoPayload,
     Kind.ASSIGN: Assignment,
@@ -190,6 +191,7 @@ _PAYLOADS: dict[Kind, type[msgspec.Struct]] = {
     Kind.STEP: StepMark,
     Kind.EXCEPTION: Exemption,
 }
+"""Kind → its payload."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +222,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError for a decision that cannot hold."""
-        shape = NoPayload if self.withdraws else _PAYLOADS[self.kind]
+        shape = NoPayload if self.withdraws else PAYLOADS[self.kind]
         if not isinstance(self.payload, shape):
             try:
                 payload = msgspec.convert({} if self.payload is None else self.payload, shape)

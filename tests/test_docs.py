@@ -19,7 +19,8 @@ import pytest
 import typer
 
 from detector.adapters import ADAPTERS, decode
-from detector.decision import Decision, DecisionSubject, Kind
+from detector.decision import PAYLOADS, Decision, DecisionSubject, Disposition, Kind, Outcome, encode
+from detector.decision import decode as decode_decision
 from detector.engine import Engine
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
@@ -175,6 +176,25 @@ def _default(parameter: Any) -> str:
     if value is None:
         return "none"
     return "off" if value is False else f"`{value}`"
+
+
+# --- decisions
+
+
+def test_every_kind_of_decision_is_described() -> None:
+    """With the fields of its payload and each outcome; the example is one, in the canonical encoding."""
+    text = page("decisions.md")
+    described = {names(row[0])[0]: set(names(row[2])) for row in rows(text) if len(row) == 4}
+    outcomes = {outcome.value for outcome in Outcome}
+    expected = {
+        kind.value: set(payload.__struct_fields__) | (outcomes if payload is Disposition else set())
+        for kind, payload in PAYLOADS.items()
+    }
+    assert described == expected
+    [example] = re.findall(r"```json\n(.*?)\n```", text)
+    assert encode(decode_decision(example.encode())).decode() == example
+    fields = [name for row in rows(text) if len(row) == 2 for name in names(row[0])]
+    assert sorted(fields) == sorted(Decision.__struct_fields__)
 
 
 # --- alerts

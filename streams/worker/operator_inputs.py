@@ -57,19 +57,19 @@ class OperatorInputs:
         self._connection = connection
         self._consumer: Any = None
         self._task: asyncio.Task[None] | None = None
-        self._log = DecisionLog(keep_days * DAY_MS, MAX_DECISIONS)
+        self._decisions = DecisionLog(keep_days * DAY_MS, MAX_DECISIONS)
         self.indicators: dict[str, Indicator] = {}
         """Address, network, agent or app → what is known of it."""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """The decisions, in the order in which they arrived."""
-        return tuple(self._log)
+        return tuple(self._decisions)
 
     @property
     def dropped(self) -> int:
         """How many decisions without any effect have been dropped."""
-        return self._log.dropped
+        return self._decisions.dropped
 
     async def start(self) -> None:
         """Read both topics to their present end, and follow them. Raises aiokafka's `KafkaError`."""
@@ -123,7 +123,7 @@ class OperatorInputs:
             decision = decisions.decode(record.value or b"")
         except DecisionError as error:
             raise RecordError("decisions", position, error.reason, str(error)) from error
-        if not self._log.add(decision, round(time() * 1000)):
+        if not self._decisions.add(decision, round(time() * 1000)):
             raise RecordError("decisions", position, "too_many", "all decisions held still have an effect")
 
     def _take_indicator(self, record: Any) -> None:

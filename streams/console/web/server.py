@@ -290,15 +290,15 @@ class Console:
 
     def _act(self, visit: PageRequest) -> Response:
         uid = visit.params["uid"]
-        found = incident_by_uid(visit.db(), uid)
-        if found is None:
+        incident = incident_by_uid(visit.db(), uid)
+        if incident is None:
             raise NotFound("There is no such incident.")
         index = decisions_about(visit.db(), uid)
         person = visit.person
         taken = decision(
             visit.form,
             uid,
-            found.identity,
+            incident.identity,
             person.name,
             person.role.word,
             visit.now_ms,

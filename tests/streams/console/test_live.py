@@ -368,7 +368,7 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         form = f"csrf={csrf[1]}&action=disposition&reason=contained"
         assert running.ask("POST", f"/incidents/{uid}", form, cookie)[0] == 303
         later_ms = round(time.time() * 1000) + 120_000
-        for number in range(6):  # event time goes on past the minute from which it is honoured
+        for number in range(6):  # event time goes on past the minute after which it holds
             row = json.dumps(login(later_ms + number * 60_000, number)).encode()
             producer.send(names.access, value=row, key=decode(row, "x").identity.encode())
         producer.flush()
