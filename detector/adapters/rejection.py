@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-from detector.errors import CrmwatchError
+from detector.errors import CrmwatchError, Rejection
 
 __all__ = ["FieldError", "RecordError", "Rejection"]
-
-
-class Rejection(StrEnum):
-    """The reason of a dead letter: a label of metrics, so a closed vocabulary. `docs/metrics.md` describes each."""
-
-    UNKNOWN_FORMAT = "unknown_format"
-    """No adapter recognises the record."""
-    MALFORMED = "malformed"
-    """The record does not have its format's shape."""
-    MISSING_FIELD = "missing_field"
-    """A field is missing that every event needs."""
-    BAD_VALUE = "bad_value"
-    """A field holds something impossible."""
-    BAD_TIME = "bad_time"
-    """The time is unreadable, or outside the years 2000 to 2100."""
-    FUTURE = "future"
-    """The event time is well ahead of the record's arrival."""
-    TOO_LARGE = "too_large"
-    """The record has too many bytes."""
-    TOO_MANY = "too_many"
-    """There are too many indicators to take in one more."""
 
 
 class FieldError(CrmwatchError, ValueError):
