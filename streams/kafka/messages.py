@@ -12,6 +12,7 @@ from zlib import crc32
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from detector.signal import Signal
 
@@ -49,7 +50,7 @@ ARRIVAL_HEADER = "crmwatch-arrived"
 """The header with the arrival time in Kafka of the first record behind a message."""
 
 
-class WireError(ValueError):
+class WireError(CrmwatchError, ValueError):
     """An unreadable internal message: incompatible releases run side by side, or worse."""
 
 

@@ -100,6 +100,12 @@ METRICS = (
         ("incident",),
         "Deadline to notify the authority of a confirmed breach; absent once it is notified.",
     ),
+    Definition(
+        "dropped_decisions_total",
+        "counter",
+        (),
+        "Decisions dropped because they no longer had any effect and there were too many.",
+    ),
     Definition("profiles", "gauge", ("kind",), "Identities known to this worker, by kind of actor."),
     Definition("state_bytes", "gauge", ("stage",), "Saved state that this worker holds, keys and values."),
     Definition("buffered_events", "gauge", (), "Events waiting for every partition to catch up."),
