@@ -14,11 +14,11 @@ import msgspec
 
 from detector.alert.ocsf import Alert
 from detector.event import AccessEvent
-from detector.fleet.population import TICK_MS
 from detector.identity.detect import TALLIES_KEY, Detection
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage.triage import Triage, settled_at
+from detector.units import TICK_MS
 
 __all__ = ["Batch", "DetectionShard", "Engine", "SequencedTriage"]
 

@@ -17,11 +17,11 @@ import msgspec
 from detector.alert.runbook import attacks, steps
 from detector.alert.summary import describe, ranked, title
 from detector.catalogue import category, sensitivity
-from detector.identity.baseline import DAY_MS, HOUR_MS
 from detector.signal import Evidence
 from detector.triage import risk
 from detector.triage.incident import Anomaly, Incident, channels_taken, objects_taken, rows_taken
 from detector.triage.risk import Severity
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["OCSF_VERSION", "Activity", "Alert", "build", "incident_risk", "incident_uid"]
 

@@ -15,7 +15,6 @@ from detector.alert.reason import COUNTED, DONE, explain, operation, rare
 from detector.alert.runbook import steps
 from detector.catalogue import Category, category, sensitivity
 from detector.event import ActorKind, Operation
-from detector.identity.baseline import DAY_MS
 from detector.identity.detectors.novelty import agent_family, network
 from detector.triage.incident import (
     OTHER,
@@ -25,6 +24,7 @@ from detector.triage.incident import (
     objects_taken,
     rows_taken,
 )
+from detector.units import DAY_MS
 
 __all__ = ["describe", "ranked", "title"]
 

@@ -17,20 +17,19 @@ import msgspec
 
 from detector.fleet.cell import Cell, encode, key_of, name_of, parts_of
 from detector.fleet.tail import MAX_SURPRISE, bin_of, residual_of, score_surprise, surprise_of, tail_of
-from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, prior_mean
+from detector.identity.baseline import FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
 from detector.signal import Measure, Signal
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = [
     "BOUND_SURPRISE",
     "SETTLE_MS",
-    "TICK_MS",
     "Expectation",
     "Population",
     "day_known_at",
 ]
 
-TICK_MS = 10 * 60 * 1000
 SETTLE_MS = 2 * TICK_MS
 """What is known of others is used from this long after, when every source has normally finished with it."""
 

@@ -11,11 +11,10 @@ import msgspec
 from detector.fleet import health, series
 from detector.fleet.health import Counts, Phase, SourceState
 from detector.fleet.series import Series, SeriesSettings
-from detector.identity.baseline import DAY_MS
+from detector.units import DAY_MS, TICK_MS
 
-__all__ = ["TICK_MS", "Notice", "Tally", "Tenant", "close_tick"]
+__all__ = ["Notice", "Tally", "Tenant", "close_tick"]
 
-TICK_MS = health.TICK_MS
 MAX_SOURCES = 64
 """How many kinds of record of a tenant are watched; further ones are not."""
 MOST_EMPTY_TICKS = 7 * DAY_MS // TICK_MS

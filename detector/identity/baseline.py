@@ -16,12 +16,10 @@ from river.stats import EWMean
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Measure, Span
 
-__all__ = ["DAY_MS", "FLOOR_VARIANCE", "HOUR_MS", "Baseline", "familiarity", "measure", "prior_mean"]
+__all__ = ["FLOOR_VARIANCE", "Baseline", "familiarity", "measure", "prior_mean"]
 
 MICRO = 1_000_000
 MAX_BOUND = 10**18
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 FLOOR_VARIANCE = 0.04
 """No identity is so regular that a fifth more rows would be news."""

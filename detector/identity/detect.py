@@ -15,14 +15,14 @@ import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind
-from detector.fleet.tenant import TICK_MS, Tally
+from detector.fleet.tenant import Tally
 from detector.identity import profile as profiles
-from detector.identity.baseline import DAY_MS
 from detector.identity.profile import Profile
 from detector.identity.retention import IdentityRetention
 from detector.keyed_state import apply_changes
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
 

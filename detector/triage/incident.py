@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import ActorKind
-from detector.identity.baseline import DAY_MS
 from detector.signal import Evidence, NewValue, Signal
+from detector.units import DAY_MS
 
 __all__ = ["Anomaly", "Incident", "RowCount", "add", "channels_taken", "new", "objects_taken", "rows_taken"]
 

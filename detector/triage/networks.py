@@ -14,10 +14,10 @@ from detector.fleet import origin
 from detector.fleet.origin import NetworkNewcomers, Newcomer
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
-from detector.identity.baseline import DAY_MS
 from detector.identity.detectors.novelty import network as network_of
 from detector.settings import TriageSettings
 from detector.signal import Evidence, NewValue, Signal, SignalKind
+from detector.units import DAY_MS
 
 __all__ = ["ORIGIN", "PENDING", "Networks", "signal_of"]
 

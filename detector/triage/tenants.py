@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from detector.fleet.tenant import TICK_MS, Notice, Tally, Tenant, close_tick
+from detector.fleet.tenant import Notice, Tally, Tenant, close_tick
 from detector.signal import Signal
+from detector.units import TICK_MS
 
 __all__ = ["TALLY", "TENANT", "Tenants"]
 

@@ -18,9 +18,8 @@ from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
 from detector.fleet.mixture import FOREST, VECTOR, Mixtures
 from detector.fleet.origin import NetworkNewcomers
-from detector.fleet.population import SETTLE_MS, TICK_MS, Population, day_known_at
+from detector.fleet.population import SETTLE_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
-from detector.identity.baseline import DAY_MS
 from detector.keyed_state import apply_changes
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
@@ -34,6 +33,7 @@ from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError,
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import CERTAIN, assess
 from detector.triage.tenants import TALLY, TENANT, Tenants
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
 

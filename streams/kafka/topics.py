@@ -15,6 +15,7 @@ import msgspec
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
+from detector.units import DAY_MS
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "plan",
 ]
 
-DAY_MS = 24 * 3600 * 1000
 PACKED_BYTES = 8 * 1024 * 1024
 """What each topic takes: Kafka counts a whole record batch, and packing and publishing fill theirs."""
 TIMEOUT_MS = 15_000

@@ -21,7 +21,8 @@ from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
 from detector.triage.risk import Severity
 from detector.triage.triage import Triage, settled_at
-from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
 
 HOURS = 24 * 10
 PEOPLE = 120

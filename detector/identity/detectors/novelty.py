@@ -16,11 +16,11 @@ from zlib import crc32
 import msgspec
 
 from detector.event import ActorKind, Operation
-from detector.identity.baseline import DAY_MS
 from detector.identity.objects import add_rows, cut
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind, evidence
+from detector.units import DAY_MS
 
 __all__ = ["DETECTOR", "SORTS", "Novelty", "NoveltyState", "Young", "agent_family", "checksum", "network"]
 

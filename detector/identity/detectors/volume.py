@@ -11,11 +11,12 @@ from math import log1p
 import msgspec
 
 from detector.event import Operation
-from detector.identity.baseline import DAY_MS, HOUR_MS, Baseline, bound, familiarity, learn, measure
+from detector.identity.baseline import Baseline, bound, familiarity, learn, measure
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["ALL", "CALLS", "DETECTOR", "KILOBYTES", "Channel", "Open", "Volume", "VolumeState"]
 

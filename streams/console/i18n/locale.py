@@ -17,8 +17,6 @@ from streams.console.i18n.labels import LABELS
 __all__ = ["Language", "Translator", "accepted"]
 
 NARROW_SPACE = "\u202f"
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 
 class Language(StrEnum):

@@ -17,6 +17,7 @@ import msgspec
 
 from detector.identity import profile as profiles
 from detector.signal import Signal, SignalKind
+from detector.units import DAY_MS, HOUR_MS
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
 from streams.console.store.decisions import enter_feedback
@@ -29,11 +30,10 @@ __all__ = ["PERSONAL", "Index", "IndexFileError"]
 
 PERSONAL = "personal"
 """The category of a tick whose rows are not told by category: all personal data."""
-DAY_MS = 86_400_000
 MOST_TICK_DAYS = 35
 """Ticks are compared with those of four weeks before; older ones are dropped."""
 MOST_UNREADABLE = 1_000
-PRUNE_EVERY_MS = 3_600_000
+PRUNE_EVERY_MS = HOUR_MS
 
 _DUE = "(confirmed_ms IS NOT NULL AND notified_ms IS NULL)"
 """A breach of which the authority is still to be notified stays, however it has ended."""

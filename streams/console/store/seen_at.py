@@ -9,11 +9,11 @@ from typing import Any
 from detector.identity import profile as profiles
 from detector.identity.detectors.novelty import SORTS, USED, agent_family, checksum
 from detector.identity.profile import Profile
+from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 
 __all__ = ["marks", "seen_elsewhere"]
 
-DAY_MS = 86_400_000
 MOST_VALUES = 40
 MOST_LOOKED_AT = 500
 MOST_NAMED = 10

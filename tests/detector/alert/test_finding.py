@@ -18,18 +18,8 @@ from detector.alert.finding import (
 )
 from detector.alert.ocsf import Activity
 from detector.event import ActorKind, Operation
-from tests.detector.make import DAY_MS, HOUR_MS
-from tests.streams.report.make import (
-    AGENT,
-    AWAY,
-    MINUTE_MS,
-    THEFT_MS,
-    alert,
-    analysis,
-    body,
-    incident,
-    incidents,
-)
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.streams.report.make import AGENT, AWAY, THEFT_MS, alert, analysis, body, incident, incidents
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

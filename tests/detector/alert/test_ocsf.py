@@ -16,6 +16,7 @@ from detector.signal import Evidence, evidence
 from detector.simulation import Theft, World, records
 from detector.triage.incident import Incident
 from detector.triage.risk import Severity, severity
+from detector.units import DAY_MS, HOUR_MS
 from tests.detector.incidents import (
     HOSTILE,
     finding,
@@ -27,18 +28,7 @@ from tests.detector.incidents import (
     valid,
     words,
 )
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_DAY,
-    START_MS,
-    THEFT,
-    THIEF,
-    alerts_of,
-    event,
-    new,
-    world,
-)
+from tests.detector.make import START_DAY, START_MS, THEFT, THIEF, alerts_of, event, new, world
 
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.5, cold_days=2),

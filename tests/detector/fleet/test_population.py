@@ -25,18 +25,8 @@ from detector.fleet.population import (
 from detector.fleet.tail import MAX_SURPRISE
 from detector.settings import Settings, TriageSettings
 from detector.signal import Familiarity, Measure, Signal, Span
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_DAY,
-    START_MS,
-    THEFT,
-    alerts_of,
-    closed,
-    measure,
-    signal,
-    world,
-)
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_DAY, START_MS, THEFT, alerts_of, closed, measure, signal, world
 
 SETTINGS = Settings()
 HUMAN, INTEGRATION = ActorKind.HUMAN, ActorKind.INTEGRATION

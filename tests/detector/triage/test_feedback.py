@@ -11,11 +11,10 @@ from detector.alert.ocsf import Alert
 from detector.feedback import EFFECTIVE_AFTER_MS, EXPECTED_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
 from detector.settings import Settings, TriageSettings
 from detector.triage.triage import Triage
-from tests.detector.make import DAY_MS, HOUR_MS
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
-MINUTE_MS = 60_000
 
 
 def begun(store: Store | None = None) -> tuple[Triage, Alert]:

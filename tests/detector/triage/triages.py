@@ -12,7 +12,8 @@ from detector.alert.ocsf import Alert
 from detector.settings import Settings
 from detector.signal import Signal, evidence
 from detector.triage.triage import Triage, settled_at
-from tests.detector.make import HOUR_MS, START_MS, event, measure, signal
+from detector.units import HOUR_MS
+from tests.detector.make import START_MS, event, measure, signal
 
 SETTINGS = Settings()
 NOON_MS = START_MS + 12 * HOUR_MS
