@@ -14,7 +14,8 @@ import msgspec
 
 from detector.alert.ocsf import Alert
 from detector.event import AccessEvent
-from detector.identity.detect import TALLIES_KEY, Detection
+from detector.identity.detect import Detection
+from detector.keyed_state import Key
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage.triage import Triage, settled_at
@@ -70,7 +71,7 @@ class DetectionShard:
     def profiles(self) -> dict[bytes, bytes]:
         """Every identity's encoded profile, by its key."""
         self._save()
-        return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
+        return {key: value for key, value in self._profiles.items() if key != Key.TALLIES}
 
     def _wait(self, signals: list[Signal]) -> None:
         for signal in signals:

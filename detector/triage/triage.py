@@ -16,11 +16,11 @@ from detector.alert import ocsf as alert
 from detector.alert.ocsf import Activity, Alert
 from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
-from detector.fleet.mixture import FOREST, VECTOR, Mixtures
+from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.population import SETTLE_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
-from detector.keyed_state import apply_changes
+from detector.keyed_state import KeyedStates, apply_changes
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage import budget, risk
@@ -28,11 +28,11 @@ from detector.triage import fleet_incidents as whole
 from detector.triage import incident as incidents
 from detector.triage.incident import Anomaly, Incident
 from detector.triage.lifecycle import IncidentLifecycle
-from detector.triage.networks import ORIGIN, PENDING, Networks, signal_of
+from detector.triage.networks import Networks, signal_of
 from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError, record_peak_score
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import CERTAIN, assess
-from detector.triage.tenants import TALLY, TENANT, Tenants
+from detector.triage.tenants import Tenants
 from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
@@ -41,7 +41,6 @@ NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
-_CELL = b"d"
 _AMOUNTS = ("volume", "export", "drip")
 _ALONE = (*CERTAIN, "drip")
 """What these say is not worth less for being said of many on one day."""
@@ -56,7 +55,6 @@ class Triage:
     """Incidents and population of the tenants in one shard; its encoded values are in a store."""
 
     def __init__(self, settings: Settings, store: MutableMapping[bytes, bytes]) -> None:
-        self._settings = settings
         self._triage = settings.triage
         self._fade = (
             1 / (settings.triage.half_life_seconds * 1000) if settings.triage.half_life_seconds else 0.0
@@ -67,8 +65,13 @@ class Triage:
         self._networks = Networks(self._population, settings.triage)
         self._tenants = Tenants(settings.triage.most_tenants)
         self._mixtures = Mixtures()
-        self._parts = self._states, self._networks, self._tenants, self._mixtures
-        self._gone: set[bytes] = set()
+        self._saved = KeyedStates(
+            self._population.state,
+            self._states.state,
+            *self._networks.states,
+            *self._tenants.states,
+            *self._mixtures.states,
+        )
         self._quiet_from: float = (
             inf  # event time before which no open incident can have been quiet for long enough
         )
@@ -88,24 +91,14 @@ class Triage:
     def restore(self, keys: Iterable[bytes]) -> None:
         """Take up the stored values of a shard that is taken over. Raises `TriageStateError` for a bad one."""
         for key in keys:
-            name = key[1:].decode("utf-8", "replace")
             try:
-                if key[:1] == _CELL:
-                    self._population.restore(name, self._store[key])
-                elif key[:1] in (ORIGIN, PENDING):
-                    self._networks.restore(key, self._store[key])
-                elif key[:1] in (TENANT, TALLY):
-                    self._tenants.restore(key, self._store[key])
-                elif key[:1] in (FOREST, VECTOR):
-                    self._mixtures.restore(key, self._store[key])
-                else:
-                    name, state = self._states.restore(key, self._store[key])
-                    if state.incident is not None:
-                        self._opened(name, state.incident)
+                self._saved.restore(key, self._store[key])
+            except TriageStateError:
+                raise
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                if isinstance(error, TriageStateError):
-                    raise
+                name = key[1:].decode("utf-8", "replace")
                 raise TriageStateError(f"{name}: not a value of triage: {error}") from error
+        self._quiet_from = -inf
 
     def apply_feedback(self, feedback: Iterable[Feedback]) -> None:
         """Decide with this feedback from now on, and with what the settings hold."""
@@ -176,32 +169,25 @@ class Triage:
             self._day = day
             self._thresholds.clear()
             oldest = day - self._triage.population_days - 2
-            self._gone |= {_CELL + key.encode() for key in self._population.forget(oldest)}
+            self._population.forget(oldest)
             self._networks.forget(watermark_ms)
             self._tenants.forget(oldest * DAY_MS)
         return alerts
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""
-        changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
-        for key, cell in self._population.changes().items():
-            changed[_CELL + key.encode()] = cell
-        for part in self._parts:
-            changed |= part.changes()
-        return changed
+        return self._saved.changes()
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
-        """Note that `changes` are durable; nothing may have been judged since they were asked for."""
+        """Note that `changes` are durable; nothing may have been assessed since they were asked for."""
         apply_changes(self._store, changes)
-        self._gone.clear()
-        self._population.saved()
-        for part in self._parts:
-            part.saved()
+        self._saved.saved()
+        self._states.put_away()
 
     @property
     def dirty(self) -> int:
         """How many values have changed since they were saved."""
-        return len(self._gone) + self._population.dirty + sum(part.dirty for part in self._parts)
+        return self._saved.dirty
 
     @property
     def open_risks(self) -> list[int]:

@@ -64,7 +64,7 @@ class Translator(msgspec.Struct, frozen=True):
     def duration(self, span_ms: int) -> str:
         """How long, in one or two units.
 
-        >>> Translator().duration(5_400_000), Translator(Language.FRENCH).duration(7 * DAY_MS)
+        >>> Translator().duration(5_400_000), Translator(Language.FRENCH).duration(604_800_000)
         ('1 h 30 min', '7 j')
         """
         minutes = max(0, span_ms) // 60_000

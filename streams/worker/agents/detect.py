@@ -11,6 +11,7 @@ import msgspec
 
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
+from detector.keyed_state import Key
 from detector.settings import Indicator, Settings
 from detector.signal import Signal
 from streams.kafka import messages as wire
@@ -27,9 +28,6 @@ from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output
 
 __all__ = ["DetectAgent"]
-
-_WATERMARKS_KEY = b"\x00watermarks"
-"""Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
 
 
 class DetectAgent:
@@ -55,8 +53,8 @@ class DetectAgent:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard)
-        self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
-        self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
+        self._detection.restore([key for key in store if key != Key.WATERMARKS])
+        self._watermarks = Watermarks(store.get(Key.WATERMARKS))
         self._store = store
         self._figures = metrics.watch("detect", shard, store)
         self._merge: Merge[tuple[AccessEvent, int, int, int | None, list[int]]] = Merge(merge_events)
@@ -143,8 +141,8 @@ class DetectAgent:
         """The profiles changed, and how far each input partition is."""
         changes = self._detection.changes()
         watermarks = self._watermarks.encode()
-        if watermarks != self._store.get(_WATERMARKS_KEY):
-            changes[_WATERMARKS_KEY] = watermarks
+        if watermarks != self._store.get(Key.WATERMARKS):
+            changes[Key.WATERMARKS] = watermarks
         return changes
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:

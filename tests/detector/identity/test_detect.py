@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 from detector.identity import profile as profile_of
-from detector.identity.detect import TALLIES_KEY, Detection
+from detector.identity.detect import Detection
+from detector.keyed_state import Key
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import ProfileError
 from detector.settings import DetectionSettings, Indicator, Settings
@@ -94,7 +95,7 @@ def without_offsets(encoded: bytes) -> bytes:
 
 def profiles_of(store: Store) -> Store:
     """A store's profiles, without the tallies beside them."""
-    return {key: value for key, value in store.items() if key != TALLIES_KEY}
+    return {key: value for key, value in store.items() if key != Key.TALLIES}
 
 
 def save(detection: Detection) -> None:
