@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
 from detector.keyed_state import Key

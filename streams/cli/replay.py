@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.adapters import ADAPTERS, AUTO, choose
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, settings, show_line, utc
 from streams.files.reader import ReadError
 from streams.replay.parallel import ShardError

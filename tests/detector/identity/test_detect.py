@@ -12,9 +12,9 @@ from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 from detector.identity import profile as profile_of
 from detector.identity.detect import Detection
-from detector.keyed_state import Key
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import ProfileError
+from detector.keyed_state import Key
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
