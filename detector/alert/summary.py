@@ -15,7 +15,7 @@ from detector.alert.message import Message, Template, message
 from detector.alert.reason import COUNTED, explain, rarity
 from detector.catalogue import category, sensitivity
 from detector.event import ActorKind
-from detector.identity.detectors.novelty import agent_family, network
+from detector.trait import agent_family, network
 from detector.triage.incident import OTHER, Anomaly, Incident, channels_taken, objects_taken, rows_taken
 from detector.units import DAY_MS
 

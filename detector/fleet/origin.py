@@ -11,8 +11,8 @@ from math import log10
 import msgspec
 
 from detector.fleet.population import Population, day_known_at
-from detector.identity.detectors.novelty import SORTS, checksum
 from detector.signal import Evidence
+from detector.trait import SORTS, checksum
 from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["NetworkNewcomers", "Newcomer", "decode", "encode", "enter", "forget", "score", "tick_end"]

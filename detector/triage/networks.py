@@ -14,10 +14,10 @@ from detector.fleet import origin
 from detector.fleet.origin import NetworkNewcomers, Newcomer
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
-from detector.identity.detectors.novelty import network as network_of
 from detector.keyed_state import KeyedState, Prefix
 from detector.settings import TriageSettings
 from detector.signal import Evidence, NewValue, Signal, SignalKind
+from detector.trait import network as network_of
 from detector.units import DAY_MS
 
 __all__ = ["Networks", "signal_of"]

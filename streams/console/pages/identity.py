@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from detector.identity import profile as profiles
-from detector.identity.detectors.novelty import HOUR, SORTS, agent_family, checksum
+from detector.identity.detectors.novelty import HOUR
 from detector.identity.profile import Profile
+from detector.trait import SORTS, agent_family, checksum
 from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from detector.identity import profile as profiles
-from detector.identity.detectors.novelty import SORTS, USED, agent_family, checksum
+from detector.identity.detectors.novelty import USED
 from detector.identity.profile import Profile
+from detector.trait import SORTS, agent_family, checksum
 from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 

@@ -23,9 +23,9 @@ from detector.fleet.origin import (
     tick_end,
 )
 from detector.fleet.population import Population
-from detector.identity.detectors.novelty import SORTS, checksum
 from detector.settings import Settings
 from detector.signal import evidence
+from detector.trait import SORTS, checksum
 from detector.units import DAY_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, event
 
