@@ -17,8 +17,8 @@ import msgspec
 
 from detector.fleet.cell import Cell, encode, key_of, name_of, parts_of
 from detector.fleet.tail import MAX_SURPRISE, bin_of, residual_of, score_surprise, surprise_of, tail_of
-from detector.identity.baseline import FLOOR_VARIANCE, prior_mean
 from detector.keyed_state import KeyedState, Prefix
+from detector.prior import FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
 from detector.signal import Measure, Signal
 from detector.units import DAY_MS, TICK_MS

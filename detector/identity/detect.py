@@ -15,13 +15,12 @@ import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind
-from detector.fleet.tenant import Tally
 from detector.identity import profile as profiles
 from detector.identity.profile import Profile
 from detector.identity.retention import IdentityRetention
 from detector.keyed_state import Key, KeyedState, apply_changes
 from detector.settings import DetectionSettings, Indicator, Settings
-from detector.signal import Signal, SignalKind
+from detector.signal import Signal, SignalKind, Tally
 from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["LIVE_PROFILES", "Detection"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from detector.fleet.tenant import Notice, Tally, Tenant, close_tick
+from detector.fleet.tenant import Notice, Tenant, close_tick
 from detector.keyed_state import KeyedState, Prefix
-from detector.signal import Signal
+from detector.signal import Signal, Tally
 from detector.units import TICK_MS
 
 __all__ = ["Tenants"]
