@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from detector.alert.alert import Alert
+from detector.alert.build import alerts_of
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
 from detector.keyed_state import Key
@@ -98,15 +99,17 @@ class SequencedTriage:
         """Weigh what the shards say of one tick; no shard will say more of it, or of one before."""
         alerts: list[Alert] = []
         for signal in sorted((signal for batch in batches for signal in batch.signals), key=_order):
-            alerts += self.triage.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
-            alerts += self.triage.assess(signal)
+            alerts += alerts_of(
+                self.triage.advance(settled_at(signal.time_ms))
+            )  # no further: later ticks are open
+            alerts += alerts_of(self.triage.assess(signal))
         if self.triage.dirty >= SAVE_EVERY:
             self.triage.saved(self.triage.changes())
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = self.triage.advance(time_ms)
+        alerts = alerts_of(self.triage.advance(time_ms))
         self.triage.saved(self.triage.changes())
         return alerts
 

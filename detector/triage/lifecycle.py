@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from detector.alert import build as alert
 from detector.feedback import Decisions, Feedback
-from detector.triage.incident import Incident
+from detector.triage.incident import Incident, uid
 
 __all__ = ["IncidentLifecycle"]
 
@@ -28,7 +27,7 @@ class IncidentLifecycle:
         """When it closes, and the operator's word if that is why."""
         lasts = incident.source or incident.confirmed  # a source is in trouble until it is known to be over
         quiet_ms = NEVER_MS if lasts else incident.modified_ms + self._quiet_ms
-        word = self._decisions.ending(alert.incident_uid(incident)) if self._decisions else None
+        word = self._decisions.ending(uid(incident)) if self._decisions else None
         if word is None or word.effective_ms > quiet_ms:
             return quiet_ms, None
         return word.effective_ms, word
@@ -37,7 +36,7 @@ class IncidentLifecycle:
         """The operator's word that it is a breach, if it has not been heeded yet."""
         if incident.confirmed or not self._decisions:
             return None
-        return self._decisions.confirmation(alert.incident_uid(incident))
+        return self._decisions.confirmation(uid(incident))
 
     def muted(self, incident: Incident, time_ms: int) -> bool:
         """Whether nothing is to be published about it at an event time."""
@@ -45,7 +44,7 @@ class IncidentLifecycle:
         if not decisions:
             return False
         identity = f"{incident.tenant}/{incident.actor}"
-        return decisions.muted(identity, time_ms) or decisions.muted(alert.incident_uid(incident), time_ms)
+        return decisions.muted(identity, time_ms) or decisions.muted(uid(incident), time_ms)
 
     def expected(self, identity: str, first_ms: int, last_ms: int) -> bool:
         """Whether an identity's volume was expected at any event time from the first to the last."""

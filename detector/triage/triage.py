@@ -1,4 +1,4 @@
-"""The triage step: signals in, alerts out.
+"""The triage step: signals in, incidents to publish out.
 
 It holds what is known of a tenant as a whole, its population, its networks and its incidents, and decides what
 is worth a human. A decision about a moment rests on the identity's own signals in their order and on what was
@@ -12,9 +12,6 @@ from math import inf
 
 import msgspec
 
-from detector.alert import build as alert
-from detector.alert.alert import Alert
-from detector.alert.ocsf import Activity
 from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
 from detector.fleet.mixture import Mixtures
@@ -30,6 +27,7 @@ from detector.triage import incident as incidents
 from detector.triage.incident import Anomaly, Incident
 from detector.triage.lifecycle import IncidentLifecycle
 from detector.triage.networks import Networks, signal_of
+from detector.triage.publication import Activity, Publication, publish
 from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError, record_peak_score
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import CERTAIN, assess
@@ -107,8 +105,8 @@ class Triage:
         self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, decisions)
         self._quiet_from = -inf
 
-    def assess(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
-        """Take a signal in; the alerts that follow from it.
+    def assess(self, signal: Signal, *, provisional: bool = False) -> list[Publication]:
+        """Take a signal in; the publications that follow from it.
 
         With `provisional`, what it rests on was not complete yet, and the incident will say so.
         """
@@ -128,10 +126,10 @@ class Triage:
         if self._provisional and not provisional:
             self._settle_provisional()
         self._provisional = self._provisional or provisional
-        alerts = self._settle(name, state, signal.time_ms)
+        publications = self._settle(name, state, signal.time_ms)
         if signal.kind is SignalKind.FORGOTTEN:
             self._forget(name, state)
-            return alerts
+            return publications
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
         weighed = not over and not (announced and signal.detector in _AMOUNTS)
@@ -142,27 +140,27 @@ class Triage:
         incident = state.incident
         # The last of the signals that belong together may add nothing, and still all before it wait for it.
         if incident is not None and not signal.more and (weighed or incident.modified_ms == signal.time_ms):
-            alerts += self._publish_if_due(state, incident, signal.time_ms, signal.day)
+            publications += self._publish_if_due(state, incident, signal.time_ms, signal.day)
         if over:
             self._learn(state, signal, announced=announced)
-        return alerts
+        return publications
 
-    def advance(self, watermark_ms: int) -> list[Alert]:
+    def advance(self, watermark_ms: int) -> list[Publication]:
         """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget."""
         if watermark_ms <= self.watermark_ms:
             return []
         if self._provisional:
             self._settle_provisional()
-        alerts = []
+        publications = []
         for tenant, found, score, end in self._networks.close(watermark_ms):
-            alerts += self._look_at(tenant, found, score, end)
+            publications += self._look_at(tenant, found, score, end)
         for tenant, notice, end in self._tenants.close(watermark_ms):
-            alerts += self._notice(tenant, notice, end)
+            publications += self._notice(tenant, notice, end)
         self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
             self._quiet_from = inf
             for name, state in list(self._states.opened()):
-                alerts += self._settle(name, state, watermark_ms)
+                publications += self._settle(name, state, watermark_ms)
                 if state.incident is not None:
                     self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(state.incident))
         day = watermark_ms // DAY_MS
@@ -173,7 +171,7 @@ class Triage:
             self._population.forget(oldest)
             self._networks.forget(watermark_ms)
             self._tenants.forget(oldest * DAY_MS)
-        return alerts
+        return publications
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""
@@ -289,7 +287,9 @@ class Triage:
         self._states.open(name)
         self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(incident))
 
-    def _publish_if_due(self, state: TriageState, incident: Incident, time_ms: int, day: int) -> list[Alert]:
+    def _publish_if_due(
+        self, state: TriageState, incident: Incident, time_ms: int, day: int
+    ) -> list[Publication]:
         points = self._risk(incident, time_ms)
         severity = risk.severity(points)
         rows = incidents.rows_taken(incident)
@@ -308,11 +308,11 @@ class Triage:
             return []
         if self._lifecycle.muted(incident, time_ms):
             return []
-        return [_publish(incident, activity, time_ms, rows, points)]
+        return [publish(incident, activity, time_ms, rows, points)]
 
     def _risk(self, incident: Incident, time_ms: int) -> int:
         return (
-            NOTICE_RISK if incident.source is not None else alert.incident_risk(incident, time_ms, self._fade)
+            NOTICE_RISK if incident.source is not None else risk.incident_risk(incident, time_ms, self._fade)
         )
 
     def _threshold(self, tenant: str, time_ms: int) -> int:
@@ -323,29 +323,29 @@ class Triage:
             self._thresholds[key] = threshold
         return threshold
 
-    def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Alert]:
+    def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Publication]:
         """Confirm an incident that was found to be a breach, and close one that is over, by an event time."""
         incident = state.incident
         if incident is None or self._lifecycle.due_ms(incident) > now_ms:
             return []
         self._states.change(name)
-        alerts = self._confirm(incident, min(now_ms, self._lifecycle.ends(incident)[0]))
+        publications = self._confirm(incident, min(now_ms, self._lifecycle.ends(incident)[0]))
         ends_ms, word = self._lifecycle.ends(incident)  # as it is now that it may be confirmed
         if ends_ms > now_ms:
-            return alerts
+            return publications
         state.incident = None
         self._states.close(name)
         if not incident.published:
-            return alerts
+            return publications
         if word is not None:
             incident.word = word.words
         points = self._risk(incident, incident.modified_ms)
         return [
-            *alerts,
-            _publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
+            *publications,
+            publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
         ]
 
-    def _confirm(self, incident: Incident, now_ms: int) -> list[Alert]:
+    def _confirm(self, incident: Incident, now_ms: int) -> list[Publication]:
         word = self._lifecycle.confirmation(incident)
         if word is None or word.effective_ms > now_ms:
             return []
@@ -353,36 +353,36 @@ class Triage:
         incident.word = word.words
         points = self._risk(incident, max(incident.modified_ms, word.effective_ms))
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [_publish(incident, activity, word.effective_ms, incidents.rows_taken(incident), points)]
+        return [publish(incident, activity, word.effective_ms, incidents.rows_taken(incident), points)]
 
     # --- the tenant as a whole
 
-    def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Alert]:
+    def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Publication]:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
         adapter, _, operation = notice.source.partition("/")
         name = f"{tenant}\x1f{whole.detector_of(notice)} {adapter} {notice.trouble}"
         state = self._states[name]
         self._states.change(name)
         state.sequence += 1
-        alerts = self._settle(name, state, now_ms)
+        publications = self._settle(name, state, now_ms)
         incident = state.incident
         if notice.over:
             if incident is None:
-                return alerts
+                return publications
             incident.apps.pop(operation, None)
             if incident.apps:
-                return alerts
+                return publications
             state.incident = None
             self._states.close(name)
-            return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
+            return [publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
         if incident is None:
             incident = state.incident = whole.troubled(tenant, notice)
             self._opened(name, incident)
         whole.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [*alerts, _publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
+        return [*publications, publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
 
-    def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Alert]:
+    def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Publication]:
         """Judge a network on which somebody has newly turned up or taken more."""
         if score < self._triage.support_surprise:
             return []
@@ -390,7 +390,7 @@ class Triage:
         state = self._states[state_name]
         self._states.change(state_name)
         state.sequence += 1
-        alerts = self._settle(state_name, state, now_ms)
+        publications = self._settle(state_name, state, now_ms)
         signal = signal_of(tenant, found, now_ms)
         incident = state.incident
         if incident is None:
@@ -398,12 +398,4 @@ class Triage:
             incident.network = found.network
             self._opened(state_name, incident)
         whole.enter_network(incident, signal, found, score, self._triage.evidence_events, self._fade)
-        return alerts + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)
-
-
-def _publish(incident: Incident, activity: Activity, time_ms: int, rows: int, points: int) -> Alert:
-    incident.published += 1
-    incident.published_rows = rows
-    incident.published_severity = max(risk.severity(points), incident.published_severity)
-    incident.published_risk = max(points, incident.published_risk)
-    return alert.build(incident, activity, time_ms, points)
+        return publications + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)

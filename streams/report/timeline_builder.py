@@ -9,13 +9,12 @@ from collections import Counter
 
 from detector.alert.ocsf import Activity
 from detector.catalogue import Category, category, sensitivity
-from detector.event import AccessEvent, Operation
+from detector.event import READING, AccessEvent, Operation
 from detector.trait import network
 from detector.units import DAY_MS, HOUR_MS
 from streams.report.findings import FindingHistory, FindingVersion
 from streams.report.identity_history import IdentityHistory, is_new
 from streams.report.timeline import (
-    READING,
     UNNAMED,
     AccessOrigin,
     DayRows,

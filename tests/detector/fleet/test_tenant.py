@@ -7,10 +7,10 @@ import msgspec
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
 from detector.signal import Signal, SignalKind
-from detector.triage.triage import Triage
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_MS
 from tests.detector.triage.triages import SETTINGS, Store, anew, body, crossed, save, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 
 def tally(shard: int, tick: int, rows: int, **sources: float) -> Signal:

@@ -10,9 +10,9 @@ import pytest
 from detector.alert.alert import Alert
 from detector.feedback import EFFECTIVE_AFTER_MS, EXPECTED_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
 from detector.settings import Settings, TriageSettings
-from detector.triage.triage import Triage
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
 

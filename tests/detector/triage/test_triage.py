@@ -8,7 +8,7 @@ from detector.feedback import Feedback, Verdict
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity
-from detector.triage.triage import TRIAGE_VERSION, Triage, TriageStateError, settled_at
+from detector.triage.triage import TRIAGE_VERSION, TriageStateError, settled_at
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, measure, signal
 from tests.detector.triage.triages import (
@@ -23,6 +23,7 @@ from tests.detector.triage.triages import (
     tell,
     told,
 )
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
 

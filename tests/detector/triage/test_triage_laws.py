@@ -18,10 +18,11 @@ from detector.identity.detect import Detection
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.signal import Signal, SignalKind
 from detector.simulation import Theft
-from detector.triage.triage import Triage, settled_at
+from detector.triage.triage import settled_at
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_MS, event, measure, new, signal, world
 from tests.detector.triage.triages import NOON_MS, Store, anew, save, tell
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 TALKATIVE = Settings(
     detection=DetectionSettings(

@@ -22,7 +22,6 @@ from detector.identity import profile as profiles
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind
 from streams.config import Config, ConsoleSettings
-from streams.console.store.alerts import POSITIONS_HEADER
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
@@ -30,7 +29,7 @@ from streams.console.web.audit import Audit
 from streams.console.web.auth import Sessions
 from streams.console.web.server import Console
 from streams.kafka import messages as wire
-from streams.kafka.messages import SignalsMessage
+from streams.kafka.messages import POSITIONS_HEADER, SignalsMessage
 from streams.kafka.topics import TopicNames
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import body
