@@ -21,8 +21,10 @@ from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
 from detector.triage.risk import Severity
-from detector.triage.triage import Triage, settled_at
-from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
+from detector.triage.triage import settled_at
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
+from tests.detector.triage.triages import AlertingTriage
 
 HOURS = 24 * 10
 PEOPLE = 120
@@ -200,7 +202,7 @@ def test_a_silence_of_all_is_no_matter_of_order(gap_hours: int) -> None:
     once = Engine(TALKATIVE)
     alerts = [alert for found in [*events, *later] for alert in once.observe(found)]
     alerts += once.finish(later[-1].time_ms)
-    shard, triage = DetectionShard(TALKATIVE), Triage(TALKATIVE, {})
+    shard, triage = DetectionShard(TALKATIVE), AlertingTriage(TALKATIVE, {})
     batches = [batch for found in [*events, *later] for batch in shard.observe(found)]
     told: list[Alert] = []
     for batch in [*batches, *shard.finish(later[-1].time_ms)]:

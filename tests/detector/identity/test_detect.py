@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
-from detector.fleet.tenant import TICK_MS
 from detector.identity import profile as profile_of
-from detector.identity.detect import TALLIES_KEY, Detection
+from detector.identity.detect import Detection
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import ProfileError
+from detector.keyed_state import Key
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, event
 
 # Quick to speak, so that few events say much.
 TALKATIVE = Settings(
@@ -94,7 +95,7 @@ def without_offsets(encoded: bytes) -> bytes:
 
 def profiles_of(store: Store) -> Store:
     """A store's profiles, without the tallies beside them."""
-    return {key: value for key, value in store.items() if key != TALLIES_KEY}
+    return {key: value for key, value in store.items() if key != Key.TALLIES}
 
 
 def save(detection: Detection) -> None:

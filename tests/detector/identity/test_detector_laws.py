@@ -26,7 +26,8 @@ from detector.identity.ledger import RECENT_EVENTS
 from detector.identity.profile import MAX_BYTES, Profile
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_DAY, START_MS, event
 
 SETTINGS = DetectionSettings(indicators={"192.0.2.0/24": Indicator(name="a published list")})
 COLD = SETTINGS.cold_days

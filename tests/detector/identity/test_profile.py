@@ -11,8 +11,9 @@ from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import MAX_NAME, MAX_OPEN_DAYS, PROFILE_VERSION, Profile, ProfileError
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import SignalKind
+from detector.units import DAY_MS, HOUR_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+from tests.detector.make import START_DAY, START_MS, event
 
 SETTINGS = DetectionSettings(indicators={"stolen": Indicator(name="a leaked token")})
 STATES = Profile.__struct_fields__.index("states")

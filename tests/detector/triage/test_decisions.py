@@ -9,9 +9,9 @@ import pytest
 from detector.alert.alert import Alert
 from detector.decision import Decision, Kind
 from detector.settings import Settings, TriageSettings
-from detector.triage.triage import Triage
 from tests.detector.make import DAY_MS, HOUR_MS, decision, withdrawn
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
 MINUTE_MS = 60_000

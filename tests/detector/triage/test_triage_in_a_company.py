@@ -10,22 +10,12 @@ import pytest
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
 from detector.event import ActorKind
-from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, Span, evidence
-from detector.triage.triage import Triage
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_DAY,
-    START_MS,
-    closed,
-    event,
-    measure,
-    new,
-    signal,
-)
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, closed, event, measure, new, signal
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, body, crossed, found, save, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 # --- the budget
 
