@@ -17,8 +17,10 @@ from detector.signal import Signal
 
 __all__ = [
     "ARRIVAL_HEADER",
+    "FAULT_HEADER",
     "HEARTBEAT_SECONDS",
     "NOTHING_KNOWN",
+    "POSITION_HEADER",
     "REPEAT_SECONDS",
     "EventsMessage",
     "SignalsMessage",
@@ -47,6 +49,10 @@ REPEAT_SECONDS = 5.0
 """How often it is told when nothing has changed, for one that has just been taken over."""
 ARRIVAL_HEADER = "crmwatch-arrived"
 """The header that says when the first of the records behind a message came to Kafka."""
+POSITION_HEADER = "crmwatch-position"
+"""The header of a published record that says where it lay in a file."""
+FAULT_HEADER = "crmwatch-fault"
+"""The header of a published record that says what was wrong with it in the file."""
 
 
 class WireError(ValueError):

@@ -19,6 +19,7 @@ from detector.adapters.generic import Mapping, decoder
 from detector.event import AccessEvent
 from streams.files.reader import FileRecord, read_in_order
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
+from streams.kafka.messages import FAULT_HEADER, POSITION_HEADER
 from streams.publisher.resume import (
     RUN_HEADER,
     SEQUENCE_HEADER,
@@ -27,7 +28,6 @@ from streams.publisher.resume import (
     fingerprint,
     published_before,
 )
-from streams.worker.agents import FAULT_HEADER, POSITION_HEADER
 
 __all__ = ["Interruption", "PublishError", "Published", "publish", "publish_files"]
 

@@ -21,9 +21,9 @@ from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.kafka import messages as wire
-from streams.kafka.messages import NOTHING_KNOWN, partition_of
+from streams.kafka.messages import NOTHING_KNOWN, POSITION_HEADER, partition_of
 from streams.kafka.topics import TopicNames
-from streams.worker.agents import POSITION_HEADER, DetectAgent, IngestAgent, TriageAgent
+from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.agents import detect as detecting
 from streams.worker.agents import ingest as ingesting
 from streams.worker.agents import triage as judging
