@@ -11,7 +11,6 @@ from __future__ import annotations
 from math import expm1, log1p, sqrt
 
 import msgspec
-from river.stats import EWMean
 
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Measure, Span
@@ -124,6 +123,8 @@ def familiarity(level_days: int, known_days: int, settings: DetectionSettings) -
 
 
 def _ew_mean(weight: float, before: float, value: float) -> float:
+    from river.stats import EWMean  # brings numpy and scipy: a command that learns nothing does without
+
     mean = EWMean(fading_factor=weight)
     mean.update(before)  # the first update sets it: the state is this one number
     mean.update(value)

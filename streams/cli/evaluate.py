@@ -11,7 +11,6 @@ from rich.table import Table
 
 from detector.adapters import RecordError
 from detector.simulation import (
-    BaselineDetectors,
     Labels,
     Score,
     ScoredAlert,
@@ -63,6 +62,8 @@ def evaluate(
 
 def baseline_scores(labels: Labels, paths: list[str]) -> dict[str, Score]:
     """The baselines' scores in the budget, over the logs in some paths. Raises `ReadError`."""
+    from detector.simulation.baselines import BaselineDetectors  # brings river's forests and scipy
+
     run = BaselineDetectors(labels.seed)
     for _, event in read_in_order(paths):
         if not isinstance(event, RecordError):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from detector.event import AccessEvent, ActorKind, Counting, Operation
-from detector.simulation import BaselineDetector, BaselineDetectors, ScoredAlert
+from detector.simulation import ScoredAlert
+from detector.simulation.baselines import BaselineDetector, BaselineDetectors
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from detector.simulation import BaselineDetector
+from detector.simulation.baselines import BaselineDetector
 from streams.cli.main import app
 
 
