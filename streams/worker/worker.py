@@ -225,7 +225,7 @@ class Worker:
             if self._stopping_at is not None:
                 return
             assigned = app.consumer.assignment()
-            self.metrics.rebalances += 1
+            self.metrics.rebalanced()
             log.info("assigned", extra={"partitions": _listed(assigned)})
             self.pulse.not_ready = "state is being recovered"
             self._restored_keys = 0
