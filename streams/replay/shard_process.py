@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from streams.files.external_sort import SortedRun, blocks_of
 from streams.files.reader import ReadError
 from streams.replay.shard_work import (
@@ -37,7 +38,7 @@ __all__ = ["Applied", "Messages", "Read", "Reply", "ShardError", "ShardProcess",
 MESSAGES_BYTES = 32_768
 
 
-class ShardError(Exception):
+class ShardError(CrmwatchError):
     """Why another process could not do its part; one line for a person."""
 
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from detector.adapters import RecordError
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.event import AccessEvent, ActorKind
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS
@@ -75,6 +75,7 @@ class Metrics:
         self._detections: dict[int, tuple[Detection, Totals]] = {}
         self._triages: dict[int, tuple[Triage, Totals]] = {}
         self._figures: dict[tuple[str, int], ShardFigures] = {}
+        self._inputs: Totals = Tally()
         self._newest_ms: dict[str, int] = {}
         self._source_lag: dict[str, float] = {}
         self.lag: Mapping[tuple[str, int], int] = {}
@@ -144,6 +145,10 @@ class Metrics:
     def rebalanced(self) -> None:
         """Count that partitions were given to this worker anew."""
         self._count("rebalances_total", 1)
+
+    def dropped_decisions(self, total: int) -> None:
+        """Count decisions that were dropped because they have no effect any more, `total` so far."""
+        self._add_growth(self._inputs, "dropped_decisions_total", total)
 
     def watch(self, stage: str, shard: int, state: Mapping[bytes, bytes]) -> ShardFigures:
         """Register a shard's figures, in place of its predecessor's."""
