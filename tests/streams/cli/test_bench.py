@@ -59,5 +59,5 @@ def test_without_a_checkout_it_says_so(
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     result = CliRunner().invoke(app, ["bench", "nab"])
     assert result.exit_code == 2
-    assert "run from a checkout" in result.output
+    assert "runs from a checkout" in result.output
     assert "not ours" not in capfd.readouterr().out
