@@ -335,7 +335,6 @@ FRENCH: dict[str, str] = {
     "overdue by {time}": "en retard de {time}",
     "payment data": "données de paiement",
     "person": "personne",
-    "personal data": "données personnelles",
     "program": "programme",
     "quiet": "silencieuse",
     "raw record": "enregistrement brut",

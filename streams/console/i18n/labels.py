@@ -6,7 +6,6 @@ from detector.decision import Kind, Outcome
 from detector.event import ActorKind
 from streams.console.pages.board import BoardState
 from streams.console.pages.sources import SourceStatus
-from streams.console.store.index import PERSONAL
 from streams.report.text import CATEGORIES, OPERATIONS, SEVERITIES
 from streams.report.timeline import TimelineStage
 
@@ -16,7 +15,6 @@ LABELS: dict[str, str] = {
     **{name: name for name in SEVERITIES},
     **{kind.value: text for kind, text in CATEGORIES.items()},
     **{done.value: text for done, text in OPERATIONS.items()},
-    PERSONAL: "personal data",
     ActorKind.HUMAN: "person",
     ActorKind.INTEGRATION: "integration",
     ActorKind.GUEST: "guest",
