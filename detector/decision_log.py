@@ -95,9 +95,10 @@ def obsolete(index: DecisionIndex, before_ms: int) -> set[str]:
             if not over or any(key in kept for key in keys):
                 kept.update(keys)
                 continue
-        elif decision.kind not in _INFORMATIVE:
-            if not (settled[incident] if incident else index.end_ms(decision) < before_ms):
-                continue
+        elif decision.kind not in _INFORMATIVE and not (
+            settled[incident] if incident else index.end_ms(decision) < before_ms
+        ):
+            continue
         gone.add(decision.id)
     for decision in index:
         if decision.withdraws:
