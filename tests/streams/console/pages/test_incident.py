@@ -38,10 +38,10 @@ def told(path: Path, *records: Any) -> IncidentView:
 
 THEFT = [
     quoted("e-0", -5 * 24 * 60, "bulk_export", 90, HOME),
-    quoted("e-1", 1, "count", None),
+    quoted("e-1", 1, "count", 0),
     quoted("e-2", 2, "query", 20),
     quoted("e-3", 4, "bulk_export", 3000),
-    quoted("e-4", 5, "export_delete", None),
+    quoted("e-4", 5, "export_delete", 0),
 ]
 
 

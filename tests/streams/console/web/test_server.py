@@ -35,7 +35,7 @@ GIVEN = "the-token-of-{}-and-nobody-else"
 
 def records(word: str = "plain") -> list[Any]:
     """Records with one word in every field that a log or an operator gives."""
-    hostile = spoilt(word).told[0].incident
+    hostile = spoilt(word).told[0].history.finding
     found = body()
     found["finding_info"] |= {"title": word, "desc": word, "types": [word]}
     found["finding_info"]["attacks"][0]["sub_technique"] = {"uid": word, "name": word}
