@@ -89,6 +89,7 @@ def test_a_burst_of_what_is_alarmed_on_stays_odd() -> None:
     assert learned.score(THEFT).rarity < 1.5
 
 
+@pytest.mark.slow
 def test_the_past_fades() -> None:
     """What it knows stays bounded, and so does its size, however many vectors it learns."""
     forest, random = Forest(3, seed=1), Random(1)

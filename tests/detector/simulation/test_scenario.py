@@ -17,6 +17,8 @@ from detector.simulation.company import company
 from detector.simulation.shapes import Difficulty, Shape, difficulty_of
 from tests.detector.simulation.worlds import DAY_MS, DAYS, HOUR_MS, PEOPLE, decoded, read, results, world
 
+pytestmark = pytest.mark.slow
+
 FORMATS = list(Format)
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 ADAPTERS = {Format.ELF: "salesforce_elf", Format.RTEM: "salesforce_rtem", Format.UAL: "dynamics_ual"}
