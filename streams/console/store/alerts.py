@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from detector.alert.finding import Finding, read
-from detector.identity.detectors.novelty import network
+from detector.trait import network
 from streams.console.store.decisions import refresh_decision
 
 __all__ = ["POSITIONS_HEADER", "enter_alert"]
