@@ -139,6 +139,7 @@ def test_what_is_no_forest_is_refused(change: dict[int, object]) -> None:
         Forest.decode(b"\x81\xa1")
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans()), max_size=60), st.integers(0, 60))
 def test_any_vectors_are_scored_alike_across_a_restart(
     vectors: list[tuple[float, float, bool]], cut: int
