@@ -15,6 +15,7 @@ import msgspec
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
+from detector.errors import CrmwatchError
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
 __all__ = [
@@ -37,7 +38,7 @@ TOPIC_EXISTS = 36
 """Kafka's error code for creating what is there: another process was faster, which is as good."""
 
 
-class TopicsError(Exception):
+class TopicsError(CrmwatchError):
     """Why the topics could not be read or created; one sentence for a person."""
 
 

@@ -21,6 +21,7 @@ from streams.replay.replay import Summary
 from streams.report import sentences
 from streams.report.chart import bars, curve, shown_marks
 from streams.report.dead_letters import Group
+from streams.report.findings import FindingHistory
 from streams.report.text import (
     CATEGORIES,
     OPERATIONS,
@@ -63,7 +64,7 @@ class Setting(msgspec.Struct, frozen=True):
 class ReportedIncident(msgspec.Struct, frozen=True):
     """An incident with its account, if one could be taken."""
 
-    incident: Finding
+    history: FindingHistory
     account: Timeline | None
 
 
@@ -90,7 +91,7 @@ def render(report: Report) -> str:
     """The page."""
     coverage = report.coverage
     sources = coverage.sources()
-    incidents = [told.incident for told in report.told]
+    incidents = [told.history.finding for told in report.told]
     return _template().render(
         report=report,
         summary=report.summary,
@@ -121,9 +122,10 @@ def _left(incidents: Sequence[Finding]) -> list[tuple[Category, int]]:
 
 def _story(told: ReportedIncident, sources: Sequence[SourceCoverage], report: Report) -> dict[str, Any]:
     """An incident as the template takes it."""
-    incident, account = told.incident, told.account
+    incident, account = told.history.finding, told.account
     found: dict[str, Any] = {
         "incident": incident,
+        "positions": told.history.positions,
         "account": account,
         "shares": sentences.exposure(incident, account),
         "curve": None,

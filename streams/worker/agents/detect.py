@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from streams.kafka.messages import (
     partition_of,
 )
 from streams.kafka.topics import TopicNames
+from streams.plugins import check_state_set
 from streams.worker.identity_queue import IdentityQueue
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
@@ -32,6 +34,8 @@ __all__ = ["DetectAgent"]
 
 _WATERMARKS_KEY = b"\x00watermarks"
 """Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
+_STATE_SET_KEY = b"\x00plugins"
+"""Where it keeps the detectors and plug-ins that the profiles were written with."""
 
 
 class DetectAgent:
@@ -49,7 +53,17 @@ class DetectAgent:
         *,
         keyed: bool,
         merge_events: int,
+        state_set: Mapping[str, str] = MappingProxyType({}),
+        accept_plugins: bool = False,
     ) -> None:
+        """`state_set` is saved with the state.
+
+        Raises `StateSetError` for state that was written with another one, unless `accept_plugins`.
+        """
+        self._state_set = msgspec.msgpack.encode(dict(state_set))
+        written = store.get(_STATE_SET_KEY)
+        if written is not None and not accept_plugins:
+            check_state_set(msgspec.msgpack.decode(written, type=dict[str, str]), state_set)
         self._shard = shard
         self._shards = shards
         self._desks = triage_shards
@@ -57,7 +71,7 @@ class DetectAgent:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard)
-        self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
+        self._detection.restore([key for key in store if key not in (_WATERMARKS_KEY, _STATE_SET_KEY)])
         self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
         self._store = store
         self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), monotonic())
@@ -152,6 +166,8 @@ class DetectAgent:
         watermarks = self._watermarks.encode()
         if watermarks != self._store.get(_WATERMARKS_KEY):
             changes[_WATERMARKS_KEY] = watermarks
+        if self._state_set != self._store.get(_STATE_SET_KEY):
+            changes[_STATE_SET_KEY] = self._state_set
         for key in changes:
             if _is_identity(key) and changes[key] is not None:
                 self._identities.changed(key.decode(), new=key not in self._store)

@@ -17,9 +17,10 @@ import msgspec
 import uvicorn
 from kafka.consumer.fetcher import ConsumerRecord
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, DecisionSubject, Kind, encode
 from detector.identity.detect import Detection
-from detector.published import ActivityRecord, encode
+from detector.published import ActivityRecord
+from detector.published import encode as encode_published
 from detector.settings import Settings
 from streams.config import Config, ConsoleSettings
 from streams.console.store.alerts import POSITIONS_HEADER
@@ -70,11 +71,30 @@ def alert(offset: int = 0, uid: str = "crmwatch-1", **changes: Any) -> Any:
     )
 
 
-def said(offset: int, verdict: Verdict, **fields: Any) -> Any:
+def decided(
+    offset: int,
+    kind: Kind,
+    incident: str = "crmwatch-1",
+    identity: str = "",
+    *,
+    time_ms: int | None = None,
+    by: str = "ana",
+    reason: str = "",
+    withdraws: str = "",
+    **payload: Any,
+) -> Any:
     """A decision's record, by default about the first incident and at that offset's minute."""
-    given = {"incident": "crmwatch-1", "time_ms": START_MS + 60_000 * offset, "by": "ana"}
-    word = Feedback(verdict=verdict, **(given | fields))
-    return record(NAMES.feedback, msgspec.json.encode(word), offset, word.incident.encode())
+    decision = Decision(
+        kind=kind,
+        subject=DecisionSubject(incident=incident, identity=identity),
+        by=by,
+        role="analyst",
+        time_ms=START_MS + 60_000 * offset if time_ms is None else time_ms,
+        reason=reason,
+        withdraws=withdraws,
+        payload=payload,
+    )
+    return record(NAMES.feedback, encode(decision), offset, incident.encode())
 
 
 def tick(
@@ -89,7 +109,7 @@ def tick(
         rows=dict(rows),
         events=dict(events),
     )
-    return record(NAMES.activity, encode(counted), offset, counted.key.encode())
+    return record(NAMES.activity, encode_published(counted), offset, counted.key.encode())
 
 
 def ticks(
@@ -110,7 +130,7 @@ def identity_record(offset: int, actor: str = "u", days: int = 6, **fields: Any)
             detection.observe(event(day * 10 + hour, **(usual | fields)))
     known = detection.summary(f"t/{actor}")
     assert known is not None
-    return record(NAMES.identities, encode(known), offset, known.id.encode())
+    return record(NAMES.identities, encode_published(known), offset, known.id.encode())
 
 
 def index(path: Path, *records: Any, **settings: Any) -> Index:
