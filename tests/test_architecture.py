@@ -37,18 +37,29 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.adapters", "streams.kafka", "streams.log"),
         "The configuration builds each part's settings.",
     ),
+    "streams.plugins": (
+        (SHARED, "detector.adapters", "detector.identity.detectors"),
+        "Plug-ins are found at the edge, and checked against the contracts of adapters and detectors.",
+    ),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.kafka": ((SHARED,), "Topics carry events and signals."),
     "streams.publisher": (
-        (SHARED, "detector.adapters", "streams.files", "streams.kafka"),
+        (SHARED, "detector.adapters", "streams.files", "streams.kafka", "streams.plugins"),
         "The publisher moves files to a topic, and knows no worker.",
     ),
     "streams.worker": (
-        ("detector", "streams.config", "streams.files.reader", "streams.kafka", "streams.log"),
+        (
+            "detector",
+            "streams.config",
+            "streams.files.reader",
+            "streams.kafka",
+            "streams.log",
+            "streams.plugins",
+        ),
         "The worker runs all steps between topics; of files it knows only how a record is decoded.",
     ),
     "streams.replay": (
-        ("detector", "streams.files", "streams.kafka.messages"),
+        ("detector", "streams.files", "streams.kafka.messages", "streams.plugins"),
         "A replay runs all steps over files, dealt out to shards as the messages are.",
     ),
     "streams.report": (
@@ -59,7 +70,6 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             SHARED,
             "detector.alert",
-            "detector.identity",  # until identities are published
             "streams.config",
             "streams.kafka",
             "streams.report",

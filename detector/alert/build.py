@@ -64,7 +64,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
     rows = rows_taken(incident)
     anomalies = ranked(incident)
     todo = steps(incident)
-    summary = describe(incident, todo[0], over=activity is Activity.CLOSE)
+    summary = describe(incident, over=activity is Activity.CLOSE)
     text, heading = text_of(summary), title(incident)
     finding = Finding(
         class_uid=2004,
@@ -80,7 +80,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
         severity=severity,
         severity_name=severity.name.capitalize(),
         status_id=4 if activity is Activity.CLOSE else 2 if incident.confirmed else 1,
-        status_detail=incident.word or None,
+        status_detail=incident.decision or None,
         is_alert=True,
         risk=points,
         confidence=_confidence(anomalies, incident.provisional),

@@ -18,17 +18,23 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity import profile as profiles
 from detector.identity.profile import Profile
 from detector.identity.retention import IdentityRetention
+from detector.identity.summary import summary
 from detector.keyed_state import Key, KeyedState, apply_changes
+from detector.published import IdentityRecord
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind, Tally
 from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["LIVE_PROFILES", "Detection"]
 
+_KEYS = frozenset(Key)
 LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
 EVICTED_SHARE = 0.01
 """So large a share of those who may be known goes at once when there are too many."""
+
+
+_tallies = msgspec.msgpack.Decoder(tuple[int, dict[int, dict[str, Tally]]])
 
 
 class _Live:
@@ -63,11 +69,11 @@ class Detection:
         self._saved = KeyedState(b"", self._encode, self._restore)
         self._shard = shard
         self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
-        if Key.TALLIES in store:
-            self._tallies = msgspec.msgpack.decode(store[Key.TALLIES], type=dict[int, dict[str, Tally]])
         self._roster = IdentityRetention()
         self._looked_day = -(1 << 62)
         self._tallied_ms = -(1 << 62)  # up to here ticks have been told
+        if Key.TALLIES in store:
+            self._tallied_ms, self._tallies = _tallies.decode(store[Key.TALLIES])
         self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
         self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
@@ -91,7 +97,7 @@ class Detection:
         Raises `ProfileError` for one that cannot be read.
         """
         for key in keys:
-            if key != Key.TALLIES:
+            if key not in _KEYS:
                 self._restore(key.decode(), self._store[key])
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
@@ -171,11 +177,17 @@ class Detection:
                 signals += [self._tally(name, start, tallies[name]) for name in sorted(tallies)]
         return signals
 
+    def summary(self, name: str) -> IdentityRecord | None:
+        """An identity as it is to be published; ``None`` if it is not known."""
+        live = self._live.get(name)
+        profile = self._stored(name) if live is None else live.profile
+        return None if profile is None else summary(profile)
+
     def changes(self) -> dict[bytes, bytes | None]:
         """The profiles changed since `saved`, encoded; ``None`` for one that is gone."""
         changes = self._saved.changes()
         if changes:
-            changes[Key.TALLIES] = msgspec.msgpack.encode(self._tallies)
+            changes[Key.TALLIES] = msgspec.msgpack.encode((self._tallied_ms, self._tallies))
         return changes
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -237,11 +249,15 @@ class Detection:
         return profiles.encode(live.profile)
 
     def _load(self, name: str) -> _Live | None:
-        data = None if self._saved.gone(name) else self._store.get(name.encode())
-        if data is None:
+        profile = self._stored(name)
+        if profile is None:
             return None
-        live = self._live[name] = _Live(profiles.decode(data), self._settings)
+        live = self._live[name] = _Live(profile, self._settings)
         return live
+
+    def _stored(self, name: str) -> Profile | None:
+        data = None if self._saved.gone(name) else self._store.get(name.encode())
+        return None if data is None else profiles.decode(data)
 
     def _create(self, name: str, profile: Profile) -> _Live:
         live = self._live[name] = _Live(profile, self._settings)

@@ -12,6 +12,7 @@ from zlib import crc32
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from detector.signal import Signal
 
@@ -58,7 +59,7 @@ FAULT_HEADER = "crmwatch-fault"
 """The header of a published record that says what was wrong with it in the file."""
 
 
-class WireError(ValueError):
+class WireError(CrmwatchError, ValueError):
     """An internal message that cannot be read: two releases that do not fit run side by side, or worse."""
 
 

@@ -19,9 +19,11 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from detector.adapters import Adapter
-from detector.feedback import Decisions
+from detector.decision_index import DecisionIndex
+from detector.identity.detectors.registry import DETECTORS
 from streams.config import Config
 from streams.kafka.connection import arguments, credentials
+from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 8.0
 """A stop that takes longer ends at once: a supervisor would insist soon, and what is durable stays so."""
 COMMIT_SECONDS = 3.0
+REFUSED = 2
+"""The exit code of a worker whose set of detectors and plug-ins is not that of the saved state."""
 
 
 class _App(BatchedApp):
@@ -66,10 +70,17 @@ class _App(BatchedApp):
 class Worker:
     """One worker process's parts; `run` runs it until it is told to stop."""
 
-    def __init__(self, config: Config, partitions: Mapping[str, int], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        config: Config,
+        partitions: Mapping[str, int],
+        registry: CollectorRegistry,
+        plugins: Plugins = NO_PLUGINS,
+    ) -> None:
         """`partitions` is how many each access topic has."""
         self.config = config
         self.partitions = partitions
+        self.plugins = plugins
         self.metrics = Metrics(registry)
         settings = config.worker
         self.pulse = Pulse(settings.patience_seconds, settings.hold_seconds, settings.session_seconds)
@@ -80,6 +91,7 @@ class Worker:
             registry,
             live=self.pulse.trouble,
             ready=self.pulse.unready,
+            plugins=plugins.versions,
         )
         self._beating: asyncio.Task[None] | None = None
         self._stopping_at: float | None = None
@@ -88,9 +100,10 @@ class Worker:
         self._finished = False
         self._connection = arguments(settings.bootstrap, config.kafka)
         self.producer = Producer(**self._connection)
-        self.reference = OperatorInputs(
+        self.inputs = OperatorInputs(
             config.topics,
-            on_change=self._refer,
+            keep_days=max(config.retention.access_days, config.retention.internal_days),
+            on_change=self._apply_inputs,
             on_error=self.metrics.dead_letter,
             fatal=self.fatal,
             connection=self._connection,
@@ -164,28 +177,32 @@ class Worker:
                 self.metrics,
                 keyed=settings.keyed,
                 merge_events=settings.merge_events,
+                state_set=state_set(self.plugins, DETECTORS),
+                accept_plugins=settings.accept_plugins,
             )
-            work.watch_for(self.reference.indicators)
+            work.watch_for(self.inputs.indicators)
             return work
 
         def triage(partition: int, store: dict[bytes, bytes]) -> StageWork:
             work = TriageAgent(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
-            work.apply_feedback(self.reference.feedback)
+            work.apply_decisions(self.inputs.decisions)
             return work
 
+        detecting = self._stage("detect", topics.events, detect, topics.profiles_changelog)
+        triaging = self._stage("triage", topics.signals, triage, topics.incidents_changelog)
         stages = []
         first = 0
-        for topic, adapters in config.access_topics.items():
+        for topic, form in config.access_topics.items():
             name = "ingest" if topic == topics.access else f"ingest_{topic}"
-            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None))
+            adapters = config.adapters(form, self.plugins.adapters)
+            # A worker that detection refuses, for want of a plug-in, must not have called its records unreadable.
+            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None, after=detecting))
             first += self.partitions[topic]
-        return [
-            *stages,
-            self._stage("detect", topics.events, detect, topics.profiles_changelog),
-            self._stage("triage", topics.signals, triage, topics.incidents_changelog),
-        ]
+        return [*stages, detecting, triaging]
 
-    def _stage(self, name: str, topic: str, work: Any, changelog: str | None) -> Stage:
+    def _stage(
+        self, name: str, topic: str, work: Any, changelog: str | None, after: Stage | None = None
+    ) -> Stage:
         return Stage(
             name,
             topic,
@@ -197,6 +214,7 @@ class Worker:
             fatal=self.fatal,
             metrics=self.metrics,
             changelog=changelog,
+            after=after,
             save_seconds=self.config.worker.save_seconds,
         )
 
@@ -237,26 +255,27 @@ class Worker:
         app.on_partitions_revoked.connect(revoked)
         app.on_rebalance_complete.connect(recovered)
 
-    def _refer(self) -> None:
-        """Decide from now on with what operators have said and what is known to be bad."""
+    def _apply_inputs(self) -> None:
+        """Follow operators' decisions and indicators as they are now."""
         self._count_down()
         for stage in self.stages:
             for work in stage.works:
                 if isinstance(work, DetectAgent):
-                    work.watch_for(self.reference.indicators)
+                    work.watch_for(self.inputs.indicators)
                 elif isinstance(work, TriageAgent):
-                    work.apply_feedback(self.reference.feedback)
+                    work.apply_decisions(self.inputs.decisions)
 
     def _count_down(self) -> None:
-        """Export by when authorities must be notified."""
-        said = (*self.config.triage.feedback, *self.reference.feedback)
-        self.metrics.deadlines_ms = Decisions(said).deadlines_ms()
+        """Export by when authorities must be notified, and how many decisions were dropped."""
+        decisions = DecisionIndex((*self.config.triage.decisions, *self.inputs.decisions))
+        self.metrics.deadlines_ms = decisions.deadlines_ms()
+        self.metrics.dropped_decisions = self.inputs.dropped
 
     async def start(self) -> None:
         """Begin, before anything is consumed; without brokers the process ends, to be started again."""
         try:
             await self.producer.start()
-            await self.reference.start()
+            await self.inputs.start()
         except KafkaError as error:  # they were there a moment ago
             self.fatal("starting failed", error)
         self._count_down()
@@ -286,7 +305,7 @@ class Worker:
         """Disconnect."""
         if self._beating is not None:  # None if it was not begun
             self._beating.cancel()
-        await self.reference.stop()
+        await self.inputs.stop()
         await self.producer.stop()
         self.endpoint.stop()
         log.info("stopped", extra={"seconds": round(monotonic() - (self._stopping_at or monotonic()), 3)})
@@ -352,6 +371,8 @@ class Worker:
 
     def fatal(self, what: str, error: BaseException) -> None:
         """End the process for something that was not expected."""
+        if isinstance(error, StateSetError):  # a restart would not help
+            end_process(str(error), REFUSED)
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
 

@@ -13,6 +13,7 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.identity.objects import add_rows, cut
 from detector.identity.observation import ClosedDay, Observation
+from detector.published import NewTrait
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind, evidence
 from detector.trait import MAX_TEXT, SORTS, YOUNG_DAYS, agent_family, checksum, network
@@ -75,6 +76,23 @@ class NoveltyState(msgspec.Struct, array_like=True, dict=True):
     said: int = 0
     said_day: int = -1
     objects: dict[str, int] = {}
+
+    def new_traits(self) -> tuple[NewTrait, ...]:
+        """What is young, as it is published."""
+        return tuple(
+            NewTrait(
+                what=young.what,
+                value=young.value,
+                first_ms=young.first_ms,
+                last_day=self.known[SORTS.index(young.what)].get(key),
+                rows=young.rows,
+            )
+            for key, young in self.young.items()
+        )
+
+    def last_used(self) -> dict[str, dict[int, int]]:
+        """The networks, agents and apps that are known, as they are published: checksum → day last seen."""
+        return {what: dict(days) for what, days in zip(USED, self.known, strict=False)}
 
 
 class Novelty:

@@ -4,13 +4,13 @@ import msgspec
 import pytest
 
 from detector.alert.ocsf import Activity
-from detector.feedback import Feedback, Verdict
+from detector.decision import Kind
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity
 from detector.triage.triage import TRIAGE_VERSION, TriageStateError, settled_at
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
-from tests.detector.make import START_DAY, START_MS, closed, measure, signal
+from tests.detector.make import START_DAY, START_MS, closed, decision, measure, signal
 from tests.detector.triage.triages import (
     NOON_MS,
     SETTINGS,
@@ -64,8 +64,7 @@ def test_an_open_incident_outlives_its_identity() -> None:
     """A confirmed breach stays open when its identity is forgotten, and what comes after is part of it."""
     triage = Triage(SETTINGS, {})
     (first,) = tell(triage, crossed(7, 5_000))
-    word = Feedback(verdict=Verdict.CONFIRMED, time_ms=NOON_MS + HOUR_MS, incident=first.uid)
-    triage.apply_feedback([word])
+    triage.apply_decisions([decision(Kind.BREACH, NOON_MS + HOUR_MS, first.uid)])
     tell(triage, forgotten(8, 400))
     assert [incident.confirmed for incident in triage.open_incidents] == [True]
     (more,) = tell(triage, crossed(1, 50_000, 24 * 401))

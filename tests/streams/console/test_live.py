@@ -11,13 +11,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, Kind, StepMark
+from detector.decision import decode as decode_decision
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings
@@ -31,7 +33,7 @@ from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
-from tests.streams.console.make import NAMES, alert, content, profile, record, said, ticks
+from tests.streams.console.make import NAMES, alert, content, decided, identity_record, record, ticks
 
 PARTITIONS = 2
 
@@ -47,8 +49,8 @@ def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
 
 def produce(broker: Broker, names: TopicNames, *made: Any) -> None:
     """Send records that were made for the default topics to the test's own."""
-    own = {NAMES.alerts: names.alerts, NAMES.feedback: names.feedback, NAMES.signals: names.signals}
-    own |= {NAMES.profiles_changelog: names.profiles_changelog}
+    own = {NAMES.alerts: names.alerts, NAMES.feedback: names.feedback, NAMES.activity: names.activity}
+    own |= {NAMES.identities: names.identities}
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
     for one in made:
         producer.send(own[one.topic], value=one.value, key=one.key, headers=one.headers)
@@ -87,20 +89,25 @@ def test_the_index_follows_the_topics_and_goes_on_after_a_restart(
     topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
     """Everything from the beginning, then what is new; after a restart, and rebuilt from nothing, it is the same."""
-    first = [alert(0), alert(1, "crmwatch-2"), *ticks(1, {"contact": 5}, {"elf/query": 3}), profile(0)]
+    first = [
+        alert(0),
+        alert(1, "crmwatch-2"),
+        *ticks(1, {"contact": 5}, {"elf/query": 3}),
+        identity_record(0),
+    ]
     produce(topics, names, *first)
     following = Following(topics, names, tmp_path / "a")
     until(following.caught_up)
     db = following.index.reader()
     assert {found.uid for found in incidents.open_incidents(db, 9)} == {"crmwatch-1", "crmwatch-2"}
-    produce(topics, names, said(0, Verdict.CLOSED, reason="x"))
+    produce(topics, names, decided(0, Kind.DISPOSITION, reason="x"))
     until(lambda: len(incidents.open_incidents(db, 9)) == 1)
     following.stop()
-    produce(topics, names, alert(2, "crmwatch-3"), profile(1, "v"))
+    produce(topics, names, alert(2, "crmwatch-3"), identity_record(1, "v"))
     again = Following(topics, names, tmp_path / "a")
     until(again.caught_up)
     until(lambda: len(incidents.open_incidents(again.index.reader(), 9)) == 2)
-    until(lambda: len(content(again.index)["profiles"]) == 2)
+    until(lambda: len(content(again.index)["identities"]) == 2)
     anew = Following(topics, names, tmp_path / "b")
     until(anew.caught_up)
     until(lambda: content(anew.index) == content(again.index))
@@ -281,9 +288,9 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
     actions = (
         "action=acknowledge",
         "action=assign&assignee=bo",
-        "action=done&step=Ask+its+owner.",
+        "action=step&step=s1&done=yes",
         "action=mute&hours=4",
-        "action=confirm&reason=them",
+        "action=breach&reason=them",
         "action=expected&hours=24&reason=meant&whole=yes",
     )
     for form in actions:
@@ -304,34 +311,32 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
     consumer.close()
     assert sum(ends.values()) == len(actions)
     assert {one.key for one in sent} == {b"crmwatch-1"}
-    words = [
-        msgspec.json.decode(one.value, type=Feedback) for one in sorted(sent, key=lambda one: one.offset)
+    decisions = [decode_decision(one.value) for one in sorted(sent, key=lambda one: one.offset)]
+    assert [decision.kind for decision in decisions] == [
+        Kind.ACKNOWLEDGE,
+        Kind.ASSIGN,
+        Kind.STEP,
+        Kind.MUTE,
+        Kind.BREACH,
+        Kind.EXPECTED,
     ]
-    assert [word.verdict for word in words] == [
-        Verdict.ACKNOWLEDGED,
-        Verdict.ASSIGNED,
-        Verdict.ACKNOWLEDGED,
-        Verdict.MUTED,
-        Verdict.CONFIRMED,
-        Verdict.EXPECTED,
-    ]
-    assert all(word.by and before <= word.time_ms <= time.time() * 1000 for word in words)
-    assert words[-1].identity == "t/u"
+    assert all(one.by and before <= one.time_ms <= time.time() * 1000 for one in decisions)
+    assert {one.role for one in decisions} == {"admin"}
+    assert decisions[2].payload == StepMark("s1", True)
+    assert decisions[-1].subject.identity == "t/u"
 
-    async def heard() -> tuple[Feedback, ...]:
+    async def heard() -> tuple[Decision, ...]:
         connection = {"bootstrap_servers": topics.bootstrap}
         reference = OperatorInputs(
-            names, on_change=lambda: None, fatal=lambda *_: None, connection=connection
+            names, keep_days=7, on_change=lambda: None, fatal=lambda *_: None, connection=connection
         )
         await reference.start()
         await reference.stop()
-        return reference.feedback
+        return reference.decisions
 
-    assert sorted(asyncio.run(heard()), key=lambda word: word.time_ms) == words
+    assert sorted(asyncio.run(heard()), key=lambda one: one.time_ms) == decisions
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-    assert [line["verdict"] for line in lines if line["audit"] == "decision"] == [
-        word.verdict for word in words
-    ]
+    assert [line["id"] for line in lines if line["audit"] == "decision"] == [one.id for one in decisions]
     assert all(re.fullmatch(rf"{re.escape(names.feedback)}/\d/\d", line["record"]) for line in lines)
 
 
@@ -339,7 +344,8 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
 def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
     running: Running, topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
-    """With a real worker: records in, the incident on the board, its raw record, and closed as was decided here."""
+    """With a real worker: records in, the incident on the board, its identity and sources as the worker publishes
+    them, its raw record, and closed as was decided here."""
     settings = tmp_path / "crmwatch.toml"
     worker = {"bootstrap": topics.bootstrap, "metrics_port": 0, "keyed": True}
     settings.write_bytes(msgspec.toml.encode({"worker": worker, "topics": msgspec.structs.asdict(names)}))
@@ -357,7 +363,13 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
             rows = json.loads(running.ask("GET", "/?table=incidents&as=json")[2])["rows"]
             return next((row for row in rows if row["identity"].endswith("0054R9000000000QAA")), None)
 
-        uid = until(thief, 120)["uid"]
+        row = until(thief, 120)
+        uid = row["uid"]
+        page = until(lambda: identity_page(running, row["identity"]), 60)
+        assert "Its normal week" in page
+        assert "192.0.2.0/24" in page
+        sources = json.loads(running.ask("GET", "/sources?table=sources&as=json")[2])["rows"]
+        assert "salesforce_elf/bulk_export" in {source["source"] for source in sources}
         _, headers, page = running.ask("GET", f"/incidents/{uid}")
         cookie = headers["set-cookie"].partition(";")[0]
         [link, *_] = re.findall(r'href="(/record\?[^"]+)"', page)
@@ -366,10 +378,10 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         assert "EVENT_TYPE" in raw
         csrf = re.search(r'name="csrf" value="([^"]+)"', running.ask("GET", "/admin", cookie=cookie)[2])
         assert csrf
-        form = f"csrf={csrf[1]}&action=close&reason=contained"
+        form = f"csrf={csrf[1]}&action=disposition&reason=contained"
         assert running.ask("POST", f"/incidents/{uid}", form, cookie)[0] == 303
         later_ms = round(time.time() * 1000) + 120_000
-        for number in range(6):  # event time goes on past the minute from which it is honoured
+        for number in range(6):  # event time goes on past the minute after which it holds
             row = json.dumps(login(later_ms + number * 60_000, number)).encode()
             producer.send(names.access, value=row, key=decode(row, "x").identity.encode())
         producer.flush()
@@ -387,6 +399,12 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         assert history
     finally:
         child.stop()
+
+
+def identity_page(running: Running, name: str) -> str:
+    """An identity's page once it shows a record of it; before, nothing."""
+    page: str = running.ask("GET", f"/identity?{urlencode({'id': name})}")[2]
+    return page if "Known since" in page else ""
 
 
 def login(time_ms: int, number: int) -> dict[str, str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from detector.catalogue import Category
+from detector.catalogue import Category, category
 from detector.event import Counting, Operation
 from streams.replay.coverage import Coverage, Gap
 from streams.replay.replay import Summary
@@ -51,7 +51,12 @@ EVERY = frozenset(Operation)
 def test_the_verdict_is_one_sentence(count: int, objects: dict[str, int], sentence: str) -> None:
     """How many, how bad, who, what and since when."""
     one = incident(
-        alert(resources=[{"name": name, "data": {"rows": rows}} for name, rows in objects.items()])
+        alert(
+            resources=[
+                {"name": name, "type": "CRM object", "data": {"rows": rows, "category": category(name)}}
+                for name, rows in objects.items()
+            ]
+        )
     )
     assert headline([one], count, SUMMARY) == f"{sentence} since 2026-03-11 03:00 UTC."
 
@@ -65,7 +70,8 @@ def test_the_verdict_may_be_that_nothing_stands_out() -> None:
 def test_whom_it_is_about_is_said_plainly() -> None:
     """By kind and name; several are counted."""
     assert who(incident()) == "the integration sync (u)"
-    assert who(incident(alert(unmapped={}))) == "sync (u)"
+    several = {"identity": "", "network": "192.0.2.0/24", "actors": {"a": 1, "b": 2}}
+    assert who(incident(alert(unmapped={"crmwatch": several}))) == "2 identities"
     assert others_text([4, 3, 3, 5, 4, 3]) == "1 critical, 2 high and 3 medium"
 
 

@@ -13,8 +13,8 @@ from detector.alert import source_notice as notice
 from detector.alert import summary as sentence
 from detector.alert.finding import read
 from detector.catalogue import Category
+from detector.decision import Kind, Outcome
 from detector.event import ActorKind, Operation
-from detector.feedback import Verdict
 from streams.console.i18n import french_alerts
 from streams.console.i18n.french import FRENCH
 from streams.console.i18n.labels import LABELS
@@ -84,7 +84,10 @@ def test_every_closed_word_has_a_name() -> None:
         *Category,
         *Operation,
         *ActorKind,
-        *Verdict,
+        *Kind,
+        *Outcome,
+        *(f"{kind} (identity)" for kind in Kind),
+        *(f"{kind} withdrawn" for kind in Kind),
         *(f"stage:{stage.value}" for stage in TimelineStage),
     ):
         assert str(code) in LABELS
