@@ -13,7 +13,6 @@ import msgspec
 __all__ = [
     "MAX_RECORD_IDS",
     "READING",
-    "READING",
     "AccessEvent",
     "ActorKind",
     "Counting",

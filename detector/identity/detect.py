@@ -27,6 +27,7 @@ from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["LIVE_PROFILES", "Detection"]
 
+_KEYS = frozenset(Key)
 LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
 EVICTED_SHARE = 0.01
@@ -96,7 +97,7 @@ class Detection:
         Raises `ProfileError` for one that cannot be read.
         """
         for key in keys:
-            if key != Key.TALLIES:
+            if key not in _KEYS:
                 self._restore(key.decode(), self._store[key])
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:

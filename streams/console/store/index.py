@@ -17,7 +17,7 @@ import msgspec
 
 from detector.errors import CrmwatchError
 from detector.published import PublishedRecordError, decode_activity, decode_identity
-from detector.units import DAY_MS, HOUR_MS
+from detector.units import DAY_MS
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
 from streams.console.store.decisions import enter_decision, prune_decisions
@@ -29,7 +29,7 @@ __all__ = ["Index", "IndexFileError"]
 MOST_TICK_DAYS = 35
 """Ticks are compared with those of four weeks before; older ones are dropped."""
 MOST_UNREADABLE = 1_000
-PRUNE_EVERY_MS = HOUR_MS
+PRUNE_EVERY_MS = 3_600_000
 
 _BREACH = "(confirmed_ms IS NOT NULL AND (open OR notified_ms IS NULL))"
 """A breach that is open stays, and so does one of which the authority is still to be notified."""

@@ -67,7 +67,7 @@ class DetectAgent:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard)
-        self._detection.restore([key for key in store if key not in (Key.WATERMARKS, Key.STATE_SET)])
+        self._detection.restore(list(store))
         self._watermarks = Watermarks(store.get(Key.WATERMARKS))
         self._store = store
         self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), monotonic())
