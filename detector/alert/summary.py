@@ -15,9 +15,9 @@ from detector.alert.reason import COUNTED, explain, rarity
 from detector.alert.runbook import steps
 from detector.catalogue import category, sensitivity
 from detector.event import ActorKind
-from detector.identity.baseline import DAY_MS
 from detector.trait import agent_family, network
 from detector.triage.incident import OTHER, Anomaly, Incident, channels_taken, objects_taken, rows_taken
+from detector.units import DAY_MS
 
 __all__ = ["TEMPLATES", "describe", "ranked", "text_of", "title"]
 

@@ -11,33 +11,16 @@ import msgspec
 from detector.fleet import health, series
 from detector.fleet.health import Counts, Phase, SourceState
 from detector.fleet.series import Series, SeriesSettings
-from detector.identity.baseline import DAY_MS
+from detector.signal import Tally
+from detector.units import DAY_MS, TICK_MS
 
-__all__ = ["TICK_MS", "Notice", "Tally", "Tenant", "close_tick"]
+__all__ = ["Notice", "Tenant", "close_tick"]
 
-TICK_MS = health.TICK_MS
 MAX_SOURCES = 64
 """The most kinds of record watched per tenant; further ones are ignored."""
 MOST_EMPTY_TICKS = 7 * DAY_MS // TICK_MS
 """A longer gap is our own outage and is ignored."""
 _SERIES = SeriesSettings(step_ms=TICK_MS)
-
-
-class Tally(msgspec.Struct, array_like=True):
-    """The counts of one tick."""
-
-    rows: int = 0
-    """Rows of personal data taken."""
-    sources: dict[str, int] = {}
-    """Adapter and operation, joined by a slash → events."""
-    categories: dict[str, int] = {}
-    """Data category → rows taken."""
-
-    def add(self, rows: int, sources: dict[str, int]) -> None:
-        """Add another shard's counts."""
-        self.rows += rows
-        for name, events in sources.items():
-            self.sources[name] = self.sources.get(name, 0) + events
 
 
 class Tenant(msgspec.Struct, array_like=True):

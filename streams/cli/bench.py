@@ -12,12 +12,10 @@ import typer
 
 from streams.cli.screen import fail
 
-__all__ = ["PASS_ON", "Benchmark", "bench"]
+__all__ = ["Benchmark", "bench"]
 
 ROOT = Path(__file__).parents[2]
-"""The checkout, if there is one: an installed package has neither the benchmarks nor their data."""
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""The command's context: unknown options go to the benchmark."""
+"""The checkout, if this is one: an installed package has neither the benchmarks nor their data."""
 
 
 class Benchmark(StrEnum):
@@ -39,16 +37,16 @@ def bench(
         Path | None, typer.Option(help="The folder with the public data for nab and adbench.")
     ] = None,
 ) -> None:
-    """Run a benchmark of this checkout and print its figures; other options are passed to it.
+    """Run a benchmark of this checkout and print its figures; further options go to the benchmark.
 
-    Exit code: the benchmark's own; 0 also if its public data is missing, 2 without a checkout.
+    Exit code: the benchmark's own; 0 also if its public data is missing, 2 outside a checkout.
     """
     script = ROOT / "benchmarks" / f"{name.value}.py"
     if not script.is_file() or not (ROOT / "pyproject.toml").is_file():
-        fail(f"The benchmark {name.value} needs a checkout of crmwatch; it is not part of the package.")
-    given = [] if data is None else ["--data", str(data)]
+        fail(f"The benchmark {name.value} runs from a checkout of crmwatch; the package does not include it.")
+    data_option = [] if data is None else ["--data", str(data)]
     try:
-        done = subprocess.run([sys.executable, str(script), *given, *context.args])  # noqa: S603 - our own script
+        run = subprocess.run([sys.executable, str(script), *data_option, *context.args])  # noqa: S603 - our own script
     except KeyboardInterrupt:
         fail("Interrupted: the figures above are complete, the others are missing.", 130)
-    raise typer.Exit(done.returncode)
+    raise typer.Exit(run.returncode)

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from detector.adapters import RecordError
 from detector.simulation import (
-    BaselineDetectors,
     Labels,
     Score,
     ScoredAlert,
@@ -21,12 +20,11 @@ from detector.simulation import (
 )
 from detector.simulation import evaluate as evaluate_at
 from detector.simulation.shapes import Difficulty, Shape
+from detector.units import HOUR_MS
 from streams.cli.screen import fail, out
 from streams.files.reader import ReadError, read_in_order
 
 __all__ = ["baseline_scores", "evaluate"]
-
-HOUR_MS = 3_600_000
 
 
 def evaluate(
@@ -61,6 +59,8 @@ def evaluate(
 
 def baseline_scores(labels: Labels, paths: list[str]) -> dict[str, Score]:
     """The baselines' scores within the budget, over the logs in `paths`. Raises `ReadError`."""
+    from detector.simulation.baselines import BaselineDetectors  # brings river's forests and scipy
+
     run = BaselineDetectors(labels.seed)
     for _, event in read_in_order(paths):
         if not isinstance(event, RecordError):

@@ -18,8 +18,11 @@ from detector.signal import Signal
 
 __all__ = [
     "ARRIVAL_HEADER",
+    "FAULT_HEADER",
     "HEARTBEAT_SECONDS",
     "NOTHING_KNOWN",
+    "POSITIONS_HEADER",
+    "POSITION_HEADER",
     "REPEAT_SECONDS",
     "EventsMessage",
     "SignalsMessage",
@@ -48,6 +51,12 @@ REPEAT_SECONDS = 5.0
 """How often it gets an unchanged watermark, in case it has just been taken over."""
 ARRIVAL_HEADER = "crmwatch-arrived"
 """The header with the arrival time in Kafka of the first record behind a message."""
+POSITION_HEADER = "crmwatch-position"
+"""The header with a published record's position in its file."""
+POSITIONS_HEADER = "crmwatch-positions"
+"""The header with the positions of the records that an alert quotes: event id → adapter and position, as JSON."""
+FAULT_HEADER = "crmwatch-fault"
+"""The header with a published record's fault in its file."""
 
 
 class WireError(CrmwatchError, ValueError):

@@ -16,6 +16,7 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from detector.errors import CrmwatchError
+from detector.units import DAY_MS
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "plan",
 ]
 
-DAY_MS = 24 * 3600 * 1000
 PACKED_BYTES = 8 * 1024 * 1024
 """The largest message of each topic: Kafka counts an entire record batch, and packing and publishing fill theirs."""
 TIMEOUT_MS = 15_000

@@ -20,6 +20,7 @@ from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from streams.files.reader import FileRecord, read_in_order
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
+from streams.kafka.messages import FAULT_HEADER, POSITION_HEADER
 from streams.plugins import NO_PLUGINS, Plugins
 from streams.publisher.resume import (
     RUN_HEADER,
@@ -29,7 +30,6 @@ from streams.publisher.resume import (
     fingerprint,
     published_before,
 )
-from streams.worker.agents import FAULT_HEADER, POSITION_HEADER
 
 __all__ = ["Interruption", "PublishError", "Published", "publish", "publish_files"]
 

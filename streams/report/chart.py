@@ -10,14 +10,12 @@ from collections.abc import Sequence
 import msgspec
 
 from detector.alert.finding import Finding
+from detector.units import DAY_MS, MINUTE_MS
 from streams.report.text import clock, day, number
 from streams.report.timeline import DayRows, Mark, Timeline, TimelineStage
 
 __all__ = ["Bar", "Bars", "Curve", "Flag", "Tick", "bars", "curve", "shown_marks"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-MINUTE_MS = 60_000
 LEAST_SPAN_MS = 10 * MINUTE_MS
 BEFORE, AFTER = 0.08, 0.05
 """How much of the span there is before the first mark and after the end."""

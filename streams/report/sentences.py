@@ -9,7 +9,8 @@ import msgspec
 
 from detector.alert.finding import ExceededBound, Finding
 from detector.catalogue import SENSITIVITY, Category, category
-from detector.event import Operation
+from detector.event import READING, Operation
+from detector.units import DAY_MS, HOUR_MS
 from streams.replay.coverage import Gap, SourceCoverage
 from streams.replay.replay import Summary
 from streams.report.text import (
@@ -24,7 +25,7 @@ from streams.report.text import (
     minute,
     number,
 )
-from streams.report.timeline import READING, Mark, Timeline, TimelineStage
+from streams.report.timeline import Mark, Timeline, TimelineStage
 
 __all__ = [
     "CategoryShare",
@@ -42,8 +43,6 @@ __all__ = [
     "who",
 ]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 NAMED_CATEGORIES = 2
 NAMED_GAPS = 3
 _TITLES = {

@@ -9,22 +9,9 @@ import msgspec
 from detector.catalogue import Category
 from detector.event import Operation
 
-__all__ = ["READING", "UNNAMED", "AccessOrigin", "DayRows", "ExportPath", "Mark", "Timeline", "TimelineStage"]
+__all__ = ["UNNAMED", "AccessOrigin", "DayRows", "ExportPath", "Mark", "Timeline", "TimelineStage"]
 
 UNNAMED = "(not named in the log)"
-READING = frozenset(
-    {
-        Operation.QUERY,
-        Operation.BULK_EXPORT,
-        Operation.REPORT,
-        Operation.REPORT_EXPORT,
-        Operation.LIST_VIEW,
-        Operation.RECORD_VIEW,
-        Operation.SEARCH,
-        Operation.FILE_DOWNLOAD,
-    }
-)
-"""The operations by which rows leave."""
 
 
 class TimelineStage(StrEnum):

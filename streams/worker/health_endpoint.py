@@ -36,7 +36,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Endpoint:
-    """Serves until stopped. `live` and `ready` return ``None`` or the reason why not; ``/ready`` lists the `plugins`."""
+    """Serves until stopped. `live` and `ready` return ``None`` or the reason; ``/ready`` lists the `plugins`."""
 
     def __init__(
         self,

@@ -17,9 +17,9 @@ from detector.adapters import RecordError
 from detector.event import AccessEvent
 from streams.cli.child_process import Child
 from streams.files.reader import FileRecord
+from streams.kafka.messages import POSITION_HEADER
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.publisher.publisher import publish
-from streams.worker.agents import POSITION_HEADER
 
 Records = Sequence[tuple[FileRecord, AccessEvent | RecordError]]
 

@@ -14,8 +14,8 @@ from kafka import KafkaProducer
 from detector.adapters import decode
 from detector.simulation import World, records
 from streams.kafka.embedded.broker import Broker
+from streams.kafka.messages import POSITION_HEADER
 from streams.kafka.topics import TopicNames
-from streams.worker.agents import POSITION_HEADER
 from tests.chaos.pipeline import Pipeline, in_order
 
 START_MS = 1_772_409_600_000

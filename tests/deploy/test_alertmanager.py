@@ -154,7 +154,7 @@ def test_no_secret_is_in_the_files() -> None:
 def test_every_receiver_is_notified_on_all_its_channels_and_nobody_else_is(
     alertmanager: str, received: Received, tmp_path: Path
 ) -> None:
-    """Mail, Slack and webhook carry summary, severity, start and runbook link, and later the end; info sends nothing."""
+    """Mail, Slack and webhook carry summary, severity, start and runbook link, and later the end; info is silent."""
     log = tmp_path / "alertmanager.log"
     _send(alertmanager, [firing(name) for name in RECEIVERS])
     wait_for(lambda: len(received.mails) >= 4 and len(received.to("/slack")) >= 2, log)

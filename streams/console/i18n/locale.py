@@ -17,8 +17,6 @@ from streams.console.i18n.labels import LABELS
 __all__ = ["Language", "Translator", "accepted"]
 
 NARROW_SPACE = "\u202f"
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 
 class Language(StrEnum):
@@ -66,7 +64,7 @@ class Translator(msgspec.Struct, frozen=True):
     def duration(self, span_ms: int) -> str:
         """How long, in one or two units.
 
-        >>> Translator().duration(5_400_000), Translator(Language.FRENCH).duration(7 * DAY_MS)
+        >>> Translator().duration(5_400_000), Translator(Language.FRENCH).duration(604_800_000)
         ('1 h 30 min', '7 j')
         """
         minutes = max(0, span_ms) // 60_000

@@ -9,13 +9,13 @@ import msgspec
 
 from detector.published import IdentityRecord, decode_identity
 from detector.trait import SORTS, agent_family, checksum
+from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.incidents import IncidentRow
 
 __all__ = ["IdentityView", "KnownProfile", "identities", "identity"]
 
-DAY_MS = 86_400_000
 MOST_INCIDENTS = 100
 MOST_ROWS = 200
 

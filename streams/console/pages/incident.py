@@ -15,6 +15,7 @@ from detector.catalogue import SENSITIVITY, Category, category
 from detector.decision import Assignment, Decision, Kind, StepMark
 from detector.decision_index import DecisionIndex
 from detector.event import Operation
+from detector.units import MINUTE_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.decisions import decisions_about
@@ -33,7 +34,7 @@ BULK_SHARE = 0.5
 BULK_ROWS = 100
 """The first quoted read of so many rows, and of such a share of the largest, is called large."""
 BEFORE = 0.15
-LEAST_BEFORE_MS = 600_000
+LEAST_BEFORE_MS = 10 * MINUTE_MS
 UNSEEN_SHARE = 0.25
 """If no more than this share of the rows left before the first alert, the curve begins shortly before it."""
 _RECONNAISSANCE = (Operation.DESCRIBE, Operation.COUNT)

@@ -9,11 +9,10 @@ from statistics import median
 
 import msgspec
 
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+
 __all__ = ["SourceRow", "SourceStatus", "sources"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-TICK_MS = 600_000
 DAYS = 14
 ENOUGH_DAYS = 4
 MOST_SOURCES = 500

@@ -12,11 +12,9 @@ import msgspec
 from detector.alert.finding import Finding, read
 from detector.trait import network
 from streams.console.store.decisions import refresh_decision
+from streams.kafka.messages import POSITIONS_HEADER
 
-__all__ = ["POSITIONS_HEADER", "enter_alert"]
-
-POSITIONS_HEADER = "crmwatch-positions"
-"""The header in which an alert's Kafka record says where the quoted records lie."""
+__all__ = ["enter_alert"]
 
 
 def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:

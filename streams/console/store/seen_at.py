@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from detector.trait import SORTS, agent_family, checksum
+from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 
 __all__ = ["USED", "seen_elsewhere"]
@@ -14,7 +15,6 @@ __all__ = ["USED", "seen_elsewhere"]
 USED = ("network", "agent", "app")
 """The sorts of trait of which identities publish when they last used each."""
 
-DAY_MS = 86_400_000
 MOST_VALUES = 40
 MOST_LOOKED_AT = 500
 MOST_NAMED = 10

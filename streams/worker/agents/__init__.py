@@ -4,7 +4,7 @@ Each is one shard's, knows neither Kafka's consumer nor its producer, and runs o
 """
 
 from streams.worker.agents.detect import DetectAgent
-from streams.worker.agents.ingest import FAULT_HEADER, POSITION_HEADER, IngestAgent
+from streams.worker.agents.ingest import IngestAgent
 from streams.worker.agents.triage import TriageAgent
 
-__all__ = ["FAULT_HEADER", "POSITION_HEADER", "DetectAgent", "IngestAgent", "TriageAgent"]
+__all__ = ["DetectAgent", "IngestAgent", "TriageAgent"]

@@ -24,12 +24,8 @@ from streams.kafka.topics import TopicNames
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
 
-__all__ = ["FAULT_HEADER", "POSITION_HEADER", "IngestAgent", "dead_letter"]
+__all__ = ["IngestAgent", "dead_letter"]
 
-POSITION_HEADER = "crmwatch-position"
-"""The Kafka header in which `publish` says where a record lay in a file."""
-FAULT_HEADER = "crmwatch-fault"
-"""The one in which it says what was found wrong with the record while reading the file."""
 UNTOLD_BATCHES = 32
 """A shard is told early how far a partition is when so many batches cannot be acknowledged before."""
 
@@ -134,9 +130,9 @@ class IngestAgent:
     def _decode(self, record: Any) -> AccessEvent | None:
         origin, fault = None, ""
         for name, value in record.headers:
-            if name == POSITION_HEADER:
+            if name == wire.POSITION_HEADER:
                 origin = _text(value)
-            elif name == FAULT_HEADER:
+            elif name == wire.FAULT_HEADER:
                 fault = _text(value)
         try:
             event = decode_record(

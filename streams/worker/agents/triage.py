@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from detector.alert.alert import Alert
-from detector.alert.ocsf import Activity
+from detector.alert.build import alerts_of
 from detector.decision import Decision
 from detector.settings import Settings
 from detector.signal import Signal
+from detector.triage.publication import Activity, Publication
 from detector.triage.triage import Triage, settled_at
 from streams.kafka import messages as wire
 from streams.kafka.topics import TopicNames
@@ -40,6 +41,7 @@ class TriageAgent:
         metrics: Metrics,
         hold_seconds: float,
     ) -> None:
+        self._shard = triage
         self._topics = topics
         self._metrics = metrics
         self._hold_seconds = hold_seconds
@@ -53,7 +55,7 @@ class TriageAgent:
         self._settled = 0
         self._alerts: list[Alert] = []
         self._delays: list[tuple[int, int]] = []  # of alerts not handed over: event time, arrival
-        metrics.watch_desk(triage, self._triage)
+        metrics.watch_triage(triage, self._triage)
 
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """Follow these decisions from now on, and those of the settings."""
@@ -82,6 +84,7 @@ class TriageAgent:
                 self._judge(group, provisional=False)
             self._publish(self._triage.advance(watermark_ms), arrived_ms)
         self._figures.held = self._hold.held
+        self._metrics.count_triage(self._shard)
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Judge provisionally what has been held too long, or what is too much to hold."""
@@ -89,7 +92,7 @@ class TriageAgent:
         before = monotonic() - patience
         while group := self._hold.overdue(before):
             self._judge(group, provisional=True)
-            self._figures.early += len(group)
+            self._metrics.provisional(len(group))
             self._figures.held = self._hold.held
 
     def outputs(self) -> list[Output]:
@@ -105,7 +108,7 @@ class TriageAgent:
                 None,
                 alert.uid.encode(),
                 alert.body,
-                (("crmwatch-positions", msgspec.json.encode(alert.positions)),),
+                ((wire.POSITIONS_HEADER, msgspec.json.encode(alert.positions)),),
             )
             for alert in alerts
         ]
@@ -131,7 +134,8 @@ class TriageAgent:
             self._publish(self._triage.assess(signal, provisional=provisional), arrived_ms)
             waiting[0] -= 1
 
-    def _publish(self, alerts: list[Alert], arrived_ms: int | None) -> None:
+    def _publish(self, publications: list[Publication], arrived_ms: int | None) -> None:
+        alerts = alerts_of(publications)
         for alert in alerts:
             self._metrics.alert(alert)
             if arrived_ms is not None and alert.activity is not Activity.CLOSE:  # to close takes its time

@@ -228,6 +228,7 @@ def test_log_text_does_not_reach_the_terminal_as_commands(tmp_path: Path) -> Non
     assert "[bold red]x" in shown
 
 
+@pytest.mark.slow
 def test_it_is_a_program(logs: Path, tmp_path: Path) -> None:
     """As it is started from a shell: standard input, no colours into a pipe, exit code 1 on a finding."""
     file = tmp_path / "alerts.jsonl"

@@ -19,11 +19,11 @@ from detector.adapters.generic import Mapping
 from streams.cli.child_process import Child
 from streams.files.reader import ReadError, read_in_order
 from streams.kafka.embedded.broker import Broker
+from streams.kafka.messages import POSITION_HEADER
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.publisher import resume
 from streams.publisher.publisher import Interruption, Published, PublishError, publish, publish_files
 from streams.publisher.resume import RUN_HEADER, SEQUENCE_HEADER, PublishRun, fingerprint, published_before
-from streams.worker.agents import POSITION_HEADER
 
 PARTITIONS = 4
 START_MS = 1_772_409_600_000
