@@ -14,6 +14,7 @@ from detector.event import AccessEvent, Operation
 from detector.identity.detectors.novelty import network
 from streams.report.identity_history import IdentityHistory, is_new
 from streams.report.timeline import (
+    FURTHER,
     READING,
     UNNAMED,
     AccessOrigin,
@@ -43,7 +44,6 @@ SAMPLE_ROWS = 200
 BULK_SHARE = 0.1
 BULK_ROWS = 100
 """The first read of such a share of the incident's rows, and of at least so many, is its bulk."""
-FURTHER = "(further objects)"
 _RECONNAISSANCE = {Operation.DESCRIBE, Operation.COUNT}
 
 

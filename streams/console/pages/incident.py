@@ -32,12 +32,12 @@ BULK_ROWS = 100
 BEFORE = 0.15
 LEAST_BEFORE_MS = 600_000
 UNSEEN_SHARE = 0.25
-"""If no more than this share of the rows left before the first alert, the curve begins shortly before it."""
+"""If no more than this share of the rows was taken before the first alert, the curve begins shortly before it."""
 _RECONNAISSANCE = (Operation.DESCRIBE, Operation.COUNT)
 
 
 class ExposedCategory(msgspec.Struct, frozen=True):
-    """What is known to have left of a kind of data."""
+    """What is known to have been taken of a category of data."""
 
     category: Category
     rows: int
@@ -60,9 +60,9 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     listed: IncidentRow
     incident: Finding
     shares: tuple[ExposedCategory, ...]
-    """The kinds of data of which rows left, the most first."""
+    """The categories of which rows were taken, the most first."""
     spared: tuple[Category, ...]
-    """The kinds of which none are known to have left, the most sensitive first."""
+    """The categories of which none are known to have been taken, the most sensitive first."""
     marks: tuple[Mark, ...]
     curve: Curve | None
     bound_rows: int | None
@@ -70,7 +70,7 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     origins: Table
     seen_elsewhere: Table
     evidence: Table
-    left: Table
+    taken: Table
     history: Table
     techniques: Table
 
@@ -117,7 +117,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
         origins=_origins(evidence),
         seen_elsewhere=seen_elsewhere(db, uid, evidence),
         evidence=_evidence(evidence),
-        left=_left(shares),
+        taken=_taken(shares),
         history=_history(versions, words, uid),
         techniques=_techniques(incident),
     )
@@ -126,7 +126,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
 def _account(incident: Finding, publications: Sequence[FindingVersion], evidence: Sequence[Any]) -> Timeline:
     """The curve's points and stages, as far as alerts know them.
 
-    Each alert says how many rows had left by then; before the first, the quoted events say how they began.
+    Each alert says how many rows were taken by then; before the first, the quoted events say how they began.
     """
     points: list[tuple[int, int]] = []
     first = publications[0] if publications else None
@@ -177,7 +177,7 @@ def _account(incident: Finding, publications: Sequence[FindingVersion], evidence
 def _from_where_it_began(
     points: list[tuple[int, int]], first: FindingVersion | None
 ) -> list[tuple[int, int]]:
-    """Without the days before the first alert, if little left in them: the curve would be squeezed."""
+    """Without the days before the first alert, if few rows were taken in them: they would squeeze the curve."""
     if first is None or not points:
         return points
     begin = first.time_ms - max(LEAST_BEFORE_MS, round(BEFORE * (points[-1][0] - first.time_ms)))
@@ -284,7 +284,7 @@ def _origins(evidence: Sequence[Any]) -> Table:
     ordered = sorted(found.items(), key=lambda item: (-item[1][2], item[1][0]))
     return Table(
         "origins",
-        "Where it was done from, as far as alerts quote it",
+        "Origins, as quoted by alerts",
         (
             Column("address", "Address", ColumnKind.CODE, page="address"),
             Column("network", "Network", ColumnKind.CODE, page="address"),
@@ -302,7 +302,7 @@ def _origins(evidence: Sequence[Any]) -> Table:
 def _evidence(evidence: Sequence[Any]) -> Table:
     return Table(
         "evidence",
-        "Events that alerts quote",
+        "Events quoted by alerts",
         (
             Column("time", "Time, UTC", ColumnKind.TIME),
             Column("operation", "Operation", ColumnKind.WORD),
@@ -333,10 +333,10 @@ def _evidence(evidence: Sequence[Any]) -> Table:
     )
 
 
-def _left(shares: Sequence[ExposedCategory]) -> Table:
+def _taken(shares: Sequence[ExposedCategory]) -> Table:
     return Table(
-        "left",
-        "Rows that left, by kind of data and object",
+        "taken",
+        "Rows taken, by category of data and object",
         (
             Column("category", "Data", ColumnKind.WORD),
             Column("object", "Object", ColumnKind.CODE),
@@ -376,7 +376,7 @@ def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
     rows.sort(key=lambda row: row[0], reverse=True)
     return Table(
         "history",
-        "What happened to the incident, the newest first",
+        "History of the incident, newest first",
         (
             Column("time", "Time, UTC", ColumnKind.TIME),
             Column("what", "What", ColumnKind.WORD),
@@ -384,7 +384,7 @@ def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
             Column("severity", "Severity", ColumnKind.SEVERITY),
             Column("risk", "Risk", ColumnKind.NUMBER),
             Column("rows", "Rows", ColumnKind.NUMBER),
-            Column("text", "In words"),
+            Column("text", "Text"),
             Column("until", "Until, UTC", ColumnKind.TIME),
         ),
         tuple(rows),

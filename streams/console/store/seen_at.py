@@ -43,7 +43,7 @@ def seen_elsewhere(db: sqlite3.Connection, uid: str, evidence: Sequence[Mapping[
         ]
     return Table(
         "others",
-        "Who else is known there, from other incidents and from what profiles remember",
+        "Other identities seen there, from other incidents and from profiles",
         (
             Column("what", "What", ColumnKind.WORD),
             Column("value", "Where", ColumnKind.CODE),

@@ -25,7 +25,7 @@ def state(
 
 def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
     """Without incidents, with an informational one only, and with what was closed or muted."""
-    assert state(tmp_path / "a") == (BoardState.CALM, ["Nothing is waiting for you"])
+    assert state(tmp_path / "a") == (BoardState.CALM, ["Nothing needs attention"])
     assert state(tmp_path / "b", alert(severity_id=1))[0] is BoardState.CALM
     assert state(tmp_path / "c", alert(), said(0, Verdict.CLOSED, reason="x"))[0] is BoardState.CALM
     muted = said(0, Verdict.MUTED, until_ms=START_MS + DAY_MS)
@@ -37,16 +37,16 @@ def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
 
 def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
     """A grave incident until somebody has taken it on, a breach until the authority is told, even without Kafka."""
-    assert state(tmp_path / "a", alert()) == (BoardState.ACT, ["{n} grave incident that nobody has taken on"])
+    assert state(tmp_path / "a", alert()) == (BoardState.ACT, ["{n} serious incident not acknowledged"])
     two = alert(1, "crmwatch-2", severity_id=5, risk_score=1)
     assert state(tmp_path / "b", alert(), two) == (
         BoardState.ACT,
-        ["{n} grave incidents that nobody has taken on"],
+        ["{n} serious incidents not acknowledged"],
     )
     known = said(0, Verdict.ACKNOWLEDGED)
     assert state(tmp_path / "c", alert(), known) == (
         BoardState.LOOK,
-        ["{n} grave incident is being worked on"],
+        ["{n} serious incident in progress"],
     )
     breach = said(1, Verdict.CONFIRMED)
     assert state(tmp_path / "d", alert(), known, breach) == (
@@ -58,7 +58,7 @@ def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
         BoardState.ACT,
         [
             "{n} breach is not yet notified to the authority",
-            "Kafka does not answer: this is what was known before",
+            "Kafka does not answer: this page may be out of date",
         ],
     )
     over = said(2, Verdict.CLOSED, reason="over")

@@ -204,7 +204,7 @@ def test_history_is_what_happened_newest_first(tmp_path: Path) -> None:
     )
     assert [(row[0] - THEFT_MS, row[1], row[2]) for row in found.history.rows] == [
         (9, "closed by the detector", "crmwatch"),
-        (4, "step taken", "ana"),
+        (4, "step done", "ana"),
         (3, "muted (identity)", "ana"),
         (2, "assigned", "ana"),
         (1, "alert again", "crmwatch"),

@@ -415,12 +415,12 @@ def test_an_admin_ends_a_session(guarded: Site) -> None:
 def test_every_table_can_be_had_as_a_file(site: Site) -> None:
     """Each that a page shows, as CSV and JSON with the same rows, and it is noted who took it; others are not there."""
     client = Client(site)
-    names = {"/": ["incidents", "leaving", "sources"], "/sources": ["sources", "unreadable"]}
+    names = {"/": ["incidents", "outflow", "sources"], "/sources": ["sources", "unreadable"]}
     names |= {
         "/search?q=u": ["incidents", "identities"],
         "/identity?id=t%2Fu": ["takes", "seen", "incidents"],
     }
-    names["/incidents/crmwatch-1"] = ["left", "origins", "others", "evidence", "attack", "history"]
+    names["/incidents/crmwatch-1"] = ["taken", "origins", "others", "evidence", "attack", "history"]
     for path, tables in names.items():
         mark = "&" if "?" in path else "?"
         for name in tables:

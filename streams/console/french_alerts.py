@@ -11,11 +11,11 @@ import re
 from collections import Counter
 
 from detector.alert.finding import Finding
-from detector.catalogue import category
+from detector.catalogue import Category, category
 from detector.event import ActorKind
-from streams.console.i18n.labels import LABELS
-from streams.console.i18n.locale import Language, Translator
-from streams.report.text import clock, day, minute
+from streams.locale import Language, Translator
+from streams.locale.times import clock, day, minute
+from streams.locale.vocabulary import CATEGORIES
 
 __all__ = ["STEPS", "TITLES", "sentence", "step", "title"]
 
@@ -138,7 +138,7 @@ def sentence(incident: Finding) -> str:
         else f"{_SAY.number(len(incident.identities))} identités"
     )
     plural = len(incident.identities) > 1
-    taken = f"{'ont' if plural else 'a'} sorti {_SAY.many(incident.rows, '{n} row', '{n} rows')}"
+    taken = f"{'ont' if plural else 'a'} sorti {_SAY.ngettext('{n} row', '{n} rows', incident.rows)}"
     if not incident.rows:
         taken = f"{'ont' if plural else 'a'} fait quelque chose d’inhabituel, sans ligne sortie connue"
     named = [f"{thing} {_SAY.number(rows)}" for thing, rows in incident.objects[:_NAMED]]
@@ -152,14 +152,14 @@ def sentence(incident: Finding) -> str:
     told = f"{who} {name} {taken}, {_when(incident)}{where}.".strip()
     if incident.bound is not None:
         told += (
-            f" On attendait au plus {_SAY.many(round(incident.bound.rows), '{n} row', '{n} rows')} en"
+            f" On attendait au plus {_SAY.ngettext('{n} row', '{n} rows', round(incident.bound.rows))} en"
             f" {_SAY.duration(incident.bound.horizon_ms)}."
         )
     kinds: Counter[str] = Counter()
     for thing, rows in incident.objects:
         kinds[category(thing).value] += rows
     if kinds:
-        told += f" Surtout\u202f: {_SAY(LABELS[kinds.most_common(1)[0][0]])}."
+        told += f" Surtout\u202f: {_SAY.gettext(CATEGORIES[Category(kinds.most_common(1)[0][0])])}."
     return told
 
 

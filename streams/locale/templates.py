@@ -1,0 +1,56 @@
+"""Jinja templates in one language: escaped, nothing in log text hidden, messages and numbers translated.
+
+A template says ``_('Since {time}', time=…)``, ``ngettext('{n} row', '{n} rows', count)``, ``count|number``. The text of
+a message is ours; the values filled in are escaped like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from streams.locale.log_text import clipped, visible
+from streams.locale.times import clock, day, minute, second
+from streams.locale.translator import Translator
+
+__all__ = ["environment"]
+
+
+def environment(folder: str, translator: Translator, shown_text: int) -> Environment:
+    """An environment for the templates in a folder of `streams`; ``clipped`` cuts after `shown_text` characters."""
+    templates = Environment(
+        loader=PackageLoader("streams", folder),
+        autoescape=True,
+        finalize=visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def gettext(message: str, **values: Any) -> Markup:
+        return _filled(translator.gettext(message), values)
+
+    def ngettext(one: str, many: str, n: int, **values: Any) -> Markup:
+        # Braces other than {n} pass through the translator's formatting as they are.
+        return _filled(translator.ngettext(one, many, n, **{name: f"{{{name}}}" for name in values}), values)
+
+    templates.globals |= {"_": gettext, "ngettext": ngettext, "language": translator.language}
+    templates.filters |= {
+        "clipped": lambda text: clipped(str(text), shown_text),
+        "clock": clock,
+        "day": day,
+        "duration": translator.duration,
+        "listed": translator.listed,
+        "minute": minute,
+        "number": translator.number,
+        "percent": translator.percent,
+        "second": second,
+    }
+    return templates
+
+
+def _filled(text: str, values: dict[str, Any]) -> Markup:
+    shown = escape(text)
+    return shown.format(**{name: visible(value) for name, value in values.items()}) if values else shown
