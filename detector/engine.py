@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.event import AccessEvent
 from detector.fleet.population import TICK_MS
 from detector.identity.detect import TALLIES_KEY, Detection

@@ -1,35 +1,123 @@
-"""The incidents of a run, read from their published alerts: OCSF findings, of which nothing need be there."""
+"""The contract for an alert: the published finding, version 1, written and read here and nowhere else.
+
+A finding is an OCSF Detection Finding. What OCSF has no place for is `Extension`, under ``unmapped.crmwatch``. These changes are
+additive and keep the version: a new attribute with a default, a new message code, a new parameter of a message, a new detector,
+step, kind of news or ATT&CK technique. Readers pass over what they do not know. Everything else raises `FINDING_VERSION`, and a
+reader refuses a version that is not its own.
+"""
 
 from __future__ import annotations
 
-import re
-from math import isfinite
-from typing import Any, cast
-
 import msgspec
 
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.message import Message
+from detector.alert.ocsf import (
+    Activity,
+    Analysis,
+    AttackTechnique,
+    Evidences,
+    FindingInfo,
+    Metadata,
+    Observable,
+    Remediation,
+    Resource,
+)
 from detector.event import ActorKind, Operation
+from detector.triage.risk import Severity
 
-__all__ = ["ExceededBound", "Finding", "FindingVersion", "Findings", "QuotedEvent", "Technique", "read"]
+__all__ = [
+    "FINDING_VERSION", "Contribution", "ExceededBound", "Extension", "Finding", "FindingError", "Impact", "News", "Reason", "Step",
+    "Unmapped", "read", "write",
+]  # fmt: skip
 
-KEPT_INCIDENTS = 200
-"""How many incidents' alerts are kept, the worst."""
-KEPT_PUBLICATIONS = 100
-MOST_IDENTITIES = 500
+FINDING_VERSION = 1
+"""The version of the contract."""
 BOUND_SHARE = 0.25
-_STEP = re.compile(r"(?:^|(?<=\s))(\d{1,2})\. ")
-_TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
+"""A bound is shown for an incident if what it was compared with is at least this share of the incident's rows."""
 _EXPORT = "export"
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
-class FindingVersion(msgspec.Struct, frozen=True):
-    """One alert of an incident."""
+class FindingError(ValueError):
+    """Bytes that are no finding of this version; one sentence for a person."""
 
-    time_ms: int
-    activity: Activity
-    severity: int
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why one detector finds the incident unusual."""
+
+    detector: str
+    message: Message
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Something to do. `id` is stable: decisions name it."""
+
+    id: str
+    message: Message
+
+
+class News(msgspec.Struct, frozen=True):
+    """Something that the identity has not long been seen with, and the rows taken with it since."""
+
+    what: str
+    value: str
     rows: int
+
+
+class Impact(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is at stake: sensitivity from 0 to 1, rows, and persons if they are known."""
+
+    sensitivity: float
+    rows: int
+    persons: int | None = None
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """What one feature adds to the log-odds of the incident."""
+
+    feature: str
+    log_odds: float
+
+
+class Extension(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What OCSF has no place for."""
+
+    version: int
+    identity: str
+    """``tenant/actor``; empty for an incident that is about no single identity."""
+    network: str
+    actors: dict[str, int]
+    """For an incident about a network: the accounts that are new there, with the rows that each took."""
+    actor_kind: ActorKind
+    rows_taken: int
+    channels: dict[str, int]
+    """Rows by channel, the most first."""
+    surprise: dict[str, float]
+    """Detector → −log10 of a probability."""
+    news: tuple[News, ...]
+    known_days: int
+    """Active days of the identity that are known."""
+    provisional: bool
+    """Whether a decision was taken before every source had finished with the time it rests on."""
+    judged_by_peers: bool
+    """Whether peers, and not the identity's own history, carry the judgement."""
+    title: Message
+    summary: tuple[Message, ...]
+    """`FindingInfo.desc`, sentence by sentence."""
+    reasons: tuple[Reason, ...]
+    """One for each detector, the most surprising first."""
+    steps: tuple[Step, ...]
+    """In the order in which they are to be taken."""
+    impact: Impact | None = None
+    contributions: tuple[Contribution, ...] = ()
+    names: dict[str, str] = {}
+    """Names beside ids, where a directory has them."""
+
+
+class Unmapped(msgspec.Struct, frozen=True):
+    """OCSF's place for extensions."""
+
+    crmwatch: Extension
 
 
 class ExceededBound(msgspec.Struct, frozen=True):
@@ -44,318 +132,233 @@ class ExceededBound(msgspec.Struct, frozen=True):
     typical: float | None
 
 
-class QuotedEvent(msgspec.Struct, frozen=True):
-    """An event as an alert quotes it."""
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An alert: an incident as it stood at `time_ms`. Times are in milliseconds since 1970 UTC."""
 
-    event_id: str
-    time_ms: int | None
-    operation: str
-    rows: int | None
-    objects: tuple[str, ...]
-    actor: str
-    ip: str
-    user_agent: str
-    app: str
-    position: str
-
-
-class Technique(msgspec.Struct, frozen=True):
-    """A technique of MITRE ATT&CK."""
-
-    uid: str
-    name: str
-    tactics: tuple[str, ...]
-    version: str
+    class_uid: int
+    class_name: str
+    category_uid: int
+    category_name: str
+    activity: Activity = msgspec.field(name="activity_id")
+    activity_name: str
+    type_uid: int
+    time_ms: int = msgspec.field(name="time")
+    """Event time at which it fired."""
+    start_ms: int = msgspec.field(name="start_time")
+    end_ms: int = msgspec.field(name="end_time")
+    """First and last event of what it is about."""
+    severity: Severity = msgspec.field(name="severity_id")
+    severity_name: str = msgspec.field(name="severity")
+    status_id: int
+    """1 new, 2 in progress (confirmed as a breach), 4 closed."""
+    status_detail: str | None = None
+    """What an operator has decided last, and why."""
+    is_alert: bool
+    risk: int = msgspec.field(name="risk_score")
+    """From 0 to 100."""
+    confidence: int = msgspec.field(name="confidence_score")
+    count: int
+    message: str
+    metadata: Metadata
+    info: FindingInfo = msgspec.field(name="finding_info")
+    resources: tuple[Resource, ...]
+    evidences: tuple[Evidences, ...]
+    observables: tuple[Observable, ...]
+    analyses: tuple[Analysis, ...] = msgspec.field(name="anomaly_analyses")
+    remediation: Remediation
+    unmapped: Unmapped
 
     @property
-    def address(self) -> str:
-        """Its page; empty for what is not a technique's number."""
-        if not _TECHNIQUE.fullmatch(self.uid):
-            return ""
-        return f"https://attack.mitre.org/techniques/{self.uid.replace('.', '/')}/"
+    def extension(self) -> Extension:
+        """What OCSF has no place for."""
+        return self.unmapped.crmwatch
 
+    @property
+    def uid(self) -> str:
+        """The incident's stable name: the same in every update."""
+        return self.info.uid
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident as its newest alert has it."""
+    @property
+    def title(self) -> str:
+        """The incident in a few words."""
+        return self.info.title
 
-    uid: str
-    title: str
-    sentence: str
-    severity: int
-    risk: int | None
-    confidence: int | None
-    rows: int
-    start_ms: int
-    end_ms: int
-    closed: bool
-    identities: tuple[str, ...]
-    """``tenant/actor``: one, or for an origin that many were used from, those quoted."""
-    actor: str
-    """What to call them."""
-    kind: ActorKind | None
-    addresses: frozenset[str]
-    detectors: tuple[str, ...]
-    cold: bool
-    """Whether peers, not the identity's own history, carry the judgement."""
-    provisional: bool
-    objects: tuple[tuple[str, int], ...]
-    """Objects and rows, as the alert has them."""
-    bound: ExceededBound | None
-    quoted: tuple[QuotedEvent, ...]
-    techniques: tuple[Technique, ...]
-    steps: tuple[str, ...]
-    publications: tuple[FindingVersion, ...]
+    @property
+    def sentence(self) -> str:
+        """The incident in about eighty words."""
+        return self.message
 
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Those that contribute, the most surprising first."""
+        return self.info.types
 
-class Findings:
-    """Alerts in the order in which they were published; of each incident the newest counts.
+    @property
+    def tenant(self) -> str:
+        """Whose CRM it is."""
+        return self.metadata.tenant_uid
 
-    Bounded: the worst `KEPT_INCIDENTS` are kept, the others only counted.
-    """
+    @property
+    def rows(self) -> int:
+        """Rows taken, each counted once."""
+        return self.extension.rows_taken
 
-    def __init__(self) -> None:
-        self._bodies: dict[str, tuple[tuple[int, int], dict[str, Any], dict[str, str]]] = {}
-        self._publications: dict[str, list[FindingVersion]] = {}
-        self.severities: dict[str, int] = {}
-        """Every incident's severity, by its uid."""
+    @property
+    def closed(self) -> bool:
+        """Whether the incident is over."""
+        return self.activity is Activity.CLOSE
 
-    def observe(self, alert: Alert) -> None:
-        """Enter an alert."""
-        body = cast("dict[str, Any]", msgspec.json.decode(alert.body))
-        severity = _whole(body.get("severity_id")) or 0
-        uid = alert.uid
-        self.severities[uid] = severity
-        rank = (severity, _whole(body.get("risk_score")) or 0)
-        self._bodies[uid] = (rank, body, alert.positions)
-        published = self._publications.setdefault(uid, [])
-        if len(published) < KEPT_PUBLICATIONS:
-            published.append(
-                FindingVersion(
-                    _whole(body.get("time")) or alert.time_ms, alert.activity, severity, _rows(body)
-                )
-            )
-        if len(self._bodies) > 2 * KEPT_INCIDENTS:
-            self._forget()
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """``tenant/actor`` of all whom it is about: one, those new on a network, or none for a source."""
+        own = self.extension
+        return (own.identity,) if own.identity else tuple(f"{self.tenant}/{actor}" for actor in own.actors)
 
-    def ranked(self) -> list[Finding]:
-        """The worst first; of the same severity and risk, the earlier."""
-        self._forget()
-        found = [
-            read(body, positions, tuple(self._publications.get(uid, ())))
-            for uid, (_, body, positions) in self._bodies.items()
-        ]
-        return sorted(
-            found, key=lambda incident: (-incident.severity, -(incident.risk or 0), incident.start_ms)
-        )
+    @property
+    def kind(self) -> ActorKind | None:
+        """What acted; ``None`` unless it is about one identity."""
+        return self.extension.actor_kind if self.extension.identity else None
 
-    def _forget(self) -> None:
-        worst = sorted(self._bodies, key=lambda uid: self._bodies[uid][0], reverse=True)
-        for uid in worst[KEPT_INCIDENTS:]:
-            del self._bodies[uid]
-            self._publications.pop(uid, None)
+    @property
+    def actor(self) -> str:
+        """The account with its name, how many accounts, the source, or the tenant as a whole."""
+        own = self.extension
+        if not own.identity:
+            return f"{len(own.actors):,} identities" if own.actors else self.source or self.tenant
+        actor = own.identity.split("/", 1)[-1]
+        accounts = (event.actor.user for event in self.evidences if event.actor and event.actor.user)
+        name = next((account.name for account in accounts if account.name), None)
+        return f"{name} ({actor})" if name and name != actor else actor
 
+    @property
+    def source(self) -> str:
+        """``tenant/adapter/operation`` of an incident about a source; else empty."""
+        targets = (target for analysis in self.analyses for target in analysis.analysis_targets)
+        return next((target.name for target in targets if target.type == "source"), "")
 
-def read(
-    body: dict[str, Any], positions: dict[str, str], publications: tuple[FindingVersion, ...]
-) -> Finding:
-    """The incident that an alert's body tells of; whatever is missing in it is left out."""
-    info = _part(body, "finding_info")
-    own = _part(_part(body, "unmapped"), "crmwatch")
-    sentence = _text(info.get("desc")) or _text(body.get("message"))
-    quoted = tuple(_quoted(item, positions) for item in _parts(body, "evidences"))
-    times = [event.time_ms for event in quoted if event.time_ms is not None]
-    time_ms = _whole(body.get("time")) or max(times, default=0)
-    start_ms = _first(_whole(body.get("start_time")), _whole(info.get("first_seen_time")), *times, time_ms)
-    end_ms = _first(
-        _whole(body.get("end_time")), _whole(info.get("last_seen_time")), max(times, default=None), time_ms
-    )
-    detectors = tuple(_text(name) for name in _list(info, "types"))
-    identities = _identities(body, quoted)
-    names = [_text(_at(item, "actor", "user", "name")) for item in _parts(body, "evidences")]
-    return Finding(
-        uid=_text(info.get("uid")),
-        title=_text(info.get("title")) or "Incident",
-        sentence=sentence,
-        severity=min(5, max(0, _whole(body.get("severity_id")) or 0)),
-        risk=_whole(body.get("risk_score")),
-        confidence=_whole(body.get("confidence_score")),
-        rows=_rows(body),
-        start_ms=start_ms,
-        end_ms=max(start_ms, end_ms),
-        closed=_whole(body.get("activity_id")) == Activity.CLOSE,
-        identities=identities,
-        actor=_called(identities, next(filter(None, names), "")),
-        kind=_kind(own.get("actor_kind")),
-        addresses=_addresses(body, quoted),
-        detectors=detectors,
-        cold=own.get("warm") is False,
-        provisional=own.get("provisional") is True,
-        objects=tuple(
-            (_text(item.get("name")), _whole(_at(item, "data", "rows")) or 0)
-            for item in _parts(body, "resources")
-            if _whole(_at(item, "data", "rows"))
-        ),
-        bound=_bound(body, detectors),
-        quoted=quoted,
-        techniques=_techniques(info),
-        steps=_steps(_text(_part(body, "remediation").get("desc"))),
-        publications=publications,
-    )
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Every address that it names."""
+        named = {item.value for item in self.observables if item.type_id == 2}
+        return frozenset((named | {event.address for event in self.evidences}) - {""})
 
+    @property
+    def techniques(self) -> tuple[AttackTechnique, ...]:
+        """The techniques of MITRE ATT&CK."""
+        return self.info.attacks
 
-def _identities(body: dict[str, Any], quoted: tuple[QuotedEvent, ...]) -> tuple[str, ...]:
-    own = _text(_at(body, "unmapped", "crmwatch", "identity"))
-    tenant = _text(_at(body, "metadata", "tenant_uid"))
-    actors = {f"{tenant}/{event.actor}": None for event in quoted if event.actor}
-    # An origin that many identities were used from names itself, not one of them.
-    found = {own: None} if own and (own in actors or len(actors) < 2) else actors
-    return tuple(found)[:MOST_IDENTITIES]
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What to do, in order."""
+        return self.extension.steps
 
+    @property
+    def provisional(self) -> bool:
+        """Whether a decision in it was taken before every source had finished with the time it rests on."""
+        return self.extension.provisional
 
-def _called(identities: tuple[str, ...], name: str) -> str:
-    if len(identities) > 1:
-        return f"{len(identities):,} identities"
-    actor = identities[0].split("/", 1)[-1] if identities else ""
-    return f"{name} ({actor})" if name and actor and name != actor else name or actor or "somebody"
+    @property
+    def objects(self) -> tuple[tuple[str, int], ...]:
+        """Rows by kind of record, the most first."""
+        return tuple((item.name, item.data.rows) for item in self.resources if item.data.rows)
 
+    @property
+    def bound(self) -> ExceededBound | None:
+        """The strongest bound that can be held against the incident's rows.
 
-def _kind(value: Any) -> ActorKind | None:
-    try:
-        return ActorKind(value)
-    except ValueError:
+        It is on all rows of a window, as a single operation's has no sum to compare, and what it was compared with was a good part
+        of the incident.
+        """
+        detectors = self.info.types
+        for index, analysis in enumerate(self.analyses):
+            if len(detectors) == len(self.analyses) and detectors[index] == _EXPORT:
+                continue
+            found = _bound(analysis)
+            if found is not None and found[0] >= BOUND_SHARE * self.rows:
+                return found[1]
         return None
 
 
-def _addresses(body: dict[str, Any], quoted: tuple[QuotedEvent, ...]) -> frozenset[str]:
-    named = {_text(item.get("value")) for item in _parts(body, "observables") if item.get("type_id") == 2}
-    return frozenset((named | {event.ip for event in quoted}) - {""})
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Finding)
 
 
-def _rows(body: dict[str, Any]) -> int:
-    rows = _whole(_at(body, "unmapped", "crmwatch", "rows_taken"))
-    return _first(rows, _whole(body.get("count")), 0)
+class _Version(msgspec.Struct):
+    version: int
 
 
-def _quoted(item: dict[str, Any], positions: dict[str, str]) -> QuotedEvent:
-    event_id = _text(item.get("uid"))
-    data = _part(item, "data")
-    return QuotedEvent(
-        event_id,
-        _whole(data.get("time")),
-        _text(_at(item, "api", "operation")),
-        _whole(data.get("rows")),
-        tuple(_text(name) for name in _list(data, "objects")),
-        _text(_at(item, "actor", "user", "uid")),
-        _text(_at(item, "src_endpoint", "ip")) or _text(_at(item, "src_endpoint", "name")),
-        _text(_at(item, "http_request", "user_agent")),
-        _text(_at(item, "actor", "app_uid")) or _text(_at(item, "actor", "app_name")),
-        positions.get(event_id, ""),
-    )
+class _AnyExtension(msgspec.Struct):
+    crmwatch: _Version
 
 
-def _bound(body: dict[str, Any], detectors: tuple[str, ...]) -> ExceededBound | None:
-    """The strongest bound that can be held against the incident's rows.
-
-    It is one on all rows of a window, as a single operation's has no sum to compare, and what it was compared
-    with was a good part of the incident.
-    """
-    least = BOUND_SHARE * _rows(body)
-    analyses = _parts(body, "anomaly_analyses")
-    for index, analysis in enumerate(analyses):
-        if len(detectors) == len(analyses) and detectors[index] == _EXPORT:
-            continue
-        observed = next(iter(_parts(analysis, "anomalies")), {})
-        parameter, _, unit = _text(observed.get("observation_parameter")).rpartition(".")
-        observation = next(iter(_parts(observed, "observations")), {})
-        span = _part(observation, "timespan")
-        horizon = _whole(span.get("duration"))
-        start = _whole(span.get("start_time"))
-        levels = {
-            _text(item.get("observation_type")): _real(
-                next(iter(_parts(item, "observations")), {}).get("value")
-            )
-            for item in _parts(analysis, "baselines")
-        }
-        rows = levels.get("bound")
-        if rows is None or not horizon or horizon < 0 or start is None or unit != "rows":
-            continue
-        if (_real(observation.get("value")) or 0.0) < least:
-            continue
-        channel = Operation(parameter) if parameter in set(Operation) else None
-        if channel is not None or parameter in ("", "all"):
-            return ExceededBound(max(0.0, rows), horizon, start, channel, levels.get("typical"))
-    return None
+class _AnyFinding(msgspec.Struct):
+    unmapped: _AnyExtension
 
 
-def _techniques(info: dict[str, Any]) -> tuple[Technique, ...]:
-    found = {}
-    for item in _parts(info, "attacks"):
-        technique = _part(item, "sub_technique") or _part(item, "technique")
-        uid, name = _text(technique.get("uid")), _text(technique.get("name"))
-        if _part(item, "sub_technique"):
-            name = ": ".join(filter(None, (_text(_at(item, "technique", "name")), name)))
-        tactics = tuple(filter(None, (_text(tactic.get("name")) for tactic in _parts(item, "tactics"))))
-        if uid or name:
-            found[uid, name] = Technique(uid, name, tactics, _text(item.get("version")))
-    return tuple(found.values())
+_versions = msgspec.json.Decoder(_AnyFinding)
 
 
-def _steps(text: str) -> tuple[str, ...]:
-    """The numbered steps in a text; the whole of it where there is no numbering.
-
-    >>> _steps("1. Call them. 2. Look for the 3. thing.")
-    ('Call them.', 'Look for the 3. thing.')
-    """
-    cuts: list[tuple[int, int]] = []
-    for found in _STEP.finditer(text):
-        sentence_ends = not text[: found.start()].strip() or text[: found.start()].rstrip()[-1] in ".!?;:"
-        if int(found[1]) == len(cuts) + 1 and sentence_ends:
-            cuts.append((found.start(), found.end()))
-    if not cuts:
-        return (text,) if text.strip() else ()
-    ends = [start for start, _ in cuts[1:]] + [len(text)]
-    return tuple(text[begin:end].strip() for (_, begin), end in zip(cuts, ends, strict=True))
+def write(finding: Finding) -> bytes:
+    """The finding as JSON, attributes always in the same order."""
+    try:
+        return _encoder.encode(finding)
+    except UnicodeEncodeError:  # half of a surrogate pair, which no log in UTF-8 can hold
+        return _encoder.encode(_valid(msgspec.to_builtins(finding)))
 
 
-# --- an OCSF object need not hold what is looked for, nor as what it should be
+def read(body: bytes) -> Finding:
+    """The finding that `write` made bytes of. Raises `FindingError`."""
+    try:
+        finding = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            version = _versions.decode(body).unmapped.crmwatch.version
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            version = FINDING_VERSION
+        if version == FINDING_VERSION:
+            raise FindingError(f"not a finding: {str(error)[:200]}") from None
+    else:
+        version = finding.extension.version
+        if not finding.uid:
+            raise FindingError("not a finding: finding_info.uid is empty")
+    if version != FINDING_VERSION:
+        raise FindingError(f"a finding of version {version}; this release reads {FINDING_VERSION}")
+    return finding
 
 
-def _at(value: Any, *path: str) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _bound(analysis: Analysis) -> tuple[float, ExceededBound] | None:
+    """What was observed, and the bound that it exceeded; ``None`` if the analysis is not of rows in a window."""
+    observed = analysis.anomalies[0] if analysis.anomalies else None
+    if observed is None or not observed.observations or observed.observations[0].timespan is None:
+        return None
+    parameter, _, unit = observed.observation_parameter.rpartition(".")
+    span = observed.observations[0].timespan
+    channel = Operation(parameter) if parameter in set(Operation) else None
+    if unit != "rows" or span.duration <= 0 or not (channel or parameter in ("", "all")):
+        return None
+    levels = {
+        item.observation_type: _real(item.observations[0].value)
+        for item in analysis.baselines
+        if item.observations
+    }
+    rows = levels.get("bound")
+    if rows is None:
+        return None
+    exceeded = ExceededBound(max(0.0, rows), span.duration, span.start_time, channel, levels.get("typical"))
+    return _real(observed.observations[0].value) or 0.0, exceeded
 
 
-def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(value: dict[str, Any], name: str) -> list[Any]:
-    found = value.get(name)
-    return found if isinstance(found, list) else []
-
-
-def _parts(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [item for item in _list(value, name) if isinstance(item, dict)]
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, (dict, list)) else str(value)
-
-
-def _real(value: Any) -> float | None:
+def _real(value: str) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except ValueError:
         return None
-    return number if isfinite(number) else None
+    return number if abs(number) < 1e18 else None
 
 
-def _whole(value: Any) -> int | None:
-    number = _real(value)
-    return None if number is None or not -1e18 < number < 1e18 else int(number)
-
-
-def _first(*values: int | None) -> int:
-    return next(value for value in values if value is not None)
+def _valid(value: object) -> object:
+    if isinstance(value, str):
+        return "".join(_REPLACED if "\ud800" <= letter <= "\udfff" else letter for letter in value)
+    if isinstance(value, dict):
+        return {_valid(key): _valid(item) for key, item in value.items()}
+    return [_valid(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,34 +1,51 @@
-"""An incident as it is published: an OCSF 1.8.0 Detection Finding (class 2004).
+"""The parts of an OCSF 1.8.0 Detection Finding (class 2004) that an alert uses, in the order in which they are written.
 
-The alert says what happened in the world. Where its records lie (a file and line, a topic and offset) is
-beside it, in `Alert.positions`: so the same events give the same alert, byte for byte, whatever brought them
-here.
+Attributes bear OCSF's names. Unknown attributes are passed over when an alert is read; an absent one is ``None`` or empty.
+
+Source: https://schema.ocsf.io/1.8.0/classes/detection_finding
 """
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
-from hashlib import blake2b
-from ipaddress import ip_address
-from typing import Any
 
 import msgspec
 
-from detector.alert.runbook import attacks, steps
-from detector.alert.summary import describe, ranked, title
-from detector.catalogue import category, sensitivity
-from detector.identity.baseline import DAY_MS, HOUR_MS
-from detector.signal import Evidence
-from detector.triage import risk
-from detector.triage.incident import Anomaly, Incident, channels_taken, objects_taken, rows_taken
-from detector.triage.risk import Severity
+from detector.catalogue import Category
 
-__all__ = ["OCSF_VERSION", "Activity", "Alert", "build", "incident_risk", "incident_uid"]
+__all__ = [
+    "OCSF_VERSION",
+    "Account",
+    "Activity",
+    "Actor",
+    "Analysis",
+    "Analytic",
+    "Anomalies",
+    "Api",
+    "AttackTechnique",
+    "Baselines",
+    "EvidenceData",
+    "Evidences",
+    "FindingInfo",
+    "HttpRequest",
+    "Metadata",
+    "NamedUid",
+    "Observable",
+    "ObservedValue",
+    "Product",
+    "Remediation",
+    "Resource",
+    "ResourceData",
+    "SessionUid",
+    "SourceEndpoint",
+    "Target",
+    "Timespan",
+]  # fmt: skip
 
+_TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 OCSF_VERSION = "1.8.0"
-PRODUCT = {"name": "crmwatch", "vendor_name": "crmwatch"}
-_REPLACED = "\N{REPLACEMENT CHARACTER}"
-MAX_OBSERVABLES = 50
+"""The version of OCSF that alerts follow."""
 
 
 class Activity(IntEnum):
@@ -39,282 +56,235 @@ class Activity(IntEnum):
     CLOSE = 3
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert and what is needed to send it on."""
+class Product(msgspec.Struct, frozen=True):
+    """What wrote the finding."""
+
+    name: str
+    vendor_name: str
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """OCSF's version, the product and the tenant."""
+
+    version: str
+    product: Product
+    tenant_uid: str
+
+
+class NamedUid(msgspec.Struct, frozen=True):
+    """A tactic or a technique of MITRE ATT&CK."""
 
     uid: str
-    """The incident's `finding_info.uid`: the same in every update."""
-    activity: Activity
-    severity: Severity
-    detectors: tuple[str, ...]
-    time_ms: int
-    """Event time at which it fired."""
-    sentence: str
-    body: bytes
-    """The OCSF finding as JSON, keys always in the same order."""
-    positions: dict[str, str]
-    """Evidence: event id → adapter and position of its record."""
+    name: str
 
 
-def incident_uid(incident: Incident) -> str:
-    """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
-    what = _about(incident)
-    if incident.source is not None:  # several things may be wrong with a source at once
-        what += "\x1f" + "\x1f".join(sorted(found.channel for found in incident.anomalies.values()))
-    about = f"{incident.tenant}\x1f{what}\x1f{incident.opened_ms}"
-    return "crmwatch-" + blake2b(about.encode("utf-8", "replace"), digest_size=12).hexdigest()
+class AttackTechnique(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A technique of MITRE ATT&CK, with the tactics that it serves."""
+
+    version: str
+    tactics: tuple[NamedUid, ...]
+    technique: NamedUid
+    sub_technique: NamedUid | None = None
+
+    @property
+    def uid(self) -> str:
+        """The most exact number, such as ``T1213.004``."""
+        return (self.sub_technique or self.technique).uid
+
+    @property
+    def name(self) -> str:
+        """What it is called, the sub-technique behind its technique."""
+        return self.technique.name + (f": {self.sub_technique.name}" if self.sub_technique else "")
+
+    @property
+    def address(self) -> str:
+        """Its page; empty for what is not a technique's number."""
+        if not _TECHNIQUE.fullmatch(self.uid):
+            return ""
+        return f"https://attack.mitre.org/techniques/{self.uid.replace('.', '/')}/"
 
 
-def _about(incident: Incident) -> str:
-    if incident.source is not None:
-        return incident.source or "all sources"
-    return incident.actor or incident.network
+class Analytic(msgspec.Struct, frozen=True):
+    """The detector whose evidence is the strongest."""
+
+    type_id: int
+    type: str
+    name: str
+    uid: str
 
 
-def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
-    """The incident's risk from 0 to 100 as it stands at an event time; old evidence has faded."""
-    weight = risk.evidence(
-        {
-            name: finding.surprise * 0.5 ** (max(0, time_ms - finding.time_ms) * fade)
-            for name, finding in incident.anomalies.items()
-        }
-    )
-    weighed = sorted(
-        ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True
-    )
-    points = risk.risk(weight, 0.0, 0)
-    rows_so_far = 0
-    for sensitive, rows in weighed:  # one contact among ten thousand products is not ten thousand contacts
-        rows_so_far += rows
-        points = max(points, risk.risk(weight, sensitive, rows_so_far))
-    return points
+class FindingInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the finding is called and when it was seen. Times in milliseconds since 1970 UTC."""
+
+    uid: str
+    title: str
+    desc: str
+    created_time: int
+    modified_time: int
+    first_seen_time: int
+    last_seen_time: int
+    types: tuple[str, ...]
+    """The detectors that contribute, the most surprising first."""
+    analytic: Analytic
+    attacks: tuple[AttackTechnique, ...]
+    src_url: str | None = None
+    """Where the finding can be looked at."""
 
 
-def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> Alert:
-    """The alert that says how the incident stands; `points` is its risk."""
-    severity = risk.severity(points)
-    rows = rows_taken(incident)
-    anomalies = ranked(incident)
-    uid = incident_uid(incident)
-    sentence = describe(incident, over=activity is Activity.CLOSE)
-    body = {
-        "class_uid": 2004,
-        "class_name": "Detection Finding",
-        "category_uid": 2,
-        "category_name": "Findings",
-        "activity_id": int(activity),
-        "activity_name": activity.name.capitalize(),
-        "type_uid": 200400 + int(activity),
-        "time": time_ms,
-        "start_time": incident.first_ms,
-        "end_time": incident.last_ms,
-        "severity_id": int(severity),
-        "severity": severity.name.capitalize(),
-        "status_id": 4 if activity is Activity.CLOSE else 2 if incident.confirmed else 1,
-        **({"status_detail": incident.word} if incident.word else {}),
-        "is_alert": True,
-        "risk_score": points,
-        "confidence_score": _confidence(anomalies, incident.provisional),
-        "count": max(1, rows),
-        "message": sentence,
-        "metadata": {"version": OCSF_VERSION, "product": PRODUCT, "tenant_uid": incident.tenant},
-        "finding_info": {
-            "uid": uid,
-            "title": title(incident),
-            "desc": sentence,
-            "created_time": incident.opened_ms,
-            "modified_time": incident.modified_ms,
-            "first_seen_time": incident.first_ms,
-            "last_seen_time": incident.last_ms,
-            "types": [found.detector for found in anomalies],
-            "analytic": {
-                "type_id": 2,
-                "type": "Behavioral",
-                "name": anomalies[0].detector,
-                "uid": anomalies[0].detector,
-            },
-            "attacks": attacks(incident),
-        },
-        "resources": [
-            {"name": name, "type": "CRM object", "data": {"rows": count, "category": category(name).value}}
-            for name, count in objects_taken(incident).items()
-        ],
-        "evidences": [_evidence(incident, event) for event in incident.evidence],
-        "observables": _observables(incident),
-        "anomaly_analyses": [_analysis(incident, found) for found in anomalies if found.span]
-        or [_strangeness(incident, anomalies[0])],
-        "remediation": {"desc": " ".join(f"{n}. {step}" for n, step in enumerate(steps(incident), 1))},
-        "unmapped": {
-            "crmwatch": {
-                "identity": f"{incident.tenant}/{incident.actor}" if incident.actor else "",
-                "network": incident.network,
-                "actors": incident.actors,
-                "actor_kind": incident.actor_kind.value,
-                "rows_taken": rows,
-                "channels": channels_taken(incident),
-                "surprise": {found.detector: round(found.surprise, 3) for found in anomalies},
-                "news": [
-                    {"what": new.what, "value": new.value, "rows": new.rows}
-                    for found in anomalies
-                    for new in found.news
-                ],
-                "known_days": incident.known_days,
-                "provisional": incident.provisional,
-            }
-        },
-    }
-    return Alert(
-        uid=uid,
-        activity=activity,
-        severity=severity,
-        detectors=tuple(found.detector for found in anomalies),
-        time_ms=time_ms,
-        sentence=sentence,
-        body=_encoded(body),
-        positions={event.event_id: f"{event.adapter} {event.position}" for event in incident.evidence},
-    )
+class ResourceData(msgspec.Struct, frozen=True):
+    """Rows taken of a kind of record, and what data it holds."""
+
+    rows: int
+    category: Category
 
 
-def _confidence(anomalies: list[Anomaly], provisional: bool) -> int:
-    best = anomalies[0]
-    own = min(1.0, best.own_days / 15)
-    peers = min(1.0, best.population_days / 300)
-    sure = 100 * min(1.0, best.surprise / 5) * (0.4 + 0.3 * own + 0.3 * peers)
-    return round(sure * (0.8 if provisional else 1.0))
+class Resource(msgspec.Struct, frozen=True):
+    """A kind of record."""
+
+    name: str
+    type: str
+    data: ResourceData
 
 
-def _evidence(incident: Incident, event: Evidence) -> dict[str, Any]:
-    actor: dict[str, Any] = {}
-    if incident.actor:
-        name = {"name": incident.actor_name} if incident.actor_name else {}
-        actor["user"] = {"uid": incident.actor} | name
-    if event.app is not None:
-        actor["app_uid"] = event.app
-    if event.session is not None:
-        actor["session"] = {"uid": event.session}
-    result: dict[str, Any] = {
-        "uid": event.event_id,
-        "api": {"operation": event.operation.value},
-        "data": {"time": event.time_ms, "rows": event.rows, "objects": list(event.objects)},
-    }
-    if actor:
-        result["actor"] = actor
-    if event.ip is not None:
-        result["src_endpoint"] = {"ip" if _is_address(event.ip) else "name": event.ip}
-    if event.user_agent is not None:
-        result["http_request"] = {"user_agent": event.user_agent}
-    return result
+class Api(msgspec.Struct, frozen=True):
+    """What was done."""
+
+    operation: str
 
 
-def _observables(incident: Incident) -> list[dict[str, Any]]:
-    actors = sorted(incident.actors) if incident.network else [incident.actor] if incident.actor else []
-    found = [
-        {"name": "evidences.actor.user.uid", "type_id": 31, "type": "User Object: uid", "value": actor}
-        for actor in actors[:MAX_OBSERVABLES]
-    ]
-    found += [
-        {"name": "evidences.src_endpoint.ip", "type_id": 2, "type": "IP Address", "value": ip}
-        for ip in sorted(incident.ips)
-        if _is_address(ip)
-    ]
-    found += [
-        {
-            "name": "evidences.http_request.user_agent",
-            "type_id": 16,
-            "type": "HTTP User-Agent",
-            "value": agent,
-        }
-        for agent in sorted(incident.user_agents)
-    ]
-    return found
+class EvidenceData(msgspec.Struct, frozen=True):
+    """When an event happened, the rows that it added, and the kinds of record."""
+
+    time: int
+    rows: int
+    objects: tuple[str, ...]
 
 
-def _is_address(text: str) -> bool:
-    """Whether it is an IP address; logs have words in its place too (``Salesforce.com IP``)."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+class Account(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An account."""
+
+    uid: str
+    name: str | None = None
 
 
-def _analysis(incident: Incident, found: Anomaly) -> dict[str, Any]:
-    channel, _, unit = found.channel.partition(":")
-    parameter = f"{channel}.{unit if unit in ('calls', 'kilobytes') else 'rows'}"
-    start, end = found.first_ms, found.last_ms
-    length = {"hour": HOUR_MS, "day": DAY_MS}.get(found.span)
-    if length is not None:  # these begin and end with the clock's
-        start = found.time_ms // length * length
-        end = start + length
-    span = {
-        "type_id": 1,
-        "type": "Milliseconds",
-        "duration": end - start,
-        "start_time": start,
-        "end_time": end,
-    }
-    return {
-        "analysis_targets": [_target(incident)],
-        "anomalies": [
-            {
-                "observation_parameter": parameter,
-                "observation_type": "observed",
-                "observations": [{"value": str(found.value), "count": 1, "timespan": span}],
-            }
-        ],
-        "baselines": [
-            {
-                "observation_parameter": parameter,
-                "observation_type": "typical",
-                "observations": [{"value": str(round(found.typical)), "count": max(1, found.own_days)}],
-            },
-            {
-                "observation_parameter": parameter,
-                "observation_type": "bound",
-                "observations": [{"value": str(round(found.bound))}],
-            },
-        ],
-    }
+class SessionUid(msgspec.Struct, frozen=True):
+    """A session, by its id."""
+
+    uid: str
 
 
-def _target(incident: Incident) -> dict[str, str]:
-    if incident.network:
-        return {"name": incident.network, "type": "network"}
-    about = f"{incident.tenant}/{_about(incident)}"
-    return {"name": about, "type": "identity" if incident.source is None else "source"}
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who acted, and through what."""
+
+    user: Account | None = None
+    app_uid: str | None = None
+    session: SessionUid | None = None
 
 
-def _strangeness(incident: Incident, found: Anomaly) -> dict[str, Any]:
-    """The analysis of a finding that is not about a quantity."""
-    return {
-        "analysis_targets": [_target(incident)],
-        "anomalies": [
-            {
-                "observation_parameter": f"{found.detector}.surprise",
-                "observation_type": "observed",
-                "observations": [{"value": f"{found.surprise:.3f}", "count": 1}],
-            }
-        ],
-        "baselines": [
-            {
-                "observation_parameter": f"{found.detector}.surprise",
-                "observation_type": "typical",
-                "observations": [{"value": "0"}],
-            }
-        ],
-    }
+class SourceEndpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an event came from: an address, or whatever a log has in its place."""
+
+    ip: str | None = None
+    name: str | None = None
 
 
-def _encoded(body: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except UnicodeEncodeError:  # half of a surrogate pair, which no log in UTF-8 can hold
-        return msgspec.json.encode(_valid(body))
+class HttpRequest(msgspec.Struct, frozen=True):
+    """The program that asked."""
+
+    user_agent: str
 
 
-def _valid(value: Any) -> Any:
-    if isinstance(value, str):
-        return "".join(_REPLACED if "\ud800" <= letter <= "\udfff" else letter for letter in value)
-    if isinstance(value, dict):
-        return {_valid(key): _valid(item) for key, item in value.items()}
-    return [_valid(item) for item in value] if isinstance(value, list) else value
+class Evidences(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event that the alert quotes."""
+
+    uid: str
+    api: Api
+    data: EvidenceData
+    actor: Actor | None = None
+    src_endpoint: SourceEndpoint | None = None
+    http_request: HttpRequest | None = None
+
+    @property
+    def account(self) -> str:
+        """The id of who acted; empty if it is not told."""
+        return self.actor.user.uid if self.actor and self.actor.user else ""
+
+    @property
+    def app(self) -> str:
+        """The app; empty if it is not told."""
+        return (self.actor.app_uid or "") if self.actor else ""
+
+    @property
+    def address(self) -> str:
+        """The address, or what the log has in its place."""
+        where = self.src_endpoint
+        return "" if where is None else where.ip or where.name or ""
+
+    @property
+    def user_agent(self) -> str:
+        """The program; empty if it is not told."""
+        return self.http_request.user_agent if self.http_request else ""
+
+
+class Observable(msgspec.Struct, frozen=True):
+    """An account, address or user agent to look for elsewhere."""
+
+    name: str
+    type_id: int
+    type: str
+    value: str
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What was analysed: an identity, a network or a source."""
+
+    name: str
+    type: str
+
+
+class Timespan(msgspec.Struct, frozen=True):
+    """A window, in milliseconds."""
+
+    type_id: int
+    type: str
+    duration: int
+    start_time: int
+    end_time: int
+
+
+class ObservedValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A value, how many values it stands for, and when it was seen."""
+
+    value: str
+    count: int | None = None
+    timespan: Timespan | None = None
+
+
+class Anomalies(msgspec.Struct, frozen=True):
+    """What was observed."""
+
+    observation_parameter: str
+    observation_type: str
+    observations: tuple[ObservedValue, ...]
+
+
+class Baselines(msgspec.Struct, frozen=True):
+    """What is typical, or the bound."""
+
+    observation_parameter: str
+    observation_type: str
+    observations: tuple[ObservedValue, ...]
+
+
+class Analysis(msgspec.Struct, frozen=True):
+    """One detector's observation beside its baseline."""
+
+    analysis_targets: tuple[Target, ...]
+    anomalies: tuple[Anomalies, ...]
+    baselines: tuple[Baselines, ...]
+
+
+class Remediation(msgspec.Struct, frozen=True):
+    """The steps to take, numbered, as text."""
+
+    desc: str

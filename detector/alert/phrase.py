@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from detector.alert.message import Message, Template, message
+from detector.event import Operation
+
 __all__ = [
-    "SHOWN_CHARACTERS", "about", "clean", "counted", "day_and_minute", "listed", "name", "quoted", "truncated", "usual",
+    "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation", "operations", "quoted",
+    "truncated", "usual", "way",
 ]  # fmt: skip
 
 SHOWN_CHARACTERS = 60
@@ -13,54 +17,122 @@ SHOWN_CHARACTERS = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:@+-/")
+_OTHER_OPERATION = "other"
+
+TEMPLATES: dict[str, Template] = {
+    "count.row": ("{n} row", "{n} rows"),
+    "count.kilobyte": ("{n} kilobyte", "{n} kilobytes"),
+    "count.call": ("{n} call", "{n} calls"),
+    "count.day": ("{n} day", "{n} days"),
+    "count.active_day": ("{n} active day", "{n} active days"),
+    "count.action": ("{n} action", "{n} actions"),
+    "count.account": ("{n} account", "{n} accounts"),
+    "count.other_address": ("{n} other address", "{n} other addresses"),
+    "count.finding": ("{n} finding", "{n} findings"),
+    "count.query": ("{n} API query", "{n} API queries"),
+    "count.bulk_export": ("{n} bulk export", "{n} bulk exports"),
+    "count.report": ("{n} report", "{n} reports"),
+    "count.report_export": ("{n} exported report", "{n} exported reports"),
+    "count.list_view": ("{n} list view", "{n} list views"),
+    "count.record_view": ("{n} record view", "{n} record views"),
+    "count.file_download": ("{n} file download", "{n} file downloads"),
+    "count.search": ("{n} search", "{n} searches"),
+    "count.other": ("{n} operation", "{n} operations"),
+    "operation.query": "API query",
+    "operation.bulk_export": "bulk export",
+    "operation.report": "report",
+    "operation.report_export": "exported report",
+    "operation.list_view": "list view",
+    "operation.record_view": "record view",
+    "operation.file_download": "file download",
+    "operation.search": "search",
+    "operation.other": "operation",
+    "operations.query": "API queries",
+    "operations.bulk_export": "bulk exports",
+    "operations.report": "reports",
+    "operations.report_export": "exported reports",
+    "operations.list_view": "list views",
+    "operations.record_view": "record views",
+    "operations.file_download": "file downloads",
+    "operations.search": "searches",
+    "operations.other": "operations",
+    "way.query": "by API query",
+    "way.bulk_export": "by bulk export",
+    "way.report": "in reports",
+    "way.report_export": "by exporting reports",
+    "way.list_view": "in list views",
+    "way.record_view": "by opening records",
+    "way.file_download": "by downloading files",
+    "way.search": "by searching",
+}
+"""Messages by code that are made from a number or an operation."""
+_CHANNELS = frozenset(
+    operation.value
+    for operation in Operation
+    if f"operation.{operation.value}" in TEMPLATES and operation is not Operation.OTHER
+)
 
 
-def about(number: float) -> str:
+def about(number: float) -> int:
     """Two digits: more would claim more than is known.
 
     >>> about(1267.0)
-    '1,300'
+    1300
     """
-    return f"{float(f'{number:.2g}'):,.0f}"
+    return round(float(f"{number:.2g}"))
 
 
 def truncated(number: float) -> int:
     """Two digits, never rounded up: what is said to lie above a bound does so as shown, too."""
-    whole = max(0, int(number))
-    unit: int = 10 ** max(0, len(str(whole)) - 2)
-    return whole // unit * unit
+    digits = max(0, int(number))
+    unit: int = 10 ** max(0, len(str(digits)) - 2)
+    return digits // unit * unit
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def counted(number: int, thing: str) -> Message:
     """A number of things.
 
-    >>> counted(1, "row"), counted(1200, "row"), counted(2, "address", "addresses")
-    ('1 row', '1,200 rows', '2 addresses')
+    >>> counted(1, "row").text, counted(1200, "row").text
+    ('1 row', '1,200 rows')
     """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    code = f"count.{thing}"
+    return message(code, TEMPLATES[code], n=number)
 
 
-def usual(typical: float, each: str = "") -> str:
+def operation(channel: str) -> Message:
+    """One operation of the kind that a channel counts."""
+    code = f"operation.{_kind(channel)}"
+    return message(code, TEMPLATES[code])
+
+
+def operations(channel: str, number: int | None = None) -> Message:
+    """Several of them, or so many."""
+    if number is not None:
+        return counted(number, _kind(channel))
+    code = f"operations.{_kind(channel)}"
+    return message(code, TEMPLATES[code])
+
+
+def way(channel: str) -> Message | None:
+    """How rows are taken by a channel's operation; ``None`` if it has no name of its own."""
+    code = f"way.{channel}"
+    return message(code, TEMPLATES[code]) if code in TEMPLATES else None
+
+
+def usual(typical: float, *, daily: bool = False) -> Message:
     """What is usual.
 
-    >>> usual(0.2), usual(1.0), usual(1267.0, " a day")
+    >>> usual(0.2).text, usual(1.0).text, usual(1267.0, daily=True).text
     ('hardly any are usual', 'about 1 is usual', 'about 1,300 a day are usual')
     """
-    whole = max(0, round(typical))
-    if not whole:
-        return "hardly any are usual"
-    return f"about {about(whole)}{each} {'is' if whole == 1 else 'are'} usual"
-
-
-def listed(things: list[str]) -> str:
-    """Several things, one after the other.
-
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
-    """
-    if len(things) < 2:
-        return "".join(things)
-    return f"{', '.join(things[:-1])} and {things[-1]}"
+    number = max(0, round(typical))
+    if not number:
+        return message("usual.none", "hardly any are usual")
+    if daily:
+        return message(
+            "usual.daily", ("about {n} a day is usual", "about {n} a day are usual"), n=about(number)
+        )
+    return message("usual", ("about {n} is usual", "about {n} are usual"), n=about(number))
 
 
 def day_and_minute(time_ms: int) -> tuple[str, str]:
@@ -87,3 +159,7 @@ def clean(text: str, most: int = SHOWN_CHARACTERS) -> str:
         letter if letter.isprintable() and letter not in "“”" else _REPLACED for letter in text[: most + 1]
     )
     return letters if len(letters) <= most else letters[: most - 1] + "…"
+
+
+def _kind(channel: str) -> str:
+    return channel if channel in _CHANNELS else _OTHER_OPERATION

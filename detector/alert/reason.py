@@ -1,179 +1,221 @@
-"""Why a detector thinks that something is unusual, in a sentence: what it was, what is normal, whence that is known."""
+"""Why a detector finds something unusual: what it was, what is normal, and how that is known."""
 
 from __future__ import annotations
 
 from detector.alert import phrase
+from detector.alert.message import Message, Template, message
 from detector.event import Operation
 from detector.identity.detectors.chain import STAGES
 from detector.signal import NewValue
 from detector.triage.incident import OTHER, Anomaly, Incident
 
-__all__ = ["COUNTED", "DONE", "explain", "operation", "rare"]
+__all__ = ["COUNTED", "TEMPLATES", "explain", "rarity"]
 
 SHOWN_NEWS = 3
 WALKING = 20
 """From so many ids in ascending order on, that is what is said."""
 _OPERATIONS = frozenset(operation.value for operation in Operation)
-_OTHER_OPERATION = ("operation", "operations")
-DONE = {
-    Operation.QUERY: "by API query",
-    Operation.BULK_EXPORT: "by bulk export",
-    Operation.REPORT: "in reports",
-    Operation.REPORT_EXPORT: "by exporting reports",
-    Operation.LIST_VIEW: "in list views",
-    Operation.RECORD_VIEW: "by opening records",
-    Operation.FILE_DOWNLOAD: "by downloading files",
-    Operation.SEARCH: "by searching",
-}
-"""How rows leave by an operation."""
-_SINGLE = {
-    Operation.QUERY: ("API query", "API queries"),
-    Operation.BULK_EXPORT: ("bulk export", "bulk exports"),
-    Operation.REPORT: ("report", "reports"),
-    Operation.REPORT_EXPORT: ("exported report", "exported reports"),
-    Operation.LIST_VIEW: ("list view", "list views"),
-    Operation.RECORD_VIEW: ("record view", "record views"),
-    Operation.FILE_DOWNLOAD: ("file download", "file downloads"),
-    Operation.SEARCH: ("search", "searches"),
-}
-_DOING = {
-    Operation.LOGIN: "logging in",
-    Operation.DESCRIBE: "looking up what objects there are",
-    Operation.COUNT: "counting records",
-    Operation.QUERY: "API queries",
-    Operation.BULK_EXPORT: "bulk exports",
-    Operation.REPORT: "running reports",
-    Operation.REPORT_EXPORT: "exporting reports",
-    Operation.LIST_VIEW: "list views",
-    Operation.RECORD_VIEW: "opening records",
-    Operation.SEARCH: "searching",
-    Operation.FILE_DOWNLOAD: "downloading files",
-    Operation.EXPORT_DELETE: "deleting export jobs",
-    Operation.WRITE: "changing records",
-    Operation.ADMIN: "administration",
-    Operation.VENDOR_FINDING: "being found by the vendor",
-    Operation.OTHER: "an operation of another kind",
-}
-_STEPS = {
-    "recon": "looked around",
-    "sample": "tried queries or reports",
-    "bulk": "exported in bulk",
-    "clean-up": "deleted its export jobs",
-}
-_SORTS = {
-    "network": "the network {}",
-    "agent": "the agent {}",
-    "app": "the app {}",
-    "country": "the country {}",
-    "operation": "{}",
-    "object": "{} records",
-    "query": "the query that it ran",
-    "hour": "being active at {}",
-}
-COUNTED = {"calls": ("call", "calls"), "kilobytes": ("kilobyte", "kilobytes")}
+COUNTED = {"calls": "call", "kilobytes": "kilobyte"}
 """What is counted in a channel that does not count rows."""
-_ROWS = ("row", "rows")
+TEMPLATES: dict[str, Template] = {
+    "doing.login": "logging in",
+    "doing.describe": "looking up what objects there are",
+    "doing.count": "counting records",
+    "doing.query": "API queries",
+    "doing.bulk_export": "bulk exports",
+    "doing.report": "running reports",
+    "doing.report_export": "exporting reports",
+    "doing.list_view": "list views",
+    "doing.record_view": "opening records",
+    "doing.search": "searching",
+    "doing.file_download": "downloading files",
+    "doing.export_delete": "deleting export jobs",
+    "doing.write": "changing records",
+    "doing.admin": "administration",
+    "doing.vendor_finding": "being found by the vendor",
+    "doing.other": "an operation of another kind",
+    "stage.recon": "looked around",
+    "stage.sample": "tried queries or reports",
+    "stage.bulk": "exported in bulk",
+    "stage.clean-up": "deleted its export jobs",
+    "new.network": "the network {value}",
+    "new.agent": "the agent {value}",
+    "new.app": "the app {value}",
+    "new.country": "the country {value}",
+    "new.operation": "{value}",
+    "new.object": "{value} records",
+    "new.query": "the query that it ran",
+    "new.hour": "being active at {value}",
+    "new.weekend_hour": "being active at {value} at a weekend",
+    "new.unnamed_object": "unnamed records",
+    "new.other": "{value}",
+    "window.hour": "one hour",
+    "window.day": "one day",
+    "window.week": "one week",
+}
+"""Messages by code that are made from a closed vocabulary."""
 
 
-def explain(incident: Incident, found: Anomaly) -> str:
-    """Why one detector thinks that this is unusual."""
-    match found.detector:
+def explain(incident: Incident, anomaly: Anomaly) -> Message:
+    """Why one detector thinks that this is unusual, without the full stop."""
+    match anomaly.detector:
         case "volume" | "export":
-            return _amount(found)
+            return _amount(anomaly)
         case "novelty":
-            return _new(incident, found)
+            return _new(incident, anomaly)
         case "drip":
-            days = round(found.facts.get("days", 0))
-            week = phrase.counted(round(found.facts.get("week_rows", 0)), "row")
-            begun = f"For {phrase.counted(days, 'day')} it has taken" if days > 1 else "It has begun to take"
-            usual = phrase.usual(found.facts.get("typical_day", 0), " a day")
-            return f"{begun} more than it used to: {week} in the last week; {usual}"
+            return _drip(anomaly)
         case "rhythm":
-            return _driven(found)
+            return _driven(anomaly)
         case "chain":
-            done = phrase.listed([_STEPS[stage] for stage in STAGES if stage in found.facts])
-            return f"It {done}, which it seldom or never does"
+            stages = [_of(f"stage.{stage}") for stage in STAGES if stage in anomaly.facts]
+            return message("chain.reason", "It {stages}, which it seldom or never does", stages=stages)
         case "origin":
-            return "All of them turned up there for the first time within a day, and hardly anybody else is seen there"
+            return message(
+                "origin.reason",
+                "All of them turned up there for the first time within a day, and hardly anybody else is seen there",
+            )
         case "vendor":
-            findings = round(found.facts.get("findings", 1))
-            return f"The vendor's own detection raised {phrase.counted(findings, 'finding')} about it"
+            findings = phrase.counted(round(anomaly.facts.get("findings", 1)), "finding")
+            return message(
+                "vendor.reason", "The vendor's own detection raised {findings} about it", findings=findings
+            )
         case "intel":
-            names = phrase.listed([phrase.quoted(new.value) for new in found.news])
-            return f"What it came from, or with, is known to be bad: {names}"
+            names = [phrase.quoted(new.value) for new in anomaly.news]
+            return message(
+                "intel.reason", "What it came from, or with, is known to be bad: {names}", names=names
+            )
         case _:
-            return "Taken together, what it did that day is a rare mixture"
+            return message("population.reason", "Taken together, what it did that day is a rare mixture")
 
 
-def operation(channel: str) -> tuple[str, str]:
-    """One of a kind of operation, and several."""
-    return _SINGLE.get(Operation(channel), _OTHER_OPERATION) if channel in _OPERATIONS else _OTHER_OPERATION
+def rarity(anomaly: Anomaly) -> Message | None:
+    """How seldom that is; ``None`` where nothing was counted that could say it."""
+    if anomaly.detector in ("vendor", "intel", "origin"):
+        return None
+    odds = 10**anomaly.surprise
+    if odds < 2:
+        return None
+    return message("rarity", "About 1 in {odds} of its peers' days reaches this.", odds=phrase.about(odds))
 
 
-def _amount(found: Anomaly) -> str:
-    """What the quantity was, what is usual, the most to be expected, and whence that is known."""
-    channel, _, unit = found.channel.partition(":")
-    most = phrase.truncated(found.bound)
-    # A finding that only supports an alert may lie below; then the most to be expected explains nothing.
-    limit = f", at most {most:,} expected" if max(0, round(found.typical)) < most < found.value else ""
+def _of(code: str, **params: object) -> Message:
+    return message(code, TEMPLATES[code], **params)
+
+
+def _amount(anomaly: Anomaly) -> Message:
+    """What the quantity was, what is usual, the most to be expected, and how that is known."""
+    channel, _, unit = anomaly.channel.partition(":")
+    parts: dict[str, object] = {"usual": phrase.usual(anomaly.typical), "basis": _basis(anomaly)}
+    most = phrase.truncated(anomaly.bound)
+    # An anomaly that only supports an alert may lie below; then the most to be expected explains nothing.
+    bounded = max(0, round(anomaly.typical)) < most < anomaly.value
+    if bounded:
+        parts["usual"] = message(
+            "usual.at_most", "{usual}, at most {most} expected", usual=parts["usual"], most=most
+        )
     if unit == "calls":
-        verb = "was" if found.value == 1 else "were"
-        told = f"In one {found.span} there {verb} {phrase.counted(found.value, *operation(channel))}"
-    else:
-        counted = phrase.counted(found.value, *COUNTED.get(unit, _ROWS))
-        if found.span == "operation":
-            told = f"A single {operation(channel)[0]} had {counted}"
-        else:
-            way = f" {DONE[Operation(channel)]}" if channel in DONE else ""
-            told = f"In one {found.span} it took out {counted}{way}"
-    return f"{told}; {phrase.usual(found.typical)}{limit}, {_basis(found)}"
+        calls = phrase.operations(channel, anomaly.value)
+        return message(
+            "amount.calls",
+            ("In {window} there was {calls}; {usual}, {basis}", "In {window} there were {calls}; {usual}, {basis}"),
+            n=anomaly.value, window=_window(anomaly.span), calls=calls, **parts,
+        )  # fmt: skip
+    count = phrase.counted(anomaly.value, COUNTED.get(unit, "row"))
+    if anomaly.span == "operation":
+        operation = phrase.operation(channel)
+        template = "A single {operation} had {count}; {usual}, {basis}"
+        return message("amount.operation", template, operation=operation, count=count, **parts)
+    way = phrase.way(channel)
+    window = _window(anomaly.span)
+    if way is None:
+        return message(
+            "amount.window",
+            "In {window} it took out {count}; {usual}, {basis}",
+            window=window,
+            count=count,
+            **parts,
+        )
+    return message(
+        "amount.window_way",
+        "In {window} it took out {count} {way}; {usual}, {basis}",
+        window=window,
+        count=count,
+        way=way,
+        **parts,
+    )
 
 
-def _basis(found: Anomaly) -> str:
-    if found.own_days >= 5:
-        return f"known from {found.own_days:,} of its own days"
-    if found.own_days:
-        return f"judged by its peers, with {phrase.counted(found.own_days, 'day')} of its own known"
-    return "judged by its peers: it has not done this before"
+def _window(span: str) -> Message:
+    code = f"window.{span}"
+    return _of(code) if code in TEMPLATES else _of("window.day")
 
 
-def _new(incident: Incident, found: Anomaly) -> str:
-    if not found.news:
-        return "It was seen with something new"
-    named = [_thing(new) for new in found.news[:SHOWN_NEWS]]
-    if len(found.news) > SHOWN_NEWS:
-        named.append(f"{len(found.news) - SHOWN_NEWS:,} more")
-    return f"New for it after {phrase.counted(incident.known_days, 'active day')}: {phrase.listed(named)}"
+def _basis(anomaly: Anomaly) -> Message:
+    if anomaly.own_days >= 5:
+        return message("basis.own", "known from {days} of its own days", days=anomaly.own_days)
+    if anomaly.own_days:
+        days = phrase.counted(anomaly.own_days, "day")
+        return message("basis.peers", "judged by its peers, with {days} of its own known", days=days)
+    return message("basis.first", "judged by its peers: it has not done this before")
 
 
-def _thing(new: NewValue) -> str:
+def _drip(anomaly: Anomaly) -> Message:
+    days = round(anomaly.facts.get("days", 0))
+    week = phrase.counted(round(anomaly.facts.get("week_rows", 0)), "row")
+    usual = phrase.usual(anomaly.facts.get("typical_day", 0), daily=True)
+    if days > 1:
+        return message(
+            "drip.reason", "For {days} it has taken more than it used to: {week} in the last week; {usual}",
+            days=phrase.counted(days, "day"), week=week, usual=usual,
+        )  # fmt: skip
+    return message(
+        "drip.begun",
+        "It has begun to take more than it used to: {week} in the last week; {usual}",
+        week=week,
+        usual=usual,
+    )
+
+
+def _new(incident: Incident, anomaly: Anomaly) -> Message:
+    if not anomaly.news:
+        return message("novelty.something", "It was seen with something new")
+    named = [_thing(new) for new in anomaly.news[:SHOWN_NEWS]]
+    if len(anomaly.news) > SHOWN_NEWS:
+        named.append(message("new.more", "{n} more", n=len(anomaly.news) - SHOWN_NEWS))
+    days = phrase.counted(incident.known_days, "active_day")
+    return message("novelty.reason", "New for it after {days}: {news}", days=days, news=named)
+
+
+def _thing(new: NewValue) -> Message:
+    thing = _named(new)
+    if new.age_days < 1:
+        return thing
+    days = phrase.counted(round(new.age_days), "day")
+    return message("new.aged", "{thing} ({days} ago)", thing=thing, days=days)
+
+
+def _named(new: NewValue) -> Message:
     match new.what:
-        case "operation":
-            value = _DOING[Operation(new.value)] if new.value in _OPERATIONS else phrase.name(new.value)
+        case "operation" if new.value in _OPERATIONS:
+            return _of("new.operation", value=_of(f"doing.{new.value}"))
         case "hour":  # the detector's own words
-            weekend, hour = new.value.startswith("weekend "), new.value.removeprefix("weekend ")
-            value = f"{phrase.clean(hour)}{' at a weekend' if weekend else ''}"
+            sort = "new.weekend_hour" if new.value.startswith("weekend ") else "new.hour"
+            return _of(sort, value=phrase.clean(new.value.removeprefix("weekend ")))
         case "object" if new.value == OTHER:
-            value = "unnamed"
-        case _:
-            value = phrase.name(new.value)
-    since = f" ({phrase.counted(round(new.age_days), 'day')} ago)" if new.age_days >= 1 else ""
-    return _SORTS.get(new.what, "{}").format(value) + since
+            return _of("new.unnamed_object")
+        case "query":
+            return _of("new.query")
+    code = f"new.{new.what}"
+    return _of(code if code in TEMPLATES else "new.other", value=phrase.name(new.value))
 
 
-def _driven(found: Anomaly) -> str:
-    actions = round(found.facts.get("actions", 0))
-    ascending = round(found.facts.get("ascending", 0))
-    low, high = found.facts.get("low_seconds", 0.0), found.facts.get("high_seconds", 0.0)
-    row = f"{phrase.counted(actions, 'action')} in a row"
+def _driven(anomaly: Anomaly) -> Message:
+    actions = phrase.counted(round(anomaly.facts.get("actions", 0)), "action")
+    ascending = round(anomaly.facts.get("ascending", 0))
     if ascending >= WALKING:
-        return f"{row}, {ascending:,} of them through ids in ascending order, as a program does"
-    return f"{row}, half of them {low:.1f} to {high:.1f} s apart: a program's rhythm, not a person's"
-
-
-def rare(found: Anomaly) -> str:
-    """How seldom that is, as a sentence after a space; empty where nothing was counted that could say it."""
-    if found.detector in ("vendor", "intel", "origin"):
-        return ""
-    odds = 10**found.surprise
-    return f" About 1 in {phrase.about(odds)} of its peers' days reaches this." if odds >= 2 else ""
+        template = "{actions} in a row, {ascending} of them through ids in ascending order, as a program does"
+        return message("rhythm.ascending", template, actions=actions, ascending=ascending)
+    low, high = (f"{anomaly.facts.get(name, 0.0):.1f}" for name in ("low_seconds", "high_seconds"))
+    template = "{actions} in a row, half of them {low} to {high} s apart: a program's rhythm, not a person's"
+    return message("rhythm.regular", template, actions=actions, low=low, high=high)

@@ -1,70 +1,67 @@
-"""What to do about an incident, by who acted and how: the runbook's first steps, and what ATT&CK calls it."""
+"""What to do about an incident: the runbook's first steps by who acted, and the ATT&CK techniques by how."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from detector.alert.finding import Step
+from detector.alert.message import Template, message
+from detector.alert.ocsf import AttackTechnique, NamedUid
 from detector.event import ActorKind, Operation
 from detector.triage.incident import Incident, channels_taken
 
-__all__ = ["attacks", "steps"]
+__all__ = ["TEMPLATES", "attacks", "steps"]
 
 ATTACK_VERSION = "19.0"
-KEEP = "Keep the logs and establish which records left before anything else is cleaned up."
-_STEPS = {
-    ActorKind.INTEGRATION: (
-        "Ask the integration's owner whether this was planned; if not, revoke its tokens now.",
-        "Block the connected app and the addresses named here.",
-        "Rotate the integration's secrets and every secret stored in the records it read.",
-        KEEP,
-    ),
-    ActorKind.GUEST: (
-        "Close the guest's access to these records until it is known what they are shared for.",
-        "Block the addresses named here.",
-        "Look for other guests and self-registered users who read the same kinds of record.",
-        KEEP,
-    ),
-    ActorKind.HUMAN: (
-        "Call the person on a known number; if it was not them, freeze the account.",
-        "End its sessions, reset its credentials and MFA and remove connected apps authorised lately.",
-        "Look for other accounts seen from the addresses named here.",
-        KEEP,
-    ),
+TEMPLATES: dict[str, Template] = {
+    "keep_logs": "Keep the logs and establish which records were taken before anything else is cleaned up.",
+    "ask_integration_owner": "Ask the integration's owner whether this was planned; if not, revoke its tokens now.",
+    "block_app": "Block the connected app and the addresses named here.",
+    "rotate_secrets": "Rotate the integration's secrets and every secret stored in the records it read.",
+    "close_guest_access": "Close the guest's access to these records until it is known what they are shared for.",
+    "block_addresses": "Block the addresses named here.",
+    "check_other_guests": "Look for other guests and self-registered users who read the same kinds of record.",
+    "call_person": "Call the person on a known number; if it was not them, freeze the account.",
+    "end_sessions": "End its sessions, reset its credentials and MFA and remove connected apps authorised lately.",
+    "check_other_accounts": "Look for other accounts seen from the addresses named here.",
+    "block_network": "Find out whose network this is; unless it is one of yours, block it and end all sessions from it.",
+    "freeze_accounts": "Freeze the accounts named here, call their people, and reset credentials and MFA.",
+    "check_network_logins": "Look for more accounts with logins from this network, successful or not.",
+    "ask_log_owner": "Ask who runs the log's export whether it stopped or changed; replay the missing hours when they are there.",
+    "watch_otherwise": "Until then, watch by other means what it would have shown.",
+    "find_first_risers": "See which identities rose first, and whether a known event explains it; announce the window if one does.",
+    "check_these_hours": "If nothing explains it, look at these hours' incidents first.",
 }
-_NETWORK_STEPS = (
-    "Find out whose network this is; unless it is one of yours, block it and end all sessions from it.",
-    "Freeze the accounts named here, call their people, and reset credentials and MFA.",
-    "Look for more accounts with logins from this network, successful or not.",
-    KEEP,
-)
-_SOURCE_STEPS = (
-    "Ask who runs the log's export whether it stopped or changed; replay the missing hours when they are there.",
-    "Until then, watch by other means what it would have shown.",
-)
-_VOLUME_STEPS = (
-    "See which identities rose first, and whether a known event explains it; announce the window if one does.",
-    "If nothing explains it, look at these hours' incidents first.",
-)
-_COLLECTION = {"uid": "TA0009", "name": "Collection"}
-_EXFILTRATION = {"uid": "TA0010", "name": "Exfiltration"}
-_ACCESS = {"uid": "TA0001", "name": "Initial Access"}
-_DISCOVERY = {"uid": "TA0007", "name": "Discovery"}
-_EVASION = {"uid": "TA0005", "name": "Defense Evasion"}
-_CREDENTIALS = {"uid": "TA0006", "name": "Credential Access"}
-_MOVEMENT = {"uid": "TA0008", "name": "Lateral Movement"}
+"""Every step by its stable id, which is also its message code after ``step.``."""
+_STEPS = {
+    ActorKind.INTEGRATION: ("ask_integration_owner", "block_app", "rotate_secrets", "keep_logs"),
+    ActorKind.GUEST: ("close_guest_access", "block_addresses", "check_other_guests", "keep_logs"),
+    ActorKind.HUMAN: ("call_person", "end_sessions", "check_other_accounts", "keep_logs"),
+}
+_NETWORK_STEPS = ("block_network", "freeze_accounts", "check_network_logins", "keep_logs")
+_SOURCE_STEPS = ("ask_log_owner", "watch_otherwise")
+_VOLUME_STEPS = ("find_first_risers", "check_these_hours")
+_COLLECTION = NamedUid("TA0009", "Collection")
+_EXFILTRATION = NamedUid("TA0010", "Exfiltration")
+_ACCESS = NamedUid("TA0001", "Initial Access")
+_DISCOVERY = NamedUid("TA0007", "Discovery")
+_EVASION = NamedUid("TA0005", "Defense Evasion")
+_CREDENTIALS = NamedUid("TA0006", "Credential Access")
+_MOVEMENT = NamedUid("TA0008", "Lateral Movement")
 
 
-def steps(incident: Incident) -> tuple[str, ...]:
+def steps(incident: Incident) -> tuple[Step, ...]:
     """What to do, in order."""
+    ids: tuple[str, ...]
     if incident.source is not None:
-        return _SOURCE_STEPS if incident.source else _VOLUME_STEPS
-    return _NETWORK_STEPS if incident.network else _STEPS[incident.actor_kind]
+        ids = _SOURCE_STEPS if incident.source else _VOLUME_STEPS
+    else:
+        ids = _NETWORK_STEPS if incident.network else _STEPS[incident.actor_kind]
+    return tuple(Step(id, message(f"step.{id}", TEMPLATES[id])) for id in ids)
 
 
-def attacks(incident: Incident) -> list[dict[str, Any]]:
-    """MITRE ATT&CK's techniques, as OCSF writes them."""
+def attacks(incident: Incident) -> tuple[AttackTechnique, ...]:
+    """The techniques of MITRE ATT&CK, as OCSF writes them."""
     if incident.source is not None:
-        return []
+        return ()
     found = incident.anomalies
     named = [*channels_taken(incident), *(finding.channel for finding in found.values())]
     channels = {channel.partition(":")[0] for channel in named}
@@ -100,17 +97,12 @@ def attacks(incident: Incident) -> list[dict[str, Any]]:
         result.append(_technique(_EXFILTRATION, ("T1567", "Exfiltration Over Web Service")))
     if "chain" in found and "clean-up" in found["chain"].facts:
         result.append(_technique(_EVASION, ("T1070", "Indicator Removal")))
-    return result
+    return tuple(result)
 
 
 def _technique(
-    tactic: dict[str, str], technique: tuple[str, str], sub: tuple[str, str] | None = None
-) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "version": ATTACK_VERSION,
-        "tactics": [tactic],
-        "technique": {"uid": technique[0], "name": technique[1]},
-    }
-    if sub is not None:
-        result["sub_technique"] = {"uid": sub[0], "name": sub[1]}
-    return result
+    tactic: NamedUid, technique: tuple[str, str], sub: tuple[str, str] | None = None
+) -> AttackTechnique:
+    return AttackTechnique(
+        ATTACK_VERSION, (tactic,), NamedUid(*technique), None if sub is None else NamedUid(*sub)
+    )

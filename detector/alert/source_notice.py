@@ -3,58 +3,97 @@
 from __future__ import annotations
 
 from detector.alert import phrase
-from detector.alert.runbook import steps
+from detector.alert.message import Message, Template, message
 from detector.event import Operation
 from detector.triage.incident import Anomaly, Incident
 
-__all__ = ["describe", "title"]
+__all__ = ["TEMPLATES", "describe", "title"]
 
-_TROUBLES = {
-    "silence": "A source has gone silent",
-    "schema": "A source's records have changed",
-    "dead_letters": "A source's records cannot be read",
-    "lag": "A source is late",
-    "clock": "A source's clock is wrong",
+TEMPLATES: dict[str, Template] = {
+    "trouble.silence": "A source has gone silent",
+    "trouble.schema": "A source's records have changed",
+    "trouble.dead_letters": "A source's records cannot be read",
+    "trouble.lag": "A source is late",
+    "trouble.clock": "A source's clock is wrong",
+    "trouble.other": "A source is in trouble",
+    **{f"records.{operation}": operation.value.replace("_", " ") for operation in Operation},
 }
-_KINDS = {operation.value: operation.value.replace("_", " ") for operation in Operation}
+"""Messages by code that are made from a closed vocabulary."""
 
 
-def title(found: Anomaly) -> str:
+def title(anomaly: Anomaly) -> Message:
     """The notice in a few words."""
-    return _TROUBLES.get(found.channel, "Unusually many rows from all identities together")
+    code = f"trouble.{anomaly.channel}"
+    if code in TEMPLATES:
+        return message(code, TEMPLATES[code])
+    return message("series.title", "Unusually many rows from all identities together")
 
 
-def describe(incident: Incident, source: str, found: Anomaly, *, over: bool) -> str:
-    """The notice in some fifty words; `source` is empty for the tenant as a whole, `over` is for its end."""
-    since, until = (" ".join(phrase.day_and_minute(time_ms)) for time_ms in (found.first_ms, found.last_ms))
-    tenant = phrase.name(incident.tenant)
-    first_step = steps(incident)[0]
-    if source:
-        told = _trouble(incident, found, f"{phrase.name(source)} of {tenant}", since, until, over=over)
-    else:
-        told = (
-            f"All identities of {tenant} together took out {phrase.counted(found.value, 'row')} in the ten minutes from"
-            f" {since} UTC; {phrase.usual(found.typical)} at this hour. One account alone seldom moves this; a"
-            " disruption, a campaign or a migration does"
-        )
-    return f"{told}. Next: {first_step[0].lower()}{first_step[1:]}"
-
-
-def _trouble(incident: Incident, found: Anomaly, where: str, since: str, until: str, *, over: bool) -> str:
-    kinds = phrase.listed([_KINDS.get(kind) or phrase.name(kind) for kind in sorted(incident.apps)])
-    records = f"{kinds} records" if kinds else "records"
-    if found.channel == "silence":
-        if over:
-            return (
-                f"Records come again from {where}. None had come since {since} UTC, so what happened then has not been"
-                " watched"
-            )
-        return (
-            f"No {records} have come from {where} since {since} UTC, where {phrase.usual(found.typical)}. A missing"
-            " hour is not a quiet one: what happens in it is not seen"
-        )
-    when = f"from {since} to {until}" if over else f"since {since}"
-    return (
-        f"{_TROUBLES.get(found.channel, 'A source is in trouble')}: {records} from {where}, {when} UTC. What cannot be"
-        " read or comes late is not watched"
+def describe(incident: Incident, source: str, anomaly: Anomaly, *, over: bool) -> tuple[Message, ...]:
+    """The notice in some fifty words, without what to do; `source` is empty for the tenant as a whole, `over` is for its end."""
+    since, until = (
+        " ".join(phrase.day_and_minute(time_ms)) for time_ms in (anomaly.first_ms, anomaly.last_ms)
     )
+    tenant = phrase.name(incident.tenant)
+    if not source:
+        rows, usual = phrase.counted(anomaly.value, "row"), phrase.usual(anomaly.typical)
+        return (
+            message(
+                "series.summary",
+                "All identities of {tenant} together took out {rows} in the ten minutes from {since} UTC; {usual} at this hour.",
+                tenant=tenant, rows=rows, since=since, usual=usual,
+            ),
+            message("series.meaning", "One account alone seldom moves this; a disruption, a campaign or a migration does."),
+        )  # fmt: skip
+    where = message("source", "{source} of {tenant}", source=phrase.name(source), tenant=tenant)
+    if anomaly.channel != "silence":
+        return _trouble(incident, anomaly, where, since, until, over=over)
+    if over:
+        return (
+            message("silence.over", "Records come again from {source}.", source=where),
+            message(
+                "silence.gap",
+                "None had come since {since} UTC, so what happened then has not been watched.",
+                since=since,
+            ),
+        )
+    return (
+        message(
+            "silence.summary", "No {records} have come from {source} since {since} UTC, where {usual}.",
+            records=_records(incident), source=where, since=since, usual=phrase.usual(anomaly.typical),
+        ),
+        message("silence.meaning", "A missing hour is not a quiet one: what happens in it is not seen."),
+    )  # fmt: skip
+
+
+def _trouble(
+    incident: Incident, anomaly: Anomaly, where: Message, since: str, until: str, *, over: bool
+) -> tuple[Message, ...]:
+    code = f"trouble.{anomaly.channel}"
+    code = code if code in TEMPLATES else "trouble.other"
+    parts = {
+        "trouble": message(code, TEMPLATES[code]),
+        "records": _records(incident),
+        "source": where,
+        "since": since,
+    }
+    return (
+        message(
+            "source.was",
+            "{trouble}: {records} from {source}, from {since} to {until} UTC.",
+            **parts,
+            until=until,
+        )
+        if over
+        else message("source.is", "{trouble}: {records} from {source}, since {since} UTC.", **parts),
+        message("source.meaning", "What cannot be read or comes late is not watched."),
+    )
+
+
+def _records(incident: Incident) -> Message:
+    """The kinds of record that are concerned."""
+    kinds: list[Message | str] = []
+    for kind in sorted(incident.apps):
+        code = f"records.{kind}"
+        kinds.append(message(code, TEMPLATES[code]) if code in TEMPLATES else phrase.name(kind))
+    return message("records", "{kinds} records", kinds=kinds) if kinds else message("records.any", "records")

@@ -7,116 +7,151 @@ is the attacker's: it stands in quotes that it cannot close, or is plainly an id
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from detector.alert import phrase
-from detector.alert import source_notice as notice
-from detector.alert.reason import COUNTED, DONE, explain, operation, rare
-from detector.alert.runbook import steps
-from detector.catalogue import Category, category, sensitivity
-from detector.event import ActorKind, Operation
+from detector.alert import phrase, source_notice
+from detector.alert.finding import Step
+from detector.alert.message import Message, Template, message
+from detector.alert.reason import COUNTED, explain, rarity
+from detector.catalogue import category, sensitivity
+from detector.event import ActorKind
 from detector.identity.baseline import DAY_MS
 from detector.identity.detectors.novelty import agent_family, network
-from detector.triage.incident import (
-    OTHER,
-    Anomaly,
-    Incident,
-    channels_taken,
-    objects_taken,
-    rows_taken,
-)
+from detector.triage.incident import OTHER, Anomaly, Incident, channels_taken, objects_taken, rows_taken
 
-__all__ = ["describe", "ranked", "title"]
+__all__ = ["TEMPLATES", "describe", "ranked", "text_of", "title"]
 
 SHOWN_AGENT = 40
 """How much of a user agent a sentence quotes; a longer one is called by its family."""
 SHOWN_OBJECTS = 3
-SHOWN_GROUNDS = 2
+SHOWN_REASONS = 2
 MAX_WORDS = 105
-"""A second ground is left out, or how rare it is, rather than have it grow beyond."""
+"""A second reason is left out, or how rare it is, rather than have it grow beyond."""
 MANY_ROWS, MANY_SHARE = 20, 0.05
 """Of so many rows, or of such a share of them, a kind of record must be to be the reason why it matters."""
 _QUOTED = re.compile("“[^“”]*”")
 LAG = 1.5
-"""Rows that left with something new may be so many times what was last said of them."""
+"""Rows taken with something new may be so many times what was last known of them."""
 SUPPORTING = "population"
 """The detector that never opens an incident, only adds to one."""
 
-_WHY = {
-    Category.CONTACT: "The {} hold contact data, which is what phishing is made of",
-    Category.CUSTOMER_SERVICE: "The {} hold what customers wrote to customer service",
-    Category.IDENTITY_DOCUMENTS: "The {} hold identity documents",
-    Category.PAYMENT: "The {} hold payment data",
-    Category.CREDENTIALS: "The {} hold credentials, which open other systems",
-    Category.LOYALTY: "The {} hold loyalty accounts, which can be emptied or sold",
-    Category.HEALTH: "The {} hold health data, a special category of personal data",
-    Category.INTERNAL: "The {} are the company's own",
-    Category.UNCLASSIFIED: "Nobody has said yet what the {} hold",
+TEMPLATES: dict[str, Template] = {
+    "why.contact": "The {records} hold contact data, which is what phishing is made of.",
+    "why.customer_service": "The {records} hold what customers wrote to customer service.",
+    "why.identity_documents": "The {records} hold identity documents.",
+    "why.payment": "The {records} hold payment data.",
+    "why.credentials": "The {records} hold credentials, which open other systems.",
+    "why.loyalty": "The {records} hold loyalty accounts, which can be emptied or sold.",
+    "why.health": "The {records} hold health data, a special category of personal data.",
+    "why.internal": "The {records} are the company's own.",
+    "why.unclassified": "Nobody has said yet what the {records} hold.",
+    "who.human": "The user {who}",
+    "who.integration": "The integration {who}",
+    "who.guest": "The guest {who}",
+    "title.new.network": "New network for {who}",
+    "title.new.agent": "New agent for {who}",
+    "title.new.app": "New app for {who}",
+    "title.new.country": "New country for {who}",
+    "title.new.query": "New query for {who}",
+    "title.new.operation": "New kind of operation for {who}",
+    "title.new.object": "New kind of record for {who}",
+    "title.new.hour": "New hour of activity for {who}",
+    "title.new.origin": "New origin for {who}",
+    "title.drip": "More than usual for days: {who}",
+    "title.rhythm": "An account driven by a program: {who}",
+    "title.chain": "The steps of a theft: {who}",
+    "title.vendor": "The vendor's own finding about {who}",
+    "title.intel": "A known-bad origin for {who}",
+    "title.other": "Unusual access by {who}",
 }
-_KIND = {
-    ActorKind.HUMAN: "The user",
-    ActorKind.INTEGRATION: "The integration",
-    ActorKind.GUEST: "The guest",
-}
-_SORT_TITLES = {"operation": "kind of operation", "object": "kind of record", "hour": "hour of activity"}
+"""Messages by code that are made from a closed vocabulary."""
 
 
-def describe(incident: Incident, *, over: bool = False) -> str:
-    """The incident in about eighty words; `over` for its end."""
+def describe(incident: Incident, first_step: Step, *, over: bool = False) -> tuple[Message, ...]:
+    """The incident in about eighty words, sentence by sentence; `over` for its end."""
+    next_step = message("next", "Next: {step!l}", step=first_step.message)
     if incident.source is not None:
-        return notice.describe(incident, incident.source, ranked(incident)[0], over=over)
+        return (*source_notice.describe(incident, incident.source, ranked(incident)[0], over=over), next_step)
     first, *others = ranked(incident)
-    first_step = steps(incident)[0]
-    happened = f"{_who(incident)} {_what(incident)} {_when(incident)}{_where(incident)}."
-    grounds = f" {explain(incident, first)}."
-    odds = rare(first)
-    rest = (
-        f" {_why(incident)}.{' Nothing more has been seen since.' if over else ''}"
-        f" Next: {first_step[0].lower()}{first_step[1:]}"
-    )
-    for found in others[: SHOWN_GROUNDS - 1]:
-        more = f" {explain(incident, found)}."
-        if _words(happened + grounds + more + odds + rest) <= MAX_WORDS:
-            grounds += more
-    if _words(happened + grounds + odds + rest) > MAX_WORDS:
-        odds = ""
-    return happened + grounds + odds + rest
+    happened = message(
+        "happened", "{who} {what} {when}{where}.",
+        who=_who(incident), what=_what(incident), when=_when(incident), where=_where(incident),
+    )  # fmt: skip
+    reasons = [_sentence(explain(incident, first))]
+    odds = [found for found in (rarity(first),) if found is not None]
+    rest = [_why(incident)]
+    if over:
+        rest.append(message("quiet", "Nothing more has been seen since."))
+    rest.append(next_step)
+    for anomaly in others[: SHOWN_REASONS - 1]:
+        more = _sentence(explain(incident, anomaly))
+        if _words(text_of([happened, *reasons, more, *odds, *rest])) <= MAX_WORDS:
+            reasons.append(more)
+    if _words(text_of([happened, *reasons, *odds, *rest])) > MAX_WORDS:
+        odds = []
+    return (happened, *reasons, *odds, *rest)
 
 
-def title(incident: Incident) -> str:
+def text_of(sentences: Sequence[Message]) -> str:
+    """Sentences as one text, in English."""
+    return " ".join(sentence.text for sentence in sentences)
+
+
+def title(incident: Incident) -> Message:
     """The incident in a few words."""
-    found = ranked(incident)[0]
+    anomaly = ranked(incident)[0]
     if incident.source is not None:
-        return notice.title(found)
+        return source_notice.title(anomaly)
     who = phrase.quoted(incident.actor_name) if incident.actor_name else phrase.name(incident.actor)
     if incident.network:
-        return f"{phrase.counted(len(incident.actors), 'account')} on one new network: {phrase.name(incident.network)}"
-    channel, _, unit = found.channel.partition(":")
-    if found.detector == "export":
-        return f"Unusually large {operation(channel)[0]} by {who}"
-    if found.detector == "volume":
-        if unit == "calls":
-            return f"Unusually many {operation(channel)[1]}: {who}"
-        done = DONE.get(Operation(channel), "taken out") if channel != "all" else "taken out"
-        return f"Unusually many {'kilobytes' if unit == 'kilobytes' else 'rows'} {done}: {who}"
-    if found.detector == "novelty":
-        what = found.news[0].what if found.news else "origin"
-        return f"New {_SORT_TITLES.get(what, what)} for {who}"
-    return {
-        "drip": "More than usual for days: {}",
-        "rhythm": "An account driven by a program: {}",
-        "chain": "The steps of a theft: {}",
-        "vendor": "The vendor's own finding about {}",
-        "intel": "A known-bad origin for {}",
-    }.get(found.detector, "Unusual access by {}").format(who)
+        accounts = phrase.counted(len(incident.actors), "account")
+        return message(
+            "title.origin",
+            "{accounts} on one new network: {network}",
+            accounts=accounts,
+            network=phrase.name(incident.network),
+        )
+    channel, _, unit = anomaly.channel.partition(":")
+    if anomaly.detector == "export":
+        return message(
+            "title.export",
+            "Unusually large {operation} by {who}",
+            operation=phrase.operation(channel),
+            who=who,
+        )
+    if anomaly.detector == "volume":
+        return _volume_title(channel, unit, who)
+    code = f"title.{anomaly.detector}"
+    if anomaly.detector == "novelty":
+        code = f"title.new.{anomaly.news[0].what if anomaly.news else 'origin'}"
+    code = code if code in TEMPLATES else "title.other"
+    return message(code, TEMPLATES[code], who=who)
+
+
+def _volume_title(channel: str, unit: str, who: str) -> Message:
+    if unit == "calls":
+        return message(
+            "title.calls",
+            "Unusually many {operations}: {who}",
+            operations=phrase.operations(channel),
+            who=who,
+        )
+    way = phrase.way(channel) or message("way.any", "taken out")
+    if unit == "kilobytes":
+        return message("title.kilobytes", "Unusually many kilobytes {way}: {who}", way=way, who=who)
+    return message("title.rows", "Unusually many rows {way}: {who}", way=way, who=who)
 
 
 def ranked(incident: Incident) -> list[Anomaly]:
-    """The findings, the most surprising first; what only ever supports comes last."""
+    """The anomalies, the most surprising first; what only ever supports comes last."""
     return sorted(
         incident.anomalies.values(),
-        key=lambda found: (found.detector == SUPPORTING, -found.surprise, found.detector),
+        key=lambda anomaly: (anomaly.detector == SUPPORTING, -anomaly.surprise, anomaly.detector),
     )
+
+
+def _sentence(reason: Message) -> Message:
+    return message("sentence", "{reason}.", reason=reason)
 
 
 def _words(text: str) -> int:
@@ -124,40 +159,59 @@ def _words(text: str) -> int:
     return _QUOTED.sub("_", text).count(" ") + 1
 
 
-def _who(incident: Incident) -> str:
+def _who(incident: Incident) -> Message:
     if incident.network:
         return phrase.counted(len(incident.actors), "account")
     actor, name = incident.actor, incident.actor_name
     who = f"{phrase.quoted(name)} ({phrase.name(actor)})" if name and name != actor else phrase.name(actor)
-    return f"{_KIND[incident.actor_kind]} {who}"
+    code = f"who.{incident.actor_kind if incident.actor_kind in ActorKind else ActorKind.HUMAN}"
+    return message(code, TEMPLATES[code], who=who)
 
 
-def _what(incident: Incident) -> str:
-    left = objects_taken(incident)
+def _what(incident: Incident) -> Message:
+    taken = objects_taken(incident)
     rows = rows_taken(incident)
     if not rows and incident.network:
-        return "turned up on one network, with no rows taken out yet,"
-    if not rows and _untold(incident):
-        return "did something unusual, of which the log does not tell the rows,"
+        return message("did.appeared", "turned up on one network, with no rows taken out yet,")
+    if not rows and _uncounted(incident):
+        return message("did.uncounted", "did something unusual, of which the log does not tell the rows,")
     if not rows:
-        return "did something unusual, with no rows taken out yet,"
-    named = [name for name in left if name != OTHER]
-    shown = [f"{phrase.name(name)} {left[name]:,}" for name in named[:SHOWN_OBJECTS]]
-    rest = rows - sum(left[name] for name in named[:SHOWN_OBJECTS])
-    if shown and rest > 0:
-        shown.append(f"others {rest:,}")
-    done = _ways(incident)
+        return message("did.unusual", "did something unusual, with no rows taken out yet,")
+    named = [name for name in taken if name != OTHER]
+    rest = rows - sum(taken[name] for name in named[:SHOWN_OBJECTS])
+    count = phrase.counted(rows, "row")
+    what = count
     if len(named) == 1 and rest <= 0:  # "3 rows of Case" rather than "3 rows (Case 3)"
-        return f"took out {phrase.counted(rows, 'row')} of {phrase.name(named[0])}{done}"
-    return f"took out {phrase.counted(rows, 'row')}{' (' + ', '.join(shown) + ')' if shown else ''}{done}"
+        what = message("rows.of", "{rows} of {object}", rows=count, object=phrase.name(named[0]))
+    elif named:
+        what = message(
+            "rows.by_object", "{rows} ({objects})", rows=count, objects=_shares(taken, named, rest)
+        )
+    way = _way(incident)
+    if way is None:
+        return message("did.took", "took out {rows}", rows=what)
+    return message("did.took_way", "took out {rows} {way}", rows=what, way=way)
 
 
-def _untold(incident: Incident) -> bool:
+def _shares(taken: dict[str, int], named: list[str], rest: int) -> Message:
+    """Up to three kinds of record with their rows, and the rest."""
+    first, *more = named[:SHOWN_OBJECTS]
+    shares = message("share", "{object} {rows}", object=phrase.name(first), rows=taken[first])
+    for name in more:
+        shares = message(
+            "shares", "{shares}, {object} {rows}", shares=shares, object=phrase.name(name), rows=taken[name]
+        )
+    return (
+        shares if rest <= 0 else message("shares.others", "{shares}, others {rows}", shares=shares, rows=rest)
+    )
+
+
+def _uncounted(incident: Incident) -> bool:
     """Whether the log tells calls or bytes where rows are meant."""
-    return any(found.channel.partition(":")[2] in COUNTED for found in incident.anomalies.values())
+    return any(anomaly.channel.partition(":")[2] in COUNTED for anomaly in incident.anomalies.values())
 
 
-def _ways(incident: Incident) -> str:
+def _way(incident: Incident) -> Message | None:
     channels = [channel.partition(":")[0] for channel in channels_taken(incident)]
     if channels == ["all"]:  # the parts say how
         rows: dict[str, int] = {}
@@ -165,41 +219,59 @@ def _ways(incident: Incident) -> str:
             if part.channel != "all":
                 rows[part.channel] = max(part.rows, rows.get(part.channel, 0))
         channels = [name.partition(":")[0] for name in sorted(rows, key=lambda name: (-rows[name], name))]
-    ways = list(dict.fromkeys(DONE[Operation(channel)] for channel in channels if channel in DONE))
-    if not ways:
-        return ""
-    return " " + (" and ".join(ways) if len(ways) <= 2 else f"{ways[0]} and in other ways")
+    ways = [way for channel in dict.fromkeys(channels) if (way := phrase.way(channel)) is not None]
+    if len(ways) > 2:
+        return message("ways", "{way} and in other ways", way=ways[0])
+    if len(ways) == 2:
+        return message("ways.two", "{first} and {second}", first=ways[0], second=ways[1])
+    return ways[0] if ways else None
 
 
-def _when(incident: Incident) -> str:
-    (first_day, first), (last_day, last) = (
-        phrase.day_and_minute(incident.first_ms),
-        phrase.day_and_minute(incident.last_ms),
-    )
-    whole = first == "00:00" and last == "23:59"
+def _when(incident: Incident) -> Message:
+    first_day, first = phrase.day_and_minute(incident.first_ms)
+    last_day, last = phrase.day_and_minute(incident.last_ms)
+    whole_days = first == "00:00" and last == "23:59"
     if first_day == last_day:
-        if whole:
-            return f"on {first_day} (UTC)"
-        at = f"at {first}" if first == last else f"between {first} and {last}"
-        return f"on {first_day} {at} UTC"
-    if whole:
-        return f"from {first_day} to {last_day} (UTC)"
-    return f"between {first_day} {first} and {last_day} {last} UTC"
+        if whole_days:
+            return message("when.day", "on {day} (UTC)", day=first_day)
+        if first == last:
+            return message("when.minute", "on {day} at {time} UTC", day=first_day, time=first)
+        return message(
+            "when.span", "on {day} between {start} and {end} UTC", day=first_day, start=first, end=last
+        )
+    if whole_days:
+        return message("when.days", "from {start} to {end} (UTC)", start=first_day, end=last_day)
+    start, end = f"{first_day} {first}", f"{last_day} {last}"
+    return message("when.long", "between {start} and {end} UTC", start=start, end=end)
 
 
-def _where(incident: Incident) -> str:
-    where = ""
+def _where(incident: Incident) -> Message | str:
+    origin: Message | None = None
     if incident.network:
-        where = f", from the network {phrase.name(incident.network)}"
+        origin = message(
+            "from.network", ", from the network {network}", network=phrase.name(incident.network)
+        )
     elif addresses := _most_telling(incident.ips, network, _new_values(incident, "network")):
         rows = _rows_apart(incident, addresses[0])
-        where = f", {f'at least {rows:,} of them ' if rows else ''}from {phrase.name(addresses[0])}"
-        if len(addresses) > 1 and not rows:
-            where += f" and {phrase.counted(len(addresses) - 1, 'other address', 'other addresses')}"
-    if agents := _most_telling(incident.user_agents, agent_family, _new_values(incident, "agent")):
-        agent = agents[0] if len(agents[0]) <= SHOWN_AGENT else agent_family(agents[0])
-        where += f"{'' if where else ','} with {phrase.quoted(agent, SHOWN_AGENT)}"
-    return where
+        address = phrase.name(addresses[0])
+        if rows:
+            origin = message(
+                "from.at_least", ", at least {rows} of them from {address}", rows=rows, address=address
+            )
+        elif len(addresses) > 1:
+            others = phrase.counted(len(addresses) - 1, "other_address")
+            origin = message("from.several", ", from {address} and {others}", address=address, others=others)
+        else:
+            origin = message("from.address", ", from {address}", address=address)
+    agents = _most_telling(incident.user_agents, agent_family, _new_values(incident, "agent"))
+    if not agents:
+        return origin or ""
+    agent = phrase.quoted(
+        agents[0] if len(agents[0]) <= SHOWN_AGENT else agent_family(agents[0]), SHOWN_AGENT
+    )
+    if origin is None:
+        return message("from.agent", ", with {agent}", agent=agent)
+    return message("from.origin_agent", "{origin} with {agent}", origin=origin, agent=agent)
 
 
 def _rows_apart(incident: Incident, address: str) -> int:
@@ -215,19 +287,23 @@ def _rows_apart(incident: Incident, address: str) -> int:
     return 0
 
 
-def _why(incident: Incident) -> str:
-    """What the most sensitive records hold of which more than a few left."""
-    left = objects_taken(incident)
-    few = min(MANY_ROWS, MANY_SHARE * sum(left.values()))
-    many = [name for name, rows in left.items() if rows >= few]
+def _why(incident: Incident) -> Message:
+    """What the most sensitive records hold of which more than a few were taken."""
+    taken = objects_taken(incident)
+    few = min(MANY_ROWS, MANY_SHARE * sum(taken.values()))
+    many = [name for name, rows in taken.items() if rows >= few]
     if not many:
-        if _untold(incident):
-            return "What left must be looked up elsewhere"
-        return "Attackers log in and look around before they take anything"
-    gravest = max(many, key=lambda name: (sensitivity((name,)), left[name], name))
-    return _WHY[category(gravest)].format(
-        "records" if gravest == OTHER else f"{phrase.name(gravest)} records"
+        if _uncounted(incident):
+            return message("why.uncounted", "What was taken must be looked up elsewhere.")
+        return message("why.recon", "Attackers log in and look around before they take anything.")
+    gravest = max(many, key=lambda name: (sensitivity((name,)), taken[name], name))
+    records = (
+        message("records.any", "records")
+        if gravest == OTHER
+        else message("records.of", "{object} records", object=phrase.name(gravest))
     )
+    code = f"why.{category(gravest)}"
+    return message(code, TEMPLATES[code], records=records)
 
 
 def _new_values(incident: Incident, what: str) -> set[str]:

@@ -11,10 +11,10 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from math import ceil
 from statistics import mean, median
-from typing import Any
 
 import msgspec
 
+from detector.alert.finding import FindingError, read
 from detector.simulation.labels import AttackLabel, Labels
 from detector.simulation.shapes import Difficulty, Shape
 
@@ -77,101 +77,35 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """From start to first alert, over the attacks found."""
 
 
-def scored_alert(finding: bytes) -> ScoredAlert | None:
-    """What counts of an OCSF detection finding; raises ValueError for what is none.
+def scored_alert(line: bytes) -> ScoredAlert | None:
+    """What counts of a published finding; ``None`` for one that only says that its incident is closed: that alerts nobody.
 
-    ``None`` for one that only says that its incident is closed: nobody is alerted by that.
+    Another detector's alerts come as JSON with the attributes of `ScoredAlert`. Raises ValueError for what is neither.
 
-    >>> scored_alert(b'{"time": 5, "risk_score": 61, "finding_info": {"uid": "f"}, "metadata": {"tenant_uid": "t"},'
-    ...             b' "evidences": [{"actor": {"user": {"uid": "u"}}, "src_endpoint": {"ip": "192.0.2.7"}}]}')
-    ScoredAlert(uid='f', time_ms=5, risk=61.0, identities=('t/u',), networks=('192.0.2.7',))
+    >>> scored_alert(b'{"uid": "f", "time_ms": 5, "risk": 61, "identities": ["t/u"]}')
+    ScoredAlert(uid='f', time_ms=5, risk=61.0, identities=('t/u',), networks=())
     """
     try:
-        found = _decoder.decode(finding)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ValueError(str(error)[:200]) from None
-    if found.activity_id == _CLOSES:
+        finding = read(line)
+    except FindingError as error:
+        try:
+            return _decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise error from None
+    if finding.closed:
         return None
-    tenant = found.metadata.tenant_uid or ""
-    users = [item.actor.user.uid for item in found.evidences if item.actor and item.actor.user]
-    users += [one.value for one in found.observables if one.type_id == _USER_ID]
-    named = [f"{tenant}/{user}" for user in users if user]
-    targets = [target for analysis in found.anomaly_analyses for target in analysis.analysis_targets]
-    named += [target.name for target in targets if target.type == "identity" and target.name]
-    own = (found.unmapped or {}).get("crmwatch")
-    if isinstance(own, dict):
-        named += [str(own[key]) for key in ("identity",) if own.get(key)]
-        several = own.get("identities")
-        named += [str(one) for one in several] if isinstance(several, list) else []
-    addresses = [item.src_endpoint.ip for item in found.evidences if item.src_endpoint]
-    addresses += [one.value for one in found.observables if one.type_id in _ADDRESS_IDS]
-    addresses += [target.name for target in targets if target.type == "network"]
+    quoted = (f"{finding.tenant}/{event.account}" for event in finding.evidences if event.account)
+    network = finding.extension.network
     return ScoredAlert(
-        found.finding_info.uid,
-        found.time,
-        float(found.risk_score),
-        tuple(dict.fromkeys(named)),
-        tuple(dict.fromkeys(address for address in addresses if address)),
+        finding.uid,
+        finding.time_ms,
+        float(finding.risk),
+        tuple(dict.fromkeys((*finding.identities, *quoted))),
+        (*sorted(finding.addresses), *((network,) if network else ())),
     )
 
 
-class _User(msgspec.Struct):
-    uid: str | None = None
-
-
-class _Actor(msgspec.Struct):
-    user: _User | None = None
-
-
-class _Endpoint(msgspec.Struct):
-    ip: str | None = None
-
-
-class _Evidence(msgspec.Struct):
-    actor: _Actor | None = None
-    src_endpoint: _Endpoint | None = None
-
-
-class _Observable(msgspec.Struct):
-    type_id: int = 0
-    value: str | None = None
-
-
-class _Target(msgspec.Struct):
-    name: str | None = None
-    type: str | None = None
-
-
-class _Analysis(msgspec.Struct):
-    analysis_targets: list[_Target] = []
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    tenant_uid: str | None = None
-
-
-class _Info(msgspec.Struct):
-    uid: str
-
-
-class _Finding(msgspec.Struct):
-    time: int
-    finding_info: _Info
-    risk_score: float = 0
-    activity_id: int = 0
-    metadata: _Metadata = _Metadata()
-    evidences: list[_Evidence] = []
-    observables: list[_Observable] = []
-    anomaly_analyses: list[_Analysis] = []
-    unmapped: dict[str, Any] | None = None
-
-
-_decoder = msgspec.json.Decoder(_Finding)
-_CLOSES = 3
-"""OCSF's activity of a finding that is closed."""
-_USER_ID = 31
-_ADDRESS_IDS = (2, 12)
-"""OCSF's observable types: an IP address, a subnet."""
+_decoder = msgspec.json.Decoder(ScoredAlert)
 
 
 def score(labels: Labels, alerts: Sequence[ScoredAlert]) -> Score:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.alert import ocsf as alert
+from detector.alert import build as alert
 from detector.feedback import Decisions, Feedback
 from detector.triage.incident import Incident
 

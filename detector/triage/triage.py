@@ -12,8 +12,9 @@ from math import inf
 
 import msgspec
 
-from detector.alert import ocsf as alert
-from detector.alert.ocsf import Activity, Alert
+from detector.alert import build as alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.feedback import Decisions, Feedback
 from detector.fleet import burst
 from detector.fleet.mixture import FOREST, VECTOR, Mixtures

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
 from streams.config import Config, ConfigError, load
 

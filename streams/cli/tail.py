@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -19,59 +18,20 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from detector.alert.ocsf import Activity
+from detector.alert.finding import Finding, FindingError, read
 from detector.triage.risk import Severity
 from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, settings, utc
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.topics import TopicsError, partitions
 
-__all__ = ["OpenIncidents", "ShownAlert", "tail"]
+__all__ = ["OpenIncidents", "tail"]
 
 HOUR_MS = 3_600_000
 MAX_INCIDENTS = 10_000
 """How many incidents are kept; those that were heard of last."""
 GROWN_SECONDS = 10.0
 """How long one that has just grown stands out."""
-
-
-class _Info(msgspec.Struct, frozen=True):
-    uid: str
-    title: str
-    desc: str
-    first_seen_time: int
-    last_seen_time: int
-
-
-class _Own(msgspec.Struct, frozen=True):
-    identity: str = ""
-    network: str = ""
-    rows_taken: int = 0
-
-
-class _Unmapped(msgspec.Struct, frozen=True):
-    crmwatch: _Own
-
-
-class ShownAlert(msgspec.Struct, frozen=True):
-    """What is shown of an alert."""
-
-    time: int
-    activity_id: Activity
-    severity_id: Severity
-    risk_score: int
-    finding_info: _Info
-    unmapped: _Unmapped
-    status_id: int = 1
-
-    @property
-    def who(self) -> str:
-        """The account or the network that it is about."""
-        own = self.unmapped.crmwatch
-        return own.identity.rpartition("/")[2] or own.network or "the tenant as a whole"
-
-
-_decoder = msgspec.json.Decoder(ShownAlert)
 
 
 class OpenIncidents:
@@ -83,41 +43,41 @@ class OpenIncidents:
     def __init__(self, severity: Severity = Severity.INFORMATIONAL, since_ms: int = 0) -> None:
         self._severity = severity
         self._since_ms = since_ms
-        self._open: dict[str, tuple[ShownAlert, float]] = {}
+        self._open: dict[str, tuple[Finding, float]] = {}
         self.newest_ms: int | None = None
         """Event time of the newest alert."""
         self.unreadable = 0
         """How many messages were no alerts."""
 
-    def take(self, body: bytes | None, now: float) -> ShownAlert | None:
+    def take(self, body: bytes | None, now: float) -> Finding | None:
         """Take an alert in that came at `now`; it, if it is one that is shown."""
         try:
-            finding = _decoder.decode(body or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            finding = read(body or b"")
+        except FindingError:
             self.unreadable += body is not None
             return None
-        self.newest_ms = max(finding.time, self.newest_ms or finding.time)
-        uid = finding.finding_info.uid
-        if finding.activity_id is Activity.CLOSE:
+        self.newest_ms = max(finding.time_ms, self.newest_ms or finding.time_ms)
+        uid = finding.uid
+        if finding.closed:
             was_open = self._open.pop(uid, None)
             return finding if was_open is not None else None
-        if finding.severity_id < self._severity or finding.time < self._since_ms:
+        if finding.severity < self._severity or finding.time_ms < self._since_ms:
             self._open.pop(uid, None)
             return None
         self._open[uid] = finding, now
         if len(self._open) > MAX_INCIDENTS:
-            del self._open[min(self._open, key=lambda known: self._open[known][0].time)]
+            del self._open[min(self._open, key=lambda known: self._open[known][0].time_ms)]
         return finding
 
     @property
-    def open(self) -> list[ShownAlert]:
+    def open(self) -> list[Finding]:
         """The open ones, by risk, the highest first."""
         found = [finding for finding, _ in self._open.values()]
-        return sorted(found, key=lambda one: (-one.risk_score, -one.time, one.finding_info.uid))
+        return sorted(found, key=lambda one: (-one.risk, -one.time_ms, one.uid))
 
-    def has_grown(self, finding: ShownAlert, now: float) -> bool:
+    def has_grown(self, finding: Finding, now: float) -> bool:
         """Whether it was told of a moment ago."""
-        return now - self._open[finding.finding_info.uid][1] < GROWN_SECONDS
+        return now - self._open[finding.uid][1] < GROWN_SECONDS
 
 
 def tail(
@@ -200,13 +160,13 @@ def _print_lines(incidents: OpenIncidents, messages: Iterable[list[bytes | None]
         screen.print(table(incidents, time.monotonic()))
 
 
-def _line(finding: ShownAlert) -> Text:
+def _line(finding: Finding) -> Text:
     line = alert_line(
-        finding.severity_id,
-        finding.activity_id,
-        finding.time,
-        finding.risk_score,
-        finding.finding_info.desc,
+        finding.severity,
+        finding.activity,
+        finding.time_ms,
+        finding.risk,
+        finding.sentence,
     )
     line.no_wrap = False
     return line
@@ -220,6 +180,12 @@ def _show_live(incidents: OpenIncidents, messages: Iterable[list[bytes | None]])
             for body in batch:
                 incidents.take(body, now)
             live.update(table(incidents, now), refresh=True)
+
+
+def _who(finding: Finding) -> str:
+    """The account or the network that it is about."""
+    own = finding.extension
+    return own.identity.rpartition("/")[2] or own.network or "the tenant as a whole"
 
 
 def table(incidents: OpenIncidents, now: float) -> Group:
@@ -236,18 +202,17 @@ def table(incidents: OpenIncidents, now: float) -> Group:
         expand=True,
     )
     for finding in incidents.open:
-        info = finding.finding_info
-        mark = Text(finding.severity_id.name.lower(), COLOURS[finding.severity_id])
+        mark = Text(finding.severity.name.lower(), COLOURS[finding.severity])
         if finding.status_id == 2:
             mark.append(" breach", "bold red")
         shown.add_row(
-            str(finding.risk_score),
+            str(finding.risk),
             mark,
-            f"{finding.unmapped.crmwatch.rows_taken:,}",
-            Text(plain(finding.who)),
-            utc(info.first_seen_time)[5:16],
-            utc(info.last_seen_time)[5:16],
-            Text(plain(info.title)),
+            f"{finding.rows:,}",
+            Text(plain(_who(finding))),
+            utc(finding.start_ms)[5:16],
+            utc(finding.end_ms)[5:16],
+            Text(plain(finding.title)),
             style="bold" if incidents.has_grown(finding, now) else "",
         )
     count = len(incidents.open)

@@ -6,14 +6,18 @@ a message is ours; the values filled in are escaped like any other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from detector.alert.message import Message
+from streams.locale.alerts import alert_text
 from streams.locale.log_text import clipped, visible
 from streams.locale.times import clock, day, minute, second
-from streams.locale.translator import Translator
+from streams.locale.translator import Language, Translator
 
 __all__ = ["environment"]
 
@@ -36,8 +40,16 @@ def environment(folder: str, translator: Translator, shown_text: int) -> Environ
         # Braces other than {n} pass through the translator's formatting as they are.
         return _filled(translator.ngettext(one, many, n, **{name: f"{{{name}}}" for name in values}), values)
 
+    def alert(messages: Message | Sequence[Message] | str) -> Markup:
+        said = messages if isinstance(messages, str) else alert_text(translator, messages)
+        english = translator.language is not Language.ENGLISH and said == _english(messages)
+        opening = Markup('<bdi lang="en">') if english else Markup("<bdi>")
+        return opening + escape(visible(said)) + Markup("</bdi>")
+
     templates.globals |= {"_": gettext, "ngettext": ngettext, "language": translator.language}
     templates.filters |= {
+        "alert": alert,
+        "alert_text": partial(alert_text, translator),
         "clipped": lambda text: clipped(str(text), shown_text),
         "clock": clock,
         "day": day,
@@ -49,6 +61,13 @@ def environment(folder: str, translator: Translator, shown_text: int) -> Environ
         "second": second,
     }
     return templates
+
+
+def _english(messages: Message | Sequence[Message] | str) -> str | None:
+    """An alert's own text; ``None`` for what a person wrote, of which nobody knows the language."""
+    if isinstance(messages, str):
+        return None
+    return messages.text if isinstance(messages, Message) else " ".join(message.text for message in messages)
 
 
 def _filled(text: str, values: dict[str, Any]) -> Markup:

@@ -11,7 +11,7 @@ import msgspec
 
 from detector.adapters import AUTO, Adapter, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.catalogue import Category
 from detector.engine import Batch, SequencedTriage
 from detector.engine import DetectionShard as Watch

@@ -24,6 +24,7 @@ from streams.replay.replay import Summary
 from streams.report import sentences
 from streams.report.chart import bars, curve, shown_marks
 from streams.report.dead_letters import Group
+from streams.report.findings import FindingHistory
 from streams.report.timeline import Timeline
 
 __all__ = ["Report", "ReportedIncident", "Setting", "render"]
@@ -53,7 +54,7 @@ class Setting(msgspec.Struct, frozen=True):
 class ReportedIncident(msgspec.Struct, frozen=True):
     """An incident with its timeline, if the logs could be read again."""
 
-    incident: Finding
+    history: FindingHistory
     account: Timeline | None
 
 
@@ -81,7 +82,7 @@ def render(report: Report, language: Language = Language.ENGLISH) -> str:
     t = Translator(language)
     coverage = report.coverage
     sources = coverage.sources()
-    incidents = [reported.incident for reported in report.told]
+    incidents = [reported.history.finding for reported in report.told]
     return _template(language).render(
         report=report,
         summary=report.summary,
@@ -114,9 +115,10 @@ def _story(
     t: Translator, reported: ReportedIncident, sources: Sequence[SourceCoverage], report: Report
 ) -> dict[str, Any]:
     """An incident as the template takes it."""
-    incident, account = reported.incident, reported.account
+    incident, account = reported.history.finding, reported.account
     story: dict[str, Any] = {
         "incident": incident,
+        "positions": reported.history.positions,
         "account": account,
         "shares": sentences.exposure(incident, account),
         "curve": None,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from detector.alert.finding import Finding, Findings
 from detector.alert.ocsf import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
@@ -17,6 +16,7 @@ from streams.locale import Language
 from streams.replay.coverage import Coverage
 from streams.replay.replay import Summary
 from streams.report.dead_letters import DeadLetters
+from streams.report.findings import FindingHistory, Findings
 from streams.report.page import SHOWN_INCIDENTS, Report, ReportedIncident, Setting, render
 from streams.report.timelines import Timelines
 
@@ -60,7 +60,7 @@ def write(
 
 
 def timelines_of(
-    incidents: Sequence[Finding], events: Iterable[AccessEvent] | None
+    incidents: Sequence[FindingHistory], events: Iterable[AccessEvent] | None
 ) -> tuple[ReportedIncident, ...]:
     """The incidents, with the timelines of those shown in full."""
     accounts = Timelines(incidents[:SHOWN_INCIDENTS])
@@ -72,7 +72,7 @@ def timelines_of(
             break
         accounts.observe(event)
     return tuple(
-        ReportedIncident(incident, accounts.account(incident) if index < SHOWN_INCIDENTS else None)
+        ReportedIncident(incident, accounts.account(incident.finding) if index < SHOWN_INCIDENTS else None)
         for index, incident in enumerate(incidents)
     )
 

@@ -93,11 +93,7 @@ def severities_text(t: Translator, severities: Sequence[int]) -> str:
 
 
 def who(t: Translator, incident: Finding) -> str:
-    """The incident's identity, or how many there are, within a sentence."""
-    if len(incident.identities) > 1:
-        return t.ngettext("{n} identity", "{n} identities", len(incident.identities))
-    if not incident.identities:
-        return t.gettext("someone")
+    """Whom the incident is about, within a sentence: an identity, how many, or a source or tenant."""
     match incident.kind:
         case ActorKind.HUMAN:
             return t.gettext("the user {name}", name=incident.actor)
@@ -105,6 +101,8 @@ def who(t: Translator, incident: Finding) -> str:
             return t.gettext("the integration {name}", name=incident.actor)
         case ActorKind.GUEST:
             return t.gettext("the guest {name}", name=incident.actor)
+        case None if incident.identities:
+            return t.ngettext("{n} identity", "{n} identities", len(incident.identities))
         case None:
             return incident.actor
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from detector.alert.finding import Finding, FindingVersion
 from detector.alert.ocsf import Activity
 from detector.catalogue import Category, category, sensitivity
 from detector.event import AccessEvent, Operation
 from detector.identity.detectors.novelty import network
+from streams.report.findings import FindingHistory, FindingVersion
 from streams.report.identity_history import IdentityHistory, is_new
 from streams.report.timeline import (
     FURTHER,
@@ -80,8 +80,8 @@ class _Use:
 class TimelineBuilder:
     """An account that is being taken."""
 
-    def __init__(self, incident: Finding) -> None:
-        self.incident = incident
+    def __init__(self, history: FindingHistory) -> None:
+        self.incident = incident = history.finding
         bound = incident.bound
         start = incident.start_ms
         self._base = start
@@ -89,7 +89,7 @@ class TimelineBuilder:
             self._base = min(start, max(bound.start_ms, start - bound.horizon_ms))
         self._from = self._base - LOOKBACK_MS
         self._last_alert = max(
-            (made.time_ms for made in incident.publications if made.activity is not Activity.CLOSE), default=0
+            (made.time_ms for made in history.versions if made.activity is not Activity.CLOSE), default=0
         )
         self._end = incident.end_ms
         self.until_ms = incident.end_ms if incident.closed else incident.end_ms + TAIL_MS
@@ -114,7 +114,7 @@ class TimelineBuilder:
         self._vendor: tuple[int, str, int | None] | None = None
         self._days: Counter[int] = Counter()
         self._alerts: list[tuple[FindingVersion, int]] = []
-        self._waiting = [made for made in incident.publications if made.activity is not Activity.CLOSE]
+        self._waiting = [made for made in history.versions if made.activity is not Activity.CLOSE]
 
     def observe(self, event: AccessEvent, rows: int, where: str, past: IdentityHistory) -> None:
         """Enter an event that counts for `rows`; `past` is what its identity had done before."""

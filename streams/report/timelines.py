@@ -11,6 +11,7 @@ from detector.alert.finding import Finding
 from detector.event import AccessEvent
 from detector.identity.detectors.novelty import network
 from detector.identity.ledger import count
+from streams.report.findings import FindingHistory
 from streams.report.identity_history import IdentityHistory
 from streams.report.timeline import Timeline
 from streams.report.timeline_builder import MOST_NEIGHBOURS, TimelineBuilder
@@ -27,8 +28,8 @@ class Timelines:
     is a part of the account.
     """
 
-    def __init__(self, incidents: Iterable[Finding]) -> None:
-        self._drafts = {incident.uid: TimelineBuilder(incident) for incident in incidents}
+    def __init__(self, incidents: Iterable[FindingHistory]) -> None:
+        self._drafts = {incident.finding.uid: TimelineBuilder(incident) for incident in incidents}
         self._of: dict[str, list[TimelineBuilder]] = {}
         for draft in self._drafts.values():
             for identity in draft.incident.identities:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from detector.adapters import RecordError
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.event import AccessEvent, ActorKind
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS

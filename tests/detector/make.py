@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from detector.adapters import decode
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.settings import Settings

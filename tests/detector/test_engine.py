@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from detector import engine as engines
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.engine import Batch, DetectionShard, Engine, SequencedTriage
 from detector.event import AccessEvent
 from detector.identity import profile as profiles

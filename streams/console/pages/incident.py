@@ -9,16 +9,19 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.finding import Finding, FindingVersion, read
+from detector.alert.finding import Finding, read
+from detector.alert.message import Message
 from detector.alert.ocsf import Activity
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.event import Operation
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
+from streams.console.store.alerts import sentences_from
 from streams.console.store.incidents import IncidentRow
 from streams.console.store.seen_at import seen_elsewhere
 from streams.console.web.actions import DONE, UNDONE
 from streams.report.chart import Curve, curve, shown_marks
+from streams.report.findings import FindingVersion
 from streams.report.timeline import Mark, Timeline, TimelineStage
 
 __all__ = ["ChecklistStep", "ExposedCategory", "IncidentView", "incident_view"]
@@ -47,7 +50,7 @@ class ExposedCategory(msgspec.Struct, frozen=True):
 class ChecklistStep(msgspec.Struct, frozen=True):
     """A step of the checklist."""
 
-    text: str
+    message: Message
     done: bool
     by: str
     """Who said so last; empty if nobody did."""
@@ -80,7 +83,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
     listed = incidents.incident_by_uid(db, uid)
     if listed is None:
         return None
-    row = db.execute("SELECT body, positions FROM incidents WHERE uid = ?", (uid,)).fetchone()
+    row = db.execute("SELECT body FROM incidents WHERE uid = ?", (uid,)).fetchone()
     versions = db.execute(
         "SELECT time_ms, activity, severity, risk, rows, message, arrived_ms FROM versions WHERE uid = ?"
         " ORDER BY time_ms, part, position LIMIT ?",
@@ -90,7 +93,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
         FindingVersion(one["time_ms"], Activity(one["activity"]), one["severity"], one["rows"])
         for one in versions
     )
-    incident = read(msgspec.json.decode(row["body"]), msgspec.json.decode(row["positions"]), publications)
+    incident = read(row["body"])
     evidence = db.execute(
         "SELECT * FROM evidence WHERE uid = ? ORDER BY time_ms, event LIMIT ?", (uid, MOST_ROWS)
     ).fetchall()
@@ -267,7 +270,10 @@ def _steps(incident: Finding, words: Sequence[Any]) -> tuple[ChecklistStep, ...]
         for begin, done in ((DONE, True), (UNDONE, False)):
             if word["reason"].startswith(begin):
                 said[word["reason"].removeprefix(begin)] = done, word["by"], word["time_ms"]
-    return tuple(ChecklistStep(text, *said.get(text, (False, "", None))) for text in incident.steps)
+    return tuple(
+        ChecklistStep(step.message, *said.get(step.message.text, (False, "", None)))
+        for step in incident.steps
+    )
 
 
 def _origins(evidence: Sequence[Any]) -> Table:
@@ -360,7 +366,7 @@ def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
                 made["severity"],
                 made["risk"],
                 made["rows"],
-                made["message"],
+                sentences_from(made["message"]),
                 None,
             )
         )
@@ -384,7 +390,7 @@ def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
             Column("severity", "Severity", ColumnKind.SEVERITY),
             Column("risk", "Risk", ColumnKind.NUMBER),
             Column("rows", "Rows", ColumnKind.NUMBER),
-            Column("text", "Text"),
+            Column("text", "Text", ColumnKind.ALERT),
             Column("until", "Until, UTC", ColumnKind.TIME),
         ),
         tuple(rows),
@@ -400,5 +406,8 @@ def _techniques(incident: Finding) -> Table:
             Column("name", "Name"),
             Column("tactics", "Tactics"),
         ),
-        tuple((one.uid, one.name, ", ".join(one.tactics)) for one in incident.techniques),
+        tuple(
+            (one.uid, one.name, ", ".join(tactic.name for tactic in one.tactics))
+            for one in incident.techniques
+        ),
     )

@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment
 from markupsafe import Markup
 
-from streams.console import french_alerts
 from streams.console.labels import LABELS
 from streams.console.store.incidents import state
 from streams.locale import Language, Translator
@@ -57,9 +56,7 @@ def _environment(language: Language) -> Environment:
         "severity": lambda level: t.gettext(SEVERITIES[level]),
     }
     templates.globals |= {
-        "Language": Language,
         "address": address,
-        "french": french_alerts,
         "languages": tuple(Language),
         "state_of": state,
         "weekdays": t.weekdays(),

@@ -10,54 +10,56 @@ from typing import Any
 import msgspec
 
 from detector.alert.finding import Finding, read
-from detector.alert.ocsf import Activity
+from detector.alert.message import Message
 from detector.identity.detectors.novelty import network
 from streams.console.store.decisions import refresh_decision
 
-__all__ = ["POSITIONS_HEADER", "enter_alert"]
+__all__ = ["POSITIONS_HEADER", "enter_alert", "sentences_from", "title_from"]
 
 POSITIONS_HEADER = "crmwatch-positions"
 """The header in which an alert's Kafka record says where the quoted records lie."""
-_SOURCE = "source"
+
+
+_title = msgspec.json.Decoder(Message)
+_sentences = msgspec.json.Decoder(tuple[Message, ...])
+
+
+def title_from(text: str) -> Message:
+    """The title of an alert, as the index keeps it."""
+    return _title.decode(text)
+
+
+def sentences_from(text: str) -> tuple[Message, ...]:
+    """What an alert says, as the index keeps it."""
+    return _sentences.decode(text)
 
 
 def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:
     """Enter an alert, and what its incident may be found by; its event time, ``None`` if it is in there already.
 
-    Raises msgspec's errors, `TypeError` or `ValueError` for what is no alert.
+    Raises `FindingError` for what is no alert, and msgspec's errors for bad positions.
     """
     value = record.value
-    body = msgspec.json.decode(value)
-    if not isinstance(body, dict):
-        raise TypeError("an alert is a JSON object")
+    finding = read(value)
     positions = _positions(record.headers)
-    incident = read(body, positions, ())
-    if not incident.uid:
-        raise ValueError("an alert without finding_info.uid")
-    activity = body.get("activity_id")
-    activity = activity if activity in [*Activity] else int(Activity.UPDATE)
-    time_ms = _whole(body.get("time"), incident.end_ms)
     added = db.execute(
         "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            incident.uid,
+            finding.uid,
             blake2b(value, digest_size=16).digest(),
             record.partition,
             record.offset,
             record.timestamp,
-            time_ms,
-            activity,
-            incident.severity,
-            incident.risk or 0,
-            incident.rows,
-            incident.sentence,
+            finding.time_ms,
+            finding.activity,
+            finding.severity,
+            finding.risk,
+            finding.rows,
+            msgspec.json.encode(finding.extension.summary).decode(),
         ),
     ).rowcount
     if not added:  # delivered twice
         return None
-    own = _part(_part(body, "unmapped"), "crmwatch")
-    tenant = str(_part(body, "metadata").get("tenant_uid") or "")
-    identity, where = str(own.get("identity") or ""), str(own.get("network") or "")
     db.execute(
         """
         INSERT INTO incidents (uid, tenant, identity, network, source, title, detectors, actor, severity, risk,
@@ -71,72 +73,61 @@ def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:
             positions = excluded.positions
         """,
         (
-            incident.uid,
-            tenant,
-            identity,
-            where,
-            _source(body),
-            incident.title,
-            " ".join(incident.detectors),
-            incident.actor,
-            incident.severity,
-            incident.risk or 0,
-            incident.rows,
-            incident.start_ms,
-            incident.end_ms,
-            time_ms,
-            activity == Activity.CLOSE,
+            finding.uid,
+            finding.tenant,
+            finding.extension.identity,
+            finding.extension.network,
+            finding.source,
+            msgspec.json.encode(finding.extension.title).decode(),
+            " ".join(finding.detectors),
+            finding.actor,
+            finding.severity,
+            finding.risk,
+            finding.rows,
+            finding.start_ms,
+            finding.end_ms,
+            finding.time_ms,
+            finding.closed,
             value,
             msgspec.json.encode(positions),
         ),
     )
-    _quote(db, incident, tenant)
-    _find_by(db, incident, body, tenant, identity, where)
-    refresh_decision(db, incident.uid)
-    return time_ms
+    _quote(db, finding, positions)
+    _find_by(db, finding)
+    refresh_decision(db, finding.uid)
+    return finding.time_ms
 
 
-def _quote(db: sqlite3.Connection, incident: Finding, tenant: str) -> None:
+def _quote(db: sqlite3.Connection, finding: Finding, positions: Mapping[str, str]) -> None:
     db.executemany(
         "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                incident.uid,
-                event.event_id,
-                event.time_ms,
-                event.operation,
-                event.rows,
-                msgspec.json.encode(event.objects).decode(),
-                f"{tenant}/{event.actor}" if event.actor else "",
-                event.ip,
-                network(event.ip) if event.ip else "",
+                finding.uid,
+                event.uid,
+                event.data.time,
+                event.api.operation,
+                event.data.rows,
+                msgspec.json.encode(event.data.objects).decode(),
+                f"{finding.tenant}/{event.account}" if event.account else "",
+                event.address,
+                network(event.address) if event.address else "",
                 event.user_agent,
                 event.app,
-                event.position,
+                positions.get(event.uid, ""),
             )
-            for event in incident.quoted
+            for event in finding.evidences
         ],
     )
 
 
-def _find_by(
-    db: sqlite3.Connection,
-    incident: Finding,
-    body: Mapping[str, Any],
-    tenant: str,
-    identity: str,
-    where: str,
-) -> None:
-    found = {("user", name) for name in (*incident.identities, identity, incident.actor)}
-    found |= {("address", address) for address in (*incident.addresses, where)}
-    found |= {("app", text) for event in incident.quoted for text in (event.app, event.user_agent)}
-    found |= {
-        ("user", f"{tenant}/{actor}")
-        for actor in _part(_part(body, "unmapped"), "crmwatch").get("actors") or ()
-    }
+def _find_by(db: sqlite3.Connection, finding: Finding) -> None:
+    terms = {("user", name) for name in (*finding.identities, finding.actor)}
+    terms |= {("address", address) for address in (*finding.addresses, finding.extension.network)}
+    terms |= {("app", text) for event in finding.evidences for text in (event.app, event.user_agent)}
     db.executemany(
         "INSERT OR IGNORE INTO terms VALUES (?, ?, ?)",
-        [(kind, value, incident.uid) for kind, value in sorted(found) if value],
+        [(kind, value, finding.uid) for kind, value in sorted(terms) if value],
     )
 
 
@@ -147,23 +138,3 @@ def _positions(headers: Iterable[tuple[str, bytes | None]] | None) -> dict[str, 
             if isinstance(found, dict):
                 return {str(event): str(where) for event, where in found.items()}
     return {}
-
-
-def _source(body: Mapping[str, Any]) -> str:
-    """``tenant/adapter/operation`` of an incident that is about a source."""
-    analyses = body.get("anomaly_analyses")
-    for analysis in analyses if isinstance(analyses, list) else ():
-        targets = analysis.get("analysis_targets") if isinstance(analysis, dict) else None
-        for target in targets if isinstance(targets, list) else ():
-            if isinstance(target, dict) and target.get("type") == _SOURCE:
-                return str(target.get("name") or "")
-    return ""
-
-
-def _part(value: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _whole(value: Any, otherwise: int) -> int:
-    return value if isinstance(value, int) and abs(value) < 1 << 62 else otherwise

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.feedback import Feedback
 from detector.settings import Settings
 from detector.signal import Signal

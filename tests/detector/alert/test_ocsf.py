@@ -7,7 +7,9 @@ import pytest
 from ocsf_json_schema import get_ocsf_schema
 
 from detector.adapters import decode
-from detector.alert.ocsf import OCSF_VERSION, Activity, Alert, build, incident_risk, incident_uid
+from detector.alert.alert import Alert
+from detector.alert.build import build, incident_risk, incident_uid
+from detector.alert.ocsf import OCSF_VERSION, Activity
 from detector.alert.summary import describe
 from detector.catalogue import Category
 from detector.event import Operation

@@ -4,7 +4,8 @@ from random import Random
 
 import msgspec
 
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.fleet.population import TICK_MS
 from detector.signal import Signal, SignalKind
 from detector.triage.triage import Triage

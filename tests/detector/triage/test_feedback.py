@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.feedback import EFFECTIVE_AFTER_MS, EXPECTED_MS, NOTIFICATION_MS, Decisions, Feedback, Verdict
 from detector.settings import Settings, TriageSettings
 from detector.triage.triage import Triage

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.event import ActorKind
 from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.event import AccessEvent, Operation
 from detector.fleet.population import TICK_MS
 from detector.identity.detect import Detection

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.ocsf import Alert
+from detector.alert.alert import Alert
 from detector.settings import Settings
 from detector.signal import Signal, evidence
 from detector.triage.triage import Triage, settled_at

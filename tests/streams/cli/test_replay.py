@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.alert import Alert
+from detector.alert.ocsf import Activity
 from detector.simulation import Theft, World, records
 from detector.triage.risk import Severity
 from streams.cli import replay as replaying

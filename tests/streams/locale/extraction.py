@@ -1,4 +1,4 @@
-"""Collects every message of the screens, and updates the catalogues: ``python -m tests.streams.locale.extraction``."""
+"""Collects every message of screens and alerts; ``python -m tests.streams.locale.extraction`` updates the catalogues."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import write_po
 
+from detector.alert import phrase, reason, runbook, source_notice, summary
+from detector.alert.message import Template
 from streams.locale import Language
 from streams.locale.catalogue import catalogue, path_of
 
@@ -28,6 +30,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_sorry": (3,),
 }
 """What is called with a message, and at which place."""
+ALERT = STREAMS.parent / "detector" / "alert"
 FOLDERS = ("console", "locale", "report")
 TRANSLATED = tuple(language for language in Language if language is not Language.ENGLISH)
 
@@ -47,6 +50,36 @@ def screens() -> Catalog:
     return messages
 
 
+def alerts() -> Catalog:
+    """Every message of the alerts, its code as context: from tables of templates and from where messages are made."""
+    found: dict[str, Template] = {}
+    for module in (phrase, reason, source_notice, summary):
+        found |= module.TEMPLATES
+    found |= {f"step.{name}": template for name, template in runbook.TEMPLATES.items()}
+    for path in sorted(ALERT.glob("*.py")):
+        found |= _made(ast.parse(path.read_bytes()))
+    messages = Catalog(project="crmwatch", domain="alerts")
+    for code, template in found.items():
+        messages.add(template, context=code)
+    return messages
+
+
+def _made(module: ast.Module) -> Iterator[tuple[str, Template]]:
+    """What is given to `message` as a code and a template, or as a name that was given one just before."""
+    nodes = sorted(
+        (node for node in ast.walk(module) if isinstance(node, (ast.Call, ast.Assign))),
+        key=lambda node: (node.lineno, isinstance(node, ast.Call)),
+    )
+    template: Any = None
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            if ast.unparse(node.targets[0]) == "template" and isinstance(node.value, ast.Constant):
+                template = node.value.value
+        elif getattr(node.func, "id", "") == "message" and isinstance(node.args[0], ast.Constant):
+            given = node.args[1]
+            yield node.args[0].value, template if isinstance(given, ast.Name) else ast.literal_eval(given)
+
+
 def _calls(
     file: IO[bytes], keywords: Mapping[str, Any], comments: Collection[str], options: Mapping[str, Any]
 ) -> Iterator[tuple[int, str, tuple[str | None, ...], list[str]]]:
@@ -62,11 +95,12 @@ def _calls(
 
 
 def update(language: Language) -> None:
-    """Bring a catalogue up to date: add what is new, drop what is gone."""
-    known = catalogue(language, "screens")
-    known.update(screens(), no_fuzzy_matching=True)
-    known.obsolete.clear()
-    write(known, path_of(language, "screens"))
+    """Bring a language up to date: add what is new, drop what is gone."""
+    for domain, messages in (("screens", screens()), ("alerts", alerts())):
+        known = catalogue(language, domain)
+        known.update(messages, no_fuzzy_matching=True)
+        known.obsolete.clear()
+        write(known, path_of(language, domain))
 
 
 def write(messages: Catalog, path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from detector.alert.alert import Alert
 from detector.alert.finding import Finding
-from detector.alert.ocsf import Activity, Alert
+from detector.alert.ocsf import Activity
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.triage.risk import Severity

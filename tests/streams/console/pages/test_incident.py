@@ -169,9 +169,9 @@ def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
     gone = [record(NAMES.profiles_changelog, None, 90, b"t/w")]
     assert "t/w" not in [row[3] for row in told(tmp_path / "c", *records, *gone).seen_elsewhere.rows]
     moved = profile(91, "w", user_agent=agent, ip="203.0.113.9")
-    assert [row[0] for row in told(tmp_path / "d", *records, moved).seen_elsewhere.rows if row[3] == "t/w"] == [
-        "agent"
-    ]
+    assert [
+        row[0] for row in told(tmp_path / "d", *records, moved).seen_elsewhere.rows if row[3] == "t/w"
+    ] == ["agent"]
 
 
 def test_steps_are_ticked_off_by_what_was_said_last(tmp_path: Path) -> None:

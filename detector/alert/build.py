@@ -1,0 +1,263 @@
+"""An incident as it is published: the finding that says how it stands."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from ipaddress import ip_address
+
+from detector.alert.alert import Alert, alert_of
+from detector.alert.finding import FINDING_VERSION, Extension, Finding, News, Reason, Unmapped
+from detector.alert.ocsf import (
+    OCSF_VERSION,
+    Account,
+    Activity,
+    Actor,
+    Analysis,
+    Analytic,
+    Anomalies,
+    Api,
+    Baselines,
+    EvidenceData,
+    Evidences,
+    FindingInfo,
+    HttpRequest,
+    Metadata,
+    Observable,
+    ObservedValue,
+    Product,
+    Remediation,
+    Resource,
+    ResourceData,
+    SessionUid,
+    SourceEndpoint,
+    Target,
+    Timespan,
+)  # fmt: skip
+from detector.alert.reason import explain
+from detector.alert.runbook import attacks, steps
+from detector.alert.summary import describe, ranked, text_of, title
+from detector.catalogue import category, sensitivity
+from detector.identity.baseline import DAY_MS, HOUR_MS
+from detector.signal import Evidence
+from detector.triage import risk
+from detector.triage.incident import Anomaly, Incident, channels_taken, objects_taken, rows_taken
+
+__all__ = ["build", "incident_risk", "incident_uid"]
+
+PRODUCT = Product("crmwatch", "crmwatch")
+MAX_OBSERVABLES = 50
+OWN_DAYS = 5
+"""With fewer days of its own that are known, an identity is judged by its peers."""
+
+
+def incident_uid(incident: Incident) -> str:
+    """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
+    what = _about(incident)
+    if incident.source is not None:  # several things may be wrong with a source at once
+        what += "\x1f" + "\x1f".join(sorted(found.channel for found in incident.anomalies.values()))
+    about = f"{incident.tenant}\x1f{what}\x1f{incident.opened_ms}"
+    return "crmwatch-" + blake2b(about.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def _about(incident: Incident) -> str:
+    if incident.source is not None:
+        return incident.source or "all sources"
+    return incident.actor or incident.network
+
+
+def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
+    """The incident's risk from 0 to 100 as it stands at an event time; old evidence has faded."""
+    weight = risk.evidence(
+        {
+            name: finding.surprise * 0.5 ** (max(0, time_ms - finding.time_ms) * fade)
+            for name, finding in incident.anomalies.items()
+        }
+    )
+    weighed = sorted(
+        ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True
+    )
+    points = risk.risk(weight, 0.0, 0)
+    rows_so_far = 0
+    for sensitive, rows in weighed:  # one contact among ten thousand products is not ten thousand contacts
+        rows_so_far += rows
+        points = max(points, risk.risk(weight, sensitive, rows_so_far))
+    return points
+
+
+def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> Alert:
+    """The alert that says how the incident stands; `points` is its risk."""
+    severity = risk.severity(points)
+    rows = rows_taken(incident)
+    anomalies = ranked(incident)
+    todo = steps(incident)
+    summary = describe(incident, todo[0], over=activity is Activity.CLOSE)
+    text, heading = text_of(summary), title(incident)
+    finding = Finding(
+        class_uid=2004,
+        class_name="Detection Finding",
+        category_uid=2,
+        category_name="Findings",
+        activity=activity,
+        activity_name=activity.name.capitalize(),
+        type_uid=200400 + int(activity),
+        time_ms=time_ms,
+        start_ms=incident.first_ms,
+        end_ms=incident.last_ms,
+        severity=severity,
+        severity_name=severity.name.capitalize(),
+        status_id=4 if activity is Activity.CLOSE else 2 if incident.confirmed else 1,
+        status_detail=incident.word or None,
+        is_alert=True,
+        risk=points,
+        confidence=_confidence(anomalies, incident.provisional),
+        count=max(1, rows),
+        message=text,
+        metadata=Metadata(OCSF_VERSION, PRODUCT, incident.tenant),
+        info=FindingInfo(
+            uid=incident_uid(incident),
+            title=heading.text,
+            desc=text,
+            created_time=incident.opened_ms,
+            modified_time=incident.modified_ms,
+            first_seen_time=incident.first_ms,
+            last_seen_time=incident.last_ms,
+            types=tuple(anomaly.detector for anomaly in anomalies),
+            analytic=Analytic(2, "Behavioral", anomalies[0].detector, anomalies[0].detector),
+            attacks=attacks(incident),
+        ),
+        resources=tuple(
+            Resource(name, "CRM object", ResourceData(count, category(name)))
+            for name, count in objects_taken(incident).items()
+        ),
+        evidences=tuple(_evidence(incident, event) for event in incident.evidence),
+        observables=_observables(incident),
+        analyses=tuple(_analysis(incident, anomaly) for anomaly in anomalies if anomaly.span)
+        or (_strangeness(incident, anomalies[0]),),
+        remediation=Remediation(" ".join(f"{n}. {step.message.text}" for n, step in enumerate(todo, 1))),
+        unmapped=Unmapped(
+            Extension(
+                version=FINDING_VERSION,
+                identity=f"{incident.tenant}/{incident.actor}" if incident.actor else "",
+                network=incident.network,
+                actors=incident.actors,
+                actor_kind=incident.actor_kind,
+                rows_taken=rows,
+                channels=channels_taken(incident),
+                surprise={anomaly.detector: round(anomaly.surprise, 3) for anomaly in anomalies},
+                news=tuple(
+                    News(new.what, new.value, new.rows) for anomaly in anomalies for new in anomaly.news
+                ),
+                known_days=incident.known_days,
+                provisional=incident.provisional,
+                judged_by_peers=_judged_by_peers(incident, anomalies[0]),
+                title=heading,
+                summary=summary,
+                reasons=tuple(Reason(anomaly.detector, explain(incident, anomaly)) for anomaly in anomalies)
+                if incident.source is None
+                else (),
+                steps=todo,
+            )
+        ),
+    )
+    return alert_of(
+        finding, {event.event_id: f"{event.adapter} {event.position}" for event in incident.evidence}
+    )
+
+
+def _judged_by_peers(incident: Incident, strongest: Anomaly) -> bool:
+    """Whether too little of the identity's own past is known to carry the judgement."""
+    if not incident.actor:
+        return False
+    return (strongest.own_days if strongest.span else incident.known_days) < OWN_DAYS
+
+
+def _confidence(anomalies: list[Anomaly], provisional: bool) -> int:
+    best = anomalies[0]
+    own = min(1.0, best.own_days / 15)
+    peers = min(1.0, best.population_days / 300)
+    sure = 100 * min(1.0, best.surprise / 5) * (0.4 + 0.3 * own + 0.3 * peers)
+    return round(sure * (0.8 if provisional else 1.0))
+
+
+def _evidence(incident: Incident, event: Evidence) -> Evidences:
+    actor = Actor(
+        Account(incident.actor, incident.actor_name or None) if incident.actor else None,
+        event.app,
+        None if event.session is None else SessionUid(event.session),
+    )
+    where: SourceEndpoint | None = None
+    if event.ip is not None:
+        where = SourceEndpoint(ip=event.ip) if _is_address(event.ip) else SourceEndpoint(name=event.ip)
+    return Evidences(
+        event.event_id,
+        Api(event.operation.value),
+        EvidenceData(event.time_ms, event.rows, event.objects),
+        None if actor == Actor() else actor,
+        where,
+        None if event.user_agent is None else HttpRequest(event.user_agent),
+    )
+
+
+def _observables(incident: Incident) -> tuple[Observable, ...]:
+    actors = sorted(incident.actors) if incident.network else [incident.actor] if incident.actor else []
+    return (
+        *(
+            Observable("evidences.actor.user.uid", 31, "User Object: uid", actor)
+            for actor in actors[:MAX_OBSERVABLES]
+        ),
+        *(
+            Observable("evidences.src_endpoint.ip", 2, "IP Address", ip)
+            for ip in sorted(incident.ips)
+            if _is_address(ip)
+        ),
+        *(
+            Observable("evidences.http_request.user_agent", 16, "HTTP User-Agent", agent)
+            for agent in sorted(incident.user_agents)
+        ),
+    )
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is an IP address; logs have words in its place too (``Salesforce.com IP``)."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _analysis(incident: Incident, anomaly: Anomaly) -> Analysis:
+    channel, _, unit = anomaly.channel.partition(":")
+    parameter = f"{channel}.{unit if unit in ('calls', 'kilobytes') else 'rows'}"
+    start, end = anomaly.first_ms, anomaly.last_ms
+    length = {"hour": HOUR_MS, "day": DAY_MS}.get(anomaly.span)
+    if length is not None:  # these begin and end with the clock's
+        start = anomaly.time_ms // length * length
+        end = start + length
+    span = Timespan(1, "Milliseconds", end - start, start, end)
+    typical = ObservedValue(str(round(anomaly.typical)), max(1, anomaly.own_days))
+    return Analysis(
+        (_target(incident),),
+        (Anomalies(parameter, "observed", (ObservedValue(str(anomaly.value), 1, span),)),),
+        (
+            Baselines(parameter, "typical", (typical,)),
+            Baselines(parameter, "bound", (ObservedValue(str(round(anomaly.bound))),)),
+        ),
+    )
+
+
+def _strangeness(incident: Incident, anomaly: Anomaly) -> Analysis:
+    """The analysis of an anomaly that is not about a quantity."""
+    parameter = f"{anomaly.detector}.surprise"
+    return Analysis(
+        (_target(incident),),
+        (Anomalies(parameter, "observed", (ObservedValue(f"{anomaly.surprise:.3f}", 1),)),),
+        (Baselines(parameter, "typical", (ObservedValue("0"),)),),
+    )
+
+
+def _target(incident: Incident) -> Target:
+    if incident.network:
+        return Target(incident.network, "network")
+    about = f"{incident.tenant}/{_about(incident)}"
+    return Target(about, "identity" if incident.source is None else "source")
