@@ -17,7 +17,7 @@ __all__ = ["alert_text", "templates"]
 
 
 def alert_text(t: Translator, messages: Message | Sequence[Message]) -> str:
-    """A message, or sentences; English where the language has no template for it, as for a detector of somebody else's."""
+    """A message, or sentences; English where the language has no template, as for a third party's detector."""
     if not isinstance(messages, Message):
         return " ".join(alert_text(t, message) for message in messages)
     if t.language is Language.ENGLISH:

@@ -199,6 +199,13 @@ def state(found: IncidentRow) -> str:
 def _select(db: sqlite3.Connection, rest: str, values: tuple[Any, ...]) -> list[IncidentRow]:
     rows = db.execute(f"SELECT {_COLUMNS} FROM incidents {rest}", values)  # noqa: S608 - values are bound
     return [
-        IncidentRow(**{**dict(row), "title": title_from(row["title"]), "closed": bool(row["closed"]), "open": bool(row["open"])})
+        IncidentRow(
+            **{
+                **dict(row),
+                "title": title_from(row["title"]),
+                "closed": bool(row["closed"]),
+                "open": bool(row["open"]),
+            }
+        )
         for row in rows.fetchall()
     ]

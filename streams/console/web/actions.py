@@ -81,10 +81,10 @@ def decision(form: Mapping[str, str], incident: str, identity: str, by: str, now
             raise ActionError("Which step?")
         reason = f"{DONE if action is Action.DONE else UNDONE}{step}"
     elif action in _REASONED and not reason:
-        raise ActionError("Give a reason: it is kept with the incident.")
+        raise ActionError("Please say why: it is kept with the incident.")
     assignee = _text(form, "assignee", MOST_ASSIGNEE)
     if action is Action.ASSIGN and not assignee:
-        raise ActionError("Name an assignee.")
+        raise ActionError("Please say to whom.")
     until_ms = None
     if action in (Action.EXPECTED, Action.MUTE):
         until_ms = now_ms + _hours(form) * HOUR_MS
@@ -124,9 +124,7 @@ class DecisionSender:
             future = self._connected().send(topic, key=key, value=msgspec.json.encode(word))
             stored = future.get(timeout=SEND_SECONDS)
         except (KafkaError, ConnectError, TimeoutError) as error:
-            raise ActionError(
-                "Kafka did not accept the decision: nothing was recorded. Try again."
-            ) from error
+            raise ActionError("Kafka did not take it: nothing was decided. Try again.") from error
         return StoredDecision(topic, stored.partition, stored.offset)
 
     def close(self) -> None:
@@ -157,5 +155,5 @@ def _text(form: Mapping[str, str], name: str, most: int) -> str:
 def _hours(form: Mapping[str, str]) -> int:
     text = form.get("hours", "")
     if not text.isdecimal() or not 1 <= int(text) <= MOST_HOURS:
-        raise ActionError("State a duration.")
+        raise ActionError("Please say for how long.")
     return int(text)

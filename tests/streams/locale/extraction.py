@@ -1,4 +1,4 @@
-"""Collects every message of screens and alerts; ``python -m tests.streams.locale.extraction`` updates the catalogues."""
+"""Collects every message of screens and alerts; run as a module, it updates the catalogues."""
 
 from __future__ import annotations
 

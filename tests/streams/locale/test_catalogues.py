@@ -63,4 +63,11 @@ def test_every_kind_of_message_is_collected() -> None:
     assert ("{n} incident to review", "{n} incidents to review") in found
     assert ("What these logs cover",) in found
     codes = {message.context for message in alerts()}
-    assert {"count.row", "step.keep_logs", "rhythm.ascending", "rhythm.regular", "happened", "title.rows"} <= codes
+    assert {
+        "count.row",
+        "step.keep_logs",
+        "rhythm.ascending",
+        "rhythm.regular",
+        "happened",
+        "title.rows",
+    } <= codes
