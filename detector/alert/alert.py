@@ -1,7 +1,7 @@
 """An alert and what is needed to send it on.
 
-The finding says what happened in the world. Where its records lie (a file and line, a topic and offset) is beside it, in
-`Alert.positions`: so the same events give the same finding, byte for byte, whatever brought them here.
+The finding says what happened in the world. Where its records lie (a file and line, a topic and offset) is
+beside it, in `Alert.positions`: so the same events give the same finding, byte for byte, whatever brought them here.
 """
 
 from __future__ import annotations

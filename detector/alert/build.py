@@ -90,7 +90,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
     rows = rows_taken(incident)
     anomalies = ranked(incident)
     todo = steps(incident)
-    summary = describe(incident, todo[0], over=activity is Activity.CLOSE)
+    summary = describe(incident, over=activity is Activity.CLOSE)
     text, heading = text_of(summary), title(incident)
     finding = Finding(
         class_uid=2004,

@@ -1,9 +1,9 @@
 """The contract for an alert: the published finding, version 1, written and read here and nowhere else.
 
-A finding is an OCSF Detection Finding. What OCSF has no place for is `Extension`, under ``unmapped.crmwatch``. These changes are
-additive and keep the version: a new attribute with a default, a new message code, a new parameter of a message, a new detector,
-step, kind of news or ATT&CK technique. Readers pass over what they do not know. Everything else raises `FINDING_VERSION`, and a
-reader refuses a version that is not its own.
+A finding is an OCSF Detection Finding. What OCSF has no place for is `Extension`, under ``unmapped.crmwatch``.
+These changes are additive and keep the version: a new attribute with a default, message code, parameter of a message,
+detector, step, kind of news or ATT&CK technique. Readers pass over what they do not know. Every other change raises
+`FINDING_VERSION`, and a reader refuses a version that is not its own.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from detector.event import ActorKind, Operation
 from detector.triage.risk import Severity
 
 __all__ = [
-    "FINDING_VERSION", "Contribution", "ExceededBound", "Extension", "Finding", "FindingError", "Impact", "News", "Reason", "Step",
-    "Unmapped", "read", "write",
+    "FINDING_VERSION", "Contribution", "ExceededBound", "Extension", "Finding", "FindingError", "Impact", "News",
+    "Reason", "Step", "Unmapped", "read", "write",
 ]  # fmt: skip
 
 FINDING_VERSION = 1
@@ -266,8 +266,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def bound(self) -> ExceededBound | None:
         """The strongest bound that can be held against the incident's rows.
 
-        It is on all rows of a window, as a single operation's has no sum to compare, and what it was compared with was a good part
-        of the incident.
+        It is on all rows of a window, as a single operation's has no sum to compare, and what it was compared with
+        was a good part of the incident.
         """
         detectors = self.info.types
         for index, analysis in enumerate(self.analyses):

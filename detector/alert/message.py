@@ -1,8 +1,9 @@
 """Text with a code: what an alert says in English, and the parameters to say it in another language.
 
-A message is published whole: its code, its parameters and its English text. A translation is a template by code; readers that
-have none show the English. Templates are written where the message is made, as ``message("code", "English {template}")``; a
-test collects them from the source and holds every catalogue against them.
+A message is published whole: its code, its parameters and its English text. A translation is a template by code;
+readers that have none show the English. Templates are written where the message is made, as
+``message("code", "English {template}")``, or in a module's table ``TEMPLATES``; a test collects them and holds every
+catalogue against them.
 
 >>> rows = message("rows", ("{n} row", "{n} rows"), n=1200)
 >>> taken = message("taken", "{who} took out {rows}", who="u", rows=rows)
@@ -102,7 +103,7 @@ def _grouped(number: float) -> str:
 
 
 class _Filler(string.Formatter):
-    """Fills a template in; ``{step!l}`` begins with a small letter. No attribute or index of a parameter is looked at."""
+    """Fills a template in; ``{step!l}`` begins with a small letter. A template reaches no attribute of a parameter."""
 
     def __init__(
         self,

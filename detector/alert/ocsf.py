@@ -1,6 +1,6 @@
 """The parts of an OCSF 1.8.0 Detection Finding (class 2004) that an alert uses, in the order in which they are written.
 
-Attributes bear OCSF's names. Unknown attributes are passed over when an alert is read; an absent one is ``None`` or empty.
+Attributes bear OCSF's names. Unknown attributes are passed over when an alert is read; an absent one is ``None``.
 
 Source: https://schema.ocsf.io/1.8.0/classes/detection_finding
 """

@@ -8,8 +8,8 @@ from detector.alert.message import Message, Template, message
 from detector.event import Operation
 
 __all__ = [
-    "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation", "operations", "quoted",
-    "truncated", "usual", "way",
+    "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation", "operations",
+    "quoted", "truncated", "usual", "way",
 ]  # fmt: skip
 
 SHOWN_CHARACTERS = 60

@@ -12,25 +12,31 @@ __all__ = ["TEMPLATES", "attacks", "steps"]
 
 ATTACK_VERSION = "19.0"
 TEMPLATES: dict[str, Template] = {
-    "keep_logs": "Keep the logs and establish which records were taken before anything else is cleaned up.",
-    "ask_integration_owner": "Ask the integration's owner whether this was planned; if not, revoke its tokens now.",
-    "block_app": "Block the connected app and the addresses named here.",
-    "rotate_secrets": "Rotate the integration's secrets and every secret stored in the records it read.",
-    "close_guest_access": "Close the guest's access to these records until it is known what they are shared for.",
-    "block_addresses": "Block the addresses named here.",
-    "check_other_guests": "Look for other guests and self-registered users who read the same kinds of record.",
-    "call_person": "Call the person on a known number; if it was not them, freeze the account.",
-    "end_sessions": "End its sessions, reset its credentials and MFA and remove connected apps authorised lately.",
-    "check_other_accounts": "Look for other accounts seen from the addresses named here.",
-    "block_network": "Find out whose network this is; unless it is one of yours, block it and end all sessions from it.",
-    "freeze_accounts": "Freeze the accounts named here, call their people, and reset credentials and MFA.",
-    "check_network_logins": "Look for more accounts with logins from this network, successful or not.",
-    "ask_log_owner": "Ask who runs the log's export whether it stopped or changed; replay the missing hours when they are there.",
-    "watch_otherwise": "Until then, watch by other means what it would have shown.",
-    "find_first_risers": "See which identities rose first, and whether a known event explains it; announce the window if one does.",
-    "check_these_hours": "If nothing explains it, look at these hours' incidents first.",
+    "step.keep_logs": "Keep the logs and establish which records were taken before anything else is cleaned up.",
+    "step.ask_integration_owner": "Ask the integration's owner whether this was planned; if not, revoke its "
+    "tokens now.",
+    "step.block_app": "Block the connected app and the addresses named here.",
+    "step.rotate_secrets": "Rotate the integration's secrets and every secret stored in the records it read.",
+    "step.close_guest_access": "Close the guest's access to these records until it is known what they are "
+    "shared for.",
+    "step.block_addresses": "Block the addresses named here.",
+    "step.check_other_guests": "Look for other guests and self-registered users who read the same kinds of record.",
+    "step.call_person": "Call the person on a known number; if it was not them, freeze the account.",
+    "step.end_sessions": "End its sessions, reset its credentials and MFA and remove connected apps "
+    "authorised lately.",
+    "step.check_other_accounts": "Look for other accounts seen from the addresses named here.",
+    "step.block_network": "Find out whose network this is; unless it is one of yours, block it and "
+    "end all sessions from it.",
+    "step.freeze_accounts": "Freeze the accounts named here, call their people, and reset credentials and MFA.",
+    "step.check_network_logins": "Look for more accounts with logins from this network, successful or not.",
+    "step.ask_log_owner": "Ask who runs the log's export whether it stopped or changed; replay the "
+    "missing hours when they are there.",
+    "step.watch_otherwise": "Until then, watch by other means what it would have shown.",
+    "step.find_first_risers": "See which identities rose first, and whether a known event explains it; "
+    "announce the window if one does.",
+    "step.check_these_hours": "If nothing explains it, look at these hours' incidents first.",
 }
-"""Every step by its stable id, which is also its message code after ``step.``."""
+"""Every step: its message code is ``step.`` and its stable id."""
 _STEPS = {
     ActorKind.INTEGRATION: ("ask_integration_owner", "block_app", "rotate_secrets", "keep_logs"),
     ActorKind.GUEST: ("close_guest_access", "block_addresses", "check_other_guests", "keep_logs"),
@@ -55,7 +61,7 @@ def steps(incident: Incident) -> tuple[Step, ...]:
         ids = _SOURCE_STEPS if incident.source else _VOLUME_STEPS
     else:
         ids = _NETWORK_STEPS if incident.network else _STEPS[incident.actor_kind]
-    return tuple(Step(id, message(f"step.{id}", TEMPLATES[id])) for id in ids)
+    return tuple(Step(name, message(f"step.{name}", TEMPLATES[f"step.{name}"])) for name in ids)
 
 
 def attacks(incident: Incident) -> tuple[AttackTechnique, ...]:

@@ -30,7 +30,7 @@ def title(anomaly: Anomaly) -> Message:
 
 
 def describe(incident: Incident, source: str, anomaly: Anomaly, *, over: bool) -> tuple[Message, ...]:
-    """The notice in some fifty words, without what to do; `source` is empty for the tenant as a whole, `over` is for its end."""
+    """The notice in some fifty words; `source` is empty for the tenant as a whole, `over` is for its end."""
     since, until = (
         " ".join(phrase.day_and_minute(time_ms)) for time_ms in (anomaly.first_ms, anomaly.last_ms)
     )
@@ -40,10 +40,14 @@ def describe(incident: Incident, source: str, anomaly: Anomaly, *, over: bool) -
         return (
             message(
                 "series.summary",
-                "All identities of {tenant} together took out {rows} in the ten minutes from {since} UTC; {usual} at this hour.",
+                "All identities of {tenant} together took out {rows} in the ten minutes from {since} UTC;"
+                " {usual} at this hour.",
                 tenant=tenant, rows=rows, since=since, usual=usual,
             ),
-            message("series.meaning", "One account alone seldom moves this; a disruption, a campaign or a migration does."),
+            message(
+                "series.meaning",
+                "One account alone seldom moves this; a disruption, a campaign or a migration does.",
+            ),
         )  # fmt: skip
     where = message("source", "{source} of {tenant}", source=phrase.name(source), tenant=tenant)
     if anomaly.channel != "silence":

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from detector.alert import phrase, source_notice
-from detector.alert.finding import Step
 from detector.alert.message import Message, Template, message
 from detector.alert.reason import COUNTED, explain, rarity
+from detector.alert.runbook import steps
 from detector.catalogue import category, sensitivity
 from detector.event import ActorKind
 from detector.identity.baseline import DAY_MS
@@ -67,9 +67,9 @@ TEMPLATES: dict[str, Template] = {
 """Messages by code that are made from a closed vocabulary."""
 
 
-def describe(incident: Incident, first_step: Step, *, over: bool = False) -> tuple[Message, ...]:
+def describe(incident: Incident, *, over: bool = False) -> tuple[Message, ...]:
     """The incident in about eighty words, sentence by sentence; `over` for its end."""
-    next_step = message("next", "Next: {step!l}", step=first_step.message)
+    next_step = message("next", "Next: {step!l}", step=steps(incident)[0].message)
     if incident.source is not None:
         return (*source_notice.describe(incident, incident.source, ranked(incident)[0], over=over), next_step)
     first, *others = ranked(incident)

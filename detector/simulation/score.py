@@ -78,7 +78,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scored_alert(line: bytes) -> ScoredAlert | None:
-    """What counts of a published finding; ``None`` for one that only says that its incident is closed: that alerts nobody.
+    """What counts of a published finding; ``None`` for a closing one, which alerts nobody.
 
     Another detector's alerts come as JSON with the attributes of `ScoredAlert`. Raises ValueError for what is neither.
 

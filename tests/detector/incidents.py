@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
+from detector.alert import summary
 from detector.alert.ocsf import OCSF_VERSION
+from detector.alert.summary import text_of
 from detector.event import ActorKind, Operation
 from detector.signal import NewValue, evidence
 from detector.triage.incident import Anomaly, Incident, RowCount
@@ -147,6 +149,16 @@ def notice(trouble: str = "silence", source: str = "salesforce_elf", **fields: A
         "health" if source else "series", 4.0, channel=trouble, value=0 if source else 90_000, typical=24.0
     )
     return incident(found, **(given | fields))
+
+
+def describe(incident: Incident, *, over: bool = False) -> str:
+    """The incident in words."""
+    return text_of(summary.describe(incident, over=over))
+
+
+def title(incident: Incident) -> str:
+    """The incident in a few words."""
+    return summary.title(incident).text
 
 
 def words(sentence: str) -> int:

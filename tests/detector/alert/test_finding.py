@@ -2,34 +2,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.alert.finding import (
-    KEPT_INCIDENTS,
-    KEPT_PUBLICATIONS,
-    MOST_IDENTITIES,
+    FINDING_VERSION,
+    Contribution,
     ExceededBound,
-    FindingVersion,
-    QuotedEvent,
-    Technique,
+    FindingError,
+    Impact,
     read,
+    write,
 )
-from detector.alert.ocsf import Activity
+from detector.alert.ocsf import AttackTechnique, NamedUid
 from detector.event import ActorKind, Operation
+from detector.triage.risk import Severity
+from tests.detector.incidents import valid
 from tests.detector.make import DAY_MS, HOUR_MS
-from tests.streams.report.make import (
-    AGENT,
-    AWAY,
-    MINUTE_MS,
-    THEFT_MS,
-    alert,
-    analysis,
-    body,
-    incident,
-    incidents,
-)
+from tests.streams.report.make import AGENT, AWAY, MINUTE_MS, THEFT_MS, analysis, body, incident
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -38,118 +30,160 @@ JSON = st.recursive(
 )
 
 
-def test_an_alert_is_read() -> None:
-    """Every part of a finding that a report shows is there, and where its records lie."""
-    found = incident()
-    assert (found.uid, found.title) == ("crmwatch-1", "Unusually many rows by bulk export: sync")
-    assert found.sentence == "The integration “sync” (u) took out 6,000 rows."
-    assert (found.severity, found.risk, found.confidence, found.rows) == (4, 71, 60, 6000)
-    assert (found.start_ms, found.end_ms) == (THEFT_MS, THEFT_MS + 6 * MINUTE_MS)
-    assert (found.closed, found.cold, found.provisional) == (False, False, False)
-    assert (found.identities, found.actor, found.kind) == (("t/u",), "sync (u)", ActorKind.INTEGRATION)
-    assert found.addresses == {AWAY}
-    assert found.detectors == ("export", "volume")
-    assert found.objects == (("Case", 6000),)
-    assert found.bound == ExceededBound(1500, DAY_MS, THEFT_MS - 3 * HOUR_MS, Operation.BULK_EXPORT, None)
-    assert found.quoted == (
-        QuotedEvent(
-            "e-1", THEFT_MS + 4 * MINUTE_MS, "bulk_export", 3000, ("Case",), "u", AWAY, AGENT, "0H4", "test log:7"
-        ),
-    )  # fmt: skip
-    name = "Data from Information Repositories: CRM Software"
-    assert found.techniques == (Technique("T1213.004", name, ("Collection",), "19.0"),)
-    assert found.techniques[0].address == "https://attack.mitre.org/techniques/T1213/004/"
-    assert found.steps == ("Ask its owner.", "Revoke its tokens.")
-    assert found.publications == (FindingVersion(THEFT_MS + 4 * MINUTE_MS, Activity.CREATE, 4, 6000),)
+def encoded(**changes: Any) -> bytes:
+    """The alert on a theft as the detector writes it, with changes."""
+    return msgspec.json.encode(body(**changes))
 
 
-def test_the_newest_alert_counts_and_all_are_remembered() -> None:
-    """An incident is as its last alert has it; when it was published, and how it then stood, stays."""
-    updated = alert(Activity.UPDATE, severity_id=5, time=THEFT_MS + 9 * MINUTE_MS)
-    found = incident(alert(), updated, alert(Activity.CLOSE, severity_id=5, time=THEFT_MS + 2 * DAY_MS))
-    assert (found.severity, found.closed) == (5, True)
-    assert [(made.time_ms - THEFT_MS, made.activity, made.severity) for made in found.publications] == [
-        (4 * MINUTE_MS, Activity.CREATE, 4),
-        (9 * MINUTE_MS, Activity.UPDATE, 5),
-        (2 * DAY_MS, Activity.CLOSE, 5),
+def own(**changes: Any) -> bytes:
+    """The same with changes to what OCSF has no place for."""
+    return encoded(unmapped={"crmwatch": changes})
+
+
+def test_what_is_written_is_read() -> None:
+    """A finding survives being written, byte for byte, and is a valid Detection Finding of OCSF."""
+    finding = read(encoded())
+    assert write(finding) == encoded()
+    assert read(write(finding)) == finding
+    assert valid(write(finding))["unmapped"]["crmwatch"]["version"] == FINDING_VERSION == 1
+
+
+def test_a_finding_says_what_readers_show() -> None:
+    """Who it is about, what was taken, from where, when, and how bad it is."""
+    finding = incident()
+    assert (finding.uid, finding.title) == ("crmwatch-1", "Unusually large bulk export by “sync”")
+    assert finding.sentence.startswith(
+        "The integration “sync” (u) took out 6,000 rows of Case by bulk export on"
+    )
+    assert (finding.severity, finding.risk, finding.rows) == (Severity.HIGH, 71, 6000)
+    assert (finding.start_ms, finding.end_ms) == (THEFT_MS, THEFT_MS + 6 * MINUTE_MS)
+    assert (finding.closed, finding.provisional, finding.extension.judged_by_peers) == (False, False, False)
+    assert (finding.tenant, finding.identities, finding.source) == ("t", ("t/u",), "")
+    assert (finding.actor, finding.kind) == ("sync (u)", ActorKind.INTEGRATION)
+    assert (finding.addresses, finding.detectors) == ({AWAY}, ("export", "volume"))
+    assert finding.objects == (("Case", 6000),)
+    assert finding.bound == ExceededBound(1500, DAY_MS, THEFT_MS - 3 * HOUR_MS, Operation.BULK_EXPORT, 410)
+    [event] = finding.evidences
+    assert (event.uid, event.account, event.app) == ("e-1", "u", "0H4")
+    assert (event.address, event.user_agent, event.api.operation) == (AWAY, AGENT, "bulk_export")
+    assert (event.data.time, event.data.rows, event.data.objects) == (
+        THEFT_MS + 4 * MINUTE_MS,
+        3000,
+        ("Case",),
+    )
+    assert [step.id for step in finding.steps] == [
+        "ask_integration_owner",
+        "block_app",
+        "rotate_secrets",
+        "keep_logs",
     ]
+    assert [reason.detector for reason in finding.extension.reasons] == ["export", "volume"]
 
 
-def test_the_worst_comes_first() -> None:
-    """By severity, then risk, then age."""
-    made = [
-        alert(uid="late", start_time=THEFT_MS + 1),
-        alert(uid="early"),
-        alert(uid="grave", severity_id=5, risk_score=1),
-        alert(uid="mild", severity_id=2, risk_score=99),
-        alert(uid="risky", risk_score=72),
-    ]
-    ranked = incidents(*made).ranked()
-    assert [found.uid for found in ranked] == ["grave", "risky", "early", "late", "mild"]
-
-
-def test_many_incidents_are_counted_and_the_worst_kept() -> None:
-    """However many there are, and however often they are published."""
-    found = incidents()
-    for number in range(3 * KEPT_INCIDENTS):
-        found.observe(alert(uid=f"i-{number}", severity_id=3, risk_score=number % 60))
-    for _ in range(2 * KEPT_PUBLICATIONS):
-        found.observe(alert(Activity.UPDATE))
-    ranked = found.ranked()
-    assert len(ranked) == KEPT_INCIDENTS
-    assert ranked[0].uid == "crmwatch-1"
-    assert len(ranked[0].publications) == KEPT_PUBLICATIONS
-    assert min(one.risk or 0 for one in ranked[1:]) >= 60 - KEPT_INCIDENTS // 10 - 1
-    assert len(found.severities) == 3 * KEPT_INCIDENTS + 1
-
-
-def test_nothing_need_be_there() -> None:
-    """Of an empty finding an incident without anything can be told."""
-    found = read({}, {}, ())
-    assert (found.title, found.sentence, found.actor) == ("Incident", "", "somebody")
-    assert (found.severity, found.risk, found.rows, found.bound) == (0, None, 0, None)
-    assert (found.identities, found.quoted, found.steps, found.techniques) == ((), (), (), ())
-
-
-@given(st.dictionaries(st.sampled_from(sorted(body())), JSON))
-def test_nothing_need_be_as_it_should(changes: dict[str, Any]) -> None:
-    """Whatever stands in a field, it is left out or shown as text; nothing is raised."""
-    found = read(body(**changes), {}, ())
-    assert 0 <= found.severity <= 5
-    assert found.end_ms >= found.start_ms
-
-
-def test_who_it_is_about_is_found_without_our_own_field() -> None:
-    """From the tenant and the account quoted."""
-    found = incident(alert(unmapped={}))
-    assert (found.identities, found.actor, found.kind) == (("t/u",), "sync (u)", None)
-    assert found.rows == 6000
-
-
-def test_an_origin_of_many_names_them_all() -> None:
-    """If several accounts are quoted and the finding is about none of them, it is about each."""
-    quoted = [{"actor": {"user": {"uid": f"u{number}"}}} for number in range(MOST_IDENTITIES + 9)]
-    found = incident(alert(evidences=quoted, unmapped={"crmwatch": {"identity": "t/192.0.2.0/24"}}))
-    assert found.identities == tuple(f"t/u{number}" for number in range(MOST_IDENTITIES))
-    assert found.actor == f"{MOST_IDENTITIES:,} identities"
-    assert incident(alert(evidences=quoted, unmapped={"crmwatch": {"identity": "t/u3"}})).identities == (
-        "t/u3",
+def test_text_is_the_messages_texts() -> None:
+    """Title, description and remediation are the English of the messages beside them."""
+    finding = incident()
+    extension = finding.extension
+    assert finding.info.title == extension.title.text
+    assert finding.info.desc == finding.message == " ".join(part.text for part in extension.summary)
+    assert finding.remediation.desc == " ".join(
+        f"{number}. {step.message.text}" for number, step in enumerate(extension.steps, 1)
     )
 
 
+def test_what_may_come_later_is_optional() -> None:
+    """Impact, contributions, names and a link are read if they are there, and left out if they are not."""
+    plain = incident().extension
+    assert (plain.impact, plain.contributions, plain.names) == (None, (), {})
+    assert incident().info.src_url is None
+    later = read(
+        encoded(
+            finding_info={"src_url": "https://soc.example/1"},
+            unmapped={
+                "crmwatch": {
+                    "impact": {"sensitivity": 0.9, "rows": 6000},
+                    "contributions": [{"feature": "new_network", "log_odds": 1.5}],
+                    "names": {"u": "Sky Sync"},
+                }
+            },
+        )
+    )
+    assert later.extension.impact == Impact(0.9, 6000, None)
+    assert later.extension.contributions == (Contribution("new_network", 1.5),)
+    assert later.extension.names == {"u": "Sky Sync"}
+    assert later.info.src_url == "https://soc.example/1"
+
+
+def test_an_additive_change_is_passed_over() -> None:
+    """A reader ignores attributes, detectors, steps and message codes that it does not know."""
+    step = {"id": "unheard_of", "message": {"code": "step.unheard_of", "text": "Do it.", "params": {"n": 1}}}
+    changed = encoded(
+        colour="red",
+        finding_info={"types": ["tomorrow"]},
+        unmapped={"crmwatch": {"mood": {"a": 1}, "steps": [step]}},
+    )
+    finding = read(changed)
+    assert finding.detectors == ("tomorrow",)
+    assert [(step.id, step.message.text) for step in finding.steps] == [("unheard_of", "Do it.")]
+
+
+@pytest.mark.parametrize("changes", [{}, {"identity": 7}, {"steps": "other"}])
+def test_another_version_is_refused(changes: dict[str, Any]) -> None:
+    """Its number is named, whether or not it could be read."""
+    with pytest.raises(FindingError, match="a finding of version 2; this release reads 1"):
+        read(own(version=2, **changes))
+
+
 @pytest.mark.parametrize(
-    ("text", "steps"),
+    ("given", "why"),
     [
-        ("", ()),
-        ("Call them.", ("Call them.",)),
-        ("1. Call them. 2. Freeze it.", ("Call them.", "Freeze it.")),
-        ("1. See no. 3. 2. Then the 2. thing. 3. End.", ("See no. 3.", "Then the 2. thing.", "End.")),
-        ("2. Not from the start.", ("2. Not from the start.",)),
+        (b"", "not a finding"),
+        (b"{}", "not a finding: Object missing required field `class_uid`"),
+        (b"[]", "not a finding"),
+        (b"\xff", "not a finding"),
+        (b"[" * 100_000, "not a finding"),
+        (encoded(severity_id=9), "not a finding: Invalid enum value 9"),
+        (encoded(finding_info={"uid": ""}), "not a finding: finding_info.uid is empty"),
+        (own(actor_kind="robot"), "not a finding: Invalid enum value 'robot'"),
     ],
-)  # fmt: skip
-def test_steps_are_told_apart_by_their_numbers(text: str, steps: tuple[str, ...]) -> None:
-    """In their order, from 1; other numbers are a part of the text."""
-    assert incident(alert(remediation={"desc": text})).steps == steps
+)
+def test_what_is_no_finding_is_refused(given: bytes, why: str) -> None:
+    """With a sentence that says where it fails."""
+    with pytest.raises(FindingError) as caught:
+        read(given)
+    assert str(caught.value).startswith(why)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(body())), JSON))
+def test_whatever_stands_in_it_is_read_or_refused(changes: dict[str, Any]) -> None:
+    """Nothing but `FindingError` is raised; what is read can be written, and shown."""
+    try:
+        finding = read(msgspec.json.encode(body() | changes))
+    except FindingError:
+        return
+    assert read(write(finding)) == finding
+    assert 1 <= finding.severity <= 5
+    assert all(
+        (finding.actor, finding.identities is not None, finding.bound is None or finding.bound.rows >= 0)
+    )
+
+
+def test_a_network_names_all_who_are_new_there() -> None:
+    """It is about each of them, and is called by their number."""
+    finding = read(own(identity="", network="192.0.2.0/24", actors={"a": 1, "b": 2}))
+    assert (finding.identities, finding.actor, finding.kind) == (("t/a", "t/b"), "2 identities", None)
+
+
+def test_a_source_accuses_nobody() -> None:
+    """It is called by its name, and is about no identity."""
+    target = {"name": "t/salesforce_elf/query", "type": "source"}
+    finding = read(
+        encoded(
+            anomaly_analyses=[{"analysis_targets": [target], "anomalies": [], "baselines": []}],
+            unmapped={"crmwatch": {"identity": ""}},
+        )
+    )
+    assert (finding.identities, finding.actor, finding.source) == ((), target["name"], target["name"])
 
 
 @pytest.mark.parametrize(
@@ -161,17 +195,21 @@ def test_steps_are_told_apart_by_their_numbers(text: str, steps: tuple[str, ...]
         (analysis("unheard_of.rows", 6000, 10, HOUR_MS, 5), None),
         (analysis("query.rows", 1499, 10, HOUR_MS, 5), None),
         (analysis("query.rows", 6000, 10, 0, 5), None),
-        ({"anomalies": [], "baselines": []}, None),
+        ({"analysis_targets": [], "anomalies": [], "baselines": []}, None),
     ],
 )
 def test_a_bound_is_one_on_a_good_part_of_the_rows(
     given: dict[str, Any], expected: ExceededBound | None
 ) -> None:
-    """One of calls, of little that left, or without a window cannot be held against the curve."""
-    assert incident(alert(anomaly_analyses=[given])).bound == expected
+    """One of calls, of few rows, or without a window cannot be held against the curve."""
+    assert read(encoded(anomaly_analyses=[given])).bound == expected
 
 
 @pytest.mark.parametrize("uid", ["", "T12", "T1213.004/../..", "javascript:alert(1)"])
 def test_only_a_techniques_number_becomes_an_address(uid: str) -> None:
     """Anything else stands there without a link."""
-    assert Technique(uid, "", (), "").address == ""
+    assert AttackTechnique("19.0", (), NamedUid(uid, "")).address == ""
+    assert (
+        AttackTechnique("19.0", (), NamedUid("T1213", "")).address
+        == "https://attack.mitre.org/techniques/T1213/"
+    )

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from detector.alert.runbook import attacks, steps
-from detector.alert.summary import describe
 from detector.event import ActorKind
 from detector.triage.incident import Incident
-from tests.detector.incidents import finding, incident, notice, of_network, part, strange
+from tests.detector.incidents import describe, finding, incident, notice, of_network, part, strange
 from tests.detector.make import new
 
 
 def ids(one: Incident) -> set[str]:
     """The techniques named; a sub-technique if there is one."""
-    return {attack.get("sub_technique", attack["technique"])["uid"] for attack in attacks(one)}
+    return {attack.uid for attack in attacks(one)}
 
 
 @pytest.mark.parametrize(
@@ -40,15 +37,17 @@ def ids(one: Incident) -> set[str]:
 def test_what_to_do_first(one: Incident, step: str, others: int) -> None:
     """By who acted; it comes last in the sentence, where the eye stays, and others follow it."""
     assert f" Next: {step}" in describe(one)
-    assert steps(one)[0].lower().startswith(step.lower())
-    assert len(steps(one)) == 1 + others
-    assert all(one.endswith(".") and one[0].isupper() for one in steps(one))
+    texts = [step.message.text for step in steps(one)]
+    assert texts[0].lower().startswith(step.lower())
+    assert len(texts) == len({step.id for step in steps(one)}) == 1 + others
+    assert all(text.endswith(".") and text[0].isupper() for text in texts)
+    assert [step.message.code for step in steps(one)] == [f"step.{step.id}" for step in steps(one)]
 
 
 def test_the_logs_are_kept() -> None:
-    """Whoever acted: nothing is cleaned up before it is known what left."""
+    """Whoever acted: nothing is cleaned up before it is known what was taken."""
     for one in (incident(), incident(actor_kind=ActorKind.HUMAN), of_network()):
-        assert steps(one)[-1].startswith("Keep the logs")
+        assert steps(one)[-1].id == "keep_logs"
 
 
 @pytest.mark.parametrize(
@@ -112,11 +111,11 @@ def test_attacks_are_written_as_ocsf_does() -> None:
         finding(), strange("novelty", news=[new(), new("app")]), strange("rhythm"),
         strange("chain", facts={"recon": 1.0, "clean-up": 1.0}),
     )  # fmt: skip
-    found: list[dict[str, Any]] = attacks(everything)
+    found = attacks(everything)
     assert len(found) == len({str(one) for one in found}) == 9
     for one in found:
-        assert one["version"] == "19.0"
-        assert [set(tactic) for tactic in one["tactics"]] == [{"uid", "name"}]
-        assert one["technique"]["uid"] == one.get("sub_technique", one["technique"])["uid"].partition(".")[0]
+        assert one.version == "19.0"
+        assert [tactic.uid[:2] for tactic in one.tactics] == ["TA"]
+        assert one.technique.uid == one.uid.partition(".")[0]
     assert "T1078.004" in ids(of_network())
-    assert attacks(notice()) == attacks(notice("volume", source="")) == []
+    assert attacks(notice()) == attacks(notice("volume", source="")) == ()

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from detector.alert.summary import describe, title
-from tests.detector.incidents import HOSTILE, notice, words
+from tests.detector.incidents import HOSTILE, describe, notice, title, words
 
 
 def test_a_silent_source() -> None:

@@ -8,12 +8,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detector.alert.summary import describe, ranked, title
+from detector.alert.summary import ranked
 from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import STAGES
 from detector.signal import NewValue
 from detector.triage.incident import Anomaly, Incident
-from tests.detector.incidents import HOSTILE, finding, incident, of_network, part, strange, words
+from tests.detector.incidents import (
+    HOSTILE,
+    describe,
+    finding,
+    incident,
+    of_network,
+    part,
+    strange,
+    title,
+    words,
+)
 from tests.detector.make import DAY_MS, START_MS, new
 
 MINUTE_MS = 60_000
@@ -109,7 +119,9 @@ def test_it_says_if_no_rows_taken(channel: str, nothing: str) -> None:
     sentence = describe(incident(finding(channel=channel, span="day"), parts=[]))
     assert nothing in sentence
     expected = (
-        "What left must be looked up elsewhere." if ":" in channel else "Attackers log in and look around"
+        "What was taken must be looked up elsewhere."
+        if ":" in channel
+        else "Attackers log in and look around"
     )
     assert f" {expected}" in sentence
 

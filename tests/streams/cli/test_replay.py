@@ -8,17 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from detector.alert.alert import Alert
-from detector.alert.ocsf import Activity
 from detector.simulation import Theft, World, records
-from detector.triage.risk import Severity
 from streams.cli import replay as replaying
 from streams.cli.main import app
 from streams.replay.replay import Summary
+from tests.streams.report.make import alert
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
@@ -61,7 +58,7 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert f"events {len(world()):,} (0 duplicates)" in text
     assert "identities 15" in text
     assert "dead letters: no adapter: unknown_format 1" in text
-    assert "rows left: contact" in text
+    assert "rows taken: contact" in text
     assert f"No adapter knows the format of what lies in: {logs} (1 records)" in text
     assert result.stderr == ""
 
@@ -69,15 +66,12 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
 def test_many_incidents_fit_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """The three worst at length, fifteen more on a line each, and how many more there are; some 60 lines in all."""
     alerts = [
-        Alert(
+        alert(
             uid=f"crmwatch-{number}",
-            activity=Activity.CREATE,
-            severity=Severity(1 + number % 5),
-            detectors=("volume",),
-            time_ms=number * 1000,
-            sentence=f"The user {number} took out {number} rows. " + "It is unusual for it. " * 18,
-            body=msgspec.json.encode({"risk_score": number % 100}),
-            positions={},
+            severity_id=1 + number % 5,
+            time=number * 1000,
+            message=f"The user {number} took out {number} rows. " + "It is unusual for it. " * 18,
+            risk_score=number % 100,
         )
         for number in range(1, 1201)
     ]
@@ -122,8 +116,8 @@ def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
         lines = (logs / "alerts.jsonl.positions").read_text().splitlines()
         positions = [json.loads(line) for line in lines]
         assert [place["uid"] for place in positions] == [alert["finding_info"]["uid"] for alert in alerts]
-        for alert, place in zip(alerts, positions, strict=True):
-            assert set(place["positions"]) == {event["uid"] for event in alert["evidences"]}
+        for one, place in zip(alerts, positions, strict=True):
+            assert set(place["positions"]) == {event["uid"] for event in one["evidences"]}
             for position in place["positions"].values():
                 assert position.startswith(f"salesforce_elf {logs / 'day.jsonl'}:")
         [letter] = map(json.loads, (logs / "alerts.jsonl.deadletters").read_text().splitlines())

@@ -19,6 +19,7 @@ from streams.cli.main import app
 from streams.cli.tail import GROWN_SECONDS, OpenIncidents, table
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
+from tests.streams.report.make import body
 
 NOON_MS = 1_772_452_800_000  # 2026-03-02
 MINUTE_MS = 60_000
@@ -36,25 +37,20 @@ def alert(number: int, **fields: Any) -> bytes:
         "status": 1,
     }
     given |= fields
+    title, time_ms = given["title"], NOON_MS + given["minutes"] * MINUTE_MS
     return msgspec.json.encode(
-        {
-            "class_uid": 2004,
-            "time": NOON_MS + given["minutes"] * MINUTE_MS,
-            "activity_id": given["activity"],
-            "severity_id": given["severity"],
-            "status_id": given["status"],
-            "risk_score": given["risk"],
-            "finding_info": {
-                "uid": f"crmwatch-{number}",
-                "title": given["title"],
-                "desc": f"{given['title']} by account {number}. Next: ask.",
-                "first_seen_time": NOON_MS,
-                "last_seen_time": NOON_MS + given["minutes"] * MINUTE_MS,
-            },
-            "unmapped": {
-                "crmwatch": {"identity": f"t/account-{number}", "network": "", "rows_taken": given["rows"]}
-            },
-        }
+        body(
+            time=time_ms,
+            start_time=NOON_MS,
+            end_time=time_ms,
+            activity_id=given["activity"],
+            severity_id=given["severity"],
+            status_id=given["status"],
+            risk_score=given["risk"],
+            message=f"{title} by account {number}. Next: ask.",
+            finding_info={"uid": f"crmwatch-{number}", "title": title},
+            unmapped={"crmwatch": {"identity": f"t/account-{number}", "rows_taken": given["rows"]}},
+        )
     )
 
 
@@ -72,7 +68,7 @@ def test_an_incident_is_one_line_that_grows_and_goes() -> None:
     incidents.take(alert(1), 0.0)
     incidents.take(alert(2, risk=90, rows=5), 0.0)
     incidents.take(alert(1, activity=2, rows=44_000, minutes=9), 20.0)
-    assert [(one.who, one.unmapped.crmwatch.rows_taken) for one in incidents.open] == [
+    assert [(one.identities[0].partition("/")[2], one.rows) for one in incidents.open] == [
         ("account-2", 5),
         ("account-1", 44_000),
     ]
@@ -126,8 +122,8 @@ def test_it_is_read_from_kafka(kafka: Broker, names: TopicNames, tmp_path: Any) 
     """Once: a table of what is open; as JSON: the alerts themselves; a wrong severity is named."""
     ensure(kafka.bootstrap, plan(2, 1, names))
     producer: Any = KafkaProducer(bootstrap_servers=kafka.bootstrap)
-    for number, body in ((1, alert(1)), (2, alert(2, severity=1)), (3, alert(3)), (3, alert(3, activity=3))):
-        producer.send(names.alerts, key=b"%d" % number, value=body)
+    for number, value in ((1, alert(1)), (2, alert(2, severity=1)), (3, alert(3)), (3, alert(3, activity=3))):
+        producer.send(names.alerts, key=b"%d" % number, value=value)
     producer.flush()
     producer.close()
     file = tmp_path / "crmwatch.toml"

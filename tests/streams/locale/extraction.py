@@ -53,9 +53,8 @@ def screens() -> Catalog:
 def alerts() -> Catalog:
     """Every message of the alerts, its code as context: from tables of templates and from where messages are made."""
     found: dict[str, Template] = {}
-    for module in (phrase, reason, source_notice, summary):
+    for module in (phrase, reason, runbook, source_notice, summary):
         found |= module.TEMPLATES
-    found |= {f"step.{name}": template for name, template in runbook.TEMPLATES.items()}
     for path in sorted(ALERT.glob("*.py")):
         found |= _made(ast.parse(path.read_bytes()))
     messages = Catalog(project="crmwatch", domain="alerts")

@@ -7,15 +7,18 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.alert import Alert
-from detector.alert.finding import Finding
+from detector.alert.alert import Alert, alert_of
+from detector.alert.build import build
+from detector.alert.finding import Finding, read
 from detector.alert.ocsf import Activity
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
-from detector.triage.risk import Severity
+from detector.signal import Evidence, Span
+from detector.triage.incident import Anomaly, Incident, RowCount
 from streams.replay.coverage import Coverage
 from streams.replay.replay import DeadLetter, Summary
 from streams.report import DeadLetters, Findings
+from streams.report.findings import FindingHistory
 from streams.report.page import Report, ReportedIncident
 from streams.report.report import settings_used, timelines_of
 from streams.report.timeline import Timeline
@@ -28,90 +31,81 @@ HOME, AWAY = "198.51.100.10", "192.0.2.77"
 AGENT = "python-requests/2.32.4"
 
 
+def stolen_token() -> Incident:
+    """An integration that took 6,000 rows of Case by two bulk exports, where 1,500 a day are its bound."""
+    return Incident(
+        tenant="t",
+        actor="u",
+        actor_kind=ActorKind.INTEGRATION,
+        actor_name="sync",
+        opened_ms=THEFT_MS + 4 * MINUTE_MS,
+        first_ms=THEFT_MS,
+        last_ms=THEFT_MS + 6 * MINUTE_MS,
+        modified_ms=THEFT_MS + 4 * MINUTE_MS,
+        anomalies={
+            "export": _anomaly("export", Span.OPERATION, 4.0, 3_000, 900.0),
+            "volume": _anomaly("volume", Span.DAY, 3.4, 6_000, 1_500.0),
+        },
+        parts=[RowCount(THEFT_MS // DAY_MS, "volume", "bulk_export", 6_000, {"Case": 6_000})],
+        evidence=[
+            Evidence(
+                "e-1", THEFT_MS + 4 * MINUTE_MS, Operation.BULK_EXPORT, 3_000, ("Case",), AWAY, AGENT, "0H4",
+                None, None, "test", "log:7",
+            )
+        ],
+        ips={AWAY: 2},
+        user_agents={AGENT: 2},
+        apps={"0H4": 2},
+        known_days=9,
+    )  # fmt: skip
+
+
+def _anomaly(detector: str, span: Span, surprise: float, value: int, bound: float) -> Anomaly:
+    at_ms = THEFT_MS + 4 * MINUTE_MS
+    return Anomaly(
+        detector, "bulk_export", span, at_ms, THEFT_MS, at_ms, surprise, value=value, typical=410.0, bound=bound,
+        own_days=9, population_days=120, rows=value,
+    )  # fmt: skip
+
+
 def body(**changes: Any) -> dict[str, Any]:
-    """A finding on an integration that took 6,000 rows within six minutes; `changes` to its top level."""
-    return {
-        "class_uid": 2004,
-        "activity_id": 1,
-        "time": THEFT_MS + 4 * MINUTE_MS,
-        "start_time": THEFT_MS,
-        "end_time": THEFT_MS + 6 * MINUTE_MS,
-        "severity_id": 4,
-        "risk_score": 71,
-        "confidence_score": 60,
-        "count": 6000,
-        "metadata": {"version": "1.8.0", "tenant_uid": "t"},
-        "finding_info": {
-            "uid": "crmwatch-1",
-            "title": "Unusually many rows by bulk export: sync",
-            "desc": "The integration “sync” (u) took out 6,000 rows.",
-            "types": ["export", "volume"],
-            "attacks": [
-                {
-                    "version": "19.0",
-                    "tactics": [{"uid": "TA0009", "name": "Collection"}],
-                    "technique": {"uid": "T1213", "name": "Data from Information Repositories"},
-                    "sub_technique": {"uid": "T1213.004", "name": "CRM Software"},
-                }
-            ],
-        },
-        "resources": [{"name": "Case", "data": {"rows": 6000, "category": "customer_service"}}],
-        "evidences": [
-            {
-                "uid": "e-1",
-                "actor": {"user": {"uid": "u", "name": "sync"}, "app_uid": "0H4"},
-                "api": {"operation": "bulk_export"},
-                "data": {"time": THEFT_MS + 4 * MINUTE_MS, "rows": 3000, "objects": ["Case"]},
-                "src_endpoint": {"ip": AWAY},
-                "http_request": {"user_agent": AGENT},
-            }
-        ],
-        "observables": [{"type_id": 2, "value": AWAY}],
-        "anomaly_analyses": [
-            analysis("bulk_export.rows", 3000, 900, HOUR_MS, THEFT_MS),
-            analysis("bulk_export.rows", 6000, 1500, DAY_MS, THEFT_MS - 3 * HOUR_MS),
-        ],
-        "remediation": {"desc": "1. Ask its owner. 2. Revoke its tokens."},
-        "unmapped": {
-            "crmwatch": {
-                "identity": "t/u",
-                "actor_kind": "integration",
-                "rows_taken": 6000,
-                "warm": True,
-                "provisional": False,
-            }
-        },
-    } | changes
+    """The alert on `stolen_token` as the detector writes it, as JSON, with changes."""
+    written = build(stolen_token(), Activity.CREATE, THEFT_MS + 4 * MINUTE_MS, 71)
+    return _changed(msgspec.json.decode(written.body, type=dict[str, Any]), changes)
+
+
+def _changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Objects within objects are changed, too; everything else is replaced."""
+    inner = {
+        name: _changed(value[name], change)
+        for name, change in changes.items()
+        if name in ("finding_info", "unmapped", "crmwatch", "metadata") and isinstance(change, dict)
+    }
+    return value | changes | inner
 
 
 def analysis(parameter: str, observed: float, bound: float, horizon_ms: int, start_ms: int) -> dict[str, Any]:
     """What was seen in one window, and at most expected."""
-    span = {"duration": horizon_ms, "start_time": start_ms, "end_time": start_ms + horizon_ms}
+    span = {
+        "type_id": 1, "type": "Milliseconds", "duration": horizon_ms,
+        "start_time": start_ms, "end_time": start_ms + horizon_ms,
+    }  # fmt: skip
+    about = {"observation_parameter": parameter}
     return {
+        "analysis_targets": [{"name": "t/u", "type": "identity"}],
         "anomalies": [
-            {
-                "observation_parameter": parameter,
-                "observations": [{"value": str(observed), "timespan": span}],
-            }
+            about
+            | {"observation_type": "observed", "observations": [{"value": str(observed), "timespan": span}]}
         ],
-        "baselines": [{"observation_type": "bound", "observations": [{"value": str(bound)}]}],
+        "baselines": [about | {"observation_type": "bound", "observations": [{"value": str(bound)}]}],
     }
 
 
 def alert(activity: Activity = Activity.CREATE, uid: str = "crmwatch-1", **changes: Any) -> Alert:
     """An alert with such a body."""
-    made = body(**(changes | {"activity_id": int(activity)}))
-    made["finding_info"] = made.get("finding_info", {}) | {"uid": uid}
-    return Alert(
-        uid=uid,
-        activity=activity,
-        severity=Severity(made["severity_id"]),
-        detectors=("volume",),
-        time_ms=made["time"],
-        sentence="",
-        body=msgspec.json.encode(made),
-        positions={"e-1": "test log:7"},
-    )
+    changed = body(**(changes | {"activity_id": int(activity)}))
+    changed["finding_info"] |= {"uid": uid}
+    return alert_of(read(msgspec.json.encode(changed)), {"e-1": "test log:7"})
 
 
 def incidents(*alerts: Alert) -> Findings:
@@ -122,18 +116,23 @@ def incidents(*alerts: Alert) -> Findings:
     return found
 
 
+def history(*alerts: Alert) -> FindingHistory:
+    """The worst of them, with all that was published of it."""
+    return incidents(*alerts).ranked()[0]
+
+
 def incident(*alerts: Alert) -> Finding:
     """The worst of them."""
-    return incidents(*alerts).ranked()[0]
+    return history(*alerts).finding
 
 
 def account(events: Iterable[AccessEvent], *alerts: Alert) -> Timeline:
     """The account of the worst incident."""
-    one = incident(*alerts)
+    one = history(*alerts)
     accounts = Timelines([one])
     for made in events:
         accounts.observe(made)
-    found = accounts.account(one)
+    found = accounts.account(one.finding)
     assert found is not None
     return found
 

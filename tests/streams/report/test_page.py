@@ -99,7 +99,7 @@ def test_the_page_says_all_of_it() -> None:
         "One incident, high: the integration sync (u) took out 6,000 rows of customer-service content since",
         "Read: 235 events from 1 identity, 2026-03-02 00:00 to 2026-03-11 03:06 UTC.",
         "Every record could be read.",
-        "The integration “sync” (u) took out 6,000 rows.",
+        "The integration “sync” (u) took out 6,000 rows of Case by bulk export on 2026-03-11",
         "risk 71 of 100",
         "Taken by the first alert 3,020 50%",
         "First sign 2026-03-11 03:00",
@@ -111,8 +111,8 @@ def test_the_page_says_all_of_it() -> None:
         "It does not prove that none of it was taken:",
         "192.0.2.77 192.0.2.0/24 new network 6,020 10 2026-03-11 03:00:00 2026-03-11 03:06:00 python-requests/2.32.4",
         "2026-03-11 03:04:00 bulk exports 3,000 Case 192.0.2.77 python-requests/2.32.4 test log:7",
-        "T1213.004 Data from Information Repositories: CRM Software Collection",
-        "Revoke its tokens.",
+        "T1213.004 Data from Information Repositories: Customer Relationship Management Software Collection",
+        "Ask the integration's owner whether this was planned; if not, revoke its tokens now.",
         "Sources and event types",
         "All settings have their defaults.",
         "triage.alert_risk",
@@ -292,7 +292,7 @@ def test_changed_settings_are_named() -> None:
 
 def test_what_is_closed_provisional_or_cold_is_said() -> None:
     """Each of them changes what a reader should make of the incident."""
-    own = {"crmwatch": {"identity": "t/u", "rows_taken": 1, "warm": False, "provisional": True}}
+    own = {"crmwatch": {"identity": "t/u", "rows_taken": 1, "judged_by_peers": True, "provisional": True}}
     text = Page(render(report(stolen(), incidents(alert(Activity.CLOSE, unmapped=own))))).text
     assert "closed, quiet since then" in text
     assert "of 100, judged by its peers" in text

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from detector.catalogue import Category
+from detector.catalogue import Category, category
 from detector.event import Counting, Operation
 from streams.locale import Language, Translator
 from streams.replay.coverage import Coverage, Gap
@@ -53,7 +53,12 @@ EVERY = frozenset(Operation)
 def test_the_verdict_is_one_sentence(count: int, objects: dict[str, int], sentence: str) -> None:
     """How many, how bad, who, what and since when."""
     one = incident(
-        alert(resources=[{"name": name, "data": {"rows": rows}} for name, rows in objects.items()])
+        alert(
+            resources=[
+                {"name": name, "type": "CRM object", "data": {"rows": rows, "category": category(name)}}
+                for name, rows in objects.items()
+            ]
+        )
     )
     assert headline(T, [one], count, SUMMARY) == f"{sentence} since 2026-03-11 03:00 UTC."
 
@@ -67,8 +72,9 @@ def test_the_verdict_may_be_that_nothing_stands_out() -> None:
 def test_whom_it_is_about_is_said_plainly() -> None:
     """By kind and name; several are counted."""
     assert who(T, incident()) == "the integration sync (u)"
-    assert who(T, incident(alert(unmapped={}))) == "sync (u)"
     assert who(FRENCH, incident()) == "l’intégration sync (u)"
+    several = {"identity": "", "network": "192.0.2.0/24", "actors": {"a": 1, "b": 2}}
+    assert who(T, incident(alert(unmapped={"crmwatch": several}))) == "2 identities"
     assert severities_text(T, [4, 3, 3, 5, 4, 3]) == "1 critical, 2 high and 3 medium"
 
 

@@ -23,7 +23,7 @@ from tests.streams.report.make import (
     alert,
     analysis,
     everyday,
-    incident,
+    history,
     stolen,
 )
 
@@ -208,11 +208,9 @@ def test_days_before_are_there_to_compare_with() -> None:
 
 def test_of_many_identities_only_what_came_from_the_origin_counts() -> None:
     """Accounts misused from one address go on working from their own."""
-    quoted = [
-        {"actor": {"user": {"uid": name}}, "src_endpoint": {"ip": AWAY}, "data": {"time": THEFT_MS}}
-        for name in ("a", "b")
-    ]
-    many = alert(evidences=quoted, unmapped={})
+    many = alert(
+        unmapped={"crmwatch": {"identity": "", "network": "192.0.2.0/24", "actors": {"a": 1, "b": 1}}}
+    )
     events = [
         read(n, actor=name, ip=ip, rows=rows)
         for n, (name, ip, rows) in enumerate(
@@ -262,10 +260,10 @@ def test_a_thinned_curve_keeps_its_steps() -> None:
 
 def test_without_events_there_is_no_account() -> None:
     """Of an incident whose events were not seen, nothing is claimed."""
-    one = incident()
+    one = history()
     accounts = Timelines([one])
     accounts.observe(event(1, actor="somebody-else", time_ms=THEFT_MS))
-    assert accounts.account(one) is None
+    assert accounts.account(one.finding) is None
     assert accounts.until_ms == THEFT_MS + 6 * MINUTE_MS + 36 * HOUR_MS
     assert Timelines([]).until_ms is None
 
@@ -288,11 +286,11 @@ def test_without_events_there_is_no_account() -> None:
 )
 def test_an_account_adds_up(events: list[AccessEvent]) -> None:
     """The curve rises to the rows; so do objects, ways and origins; marks are in order."""
-    one = incident(alert(), alert(Activity.UPDATE, time=THEFT_MS + HOUR_MS))
+    one = history(alert(), alert(Activity.UPDATE, time=THEFT_MS + HOUR_MS))
     accounts = Timelines([one])
     for made in sorted(events, key=lambda made: made.time_ms):
         accounts.observe(made)
-    found = accounts.account(one)
+    found = accounts.account(one.finding)
     if found is None:
         return
     assert list(found.points) == sorted(set(found.points))

@@ -10,7 +10,6 @@ from detector.adapters import decode
 from detector.alert.alert import Alert
 from detector.alert.build import build, incident_risk, incident_uid
 from detector.alert.ocsf import OCSF_VERSION, Activity
-from detector.alert.summary import describe
 from detector.catalogue import Category
 from detector.event import Operation
 from detector.settings import DetectionSettings, Settings, TriageSettings
@@ -20,6 +19,7 @@ from detector.triage.incident import Incident
 from detector.triage.risk import Severity, severity
 from tests.detector.incidents import (
     HOSTILE,
+    describe,
     finding,
     incident,
     notice,
@@ -181,7 +181,11 @@ def test_the_body_says_what_the_incident_is() -> None:
     assert (hour["start_time"], hour["duration"]) == (START_MS, HOUR_MS)
     assert [base["observations"][0]["value"] for base in volume["baselines"]] == ["3170", "21400"]
     assert export["anomalies"][0]["observations"][0]["value"] == "20000"
-    assert body["unmapped"]["crmwatch"] == {
+    own = body["unmapped"]["crmwatch"]
+    messages = [own.pop(name) for name in ("title", "summary", "reasons", "steps")]
+    assert [len(part) for part in messages[1:]] == [6, 3, 4]
+    assert own == {
+        "version": 1,
         "identity": "00D4R/0054R",
         "network": "",
         "actors": {},
@@ -192,6 +196,7 @@ def test_the_body_says_what_the_incident_is() -> None:
         "news": [{"what": "network", "value": "192.0.2.0/24", "rows": 60_000}],
         "known_days": 14,
         "provisional": False,
+        "judged_by_peers": False,
     }
 
 
