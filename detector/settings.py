@@ -12,8 +12,8 @@ from typing import Annotated
 
 import msgspec
 
+from detector.decision import Decision
 from detector.event import ActorKind
-from detector.feedback import Feedback
 
 __all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings", "peers_of"]
 
@@ -158,8 +158,8 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Actors' ids (or patterns), and the rows a day up to which none of their volume is unusual."""
     own_networks: tuple[str, ...] = ()
     """Networks known as one's own (``203.0.113.0/24``): to be seen there is never new."""
-    feedback: tuple[Feedback, ...] = ()
-    """Operators' decisions about incidents and identities. The worker takes more of them from the feedback topic."""
+    decisions: tuple[Decision, ...] = ()
+    """Operators' decisions about incidents and identities. The worker reads more of them from the feedback topic."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

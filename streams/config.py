@@ -203,16 +203,31 @@ def _item(kind: Any, value: Any, where: str) -> Any:
         for name in value:
             if name not in names:
                 raise ConfigError(f"{where}: there is no setting {name}{_closest(name, names)}")
-        value = {
-            name: _in_ms(one, f"{where}.{name}") if name.endswith("_ms") else one
-            for name, one in value.items()
-        }
+        value = {name: _in_ms(one, f"{where}.{name}") for name, one in value.items()}
+        converted = _convert(kind, value, where)
+        _check_tables(value, msgspec.to_builtins(converted), where)
+        return converted
     return _convert(kind, value, where)
 
 
+def _check_tables(value: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
+    """Raises `ConfigError` for a name in a table within a table that nothing was made of."""
+    for name, inner in value.items():
+        table = known.get(name)
+        if isinstance(inner, dict) and isinstance(table, dict):
+            for key in inner:
+                if key not in table:
+                    raise ConfigError(f"{where}.{name}: there is no setting {key}{_closest(key, table)}")
+
+
 def _in_ms(value: Any, where: str) -> Any:
-    """A time that is written as TOML writes times, or a day's beginning in UTC, in milliseconds since 1970."""
-    if not isinstance(value, date):
+    """A time that is written as TOML writes times, or a day's beginning in UTC, in milliseconds since 1970.
+
+    In a table within a table, too.
+    """
+    if isinstance(value, dict):
+        return {name: _in_ms(one, f"{where}.{name}") for name, one in value.items()}
+    if not where.endswith("_ms") or not isinstance(value, date):
         return value
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)

@@ -19,8 +19,9 @@ import pytest
 import typer
 
 from detector.adapters import ADAPTERS, decode
+from detector.decision import PAYLOADS, Decision, DecisionSubject, Disposition, Kind, Outcome, encode
+from detector.decision import decode as decode_decision
 from detector.engine import Engine
-from detector.feedback import Feedback, Verdict
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.cli.main import app
@@ -92,7 +93,7 @@ def _settings() -> Iterator[tuple[str, Any]]:
         for field in msgspec.structs.fields(settings):
             yield f"{section}.{field.name}", field
             for kind in get_args(field.type):
-                if kind in (Announced, Indicator, Feedback):
+                if kind in (Announced, Indicator, Decision):
                     for inner in msgspec.structs.fields(kind):
                         yield f"{section}.{field.name}.*.{inner.name}", inner
 
@@ -177,6 +178,25 @@ def _default(parameter: Any) -> str:
     return "off" if value is False else f"`{value}`"
 
 
+# --- decisions
+
+
+def test_every_kind_of_decision_is_described() -> None:
+    """With the fields of its payload and each outcome; the example is one, in the canonical encoding."""
+    text = page("decisions.md")
+    described = {names(row[0])[0]: set(names(row[2])) for row in rows(text) if len(row) == 4}
+    outcomes = {outcome.value for outcome in Outcome}
+    expected = {
+        kind.value: set(payload.__struct_fields__) | (outcomes if payload is Disposition else set())
+        for kind, payload in PAYLOADS.items()
+    }
+    assert described == expected
+    [example] = re.findall(r"```json\n(.*?)\n```", text)
+    assert encode(decode_decision(example.encode())).decode() == example
+    fields = [name for row in rows(text) if len(row) == 2 for name in names(row[0])]
+    assert sorted(fields) == sorted(Decision.__struct_fields__)
+
+
 # --- alerts
 
 
@@ -227,15 +247,16 @@ def test_every_field_of_an_alert_is_described() -> None:
     events = [decode(record, "x") for _, record in records(world, Theft(start_ms=START_MS + 75 * HOUR_MS))]
     real = set(paths(theft()))
     kinds = set()
-    words: tuple[Feedback, ...] = ()
-    for _ in range(2):  # the second time with a decision about the first that was told of
-        triage = msgspec.structs.replace(talkative.triage, feedback=words)
+    decisions: tuple[Decision, ...] = ()
+    for _ in range(2):  # the second time with a decision about the first incident
+        triage = msgspec.structs.replace(talkative.triage, decisions=decisions)
         engine = Engine(msgspec.structs.replace(talkative, triage=triage))
         for alert in (alert for event in events for alert in engine.observe(event)):
             body = json.loads(alert.body)
             kinds.add((body["activity_id"], body["unmapped"]["crmwatch"]["actor_kind"]))
             real |= set(paths(body))
-            words = words or (Feedback(verdict=Verdict.CONFIRMED, time_ms=alert.time_ms, incident=alert.uid),)
+            subject = DecisionSubject(incident=alert.uid)
+            decisions = decisions or (Decision(kind=Kind.BREACH, time_ms=alert.time_ms, subject=subject),)
     assert len(kinds) > 4
     described = [
         name for row in rows(sections(page("alerts.md"))["Field by field"]) for name in names(row[0])

@@ -106,7 +106,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
         severity=severity,
         severity_name=severity.name.capitalize(),
         status_id=4 if activity is Activity.CLOSE else 2 if incident.confirmed else 1,
-        status_detail=incident.word or None,
+        status_detail=incident.decision or None,
         is_alert=True,
         risk=points,
         confidence=_confidence(anomalies, incident.provisional),

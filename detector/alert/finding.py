@@ -150,7 +150,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: Severity = msgspec.field(name="severity_id")
     severity_name: str = msgspec.field(name="severity")
     status_id: int
-    """1 new, 2 in progress (confirmed as a breach), 4 closed."""
+    """1 new, 2 in progress (a breach), 4 closed."""
     status_detail: str | None = None
     """What an operator has decided last, and why."""
     is_alert: bool

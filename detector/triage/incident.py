@@ -99,8 +99,10 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     """Whether a decision was taken before every source had finished with the time it rests on."""
     confirmed: bool = False
     """Whether an operator has confirmed that it is a breach: it stays open until one closes it."""
-    word: str = ""
-    """What an operator has decided last, and why."""
+    decision: str = ""
+    """What an operator decided last that changed it, and why."""
+    breach_ms: int = -1
+    """Event time at which it last became a breach, or ceased to be one because the decision was withdrawn."""
 
 
 def new(signal: Signal) -> Incident:

@@ -15,7 +15,8 @@ import msgspec
 from detector.alert import build as alert
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
-from detector.feedback import Decisions, Feedback
+from detector.decision import Decision
+from detector.decision_index import DecisionIndex
 from detector.fleet import burst
 from detector.fleet.mixture import FOREST, VECTOR, Mixtures
 from detector.fleet.origin import NetworkNewcomers
@@ -77,7 +78,7 @@ class Triage:
         self._provisional = False
         self._day = -1
         self._lifecycle = IncidentLifecycle(
-            settings.triage.quiet_seconds, Decisions(settings.triage.feedback)
+            settings.triage.quiet_seconds, DecisionIndex(settings.triage.decisions)
         )
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
@@ -108,10 +109,10 @@ class Triage:
                     raise
                 raise TriageStateError(f"{name}: not a value of triage: {error}") from error
 
-    def apply_feedback(self, feedback: Iterable[Feedback]) -> None:
-        """Decide with this feedback from now on, and with what the settings hold."""
-        decisions = Decisions((*self._triage.feedback, *feedback))
-        self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, decisions)
+    def apply_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Follow these decisions from now on, and those of the settings."""
+        index = DecisionIndex((*self._triage.decisions, *decisions))
+        self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, index)
         self._quiet_from = -inf
 
     def assess(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
@@ -338,36 +339,40 @@ class Triage:
         return threshold
 
     def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Alert]:
-        """Confirm an incident that was found to be a breach, and close one that is over, by an event time."""
+        """Apply breach decisions to an incident, and close one that is over, by an event time."""
         incident = state.incident
         if incident is None or self._lifecycle.due_ms(incident) > now_ms:
             return []
         self._states.change(name)
-        alerts = self._confirm(incident, min(now_ms, self._lifecycle.ends(incident)[0]))
-        ends_ms, word = self._lifecycle.ends(incident)  # as it is now that it may be confirmed
+        alerts = []
+        while change := self._lifecycle.breach_change(incident):
+            time_ms, decision = change
+            if time_ms > min(now_ms, self._lifecycle.ends(incident)[0]):
+                break
+            alerts.append(self._change_breach(incident, decision, time_ms))
+        ends_ms, ending = self._lifecycle.ends(incident)
         if ends_ms > now_ms:
             return alerts
         state.incident = None
         self._states.close(name)
         if not incident.published:
             return alerts
-        if word is not None:
-            incident.word = word.words
+        if ending is not None:
+            incident.decision = ending.text
         points = self._risk(incident, incident.modified_ms)
         return [
             *alerts,
             _publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
         ]
 
-    def _confirm(self, incident: Incident, now_ms: int) -> list[Alert]:
-        word = self._lifecycle.confirmation(incident)
-        if word is None or word.effective_ms > now_ms:
-            return []
-        incident.confirmed = True
-        incident.word = word.words
-        points = self._risk(incident, max(incident.modified_ms, word.effective_ms))
+    def _change_breach(self, incident: Incident, decision: Decision, time_ms: int) -> Alert:
+        """Publish that an incident is a breach by a decision, or is none any more by its withdrawal."""
+        incident.confirmed = not decision.withdraws
+        incident.breach_ms = time_ms
+        incident.decision = decision.text
+        points = self._risk(incident, max(incident.modified_ms, time_ms))
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [_publish(incident, activity, word.effective_ms, incidents.rows_taken(incident), points)]
+        return _publish(incident, activity, time_ms, incidents.rows_taken(incident), points)
 
     # --- the tenant as a whole
 

@@ -24,7 +24,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import panels
 import yaml  # type: ignore[import-untyped, unused-ignore]
 from console import free_port
@@ -34,7 +33,7 @@ from playwright.sync_api import sync_playwright
 from prometheus_client.parser import text_string_to_metric_families
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, DecisionSubject, Kind, encode
 from detector.simulation.world import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
@@ -117,14 +116,15 @@ def _confirm(bootstrap: str, names: TopicNames) -> None:
     )
     gravest = max((json.loads(message.value) for message in consumer), key=lambda told: told["risk_score"])
     consumer.close()
-    word = Feedback(
-        verdict=Verdict.CONFIRMED,
+    uid = gravest["finding_info"]["uid"]
+    breach = Decision(
+        kind=Kind.BREACH,
+        subject=DecisionSubject(incident=uid),
         time_ms=time.time_ns() // 1_000_000,
-        incident=gravest["finding_info"]["uid"],
         by="ana",
     )
     producer: Any = KafkaProducer(bootstrap_servers=bootstrap)
-    producer.send(names.feedback, key=word.incident.encode(), value=msgspec.json.encode(word))
+    producer.send(names.feedback, key=uid.encode(), value=encode(breach))
     producer.flush()
     producer.close()
 

@@ -16,8 +16,13 @@ from streams.locale.translator import Language, Translator
 __all__ = ["alert_text", "templates"]
 
 
-def alert_text(t: Translator, messages: Message | Sequence[Message]) -> str:
-    """A message, or sentences; English where the language has no template, as for a third party's detector."""
+def alert_text(t: Translator, messages: Message | str | Sequence[Message | str]) -> str:
+    """A message, or sentences with what people wrote; English where the language has no template for a message.
+
+    That is so for a third party's detector.
+    """
+    if isinstance(messages, str):
+        return messages
     if not isinstance(messages, Message):
         return " ".join(alert_text(t, message) for message in messages)
     if t.language is Language.ENGLISH:

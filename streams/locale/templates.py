@@ -40,8 +40,8 @@ def environment(folder: str, translator: Translator, shown_text: int) -> Environ
         # Braces other than {n} pass through the translator's formatting as they are.
         return _filled(translator.ngettext(one, many, n, **{name: f"{{{name}}}" for name in values}), values)
 
-    def alert(messages: Message | Sequence[Message] | str) -> Markup:
-        said = messages if isinstance(messages, str) else alert_text(translator, messages)
+    def alert(messages: Message | str | Sequence[Message | str]) -> Markup:
+        said = alert_text(translator, messages)
         english = translator.language is not Language.ENGLISH and said == _english(messages)
         opening = Markup('<bdi lang="en">') if english else Markup("<bdi>")
         return opening + escape(visible(said)) + Markup("</bdi>")
@@ -63,11 +63,12 @@ def environment(folder: str, translator: Translator, shown_text: int) -> Environ
     return templates
 
 
-def _english(messages: Message | Sequence[Message] | str) -> str | None:
+def _english(messages: Message | str | Sequence[Message | str]) -> str | None:
     """An alert's own text; ``None`` for what a person wrote, of which nobody knows the language."""
-    if isinstance(messages, str):
-        return None
-    return messages.text if isinstance(messages, Message) else " ".join(message.text for message in messages)
+    if isinstance(messages, Message):
+        return messages.text
+    sentences = [] if isinstance(messages, str) else [_english(message) for message in messages]
+    return " ".join(sentence or "" for sentence in sentences) or None
 
 
 def _filled(text: str, values: dict[str, Any]) -> Markup:

@@ -93,6 +93,12 @@ METRICS = (
         ("incident",),
         "By when the authority must be notified of a confirmed breach; absent once it has been.",
     ),
+    Definition(
+        "dropped_decisions_total",
+        "counter",
+        (),
+        "Decisions dropped because they no longer have any effect and there were too many.",
+    ),
     Definition("profiles", "gauge", ("kind",), "Identities known here, by kind of actor."),
     Definition("state_bytes", "gauge", ("stage",), "Saved state held here, keys and values."),
     Definition("held_events", "gauge", (), "Events held back until every partition is as far."),

@@ -96,6 +96,8 @@ class Metrics:
         """Topic and partition → records not yet committed; none for a partition of which it is not known."""
         self.committed_at = time()
         """When the slowest partition last moved or had nothing to do, in seconds since 1970."""
+        self.dropped_decisions = 0
+        """How many decisions without any effect this worker has dropped."""
         self.deadlines_ms: Mapping[str, int] = {}
         """Incident → by when the authority must be notified, in ms since 1970, the soonest first."""
         self._lock = threading.Lock()  # a shard's counts move to what is gone while nobody looks
@@ -303,6 +305,7 @@ _READERS: dict[str, Callable[[Metrics], Iterable[tuple[tuple[str, ...], float]]]
     "incidents_open": lambda m: m._by_severity().items(),
     "risk_max": lambda m: [((), float(max(m._risks(), default=0)))],
     "notification_deadline_timestamp_seconds": lambda m: m._deadlines(),
+    "dropped_decisions_total": lambda m: [((), float(m.dropped_decisions))],
     "profiles": lambda m: m._profiles().items(),
     "state_bytes": lambda m: m._state_bytes().items(),
     "held_events": lambda m: [((), m._held("detect"))],

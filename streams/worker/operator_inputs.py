@@ -1,7 +1,7 @@
-"""What every worker holds whole: operators' feedback and indicators, from a topic each.
+"""Operators' decisions and indicators, from a topic each: every worker holds all of them.
 
-Both are read to their end before anything is decided, and followed from then on. They are small: what is kept of
-them is bounded, and what cannot be read is counted, logged without its content, and passed over.
+A worker reads both topics to their end before it processes anything, and follows them from then on. What it keeps of
+them is bounded. A record that cannot be read is counted, and logged by topic and offset without its content.
 """
 
 from __future__ import annotations
@@ -9,44 +9,47 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from heapq import heappop, heappush
+from time import time
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
+from detector import decision as decisions
 from detector.adapters import RecordError
-from detector.feedback import Feedback
+from detector.decision import Decision, DecisionError
+from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.settings import Indicator
 from streams.kafka.topics import TopicNames
 
-__all__ = ["MAX_FEEDBACK", "MAX_INDICATORS", "OperatorInputs"]
+__all__ = ["MAX_INDICATORS", "OperatorInputs"]
 
 log = logging.getLogger(__name__)
 
-MAX_FEEDBACK = 20_000
-"""How many decisions are kept; the oldest go first."""
 MAX_INDICATORS = 200_000
-"""How many indicators are kept; more are not taken in."""
-MAX_BYTES = 4_096
-"""Nothing larger, its key included, is a decision or an indicator. So all of them take less than 1 GB."""
+"""How many indicators are kept; further ones are refused."""
+MAX_DECISION_BYTES = 8_192
+MAX_INDICATOR_BYTES = 4_096
+"""Nothing larger, its key included, is read. All decisions and indicators together take about 1 GB at most."""
+DAY_MS = 86_400_000
 
-_feedback = msgspec.json.Decoder(Feedback)
 _indicator = msgspec.json.Decoder(Indicator)
 
 
 class OperatorInputs:
-    """The two topics' content as it stands; `on_change` is called when it has changed."""
+    """The content of both topics; `on_change` is called when it changes."""
 
     def __init__(
         self,
         topics: TopicNames,
         *,
+        keep_days: int,
         on_change: Callable[[], None],
         on_error: Callable[[RecordError], None] = lambda error: None,
         fatal: Callable[[str, BaseException], None],
         connection: Mapping[str, Any],
     ) -> None:
+        """Records may lag `keep_days` behind: decisions that ended within that time are never dropped."""
         self._topics = topics
         self._on_change = on_change
         self._on_error = on_error
@@ -54,16 +57,19 @@ class OperatorInputs:
         self._connection = connection
         self._consumer: Any = None
         self._task: asyncio.Task[None] | None = None
-        self._feedback: dict[Feedback, None] = {}
-        self._by_age: list[tuple[int, int, Feedback]] = []  # a heap: when, which, what
-        self._taken = 0
+        self._decisions = DecisionLog(keep_days * DAY_MS, MAX_DECISIONS)
         self.indicators: dict[str, Indicator] = {}
         """Address, network, agent or app → what is known of it."""
 
     @property
-    def feedback(self) -> tuple[Feedback, ...]:
-        """The decisions, in the order in which they came."""
-        return tuple(self._feedback)
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions, in the order in which they arrived."""
+        return tuple(self._decisions)
+
+    @property
+    def dropped(self) -> int:
+        """How many decisions without any effect have been dropped."""
+        return self._decisions.dropped
 
     async def start(self) -> None:
         """Read both topics to their present end, and follow them. Raises aiokafka's `KafkaError`."""
@@ -76,7 +82,7 @@ class OperatorInputs:
         ends = await consumer.end_offsets(list(consumer.assignment()))
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             self._take(await consumer.getmany(timeout_ms=1000))
-        self._task = asyncio.create_task(self._follow(), name="reference")
+        self._task = asyncio.create_task(self._follow(), name="operator inputs")
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -92,8 +98,8 @@ class OperatorInputs:
                     self._on_change()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - decisions that are not heard of are not honoured
-            self._fatal("reading feedback and indicators failed", error)
+        except BaseException as error:  # noqa: BLE001 - decisions that are not read have no effect
+            self._fatal("reading decisions and indicators failed", error)
 
     def _take(self, fetched: Mapping[Any, list[Any]]) -> bool:
         taken = False
@@ -101,44 +107,44 @@ class OperatorInputs:
             for record in records:
                 try:
                     if tp.topic == self._topics.feedback:
-                        self._take_feedback(record)
+                        self._take_decision(record)
                     else:
                         self._take_indicator(record)
                     taken = True
                 except RecordError as error:
                     self._on_error(error)
-                    log.warning("%s passed over: %s", error.position, error.reason)
+                    log.warning("%s: %s refused: %s", error.position, error.adapter, error.reason)
         return taken
 
-    def _take_feedback(self, record: Any) -> None:
-        word = _read(_feedback, "feedback", record)
-        if word in self._feedback:  # sent twice
-            return
-        self._feedback[word] = None
-        self._taken += 1
-        heappush(self._by_age, (word.time_ms, self._taken, word))
-        if len(self._feedback) > MAX_FEEDBACK:
-            del self._feedback[heappop(self._by_age)[2]]
+    def _take_decision(self, record: Any) -> None:
+        position = _position(record)
+        _check_size("decisions", record, MAX_DECISION_BYTES)
+        try:
+            decision = decisions.decode(record.value or b"")
+        except DecisionError as error:
+            raise RecordError("decisions", position, error.reason, str(error)) from error
+        if not self._decisions.add(decision, round(time() * 1000)):
+            raise RecordError("decisions", position, "too_many", "all decisions held still have an effect")
 
     def _take_indicator(self, record: Any) -> None:
         value = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             self.indicators.pop(value, None)
             return
-        indicator = _read(_indicator, "indicators", record)
+        _check_size("indicators", record, MAX_INDICATOR_BYTES)
+        try:
+            indicator = _indicator.decode(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RecordError("indicators", _position(record), "malformed", str(error)) from error
         if not value or (value not in self.indicators and len(self.indicators) >= MAX_INDICATORS):
             reason = "too_many" if value else "malformed"
             raise RecordError("indicators", _position(record), reason, "not taken in")
         self.indicators[value] = indicator
 
 
-def _read(decoder: msgspec.json.Decoder[Any], adapter: str, record: Any) -> Any:
-    if len(record.value or b"") + len(record.key or b"") > MAX_BYTES:
-        raise RecordError(adapter, _position(record), "too_large", f"more than {MAX_BYTES:,} bytes")
-    try:
-        return decoder.decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(adapter, _position(record), "malformed", str(error)) from error
+def _check_size(adapter: str, record: Any, most: int) -> None:
+    if len(record.value or b"") + len(record.key or b"") > most:
+        raise RecordError(adapter, _position(record), "too_large", f"more than {most:,} bytes")
 
 
 def _position(record: Any) -> str:

@@ -19,7 +19,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from detector.adapters import Adapter
-from detector.feedback import Decisions
+from detector.decision_index import DecisionIndex
 from streams.config import Config
 from streams.kafka.connection import arguments, credentials
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
@@ -88,9 +88,10 @@ class Worker:
         self._finished = False
         self._connection = arguments(settings.bootstrap, config.kafka)
         self.producer = Producer(**self._connection)
-        self.reference = OperatorInputs(
+        self.inputs = OperatorInputs(
             config.topics,
-            on_change=self._refer,
+            keep_days=max(config.retention.access_days, config.retention.internal_days),
+            on_change=self._apply_inputs,
             on_error=self.metrics.dead_letter,
             fatal=self.fatal,
             connection=self._connection,
@@ -165,12 +166,12 @@ class Worker:
                 keyed=settings.keyed,
                 merge_events=settings.merge_events,
             )
-            work.watch_for(self.reference.indicators)
+            work.watch_for(self.inputs.indicators)
             return work
 
         def triage(partition: int, store: dict[bytes, bytes]) -> StageWork:
             work = TriageAgent(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
-            work.apply_feedback(self.reference.feedback)
+            work.apply_decisions(self.inputs.decisions)
             return work
 
         stages = []
@@ -237,26 +238,27 @@ class Worker:
         app.on_partitions_revoked.connect(revoked)
         app.on_rebalance_complete.connect(recovered)
 
-    def _refer(self) -> None:
-        """Decide from now on with what operators have said and what is known to be bad."""
+    def _apply_inputs(self) -> None:
+        """Follow operators' decisions and indicators as they are now."""
         self._count_down()
         for stage in self.stages:
             for work in stage.works:
                 if isinstance(work, DetectAgent):
-                    work.watch_for(self.reference.indicators)
+                    work.watch_for(self.inputs.indicators)
                 elif isinstance(work, TriageAgent):
-                    work.apply_feedback(self.reference.feedback)
+                    work.apply_decisions(self.inputs.decisions)
 
     def _count_down(self) -> None:
-        """Export by when authorities must be notified."""
-        said = (*self.config.triage.feedback, *self.reference.feedback)
-        self.metrics.deadlines_ms = Decisions(said).deadlines_ms()
+        """Export by when authorities must be notified, and how many decisions were dropped."""
+        decisions = DecisionIndex((*self.config.triage.decisions, *self.inputs.decisions))
+        self.metrics.deadlines_ms = decisions.deadlines_ms()
+        self.metrics.dropped_decisions = self.inputs.dropped
 
     async def start(self) -> None:
         """Begin, before anything is consumed; without brokers the process ends, to be started again."""
         try:
             await self.producer.start()
-            await self.reference.start()
+            await self.inputs.start()
         except KafkaError as error:  # they were there a moment ago
             self.fatal("starting failed", error)
         self._count_down()
@@ -286,7 +288,7 @@ class Worker:
         """Disconnect."""
         if self._beating is not None:  # None if it was not begun
             self._beating.cancel()
-        await self.reference.stop()
+        await self.inputs.stop()
         await self.producer.stop()
         self.endpoint.stop()
         log.info("stopped", extra={"seconds": round(monotonic() - (self._stopping_at or monotonic()), 3)})

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from detector.feedback import Verdict
+from detector.decision import Kind
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from tests.browser.probes import ATTACKS, CONTRAST, OUTSIDE
-from tests.streams.console.make import Site, alert, profile, said, ticks
+from tests.streams.console.make import Site, alert, decided, profile, ticks
 from tests.streams.console.pages.test_incident import alerts
 from tests.streams.console.test_live import Running, produce, until
 from tests.streams.console.web.test_server import GIVEN, records
@@ -90,7 +90,7 @@ def test_the_board_turns_without_a_reload(chromium: Browser, tmp_path: Path) -> 
         expect(word).to_have_text("Act", timeout=5 * SECONDS)
         expect(page.locator("a.jump").first).to_have_text("Unusually many rows by bulk export: sync")
         expect(page.locator(".reasons")).to_have_text("1 serious incident not acknowledged")
-        site.learn(said(1, Verdict.CLOSED, reason="a test"))
+        site.learn(decided(1, Kind.DISPOSITION, reason="a test"))
         expect(word).to_have_text("Calm", timeout=5 * SECONDS)
         assert page.evaluate("window.same") is True
 
@@ -135,7 +135,7 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
     for words in (
         "told the authority at 14:20",
         "tokens are revoked",
-        "confirmed as a breach",
+        "breach",
         "→ bo",
         "step done",
         "acknowledged",
@@ -144,8 +144,8 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
     page.goto("/")
     expect(page.locator(".clocks")).to_have_count(0)
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-    assert [line["verdict"] for line in lines if line["audit"] == "decision"] == [
-        "acknowledged", "assigned", "confirmed", "acknowledged", "closed", "notified",
+    assert [line["kind"] for line in lines if line["audit"] == "decision"] == [
+        "acknowledge", "assign", "breach", "step", "disposition", "notified",
     ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_what_is_typed_survives_an_update(chromium: Browser, site: Site) -> None
     page.locator("#actions summary", has_text="Close the incident").click()
     why = page.locator("#actions details[open]").get_by_label("Why")
     why.fill("half a sent")
-    site.learn(said(3, Verdict.ASSIGNED, assignee="somebody else"))
+    site.learn(decided(3, Kind.ASSIGN, assignee="somebody else"))
     expect(page.locator("#headline .over")).to_contain_text("somebody else", timeout=5 * SECONDS)
     expect(why).to_have_value("half a sent")
     expect(why).to_be_focused()
@@ -214,7 +214,7 @@ def test_it_says_when_kafka_is_lost(chromium: Browser, site: Site) -> None:
     expect(page.locator("#feed")).to_contain_text("Kafka has not answered since", timeout=5 * SECONDS)
     expect(page.locator(".reasons")).to_contain_text("Kafka does not answer")
     expect(page.locator("#state-h")).to_have_text("Act")
-    site.learn(said(0, Verdict.CLOSED, reason="x"))
+    site.learn(decided(0, Kind.DISPOSITION, reason="x"))
     expect(page.locator("#state-h")).to_have_text("Blind", timeout=5 * SECONDS)
     site.freshness.heard(0)
     expect(page.locator("#state-h")).to_have_text("Look", timeout=5 * SECONDS)

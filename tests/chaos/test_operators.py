@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from kafka import KafkaProducer
 
 from detector.adapters import decode
+from detector.decision import Kind
 from detector.engine import Engine
-from detector.feedback import Feedback, Verdict
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.kafka.embedded.broker import Broker
@@ -22,6 +21,7 @@ from streams.kafka.topics import Topic, TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline, Records, in_order
 from tests.deploy.deployed import free_port
 from tests.deploy.receivers import answers, wait_for
+from tests.detector.make import decision
 
 HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
@@ -64,8 +64,8 @@ def send(bootstrap: str, topic: str, key: str, value: Any) -> None:
 def test_what_operators_decide_changes_what_is_said_as_in_a_replay(
     kafka: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
-    """Feedback and an indicator sent to a running worker, one of two: the alerts are those of a replay that knew both;
-    what is no feedback is passed over."""
+    """A decision and an indicator sent to running workers: the alerts are those of a replay that knew both; what is no
+    decision is refused."""
     events = world()
     half = next(number for number, (_, event) in enumerate(events) if event.time_ms >= THEFT_MS + HOUR_MS)
     with Pipeline(kafka.bootstrap, names, tmp_path, 3, {"keyed": True}) as pipeline:
@@ -84,11 +84,11 @@ def test_what_operators_decide_changes_what_is_said_as_in_a_replay(
         pipeline.wait(lambda: not any(pipeline.lag().values()), 60)
         uid = stolen()[0]["finding_info"]["uid"]
         decided_ms = events[half - 1][1].time_ms
-        word = Feedback(verdict=Verdict.CLOSED, time_ms=decided_ms, incident=uid, by="ana", reason="revoked")
+        closing = decision(Kind.DISPOSITION, decided_ms, uid, by="ana", reason="revoked")
         later = [event for _, event in events[half:] if event.ip and event.time_ms > decided_ms + 3 * HOUR_MS]
         indicator = Indicator(name="a feed", score=9.0, from_ms=decided_ms + HOUR_MS)
-        send(kafka.bootstrap, names.feedback, uid, b"{not feedback")
-        send(kafka.bootstrap, names.feedback, uid, word)
+        send(kafka.bootstrap, names.feedback, uid, b"{not a decision")
+        send(kafka.bootstrap, names.feedback, uid, closing)
         send(kafka.bootstrap, names.indicators, later[0].ip, indicator)
         pipeline.start_worker()  # learns of both before it decides anything
         pipeline.publish_keyed(events[half:])
@@ -96,7 +96,7 @@ def test_what_operators_decide_changes_what_is_said_as_in_a_replay(
 
         settings = Settings(
             detection=DetectionSettings(indicators={later[0].ip or "": indicator}),
-            triage=TriageSettings(feedback=(word,)),
+            triage=TriageSettings(decisions=(closing,)),
         )
         expected = replayed(events, settings)
         assert expected != replayed(events, Settings())
@@ -109,7 +109,9 @@ def test_what_operators_decide_changes_what_is_said_as_in_a_replay(
         assert (over["activity_id"], over["status_detail"]) == (3, "closed: revoked")
         assert any("intel" in alert["finding_info"]["types"] for alert in published())
         assert all(worker.exit_code is None for worker in pipeline.workers)
-        assert "feedback" in "".join(worker.log.read_text() for worker in pipeline.workers)
+        assert "decisions refused: malformed" in "".join(
+            worker.log.read_text() for worker in pipeline.workers
+        )
 
 
 @pytest.mark.timeout(200)
@@ -171,18 +173,23 @@ def test_a_breachs_deadline_is_exported_until_the_authority_is_notified(
     kafka: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
     """Seventy-two hours after it was confirmed, from a worker's start on and later; closing does not end it."""
-    word = partial(Feedback, time_ms=START_MS, incident="crmwatch-0a")
     port = free_port()
     with Pipeline(kafka.bootstrap, names, tmp_path, 1, {"keyed": True}) as pipeline:
         pipeline.set("worker", "metrics_port", port)
-        send(kafka.bootstrap, names.feedback, "a", word(verdict=Verdict.CONFIRMED))
-        send(kafka.bootstrap, names.feedback, "a", word(verdict=Verdict.CLOSED, reason="over"))
+        send(kafka.bootstrap, names.feedback, "a", decision(Kind.BREACH, START_MS, "crmwatch-0a"))
+        send(
+            kafka.bootstrap,
+            names.feedback,
+            "a",
+            decision(Kind.DISPOSITION, START_MS, "crmwatch-0a", reason="over"),
+        )
         worker = pipeline.start_worker()
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/ready"), worker.log)
         due = START_MS / 1000 + 72 * 3600
         assert deadlines(port) == {"crmwatch-0a": due}
-        later = Feedback(verdict=Verdict.CONFIRMED, time_ms=START_MS + 60_000, incident="crmwatch-0b")
+        later = decision(Kind.BREACH, START_MS + 60_000, "crmwatch-0b")
         send(kafka.bootstrap, names.feedback, "b", later)
         pipeline.wait(lambda: deadlines(port) == {"crmwatch-0a": due, "crmwatch-0b": due + 60}, 20)
-        send(kafka.bootstrap, names.feedback, "a", word(verdict=Verdict.NOTIFIED, reason="by mail"))
+        notified = decision(Kind.NOTIFIED, START_MS, "crmwatch-0a", reason="by mail")
+        send(kafka.bootstrap, names.feedback, "a", notified)
         pipeline.wait(lambda: deadlines(port) == {"crmwatch-0b": due + 60}, 20)

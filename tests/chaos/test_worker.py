@@ -98,7 +98,7 @@ def test_a_worker_without_topics_says_so(kafka: Broker, names: TopicNames, tmp_p
 
 @pytest.mark.timeout(200)
 def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicNames, tmp_path: Path) -> None:
-    """Records with a marker in every field, readable and not, an alert about them, feedback and an indicator: none of
+    """Records with a marker in every field, readable and not, an alert about them, a decision and an indicator: none of
     it is in the log, which has one line of JSON for each step of the worker's life."""
     sections = {"triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2}}
     world = [record for _, record in records(World(seed=2, start_ms=START_MS, hours=72, people=12), None)]
@@ -115,7 +115,9 @@ def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicN
             producer.send(names.access, value=record.replace(b'"', b"'"), partition=1)
             everywhere = {key: f"{value}\n{MARKER}" for key, value in msgspec.json.decode(record).items()}
             producer.send(names.access, value=msgspec.json.encode(everywhere), partition=1)
-        said = msgspec.json.encode({"verdict": MARKER, "time_ms": START_MS, "by": MARKER})
+        said = msgspec.json.encode(
+            {"version": 1, "id": MARKER, "kind": MARKER, "time_ms": START_MS, "by": MARKER}
+        )
         producer.send(names.feedback, key=MARKER.encode(), value=said)
         producer.send(names.indicators, key=MARKER.encode(), value=b'{"name": "%s"' % MARKER.encode())
         producer.flush()
@@ -125,7 +127,7 @@ def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicN
         assert any(MARKER.encode() in message.value for message in pipeline.read(names.alerts))
         assert any(MARKER.encode() in (message.key or b"") for message in pipeline.read(names.feedback))
         assert len(pipeline.read(names.deadletters)) >= 50
-        pipeline.wait(lambda: worker.log.read_text().count("passed over") == 2, 20)
+        pipeline.wait(lambda: worker.log.read_text().count("refused") == 2, 20)
         assert worker.stop(10) == 0
     log = worker.log.read_text(encoding="ascii")
     for secret in (MARKER, MARKER.lower(), "203.0.113.", "198.51.100.", "0054R", "00D4R"):

@@ -20,7 +20,7 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from kafka import KafkaProducer
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Kind
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
@@ -30,6 +30,7 @@ from tests.chaos.test_operators import send
 from tests.deploy.deployed import DEPLOY, free_port, read, recorded, tool
 from tests.deploy.receivers import Received, answers, wait_for
 from tests.deploy.test_grafana import DASHBOARDS, dashboard, grafana_rules, queries
+from tests.detector.make import decision
 
 HOUR_MS = 3_600_000
 RUNBOOK = "https://wiki.example.org/crmwatch/runbook"
@@ -143,10 +144,8 @@ def prometheus(
             second = pipeline.start_worker()
             wait_for(lambda: answers(f"http://127.0.0.1:{ports[1]}/ready"), second.log)
             _unreadable(kafka.bootstrap, names.access)
-            word = Feedback(
-                verdict=Verdict.CONFIRMED, time_ms=time.time_ns() // 1_000_000, incident="crmwatch-0a"
-            )
-            send(kafka.bootstrap, names.feedback, word.incident, word)
+            breach = decision(Kind.BREACH, time.time_ns() // 1_000_000, "crmwatch-0a")
+            send(kafka.bootstrap, names.feedback, "crmwatch-0a", breach)
             pipeline.publish_keyed(found[half:])
             pipeline.publish_keyed(older)
             pipeline.wait(lambda: pipeline.committed(names.access) == len(found) + len(older) + 40, 90)

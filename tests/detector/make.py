@@ -8,6 +8,7 @@ from typing import Any
 
 from detector.adapters import decode
 from detector.alert.alert import Alert
+from detector.decision import Decision, DecisionSubject, Kind
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.settings import Settings
@@ -37,6 +38,36 @@ def event(number: int = 0, **fields: Any) -> AccessEvent:
         "origin": RecordOrigin("test", f"log:{number}"),
     }
     return AccessEvent(**(given | fields))
+
+
+def decision(
+    kind: Kind,
+    time_ms: int,
+    incident: str = "",
+    identity: str = "",
+    *,
+    by: str = "",
+    reason: str = "",
+    withdraws: str = "",
+    **payload: Any,
+) -> Decision:
+    """A decision; `payload` are its kind's own fields."""
+    return Decision(
+        kind=kind,
+        subject=DecisionSubject(incident=incident, identity=identity),
+        by=by,
+        time_ms=time_ms,
+        reason=reason,
+        withdraws=withdraws,
+        payload=payload,
+    )
+
+
+def withdrawn(target: Decision, time_ms: int, reason: str = "") -> Decision:
+    """The withdrawal of a decision."""
+    return Decision(
+        kind=target.kind, subject=target.subject, time_ms=time_ms, withdraws=target.id, reason=reason
+    )
 
 
 def measure(value: int = 500, **fields: Any) -> Measure:

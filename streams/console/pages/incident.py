@@ -13,18 +13,20 @@ from detector.alert.finding import Finding, read
 from detector.alert.message import Message
 from detector.alert.ocsf import Activity
 from detector.catalogue import SENSITIVITY, Category, category
+from detector.decision import Assignment, Decision, Kind, StepMark
+from detector.decision_index import DecisionIndex
 from detector.event import Operation
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.alerts import sentences_from
+from streams.console.store.decisions import decisions_about
 from streams.console.store.incidents import IncidentRow
 from streams.console.store.seen_at import seen_elsewhere
-from streams.console.web.actions import DONE, UNDONE
 from streams.report.chart import Curve, curve, shown_marks
 from streams.report.findings import FindingVersion
 from streams.report.timeline import Mark, Timeline, TimelineStage
 
-__all__ = ["ChecklistStep", "ExposedCategory", "IncidentView", "incident_view"]
+__all__ = ["ChecklistStep", "ExposedCategory", "IncidentView", "incident_view", "withdrawable"]
 
 MOST_VERSIONS = 500
 MOST_ROWS = 200
@@ -50,10 +52,11 @@ class ExposedCategory(msgspec.Struct, frozen=True):
 class ChecklistStep(msgspec.Struct, frozen=True):
     """A step of the checklist."""
 
+    id: str
     message: Message
     done: bool
     by: str
-    """Who said so last; empty if nobody did."""
+    """Who ticked or unticked it last; empty if nobody did."""
     time_ms: int | None
 
 
@@ -70,6 +73,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     curve: Curve | None
     bound_rows: int | None
     steps: tuple[ChecklistStep, ...]
+    withdrawable: tuple[Decision, ...]
+    """The decisions about it that can be taken back, the newest first."""
     origins: Table
     seen_elsewhere: Table
     evidence: Table
@@ -97,11 +102,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
     evidence = db.execute(
         "SELECT * FROM evidence WHERE uid = ? ORDER BY time_ms, event LIMIT ?", (uid, MOST_ROWS)
     ).fetchall()
-    words = db.execute(
-        "SELECT verdict, time_ms, by, reason, assignee, until_ms, incident FROM feedback WHERE incident = :uid"
-        " OR (identity = :identity AND identity != '') ORDER BY time_ms, part, position",
-        {"uid": uid, "identity": listed.identity},
-    ).fetchall()
+    decisions = decisions_about(db, uid)
     account = _account(incident, publications, evidence)
     shares = _shares(incident)
     return IncidentView(
@@ -116,12 +117,13 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
         marks=tuple(shown_marks(account)),
         curve=curve(incident, account),
         bound_rows=None if incident.bound is None else round(incident.bound.rows),
-        steps=_steps(incident, words),
+        steps=_steps(incident, decisions, uid),
+        withdrawable=tuple(withdrawable(decisions, uid)),
         origins=_origins(evidence),
         seen_elsewhere=seen_elsewhere(db, uid, evidence),
         evidence=_evidence(evidence),
         taken=_taken(shares),
-        history=_history(versions, words, uid),
+        history=_history(versions, decisions, incident, uid),
         techniques=_techniques(incident),
     )
 
@@ -264,16 +266,35 @@ def _shares(incident: Finding) -> tuple[ExposedCategory, ...]:
     )
 
 
-def _steps(incident: Finding, words: Sequence[Any]) -> tuple[ChecklistStep, ...]:
-    said: dict[str, tuple[bool, str, int]] = {}
-    for word in words:
-        for begin, done in ((DONE, True), (UNDONE, False)):
-            if word["reason"].startswith(begin):
-                said[word["reason"].removeprefix(begin)] = done, word["by"], word["time_ms"]
-    return tuple(
-        ChecklistStep(step.message, *said.get(step.message.text, (False, "", None)))
-        for step in incident.steps
-    )
+def withdrawable(index: DecisionIndex, uid: str) -> list[Decision]:
+    """The decisions about an incident or its identity that can be withdrawn, the newest first.
+
+    Steps have their own buttons, and an incident that was closed is not opened again.
+    """
+    return [
+        decision
+        for decision in reversed(list(index))
+        if not decision.withdraws
+        and index.withdrawal(decision) is None
+        and decision.kind not in (Kind.STEP, Kind.DISPOSITION)
+        and (decision.subject.incident == uid or decision.kind in (Kind.MUTE, Kind.EXPECTED))
+    ]
+
+
+def _steps(incident: Finding, decisions: DecisionIndex, uid: str) -> tuple[ChecklistStep, ...]:
+    latest: dict[str, Decision] = {}
+    for decision in decisions.of_kind(Kind.STEP, uid):
+        if isinstance(decision.payload, StepMark):
+            latest[decision.payload.step_id] = decision
+    steps = []
+    for step in incident.steps:
+        mark = latest.get(step.id)
+        if mark is None or decisions.withdrawal(mark) is not None:
+            steps.append(ChecklistStep(step.id, step.message, False, "", None))
+        else:
+            done = isinstance(mark.payload, StepMark) and mark.payload.done
+            steps.append(ChecklistStep(step.id, step.message, done, mark.by, mark.time_ms))
+    return tuple(steps)
 
 
 def _origins(evidence: Sequence[Any]) -> Table:
@@ -352,33 +373,29 @@ def _taken(shares: Sequence[ExposedCategory]) -> Table:
     )
 
 
-def _history(versions: Sequence[Any], words: Sequence[Any], uid: str) -> Table:
+def _history(versions: Sequence[Any], decisions: DecisionIndex, incident: Finding, uid: str) -> Table:
     rows: list[tuple[Any, ...]] = []
-    for number, made in enumerate(versions):
-        what = "alert" if not number else "alert again"
-        if made["activity"] == Activity.CLOSE:
+    for number, version in enumerate(versions):
+        what = "alert again" if number else "alert"
+        if version["activity"] == Activity.CLOSE:
             what = "closed by the detector"
-        rows.append(
-            (
-                made["time_ms"],
-                what,
-                "crmwatch",
-                made["severity"],
-                made["risk"],
-                made["rows"],
-                sentences_from(made["message"]),
-                None,
-            )
-        )
-    for word in words:
-        text = word["reason"] if not word["assignee"] else f"→ {word['assignee']} {word['reason']}".strip()
-        what = word["verdict"]
-        for begin, said in ((DONE, "step taken"), (UNDONE, "step taken back")):
-            if text.startswith(begin):
-                what, text = said, text.removeprefix(begin)
-        if word["incident"] != uid:
-            what = f"{what} (identity)"
-        rows.append((word["time_ms"], what, word["by"], None, None, None, text, word["until_ms"]))
+        figures = version["severity"], version["risk"], version["rows"]
+        rows.append((version["time_ms"], what, "crmwatch", *figures, sentences_from(version["message"]), None))
+    steps = {step.id: step.message for step in incident.steps}
+    for decision in decisions:
+        what = str(decision.outcome)
+        text: str | tuple[Message | str, ...] = decision.reason
+        match decision.payload:
+            case StepMark(step, done):
+                what = "step taken" if done else "step taken back"
+                text = tuple(filter(None, (steps.get(step, step), decision.reason)))
+            case Assignment(assignee):
+                text = f"→ {assignee} {decision.reason}".strip()
+        if decision.withdraws:
+            what = f"{decision.kind} withdrawn"
+        elif decision.subject.incident != uid:
+            what = f"{decision.kind} (identity)"
+        rows.append((decision.time_ms, what, decision.by, None, None, None, text, decision.until_ms))
     rows.sort(key=lambda row: row[0], reverse=True)
     return Table(
         "history",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from detector.alert.message import Message
-from detector.feedback import NOTIFICATION_MS
+from detector.decision_index import NOTIFICATION_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store.alerts import title_from
 
@@ -52,6 +52,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int | None
     """When an operator ended it, which the detector follows."""
     ended_as: str
+    """The outcome by which it was ended, or ``expected``."""
     open: bool
 
     @property
@@ -190,7 +191,7 @@ def state(found: IncidentRow) -> str:
     if not found.open:
         if found.due:
             return "due"
-        return "expected" if found.ended_as == "expected" else "closed"
+        return found.ended_as or "closed"
     if found.confirmed_ms is not None:
         return "breach"
     return "acknowledged" if found.acknowledged_ms is not None else "new"

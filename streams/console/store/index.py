@@ -19,7 +19,7 @@ from detector.identity import profile as profiles
 from detector.signal import Signal, SignalKind
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
-from streams.console.store.decisions import enter_feedback
+from streams.console.store.decisions import enter_decision, prune_decisions
 from streams.console.store.schema import SCHEMA, SCHEMA_VERSION
 from streams.console.store.seen_at import marks
 from streams.kafka import messages as wire
@@ -35,8 +35,8 @@ MOST_TICK_DAYS = 35
 MOST_UNREADABLE = 1_000
 PRUNE_EVERY_MS = 3_600_000
 
-_DUE = "(confirmed_ms IS NOT NULL AND notified_ms IS NULL)"
-"""A breach of which the authority is still to be notified stays, however it has ended."""
+_BREACH = "(confirmed_ms IS NOT NULL AND (open OR notified_ms IS NULL))"
+"""A breach that is open stays, and so does one of which the authority is still to be notified."""
 _UNREADABLE = (
     msgspec.MsgspecError, wire.WireError, profiles.ProfileError, ValueError, TypeError, OverflowError, RecursionError,
     sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
@@ -220,7 +220,7 @@ class Index:
             self._said.add(self._topics.alerts)
 
     def _decision(self, record: Any) -> None:
-        enter_feedback(self._writer, record)
+        enter_decision(self._writer, record)
         self._said.add(self._topics.feedback)
 
     def _signals(self, record: Any) -> None:
@@ -282,25 +282,21 @@ class Index:
     # --- bounds
 
     def _prune(self) -> None:
-        """Drop what is too old, and of too many incidents those that ended longest ago."""
+        """Drop what is too old, and of too many incidents those that ended longest ago, but no breach in force."""
         oldest_ms = self._newest_ms - self._settings.days * DAY_MS
         old = self._writer.execute(
-            f"SELECT uid FROM incidents WHERE time_ms < ? AND NOT ({_DUE} OR open AND confirmed_ms IS NOT NULL)",  # noqa: S608 - our own words
+            f"SELECT uid FROM incidents WHERE time_ms < ? AND NOT {_BREACH}",  # noqa: S608 - our own words
             (oldest_ms,),
         ).fetchall()
         self._forget([uid for (uid,) in old])
         (count,) = self._writer.execute("SELECT count(*) FROM incidents").fetchone()
         if count > self._settings.incidents:
             surplus = self._writer.execute(
-                f"SELECT uid FROM incidents ORDER BY {_DUE} OR open, time_ms, risk LIMIT ?",  # noqa: S608 - our own words
+                f"SELECT uid FROM incidents WHERE NOT {_BREACH} ORDER BY open, time_ms, risk LIMIT ?",  # noqa: S608 - our own words
                 (count - self._settings.incidents,),
             ).fetchall()
             self._forget([uid for (uid,) in surplus])
-        self._writer.execute(
-            "DELETE FROM feedback WHERE time_ms < ? AND coalesce(until_ms, 0) < ?"
-            " AND incident NOT IN (SELECT uid FROM incidents)",
-            (oldest_ms, self._newest_ms),
-        )
+        prune_decisions(self._writer, oldest_ms, self._newest_ms)
         tick_ms = self._newest_ms - min(self._settings.days, MOST_TICK_DAYS) * DAY_MS
         self._writer.execute("DELETE FROM ticks WHERE start_ms < ?", (tick_ms,))
         self._writer.execute("DELETE FROM arrivals WHERE start_ms < ?", (tick_ms,))

@@ -60,13 +60,19 @@ CREATE INDEX evidence_identity ON evidence (identity);
 CREATE TABLE terms (kind TEXT, value TEXT, uid TEXT, PRIMARY KEY (kind, value, uid)) WITHOUT ROWID;
 CREATE INDEX terms_uid ON terms (uid);
 
-CREATE TABLE feedback (
-    part INTEGER, position INTEGER, verdict TEXT NOT NULL, time_ms INTEGER NOT NULL, incident TEXT NOT NULL,
-    identity TEXT NOT NULL, until_ms INTEGER, by TEXT NOT NULL, reason TEXT NOT NULL, assignee TEXT NOT NULL,
-    PRIMARY KEY (part, position)
+-- Each decision once; `body` is its canonical encoding.
+CREATE TABLE decisions (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, time_ms INTEGER NOT NULL, incident TEXT NOT NULL, identity TEXT NOT NULL,
+    withdraws TEXT NOT NULL, until_ms INTEGER, body BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX feedback_incident ON feedback (incident);
-CREATE INDEX feedback_identity ON feedback (identity);
+CREATE INDEX decisions_incident ON decisions (incident);
+CREATE INDEX decisions_identity ON decisions (identity);
+CREATE INDEX decisions_withdraws ON decisions (withdraws) WHERE withdraws != '';
+CREATE VIEW decisions_in_force AS
+    SELECT * FROM decisions AS held WHERE withdraws = '' AND NOT EXISTS (
+        SELECT 1 FROM decisions WHERE withdraws != '' AND withdraws = held.id
+        AND kind = held.kind AND incident = held.incident AND identity = held.identity
+    );
 
 -- Ticks of ten minutes, by the shard that counted; a tick told again takes its own place.
 CREATE TABLE ticks (

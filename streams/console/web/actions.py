@@ -1,103 +1,102 @@
-"""What operators decide, from a form to the feedback topic."""
+"""Operators' decisions, from a form to the feedback topic."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, DecisionSubject, Kind, Outcome, encode
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 
-__all__ = ["DONE", "UNDONE", "Action", "ActionError", "DecisionSender", "StoredDecision", "decision"]
+__all__ = ["ACTIONS", "WITHDRAW", "ActionError", "DecisionSender", "StoredDecision", "decision"]
 
 HOUR_MS = 3_600_000
 MOST_HOURS = 90 * 24
 MOST_REASON = 1_000
 MOST_ASSIGNEE = 100
-MOST_STEP = 500
-DONE, UNDONE = "done: ", "not done: "
-"""How the reason of a decision begins that is about a step of the checklist."""
+MOST_STEP = 100
+MOST_ID = 100
 SEND_SECONDS = 10
+WITHDRAW = "withdraw"
+ACTIONS = (*(kind.value for kind in Kind if kind not in (Kind.AWARENESS, Kind.EXCEPTION)), WITHDRAW)
+"""What a form can ask for."""
+_REASONED = (Kind.EXPECTED, Kind.NOTIFIED, Kind.DISPOSITION)
+_FOR_A_TIME = (Kind.EXPECTED, Kind.MUTE)
 
 
 class ActionError(ValueError):
     """Why something cannot be decided so; a message for a person."""
 
 
-class Action(StrEnum):
-    """What a form can ask for."""
-
-    ACKNOWLEDGE = "acknowledge"
-    ASSIGN = "assign"
-    EXPECTED = "expected"
-    MUTE = "mute"
-    CONFIRM = "confirm"
-    NOTIFIED = "notified"
-    """The authority has been told of the breach, or need not be."""
-    CLOSE = "close"
-    DONE = "done"
-    """A step of the checklist has been taken."""
-    UNDONE = "undone"
-
-
-_VERDICTS = {
-    Action.ACKNOWLEDGE: Verdict.ACKNOWLEDGED,
-    Action.ASSIGN: Verdict.ASSIGNED,
-    Action.EXPECTED: Verdict.EXPECTED,
-    Action.MUTE: Verdict.MUTED,
-    Action.CONFIRM: Verdict.CONFIRMED,
-    Action.NOTIFIED: Verdict.NOTIFIED,
-    Action.CLOSE: Verdict.CLOSED,
-    Action.DONE: Verdict.ACKNOWLEDGED,
-    Action.UNDONE: Verdict.ACKNOWLEDGED,
-}
-_REASONED = (Action.EXPECTED, Action.NOTIFIED, Action.CLOSE)
-
-
-def decision(form: Mapping[str, str], incident: str, identity: str, by: str, now_ms: int) -> Feedback:
+def decision(
+    form: Mapping[str, str],
+    incident: str,
+    identity: str,
+    by: str,
+    role: str,
+    now_ms: int,
+    made: Mapping[str, Decision],
+) -> Decision:
     """The decision that a form asks for, about an incident and the identity that it is about, if it is about one.
 
-    Raises `ActionError`.
+    `made` are the decisions that can be withdrawn, by id. Raises `ActionError`.
 
-    >>> word = decision({"action": "mute", "hours": "4"}, "crmwatch-1", "t/u", "ana", 0)
-    >>> word.verdict.value, word.until_ms, word.identity
-    ('muted', 14400000, '')
+    >>> mute = decision({"action": "mute", "hours": "4"}, "crmwatch-1", "t/u", "ana", "analyst", 0, {})
+    >>> mute.kind.value, mute.until_ms, mute.subject.identity
+    ('mute', 14400000, '')
     """
-    name = form.get("action", "")
-    if name not in set(Action):
+    action = form.get("action", "")
+    if action not in ACTIONS:
         raise ActionError("This is not an action.")
-    action = Action(name)
     reason = _text(form, "reason", MOST_REASON)
-    if action in (Action.DONE, Action.UNDONE):
+    if action == WITHDRAW:
+        target = made.get(_text(form, "decision", MOST_ID))
+        if target is None:
+            raise ActionError("There is no such decision, or it has been withdrawn.")
+        return Decision(
+            kind=target.kind, subject=target.subject, by=by, role=role, time_ms=now_ms, reason=reason,
+            withdraws=target.id,
+        )  # fmt: skip
+    kind = Kind(action)
+    if kind in _REASONED and not reason:
+        raise ActionError("Please say why: it is kept with the incident.")
+    both = kind in _FOR_A_TIME and form.get("whole") == "yes"
+    return Decision(
+        kind=kind,
+        subject=DecisionSubject(incident=incident, identity=identity if both else ""),
+        by=by,
+        role=role,
+        time_ms=now_ms,
+        reason=reason,
+        payload=_payload(kind, form, now_ms),
+    )
+
+
+def _payload(kind: Kind, form: Mapping[str, str], now_ms: int) -> dict[str, Any]:
+    if kind in _FOR_A_TIME:
+        return {"until_ms": now_ms + _hours(form) * HOUR_MS}
+    if kind is Kind.ASSIGN:
+        assignee = _text(form, "assignee", MOST_ASSIGNEE)
+        if not assignee:
+            raise ActionError("Please say to whom.")
+        return {"assignee": assignee}
+    if kind is Kind.DISPOSITION:
+        outcome = form.get("outcome", Outcome.CLOSED)
+        if outcome not in [*Outcome]:
+            raise ActionError("This is not an outcome.")
+        return {"outcome": outcome}
+    if kind is Kind.STEP:
         step = _text(form, "step", MOST_STEP)
         if not step:
             raise ActionError("Which step?")
-        reason = f"{DONE if action is Action.DONE else UNDONE}{step}"
-    elif action in _REASONED and not reason:
-        raise ActionError("Please say why: it is kept with the incident.")
-    assignee = _text(form, "assignee", MOST_ASSIGNEE)
-    if action is Action.ASSIGN and not assignee:
-        raise ActionError("Please say to whom.")
-    until_ms = None
-    if action in (Action.EXPECTED, Action.MUTE):
-        until_ms = now_ms + _hours(form) * HOUR_MS
-    return Feedback(
-        verdict=_VERDICTS[action],
-        time_ms=now_ms,
-        incident=incident,
-        identity=identity if action in (Action.EXPECTED, Action.MUTE) and form.get("whole") == "yes" else "",
-        until_ms=until_ms,
-        by=by,
-        reason=reason,
-        assignee=assignee if action is Action.ASSIGN else "",
-    )
+        return {"step_id": step, "done": form.get("done") == "yes"}
+    return {}
 
 
 class StoredDecision(msgspec.Struct, frozen=True):
@@ -116,12 +115,12 @@ class DecisionSender:
         self._producer: Any = None
         self._lock = threading.Lock()
 
-    def send(self, word: Feedback) -> StoredDecision:
+    def send(self, decision: Decision) -> StoredDecision:
         """Send a decision. Raises `ActionError` if it did not arrive."""
         topic = self._config.topics.feedback
-        key = (word.incident or word.identity).encode()
+        key = (decision.subject.incident or decision.subject.identity).encode()
         try:
-            future = self._connected().send(topic, key=key, value=msgspec.json.encode(word))
+            future = self._connected().send(topic, key=key, value=encode(decision))
             stored = future.get(timeout=SEND_SECONDS)
         except (KafkaError, ConnectError, TimeoutError) as error:
             raise ActionError("Kafka did not take it: nothing was decided. Try again.") from error

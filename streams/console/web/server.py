@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from markupsafe import Markup
+from msgspec.structs import asdict
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -24,9 +25,11 @@ from starlette.staticfiles import StaticFiles
 from streams.config import Config
 from streams.console.pages import render as pages
 from streams.console.pages import views
+from streams.console.pages.incident import withdrawable
 from streams.console.pages.raw_record import RawRecordError, read_raw
 from streams.console.pages.tables import as_csv, as_json
 from streams.console.pages.views import NotFound, PageRequest
+from streams.console.store.decisions import decisions_about
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.incidents import incident_by_uid
@@ -287,22 +290,32 @@ class Console:
 
     def _act(self, visit: PageRequest) -> Response:
         uid = visit.params["uid"]
-        found = incident_by_uid(visit.db(), uid)
-        if found is None:
+        incident = incident_by_uid(visit.db(), uid)
+        if incident is None:
             raise NotFound("There is no such incident.")
-        word = decision(visit.form, uid, found.identity, visit.person.name, visit.now_ms)
-        told = {
-            name: value
-            for name, value in msgspec.structs.asdict(word).items()
-            if name not in ("by", "time_ms")
-        }
+        index = decisions_about(visit.db(), uid)
+        person = visit.person
+        taken = decision(
+            visit.form,
+            uid,
+            incident.identity,
+            person.name,
+            person.role.word,
+            visit.now_ms,
+            {one.id: one for one in withdrawable(index, uid)},
+        )
+        subject = {name: value for name, value in asdict(taken.subject).items() if value}
+        noted = subject | {
+            "kind": taken.kind, "id": taken.id, "reason": taken.reason, "withdraws": taken.withdraws,
+            "payload": taken.payload,
+        }  # fmt: skip
         try:
-            sent = self._sender.send(word)
+            sent = self._sender.send(taken)
         except ActionError:
-            self._audit.write("decision_failed", **_by(visit), **told)
+            self._audit.write("decision_failed", **_by(visit), **noted)
             raise
         self._audit.write(
-            "decision", **_by(visit), **told, record=f"{sent.topic}/{sent.partition}/{sent.offset}"
+            "decision", **_by(visit), **noted, record=f"{sent.topic}/{sent.partition}/{sent.offset}"
         )
         known = self._freshness.wait_for(sent.topic, sent.partition, sent.offset, READ_BACK_SECONDS)
         said = visit.form.get("action", "") if known else "sent"

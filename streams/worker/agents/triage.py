@@ -11,7 +11,7 @@ import msgspec
 
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
-from detector.feedback import Feedback
+from detector.decision import Decision
 from detector.settings import Settings
 from detector.signal import Signal
 from detector.triage.triage import Triage, settled_at
@@ -55,9 +55,9 @@ class TriageAgent:
         self._delays: list[tuple[int, int]] = []  # of alerts not handed over: event time, arrival
         metrics.watch_desk(triage, self._triage)
 
-    def apply_feedback(self, feedback: Sequence[Feedback]) -> None:
-        """Decide with this feedback from now on, and with what the settings hold."""
-        self._triage.apply_feedback(feedback)
+    def apply_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Follow these decisions from now on, and those of the settings."""
+        self._triage.apply_decisions(decisions)
 
     def take(self, records: Sequence[Any]) -> None:
         """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from detector.alert.ocsf import Activity
-from detector.feedback import Feedback, Verdict
+from detector.decision import Kind
 from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
@@ -16,6 +16,7 @@ from tests.detector.make import (
     START_DAY,
     START_MS,
     closed,
+    decision,
     measure,
     signal,
 )
@@ -71,8 +72,7 @@ def test_an_open_incident_outlives_its_identity() -> None:
     """A confirmed breach stays open when its identity is forgotten, and what comes after is part of it."""
     triage = Triage(SETTINGS, {})
     (first,) = tell(triage, crossed(7, 5_000))
-    word = Feedback(verdict=Verdict.CONFIRMED, time_ms=NOON_MS + HOUR_MS, incident=first.uid)
-    triage.apply_feedback([word])
+    triage.apply_decisions([decision(Kind.BREACH, NOON_MS + HOUR_MS, first.uid)])
     tell(triage, forgotten(8, 400))
     assert [incident.confirmed for incident in triage.open_incidents] == [True]
     (more,) = tell(triage, crossed(1, 50_000, 24 * 401))

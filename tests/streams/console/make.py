@@ -17,7 +17,7 @@ import msgspec
 import uvicorn
 from kafka.consumer.fetcher import ConsumerRecord
 
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, DecisionSubject, Kind, encode
 from detector.identity import profile as profiles
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind
@@ -72,11 +72,30 @@ def alert(offset: int = 0, uid: str = "crmwatch-1", **changes: Any) -> Any:
     )
 
 
-def said(offset: int, verdict: Verdict, **fields: Any) -> Any:
+def decided(
+    offset: int,
+    kind: Kind,
+    incident: str = "crmwatch-1",
+    identity: str = "",
+    *,
+    time_ms: int | None = None,
+    by: str = "ana",
+    reason: str = "",
+    withdraws: str = "",
+    **payload: Any,
+) -> Any:
     """A decision's record, by default about the first incident and at that offset's minute."""
-    given = {"incident": "crmwatch-1", "time_ms": START_MS + 60_000 * offset, "by": "ana"}
-    word = Feedback(verdict=verdict, **(given | fields))
-    return record(NAMES.feedback, msgspec.json.encode(word), offset, word.incident.encode())
+    decision = Decision(
+        kind=kind,
+        subject=DecisionSubject(incident=incident, identity=identity),
+        by=by,
+        role="analyst",
+        time_ms=START_MS + 60_000 * offset if time_ms is None else time_ms,
+        reason=reason,
+        withdraws=withdraws,
+        payload=payload,
+    )
+    return record(NAMES.feedback, encode(decision), offset, incident.encode())
 
 
 def tally(start_ms: int, rows: Mapping[str, int], events: Mapping[str, int], shard: int = 0) -> Signal:

@@ -17,7 +17,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from detector.adapters import decode
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, Kind, StepMark
+from detector.decision import decode as decode_decision
 from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings
@@ -31,7 +32,7 @@ from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
-from tests.streams.console.make import NAMES, alert, content, profile, record, said, ticks
+from tests.streams.console.make import NAMES, alert, content, decided, profile, record, ticks
 
 PARTITIONS = 2
 
@@ -93,7 +94,7 @@ def test_the_index_follows_the_topics_and_goes_on_after_a_restart(
     until(following.caught_up)
     db = following.index.reader()
     assert {found.uid for found in incidents.open_incidents(db, 9)} == {"crmwatch-1", "crmwatch-2"}
-    produce(topics, names, said(0, Verdict.CLOSED, reason="x"))
+    produce(topics, names, decided(0, Kind.DISPOSITION, reason="x"))
     until(lambda: len(incidents.open_incidents(db, 9)) == 1)
     following.stop()
     produce(topics, names, alert(2, "crmwatch-3"), profile(1, "v"))
@@ -281,9 +282,9 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
     actions = (
         "action=acknowledge",
         "action=assign&assignee=bo",
-        "action=done&step=Ask+its+owner.",
+        "action=step&step=s1&done=yes",
         "action=mute&hours=4",
-        "action=confirm&reason=them",
+        "action=breach&reason=them",
         "action=expected&hours=24&reason=meant&whole=yes",
     )
     for form in actions:
@@ -304,34 +305,32 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
     consumer.close()
     assert sum(ends.values()) == len(actions)
     assert {one.key for one in sent} == {b"crmwatch-1"}
-    words = [
-        msgspec.json.decode(one.value, type=Feedback) for one in sorted(sent, key=lambda one: one.offset)
+    decisions = [decode_decision(one.value) for one in sorted(sent, key=lambda one: one.offset)]
+    assert [decision.kind for decision in decisions] == [
+        Kind.ACKNOWLEDGE,
+        Kind.ASSIGN,
+        Kind.STEP,
+        Kind.MUTE,
+        Kind.BREACH,
+        Kind.EXPECTED,
     ]
-    assert [word.verdict for word in words] == [
-        Verdict.ACKNOWLEDGED,
-        Verdict.ASSIGNED,
-        Verdict.ACKNOWLEDGED,
-        Verdict.MUTED,
-        Verdict.CONFIRMED,
-        Verdict.EXPECTED,
-    ]
-    assert all(word.by and before <= word.time_ms <= time.time() * 1000 for word in words)
-    assert words[-1].identity == "t/u"
+    assert all(one.by and before <= one.time_ms <= time.time() * 1000 for one in decisions)
+    assert {one.role for one in decisions} == {"admin"}
+    assert decisions[2].payload == StepMark("s1", True)
+    assert decisions[-1].subject.identity == "t/u"
 
-    async def heard() -> tuple[Feedback, ...]:
+    async def heard() -> tuple[Decision, ...]:
         connection = {"bootstrap_servers": topics.bootstrap}
         reference = OperatorInputs(
-            names, on_change=lambda: None, fatal=lambda *_: None, connection=connection
+            names, keep_days=7, on_change=lambda: None, fatal=lambda *_: None, connection=connection
         )
         await reference.start()
         await reference.stop()
-        return reference.feedback
+        return reference.decisions
 
-    assert sorted(asyncio.run(heard()), key=lambda word: word.time_ms) == words
+    assert sorted(asyncio.run(heard()), key=lambda one: one.time_ms) == decisions
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-    assert [line["verdict"] for line in lines if line["audit"] == "decision"] == [
-        word.verdict for word in words
-    ]
+    assert [line["id"] for line in lines if line["audit"] == "decision"] == [one.id for one in decisions]
     assert all(re.fullmatch(rf"{re.escape(names.feedback)}/\d/\d", line["record"]) for line in lines)
 
 
@@ -366,10 +365,10 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         assert "EVENT_TYPE" in raw
         csrf = re.search(r'name="csrf" value="([^"]+)"', running.ask("GET", "/admin", cookie=cookie)[2])
         assert csrf
-        form = f"csrf={csrf[1]}&action=close&reason=contained"
+        form = f"csrf={csrf[1]}&action=disposition&reason=contained"
         assert running.ask("POST", f"/incidents/{uid}", form, cookie)[0] == 303
         later_ms = round(time.time() * 1000) + 120_000
-        for number in range(6):  # event time goes on past the minute from which it is honoured
+        for number in range(6):  # event time goes on past the minute after which it holds
             row = json.dumps(login(later_ms + number * 60_000, number)).encode()
             producer.send(names.access, value=row, key=decode(row, "x").identity.encode())
         producer.flush()

@@ -1,4 +1,4 @@
-"""Operators' feedback and indicators, as a worker holds them: whole, followed, bounded."""
+"""Operators' decisions and indicators, as a worker holds them: all of them, followed, bounded."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import pytest
 from kafka import KafkaProducer
 
 from detector.adapters import RecordError
-from detector.feedback import Feedback, Verdict
+from detector.decision import Decision, Kind, encode
 from detector.settings import Indicator
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker import operator_inputs as module
 from streams.worker.operator_inputs import OperatorInputs
+from tests.detector.make import decision
 
 
-def word(number: int) -> Feedback:
+def breach(number: int) -> Decision:
     """A decision; the number makes it another one, later by as many milliseconds."""
-    return Feedback(verdict=Verdict.CLOSED, time_ms=number, incident=f"crmwatch-{number}")
+    return decision(Kind.BREACH, number, f"crmwatch-{number}")
 
 
 def send(bootstrap: str, topic: str, *messages: tuple[str, Any]) -> None:
@@ -35,75 +36,90 @@ def send(bootstrap: str, topic: str, *messages: tuple[str, Any]) -> None:
 
 
 def read(kafka: Broker, names: TopicNames, look: Callable[[OperatorInputs, list[RecordError]], Any]) -> Any:
-    """What `look` finds in a reference that has just been started."""
+    """What `look` finds in operator inputs that have just been started."""
     errors: list[RecordError] = []
 
     def fatal(what: str, error: BaseException) -> None:
         raise AssertionError(what) from error
 
     async def run() -> Any:
-        reference = OperatorInputs(
+        inputs = OperatorInputs(
             names,
+            keep_days=7,
             on_change=lambda: None,
             on_error=errors.append,
             fatal=fatal,
             connection={"bootstrap_servers": kafka.bootstrap},
         )
-        await reference.start()
+        await inputs.start()
         try:
-            return look(reference, errors)
+            return look(inputs, errors)
         finally:
-            await reference.stop()
+            await inputs.stop()
 
     return asyncio.run(run())
 
 
 def test_all_of_it_is_there_at_the_start(kafka: Broker, names: TopicNames) -> None:
-    """What was sent before is known at once, each decision once; what was taken back is gone; garbage is told by its
-    position."""
+    """What was sent before is known at once, each decision once however often it was sent; what was taken back is gone;
+    what is no decision, or one of another version, is refused by topic and offset, with its reason."""
     ensure(kafka.bootstrap, plan(2, 1, names))
+    later = encode(breach(1)).replace(b'"version":1', b'"version":2')
     send(
         kafka.bootstrap,
         names.feedback,
-        ("a", word(1)),
-        ("a", word(2)),
-        ("a", word(1)),
+        ("a", breach(1)),
+        ("a", breach(2)),
+        ("b", encode(breach(1))),
         ("x", b"{"),
         ("y", None),
+        ("z", later),
+        ("big", b" " * 9_000),
     )
     send(kafka.bootstrap, names.indicators, ("bot", Indicator(name="x")), ("192.0.2.7", Indicator(name="y")))
     send(kafka.bootstrap, names.indicators, ("bot", None), ("big", b" " * 5_000), ("", Indicator(name="z")))
-    feedback, indicators, errors = read(
-        kafka, names, lambda reference, errors: (reference.feedback, reference.indicators, errors)
+    decisions, indicators, errors = read(
+        kafka, names, lambda inputs, errors: (inputs.decisions, inputs.indicators, errors)
     )
-    assert feedback == (word(1), word(2))
+    assert decisions == (breach(1), breach(2))
     assert indicators == {"192.0.2.7": Indicator(name="y")}
-    assert sorted((error.position, error.reason) for error in errors) == sorted(
+    assert sorted((error.position, error.adapter, error.reason) for error in errors) == sorted(
         [
-            (f"{names.feedback}/0/3", "malformed"),
-            (f"{names.feedback}/0/4", "malformed"),
-            (f"{names.indicators}/0/3", "too_large"),
-            (f"{names.indicators}/0/4", "malformed"),
+            (f"{names.feedback}/0/3", "decisions", "malformed"),
+            (f"{names.feedback}/0/4", "decisions", "malformed"),
+            (f"{names.feedback}/0/5", "decisions", "unknown_version"),
+            (f"{names.feedback}/0/6", "decisions", "too_large"),
+            (f"{names.indicators}/0/3", "indicators", "too_large"),
+            (f"{names.indicators}/0/4", "indicators", "malformed"),
         ]
+    )
+    assert "version 2; this release reads 1" in str(
+        next(error for error in errors if "version" in error.reason)
     )
 
 
 def test_what_is_kept_is_bounded(kafka: Broker, names: TopicNames, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of too many decisions the oldest go, in whatever order they came; of too many indicators the last are not taken
-    in, while one that is known may change."""
-    monkeypatch.setattr(module, "MAX_FEEDBACK", 3)
+    """Decisions that no longer have any effect make room for others, and are counted; if all have one, the newcomer is
+    refused, as is an indicator too many, while one that is known may change."""
+    monkeypatch.setattr(module, "MAX_DECISIONS", 3)
     monkeypatch.setattr(module, "MAX_INDICATORS", 2)
     ensure(kafka.bootstrap, plan(1, 1, names))
-    send(kafka.bootstrap, names.feedback, *(("a", word(number)) for number in (9, 1, 5, 7, 3, 8)))
+    month_ms = 30 * 86_400_000
+    mute = decision(Kind.MUTE, 1, identity="t/u", until_ms=2)
+    held = [breach(1), mute, breach(month_ms), breach(month_ms + 1), breach(month_ms + 2)]
+    send(kafka.bootstrap, names.feedback, *(("a", one) for one in held))
     send(
         kafka.bootstrap,
         names.indicators,
         *((name, Indicator(name=name)) for name in ("a", "b", "c")),
         ("b", Indicator(name="again")),
     )
-    feedback, indicators, errors = read(
-        kafka, names, lambda reference, errors: (reference.feedback, reference.indicators, errors)
+    decisions, dropped, indicators, errors = read(
+        kafka, names, lambda inputs, errors: (inputs.decisions, inputs.dropped, inputs.indicators, errors)
     )
-    assert sorted(known.time_ms for known in feedback) == [7, 8, 9]
+    assert (set(decisions), dropped) == ({breach(1), breach(month_ms), breach(month_ms + 1)}, 1)
     assert {key: indicator.name for key, indicator in indicators.items()} == {"a": "a", "b": "again"}
-    assert [error.reason for error in errors] == ["too_many"]
+    assert sorted((error.adapter, error.reason) for error in errors) == [
+        ("decisions", "too_many"),
+        ("indicators", "too_many"),
+    ]

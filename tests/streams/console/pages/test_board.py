@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from detector.feedback import Verdict
+from detector.decision import Kind
 from streams.console.pages.board import BoardState, board
 from streams.console.pages.outflow import outflow
 from streams.console.pages.sources import SourceStatus
 from streams.console.store.freshness import Feed
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS
-from tests.streams.console.make import TICK_MS, alert, index, said, signals, tally, ticks
+from tests.streams.console.make import TICK_MS, alert, decided, index, signals, tally, ticks
 
 UNTIL_MS = START_MS + 9 * DAY_MS
 WELL = Feed(caught_up=True)
@@ -27,8 +27,8 @@ def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
     """Without incidents, with an informational one only, and with what was closed or muted."""
     assert state(tmp_path / "a") == (BoardState.CALM, ["Nothing needs attention"])
     assert state(tmp_path / "b", alert(severity_id=1))[0] is BoardState.CALM
-    assert state(tmp_path / "c", alert(), said(0, Verdict.CLOSED, reason="x"))[0] is BoardState.CALM
-    muted = said(0, Verdict.MUTED, until_ms=START_MS + DAY_MS)
+    assert state(tmp_path / "c", alert(), decided(0, Kind.DISPOSITION, reason="x"))[0] is BoardState.CALM
+    muted = decided(0, Kind.MUTE, until_ms=START_MS + DAY_MS)
     assert state(tmp_path / "d", alert(severity_id=3), muted)[0] is BoardState.CALM
     assert (
         state(tmp_path / "e", alert(severity_id=3), muted, now_ms=START_MS + 2 * DAY_MS)[0] is BoardState.LOOK
@@ -43,12 +43,12 @@ def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
         BoardState.ACT,
         ["{n} serious incidents not acknowledged"],
     )
-    known = said(0, Verdict.ACKNOWLEDGED)
+    known = decided(0, Kind.ACKNOWLEDGE)
     assert state(tmp_path / "c", alert(), known) == (
         BoardState.LOOK,
         ["{n} serious incident in progress"],
     )
-    breach = said(1, Verdict.CONFIRMED)
+    breach = decided(1, Kind.BREACH)
     assert state(tmp_path / "d", alert(), known, breach) == (
         BoardState.ACT,
         ["{n} breach is not yet notified to the authority"],
@@ -61,9 +61,9 @@ def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
             "Kafka does not answer: this page may be out of date",
         ],
     )
-    over = said(2, Verdict.CLOSED, reason="over")
+    over = decided(2, Kind.DISPOSITION, reason="over")
     assert state(tmp_path / "f", alert(), breach, over)[0] is BoardState.ACT
-    notified = said(3, Verdict.NOTIFIED, reason="by mail")
+    notified = decided(3, Kind.NOTIFIED, reason="by mail")
     assert state(tmp_path / "g", alert(), breach, notified)[0] is BoardState.LOOK
     assert state(tmp_path / "h", alert(), breach, over, notified)[0] is BoardState.CALM
 
@@ -80,7 +80,7 @@ def test_it_says_that_it_is_blind(tmp_path: Path) -> None:
 def test_the_worst_stands_first(tmp_path: Path) -> None:
     """Open incidents by risk, at most fifty, and how many more there are; clocks by what ends first."""
     many = [alert(n, f"crmwatch-{n:02}", risk_score=n) for n in range(60)]
-    words = [said(n, Verdict.CONFIRMED, incident=f"crmwatch-{n:02}") for n in (5, 3, 9)]
+    words = [decided(n, Kind.BREACH, incident=f"crmwatch-{n:02}") for n in (5, 3, 9)]
     found = board(index(tmp_path / "a", *many, *words).reader(), WELL, 0, START_MS)
     assert [one.risk for one in found.incidents] == list(range(59, 9, -1))
     assert found.more == 10

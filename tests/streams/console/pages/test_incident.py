@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from detector.catalogue import Category
-from detector.feedback import Verdict
+from detector.decision import Kind, decode
 from streams.console.pages.identity import identities, identity
 from streams.console.pages.incident import IncidentView, incident_view
 from streams.console.store.incidents import about
 from streams.console.store.seen_at import MOST_NAMED
 from streams.report.timeline import TimelineStage
 from tests.detector.make import DAY_MS, START_MS
-from tests.streams.console.make import NAMES, alert, index, profile, record, said
+from tests.streams.console.make import NAMES, alert, decided, index, profile, record
 from tests.streams.report.make import AWAY, HOME, MINUTE_MS, THEFT_MS, body
 
 
@@ -174,44 +174,73 @@ def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
     ] == ["agent"]
 
 
-def test_steps_are_ticked_off_by_what_was_said_last(tmp_path: Path) -> None:
-    """A step that was taken back is open again; who and when stand beside it."""
-    found = told(
-        tmp_path / "a",
-        alert(),
-        said(0, Verdict.ACKNOWLEDGED, reason="done: Ask its owner."),
-        said(1, Verdict.ACKNOWLEDGED, reason="not done: Ask its owner."),
-        said(2, Verdict.ACKNOWLEDGED, reason="done: Revoke its tokens.", by="bo"),
-    )
-    assert [(step.text, step.done, step.by) for step in found.steps] == [
-        ("Ask its owner.", False, "ana"),
-        ("Revoke its tokens.", True, "bo"),
+def test_steps_are_ticked_off_by_the_newest_decision(tmp_path: Path) -> None:
+    """A step that was unticked or withdrawn is open again; who and when stand beside it; nothing is acknowledged."""
+    first, second = told(tmp_path / "0", alert()).incident.steps[:2]
+    marks = [
+        decided(0, Kind.STEP, step_id=first.id, done=True),
+        decided(1, Kind.STEP, step_id=first.id, done=False),
+        decided(2, Kind.STEP, step_id=second.id, done=True, by="bo"),
+    ]
+    found = told(tmp_path / "a", alert(), *marks)
+    assert [(step.id, step.text, step.done, step.by) for step in found.steps[:2]] == [
+        (first.id, first.message.text, False, "ana"),
+        (second.id, second.message.text, True, "bo"),
     ]
     assert found.steps[1].time_ms == START_MS + 120_000
+    assert (found.listed.acknowledged_ms, found.withdrawable) == (None, ())
+    back = decided(3, Kind.STEP, withdraws=decode(marks[2].value).id)
+    withdrawn = told(tmp_path / "b", alert(), *marks, back)
+    assert [(step.done, step.by) for step in withdrawn.steps[:2]] == [(False, "ana"), (False, "")]
 
 
 def test_history_is_what_happened_newest_first(tmp_path: Path) -> None:
-    """Alerts with their figures and decisions with their words, of the incident and of its identity."""
+    """Alerts with their figures and decisions with their reasons, of the incident and of its identity."""
+    step = told(tmp_path / "0", alert()).incident.steps[0]
+    mute = decided(1, Kind.MUTE, "", "t/u", until_ms=THEFT_MS + DAY_MS, time_ms=THEFT_MS + 3, reason="known")
     found = told(
         tmp_path / "a",
         alert(0, time=THEFT_MS),
         alert(1, time=THEFT_MS + 1, activity_id=2, risk_score=80),
         alert(2, time=THEFT_MS + 9, activity_id=3),
-        said(0, Verdict.ASSIGNED, assignee="bo", time_ms=THEFT_MS + 2),
-        said(1, Verdict.MUTED, incident="", identity="t/u", until_ms=THEFT_MS + DAY_MS, time_ms=THEFT_MS + 3),
-        said(2, Verdict.ACKNOWLEDGED, reason="done: Ask.", time_ms=THEFT_MS + 4),
-        said(3, Verdict.CLOSED, incident="crmwatch-other", reason="x", time_ms=THEFT_MS + 5),
+        decided(0, Kind.ASSIGN, assignee="bo", time_ms=THEFT_MS + 2),
+        mute,
+        decided(2, Kind.STEP, step_id=step.id, done=True, time_ms=THEFT_MS + 4),
+        decided(3, Kind.DISPOSITION, "crmwatch-other", reason="x", time_ms=THEFT_MS + 5),
+        decided(4, Kind.MUTE, "", "t/u", withdraws=decode(mute.value).id, time_ms=THEFT_MS + 6),
+        decided(5, Kind.DISPOSITION, outcome="false_positive", reason="a test", time_ms=THEFT_MS + 8),
     )
-    assert [(row[0] - THEFT_MS, row[1], row[2]) for row in found.history.rows] == [
-        (9, "closed by the detector", "crmwatch"),
-        (4, "step done", "ana"),
-        (3, "muted (identity)", "ana"),
-        (2, "assigned", "ana"),
-        (1, "alert again", "crmwatch"),
-        (0, "alert", "crmwatch"),
+    assert [(row[0] - THEFT_MS, row[1], row[2], row[6]) for row in found.history.rows[:6]] == [
+        (9, "closed by the detector", "crmwatch", found.history.rows[0][6]),
+        (8, "false_positive", "ana", "a test"),
+        (6, "mute withdrawn", "ana", ""),
+        (4, "step taken", "ana", step.message.text),
+        (3, "mute (identity)", "ana", "known"),
+        (2, "assign", "ana", "→ bo"),
     ]
-    assert found.history.rows[3][6] == "→ bo"
-    assert found.history.rows[4][4] == 80
+    assert [(row[0] - THEFT_MS, row[1], row[4]) for row in found.history.rows[6:]] == [
+        (1, "alert again", 80),
+        (0, "alert", found.history.rows[7][4]),
+    ]
+
+
+def test_what_can_be_withdrawn_is_listed_newest_first(tmp_path: Path) -> None:
+    """Its own decisions and what was decided about its identity, but no closing, no step, and nothing twice."""
+    mute = decided(1, Kind.MUTE, "", "t/u", until_ms=THEFT_MS + DAY_MS)
+    breach = decided(2, Kind.BREACH)
+    records = [
+        decided(0, Kind.ACKNOWLEDGE),
+        mute,
+        breach,
+        decided(3, Kind.STEP, step_id="s", done=True),
+        decided(4, Kind.DISPOSITION),
+        decided(5, Kind.BREACH, "crmwatch-other", "t/u"),
+    ]
+    found = told(tmp_path / "a", alert(), *records)
+    assert [one.kind for one in found.withdrawable] == [Kind.BREACH, Kind.MUTE, Kind.ACKNOWLEDGE]
+    back = decided(6, Kind.MUTE, "", "t/u", withdraws=decode(mute.value).id)
+    less = told(tmp_path / "b", alert(), *records, back)
+    assert [one.kind for one in less.withdrawable] == [Kind.BREACH, Kind.ACKNOWLEDGE]
 
 
 def test_an_incident_that_says_little_is_shown_all_the_same(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detector.alert.ocsf import Activity
-from detector.feedback import Verdict
+from detector.decision import Kind, decode
 from streams.console.pages.board import board
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
@@ -18,10 +18,10 @@ from tests.streams.console.make import (
     NAMES,
     alert,
     content,
+    decided,
     index,
     profile,
     record,
-    said,
     signals,
     tally,
     ticks,
@@ -35,14 +35,14 @@ def story() -> list[Any]:
         alert(0, count=10, time=THEFT_MS),
         alert(1, "crmwatch-2", time=THEFT_MS + 1, severity_id=2, risk_score=20),
         alert(2, time=THEFT_MS + 60_000, activity_id=2, risk_score=90, severity_id=5),
-        said(0, Verdict.ACKNOWLEDGED),
-        said(1, Verdict.CONFIRMED, reason="it is them"),
-        said(2, Verdict.CLOSED, incident="crmwatch-2", reason="a test"),
-        said(3, Verdict.MUTED, incident="", identity="t/u", until_ms=THEFT_MS + DAY_MS),
+        decided(0, Kind.ACKNOWLEDGE),
+        decided(1, Kind.BREACH, reason="it is them"),
+        decided(2, Kind.DISPOSITION, incident="crmwatch-2", reason="a test"),
+        decided(3, Kind.MUTE, incident="", identity="t/u", until_ms=THEFT_MS + DAY_MS),
         *ticks(2, {"contact": 5}, {"elf/query": 3}),
         profile(0),
         profile(1, "v"),
-        record(NAMES.feedback, b"no feedback", 4),
+        record(NAMES.feedback, b"no decision", 4),
         record(NAMES.alerts, b'{"finding_info": {}}', 3),
     ]
 
@@ -55,7 +55,7 @@ def test_a_rebuilt_index_is_the_same(tmp_path: Path) -> None:
     for one in records:
         one_by_one.apply([one])
     other_order = index(tmp_path / "c", *sorted(records, key=lambda one: (one.topic, one.offset)))
-    feedback_first = index(
+    decisions_first = index(
         tmp_path / "d", *sorted(records, key=lambda one: (one.topic != NAMES.feedback, one.offset))
     )
     emptied = index(tmp_path / "e", *records)
@@ -68,7 +68,7 @@ def test_a_rebuilt_index_is_the_same(tmp_path: Path) -> None:
     assert len(expected["ticks"]) == 288
     assert len(expected["profiles"]) == 2
     assert len(expected["unreadable"]) == 2
-    for made in (one_by_one, other_order, feedback_first, emptied):
+    for made in (one_by_one, other_order, decisions_first, emptied):
         assert content(made) == expected
 
 
@@ -106,14 +106,14 @@ def test_decisions_say_how_an_incident_stands(tmp_path: Path) -> None:
     """The first acknowledgement and confirmation, the last assignee and mute count; what ends it closes it here."""
     made = index(
         tmp_path / "a",
-        said(0, Verdict.ACKNOWLEDGED, by="bo"),
-        said(1, Verdict.ACKNOWLEDGED),
-        said(2, Verdict.ASSIGNED, assignee="cy"),
-        said(3, Verdict.ASSIGNED, assignee="di"),
-        said(4, Verdict.MUTED, until_ms=START_MS + DAY_MS),
-        said(5, Verdict.MUTED, until_ms=START_MS + 2 * DAY_MS, incident="", identity="t/u"),
-        said(6, Verdict.CONFIRMED),
-        said(7, Verdict.CONFIRMED),
+        decided(0, Kind.ACKNOWLEDGE, by="bo"),
+        decided(1, Kind.ACKNOWLEDGE),
+        decided(2, Kind.ASSIGN, assignee="cy"),
+        decided(3, Kind.ASSIGN, assignee="di"),
+        decided(4, Kind.MUTE, until_ms=START_MS + DAY_MS),
+        decided(5, Kind.MUTE, until_ms=START_MS + 2 * DAY_MS, incident="", identity="t/u"),
+        decided(6, Kind.BREACH),
+        decided(7, Kind.BREACH),
         alert(0),
     )
     found = incidents.incident_by_uid(made.reader(), "crmwatch-1")
@@ -125,28 +125,101 @@ def test_decisions_say_how_an_incident_stands(tmp_path: Path) -> None:
     assert found.muted(START_MS)
     assert not found.muted(START_MS + 2 * DAY_MS)
     assert found.open
-    made.apply([said(8, Verdict.CLOSED, reason="it is over")])
+    made.apply([decided(8, Kind.DISPOSITION, reason="it is over", outcome="false_positive")])
     ended = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert ended is not None
-    assert (ended.open, ended.closed, ended.ended_as) == (False, False, "closed")
+    assert (ended.open, ended.closed, ended.ended_as) == (False, False, "false_positive")
+    assert incidents.state(ended) == "due"
+    made.apply([decided(9, Kind.NOTIFIED, reason="by mail")])
+    notified = incidents.incident_by_uid(made.reader(), "crmwatch-1")
+    assert notified is not None
+    assert incidents.state(notified) == "false_positive"
 
 
 def test_a_breachs_clock_runs_until_the_authority_is_notified(tmp_path: Path) -> None:
     """Closing the incident does not stop it; the first that was said about it does, before or after."""
-    made = index(tmp_path / "a", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.CLOSED, reason="over"))
+    made = index(
+        tmp_path / "a", alert(0), decided(0, Kind.BREACH), decided(1, Kind.DISPOSITION, reason="over")
+    )
     [due] = incidents.clocks(made.reader())
     assert (due.open, due.due, incidents.state(due)) == (False, True, "due")
-    made.apply([said(2, Verdict.NOTIFIED, reason="by mail"), said(3, Verdict.NOTIFIED, reason="again")])
+    made.apply([decided(2, Kind.NOTIFIED, reason="by mail"), decided(3, Kind.NOTIFIED, reason="again")])
     assert incidents.clocks(made.reader()) == []
     told = incidents.incident_by_uid(made.reader(), "crmwatch-1")
     assert told is not None
     assert (told.due, told.notified_ms, incidents.state(told)) == (False, START_MS + 2 * 60_000, "closed")
     still_open = index(
-        tmp_path / "b", alert(0), said(0, Verdict.CONFIRMED), said(1, Verdict.NOTIFIED, reason="x")
+        tmp_path / "b", alert(0), decided(0, Kind.BREACH), decided(1, Kind.NOTIFIED, reason="x")
     )
     found = incidents.incident_by_uid(still_open.reader(), "crmwatch-1")
     assert found is not None
     assert (found.open, found.due, incidents.state(found)) == (True, False, "breach")
+
+
+def test_a_withdrawn_decision_is_as_if_it_had_not_been_made(tmp_path: Path) -> None:
+    """Each of them, in whatever order they arrive; a second acknowledgement or breach decision remains."""
+    made = [
+        decided(0, Kind.ACKNOWLEDGE, by="bo"),
+        decided(1, Kind.ASSIGN, assignee="cy"),
+        decided(2, Kind.MUTE, "", "t/u", until_ms=START_MS + DAY_MS),
+        decided(3, Kind.BREACH),
+        decided(4, Kind.NOTIFIED, reason="by mail"),
+        decided(5, Kind.EXPECTED, identity="t/u", reason="x"),
+    ]
+    backs = [
+        decided(10 + n, one.kind, one.subject.incident, one.subject.identity, withdraws=one.id)
+        for n, one in enumerate(decode(record.value) for record in made)
+    ]
+    for name, records in (("a", [*made, *backs]), ("b", [*backs, *made]), ("c", [*made, *backs, *made])):
+        found = incidents.incident_by_uid(index(tmp_path / name, alert(0), *records).reader(), "crmwatch-1")
+        assert found is not None
+        assert (found.acknowledged_ms, found.acknowledged_by, found.assignee) == (None, "", "")
+        assert (found.muted_until_ms, found.confirmed_ms, found.notified_ms) == (None, None, None)
+        assert (found.open, found.ended_as, incidents.state(found)) == (True, "", "new")
+    again = [decided(20, Kind.BREACH, by="cy"), decided(21, Kind.ACKNOWLEDGE, by="cy")]
+    kept = incidents.incident_by_uid(
+        index(tmp_path / "d", alert(0), *made, *backs, *again).reader(), "crmwatch-1"
+    )
+    assert kept is not None
+    assert (kept.confirmed_ms, kept.acknowledged_by) == (START_MS + 20 * 60_000, "cy")
+
+
+def test_an_identitys_mute_holds_for_all_of_its_incidents(tmp_path: Path) -> None:
+    """Also when it was decided on the page of another incident, as the detector has it."""
+    mute = decided(0, Kind.MUTE, "crmwatch-1", "t/u", until_ms=START_MS + DAY_MS)
+    db = index(tmp_path / "a", alert(0), alert(1, "crmwatch-2"), mute).reader()
+    muted = [incidents.incident_by_uid(db, uid) for uid in ("crmwatch-1", "crmwatch-2")]
+    assert [found is not None and found.muted_until_ms for found in muted] == [START_MS + DAY_MS] * 2
+
+
+def test_decisions_in_force_outlive_what_is_dropped(tmp_path: Path) -> None:
+    """A breach's clock, a long mute with its withdrawal and an exception stay, however much is newer; a breach that was
+    notified or withdrawn, an expired mute and closings go."""
+    long = decided(1, Kind.MUTE, "", "t/u", until_ms=THEFT_MS + 99 * DAY_MS)
+    kept = [
+        decided(0, Kind.BREACH, "crmwatch-b"),
+        decided(0, Kind.BREACH, "crmwatch-unseen"),
+        long,
+        decided(2, Kind.MUTE, "", "t/u", withdraws=decode(long.value).id),
+        decided(3, Kind.EXCEPTION, "", "t/u"),
+    ]
+    gone = [
+        decided(0, Kind.BREACH, "crmwatch-c"),
+        decided(1, Kind.NOTIFIED, "crmwatch-c"),
+        decided(4, Kind.MUTE, "", "t/v", until_ms=THEFT_MS),
+        (other := decided(5, Kind.BREACH, "crmwatch-d")),
+        decided(6, Kind.BREACH, "crmwatch-d", withdraws=decode(other.value).id),
+    ]
+    flood = [decided(7, Kind.DISPOSITION, f"crmwatch-x{n}") for n in range(2_000)]
+    newer = [alert(n, f"crmwatch-{n}", time=THEFT_MS + n) for n in range(30)]
+    made = index(tmp_path / "a", alert(0, "crmwatch-b"), *newer, *kept, *gone, *flood, incidents=20, days=7)
+    made.apply([signals(0, tally(THEFT_MS + 3_600_000, {}, {}))])
+    assert incidents.incident_by_uid(made.reader(), "crmwatch-b") is not None
+    made.apply([signals(1, tally(THEFT_MS + 40 * DAY_MS, {}, {}))])
+    [due] = incidents.clocks(made.reader())
+    assert due.uid == "crmwatch-b"
+    ids = {name for (name,) in made.reader().execute("SELECT id FROM decisions")}
+    assert ids == {decode(record.value).id for record in kept}
 
 
 def test_an_incident_closed_by_the_detector_is_closed(tmp_path: Path) -> None:
@@ -169,7 +242,7 @@ def test_it_is_bounded_by_days_and_number(tmp_path: Path) -> None:
         )
         for n in range(30)
     ]
-    breach = said(0, Verdict.CONFIRMED, incident="crmwatch-4")
+    breach = decided(0, Kind.BREACH, incident="crmwatch-4")
     made = index(tmp_path / "a", *old, breach, days=7, incidents=20)
     made.apply([signals(0, tally(THEFT_MS + 3_600_000, {}, {}))])
     left = {found.uid for found in incidents.found_by(made.reader(), {}, None, None, 99)[0]}

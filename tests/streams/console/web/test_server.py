@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.feedback import Verdict
+from detector.decision import Kind
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
-from tests.streams.console.make import Client, Site, alert, profile, said, ticks
+from tests.streams.console.make import Client, Site, alert, decided, profile, ticks
 from tests.streams.report.make import body
 from tests.streams.report.test_page import spoilt
 
@@ -54,13 +54,13 @@ def records(word: str = "plain") -> list[Any]:
     found["anomaly_analyses"][0]["analysis_targets"] = [{"type": "source", "name": f"t/{word}"}]
     assert hostile.title == word
     other = dict(found["evidences"][0], uid="e-2", actor={"user": {"uid": f"{word}2"}})
-    person = {"verdict": Verdict.ASSIGNED, "assignee": word, "by": word, "reason": word}
+    person = {"kind": Kind.ASSIGN, "assignee": word, "by": word, "reason": word}
     return [
         alert(0, **found),
         alert(1, "crmwatch-2", **(found | {"evidences": [other]})),
-        said(0, **person),
-        said(1, Verdict.CONFIRMED, by=word, reason=word),
-        said(2, Verdict.ACKNOWLEDGED, by=word, reason=f"done: {word}"),
+        decided(0, **person),
+        decided(1, Kind.BREACH, by=word, reason=word),
+        decided(2, Kind.STEP, by=word, reason=word, step_id=word, done=True),
         *ticks(6, {"contact": 5, word: 2}, {f"elf/{word}": 3}),
         profile(0),
         profile(1, f"{word}", actor_name=word, user_agent=word, app=word, objects=(word,)),
@@ -260,18 +260,19 @@ def test_an_action_that_does_not_arrive_says_so(site: Site) -> None:
     """Without Kafka nothing is decided, the page says it, and the audit log has who wanted what."""
     client = Client(site)
     client.get("/")
-    answer = client.post("/incidents/crmwatch-1", action="close", reason="over")
+    answer = client.post("/incidents/crmwatch-1", action="disposition", reason="over")
     assert answer.status == 400
     assert "nothing was decided" in answer.text
     [line] = [line for line in site.audit() if line["audit"] == "decision_failed"]
-    assert (line["incident"], line["verdict"], line["reason"], line["role"]) == (
+    assert (line["incident"], line["kind"], line["payload"], line["reason"], line["role"]) == (
         "crmwatch-1",
-        "closed",
+        "disposition",
+        {"outcome": "closed"},
         "over",
         "admin",
     )
     assert client.post("/incidents/none", action="acknowledge").status == 404
-    assert "say why" in client.post("/incidents/crmwatch-1", action="close").text
+    assert "say why" in client.post("/incidents/crmwatch-1", action="disposition").text
 
 
 def test_roles_bound_what_somebody_sees_and_does(guarded: Site) -> None:
@@ -474,7 +475,7 @@ def test_the_board_changes_with_the_index(site: Site) -> None:
     assert "crmwatch-7" not in client.get("/").text
     site.learn(alert(7, "crmwatch-7"))
     assert "/incidents/crmwatch-7" in client.get("/").text
-    site.learn(said(9, Verdict.CLOSED, incident="crmwatch-7", time_ms=START_MS, reason="x"))
+    site.learn(decided(9, Kind.DISPOSITION, incident="crmwatch-7", time_ms=START_MS, reason="x"))
     assert "/incidents/crmwatch-7" not in client.get("/").text
     assert 'class="state act"' in client.get("/").text
 
@@ -484,7 +485,7 @@ def test_a_search_finds_by_each_field(site: Site) -> None:
     client = Client(site)
     site.learn(
         alert(8, "crmwatch-8", evidences=[{**body()["evidences"][0], "uid": "e-8"}]),
-        said(9, Verdict.ACKNOWLEDGED),
+        decided(9, Kind.ACKNOWLEDGE),
     )
 
     def found(query: str) -> set[str]:

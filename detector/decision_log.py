@@ -1,0 +1,141 @@
+"""Keeps the decisions that a worker needs, in bounded memory.
+
+A decision goes only when it no longer has any effect: nobody ever makes room by forgetting one that holds. If a full
+log has nothing to drop, it refuses newcomers, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detector.decision import Decision, Kind
+from detector.decision_index import NEVER_MS, DecisionIndex, precedes
+
+__all__ = ["MAX_DECISIONS", "DecisionLog", "obsolete"]
+
+MAX_DECISIONS = 25_000
+PRUNE_EVERY = 1_000
+"""A log that stays full is searched again only after so many newcomers."""
+_INFORMATIVE = frozenset((Kind.ACKNOWLEDGE, Kind.ASSIGN, Kind.STEP))
+"""Detection goes on as if these had not been made."""
+_REPLACED = frozenset((Kind.MUTE, Kind.EXPECTED))
+"""The newest of these replaces those before it."""
+
+
+class DecisionLog:
+    """Decisions by id, each once."""
+
+    def __init__(self, keep_ms: int, limit: int = MAX_DECISIONS) -> None:
+        """A stream may lag behind the newest decision by `keep_ms`: what ended within that time stays."""
+        self._keep_ms = keep_ms
+        self._limit = limit
+        self._decisions: dict[str, Decision] = {}
+        self._newest_ms = -(1 << 62)
+        self._arrivals = PRUNE_EVERY
+        self.dropped = 0
+        """How many have been dropped because they no longer have any effect."""
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self._decisions.values())
+
+    def __len__(self) -> int:
+        return len(self._decisions)
+
+    def add(self, decision: Decision, now_ms: int) -> bool:
+        """Take a decision in, at a time by the clock; False if all the room is taken by decisions that hold."""
+        known = self._decisions.get(decision.id)
+        if known is not None:
+            if precedes(decision, known):
+                self._decisions[decision.id] = decision
+            return True
+        self._newest_ms = max(self._newest_ms, decision.time_ms)
+        self._arrivals += 1
+        if len(self._decisions) >= self._limit and not self._make_room(now_ms):
+            return False
+        self._decisions[decision.id] = decision
+        return True
+
+    def _make_room(self, now_ms: int) -> bool:
+        if self._arrivals < PRUNE_EVERY:
+            return False
+        self._arrivals = 0
+        # The clock bounds what a decision dated in the future makes obsolete.
+        ids = obsolete(DecisionIndex(self), min(now_ms, self._newest_ms) - self._keep_ms)
+        for decision_id in ids:
+            del self._decisions[decision_id]
+        self.dropped += len(ids)
+        return len(self._decisions) < self._limit
+
+
+def obsolete(index: DecisionIndex, before_ms: int) -> set[str]:
+    """The ids of decisions without which nothing changes at any event time from `before_ms` on.
+
+    A breach stays until its incident is closed and the authority notified, and with it what ends its clock. A mute
+    that replaced another stays as long as that one would hold. A withdrawal stays with what it withdraws.
+    """
+    gone: set[str] = set()
+    kept: set[tuple[str, str, str]] = set()
+    withdrawals: dict[str, Decision] = {}
+    replaced_ms = _replaced_ms(index)
+    for decision in index:
+        withdrawal = index.withdrawal(decision)
+        if withdrawal is not None:
+            withdrawals[withdrawal.id] = decision
+        if decision.withdraws:
+            continue
+        if decision.kind in _REPLACED:
+            keys = _keys(decision)
+            over = not keys or min(index.end_ms(decision), replaced_ms[decision.id]) < before_ms
+            if decision.ends_incident:
+                over = over and _is_settled(index, decision.subject.incident, before_ms)
+            if not over or any(key in kept for key in keys):
+                kept.update(keys)
+                continue
+        elif decision.kind not in _INFORMATIVE:
+            incident = decision.subject.incident
+            if not (
+                _is_settled(index, incident, before_ms) if incident else index.end_ms(decision) < before_ms
+            ):
+                continue
+        gone.add(decision.id)
+    for decision in index:
+        if decision.withdraws:
+            target = withdrawals.get(decision.id)
+            if decision.effective_ms < before_ms if target is None else target.id in gone:
+                gone.add(decision.id)
+    return gone
+
+
+def _is_settled(index: DecisionIndex, incident: str, before_ms: int) -> bool:
+    """Whether everything decided about an incident has had its effect by then, and no clock of it runs."""
+    ending, notified = index.ending(incident), index.first(Kind.NOTIFIED, incident)
+    if index.first(Kind.BREACH, incident) is None and index.first(Kind.AWARENESS, incident) is None:
+        decisions = index.about(incident)
+        withdrawals = [index.withdrawal(decision) for decision in decisions]
+        return all(one.effective_ms < before_ms for one in (*decisions, *withdrawals) if one is not None)
+    return (
+        ending is not None
+        and notified is not None
+        and max(ending.effective_ms, notified.effective_ms) < before_ms
+    )
+
+
+def _replaced_ms(index: DecisionIndex) -> dict[str, int]:
+    """Id → event time from which newer decisions of the same kind have replaced it for all that it is about."""
+    following: dict[tuple[str, str, str], int] = {}
+    replaced: dict[str, int] = {}
+    for decision in reversed(list(index)):
+        if decision.kind in _REPLACED and not decision.withdraws:
+            keys = _keys(decision)
+            replaced[decision.id] = max((following.get(key, NEVER_MS) for key in keys), default=NEVER_MS)
+            following.update(dict.fromkeys(keys, decision.effective_ms))
+    return replaced
+
+
+def _keys(decision: Decision) -> list[tuple[str, str, str]]:
+    """What it replaces others about. An incident's volume is not expected apart from its identity's."""
+    subject = decision.subject
+    names = [("identity", subject.identity)]
+    if decision.kind is Kind.MUTE:
+        names.append(("incident", subject.incident))
+    return [(decision.kind.value, what, name) for what, name in names if name]
