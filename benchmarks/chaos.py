@@ -27,6 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from detector.adapters import RecordError, decode
+from detector.adapters.rejection import Rejection
 from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
@@ -120,7 +121,7 @@ def _publish(
     garbage = [
         (
             FileRecord(b"\xff{%d" % number, f"bad:{number}", "bad"),
-            RecordError("", f"bad:{number}", "unknown_format", ""),
+            RecordError("", f"bad:{number}", Rejection.UNKNOWN_FORMAT, ""),
         )
         for number in range(GARBAGE)
     ]

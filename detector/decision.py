@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from detector.errors import CrmwatchError, Rejection
+
 __all__ = [
     "EFFECTIVE_AFTER_MS",
     "EXPECTED_MS",
@@ -51,10 +53,10 @@ MAX_TEXT = 400
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class DecisionError(ValueError):
+class DecisionError(CrmwatchError, ValueError):
     """A record that is not a decision; `reason` is a code for counters."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: Rejection, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
 
@@ -300,10 +302,11 @@ def decode(data: bytes) -> Decision:
         head = _heads.decode(data)
         if head.version != VERSION:
             raise DecisionError(
-                "unknown_version", f"a decision of version {head.version}; this release reads {VERSION}"
+                Rejection.UNKNOWN_VERSION,
+                f"a decision of version {head.version}; this release reads {VERSION}",
             )
         if not head.id:
-            raise DecisionError("malformed", "a decision without an id")
+            raise DecisionError(Rejection.MALFORMED, "a decision without an id")
         return _decisions.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecisionError("malformed", str(error)) from error
+        raise DecisionError(Rejection.MALFORMED, str(error)) from error

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.settings import Indicator
 
 __all__ = ["MAX_ENTRIES", "IndicatorsError", "ParsedIndicators", "parse"]
@@ -39,7 +40,7 @@ _PATHS = {"ipv4-addr:value", "ipv6-addr:value", "software:name"}
 _MISP = {"ip-src", "ip-dst", "ip-src|port", "ip-dst|port", "user-agent"}
 
 
-class IndicatorsError(ValueError):
+class IndicatorsError(CrmwatchError, ValueError):
     """A file that holds no indicators in any format known; one sentence for a person."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 from detector.adapters import AUTO, Adapter, choose
 from detector.adapters.generic import Mapping as SourceMapping
 from detector.adapters.generic import decoder
+from detector.errors import CrmwatchError
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.kafka.connection import KafkaSettings, fault
 from streams.kafka.topics import Retention, TopicNames
@@ -31,7 +32,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
-class ConfigError(ValueError):
+class ConfigError(CrmwatchError, ValueError):
     """A setting that cannot be used; the message names it and where it was set."""
 
 
@@ -63,6 +64,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     its zone, such as ``2026-03-01T00:00:00Z``, at which the records to begin with had arrived."""
     instance: str | None = None
     """A name that stays over restarts (Kafka's static membership): a restart then moves no partitions."""
+    accept_plugins: bool = False
+    """Whether to take over state that was written with other detectors or plug-ins, or other versions of these. What
+    a detector had learned that is missing now is lost."""
     log_format: LogFormat = LogFormat.AUTO
     """``json``, ``text``, or ``auto``: text to a terminal and JSON to anything else."""
 
@@ -119,23 +123,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     console: ConsoleSettings = ConsoleSettings()
 
     @property
-    def adapters(self) -> tuple[Adapter, ...]:
-        """The adapters that read records: the operator's own first, then those that are built in."""
-        return choose(AUTO, self.own_adapters)
+    def access_topics(self) -> dict[str, str]:
+        """The topics that records come from, in their order, and the format of each."""
+        others = {topic: form for topic, form in self.sources.topics.items() if topic != self.topics.access}
+        return {self.topics.access: AUTO} | others
 
-    @property
-    def access_topics(self) -> dict[str, tuple[Adapter, ...]]:
-        """The topics that records come from, in their order, and what reads those of each."""
-        more = {
-            topic: choose(name, self.own_adapters)
-            for topic, name in self.sources.topics.items()
-            if topic != self.topics.access
-        }
-        return {self.topics.access: self.adapters} | more
+    def adapters(self, form: str = AUTO, plugins: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
+        """The adapters of a format: the operator's mappings, those of plug-ins, then the built-in ones.
+
+        Raises `ValueError` for an unknown format.
+        """
+        return choose(form, [*self.own_adapters, *plugins])
 
     @property
     def own_adapters(self) -> list[Adapter]:
-        """Those of the operator's own mappings."""
+        """The adapters of the operator's mappings."""
         return [decoder(mapping) for mapping in self.sources.mappings]
 
     @property
@@ -144,10 +146,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Settings(detection=self.detection, triage=self.triage)
 
 
-def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Config:
+def load(
+    file: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, Any] | None = None,
+    formats: Collection[str] = (),
+) -> Config:
     """Build the settings; `flags` are ``section.key`` → value, ``None`` for one that was not given.
 
-    An environment variable is ``CRMWATCH_SECTION_KEY``. Raises `ConfigError`.
+    An environment variable is ``CRMWATCH_SECTION_KEY``. `formats` are the names of those that plug-ins read. Raises
+    `ConfigError`.
 
     >>> load(None, {"CRMWATCH_TRIAGE_ALERT_RISK": "60"}, {"worker.bootstrap": None}).triage.alert_risk
     60
@@ -177,7 +185,9 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     except msgspec.ValidationError as error:  # what no value says by itself
         raise ConfigError(f"{file or 'settings'}: {str(error).partition(' - at ')[0]}") from error
     try:
-        _ = config.access_topics
+        for form in config.access_topics.values():
+            if form not in formats:
+                config.adapters(form)
     except ValueError as error:
         raise ConfigError(f"{file or 'settings'}: sources.topics: {error}") from error
     wrong = fault(config.worker.bootstrap, config.kafka)

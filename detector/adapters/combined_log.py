@@ -21,12 +21,14 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, count, epoch_ms, event_of
-from detector.adapters.values import id_texts, ip_without_port, normalise_actor
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import Adapter
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.timestamps import epoch_ms
+from detector.adapters.values import agent, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER", "CombinedLog"]
+__all__ = ["ADAPTER"]
 
 NAME = "combined_log"
 UNNAMED_TENANT = "web"
@@ -94,13 +96,13 @@ def _minute_ms(day_to_minute: bytes, zone: bytes) -> int:
 def _time_ms(text: bytes) -> int:
     seconds = int(text[18:20])
     if seconds > 60:  # 60 is a leap second
-        raise FieldError("bad_time", f"not a time: {text!r}")
+        raise FieldError(Rejection.BAD_TIME, f"not a time: {text!r}")
     try:
         return _minute_ms(text[:17], text[21:]) + seconds * 1000
     except FieldError:
         raise
     except (ValueError, OverflowError):
-        raise FieldError("bad_time", f"not a time: {text!r}") from None
+        raise FieldError(Rejection.BAD_TIME, f"not a time: {text!r}") from None
 
 
 # --- what was asked for
@@ -230,7 +232,7 @@ def _access(request: str, status: bytes, size: bytes) -> AccessFields:
 def _event(record: bytes, position: str) -> AccessEvent:
     line = _LINE.fullmatch(record.rstrip(b"\r\n"))
     if line is None:
-        raise FieldError("malformed", "not a line of the combined log")
+        raise FieldError(Rejection.MALFORMED, "not a line of the combined log")
     status = line["status"]
     # Who was refused is only who somebody said to be.
     user = _text(line["user"].strip(b'"')) if status != b"401" else ""
@@ -258,24 +260,15 @@ def _event(record: bytes, position: str) -> AccessEvent:
 _HEAD = re.compile(rb"[\w.:\[\]-]{2,300}(?: \S{1,300}){2,12}? \[\d\d/[A-Z][a-z]{2}/\d{4}:")
 
 
-class CombinedLog(msgspec.Struct, frozen=True):
-    """The adapter for the combined log, with or without a virtual host before it."""
-
-    name: str = NAME
-    sign: str = "a line that begins with address, user and [day/month/year:time zone]"
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it is no JSON and begins as such a line does."""
-        return record[:1] != b"{" and _HEAD.match(record) is not None
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a line tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except ValueError as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether it is no JSON and begins as such a line does."""
+    return record[:1] != b"{" and _HEAD.match(record) is not None
 
 
-ADAPTER = CombinedLog()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="a line that begins with address, user and [day/month/year:time zone]",
+    recognises=_recognises,
+    event=_event,
+)
+"""The adapter for the combined log, with or without a virtual host before it."""

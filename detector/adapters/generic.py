@@ -19,19 +19,12 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from detector.adapters.registry import Adapter, RecordError
-from detector.adapters.salesforce.ids import (
-    AccessFields,
-    FieldError,
-    Soql,
-    agent,
-    clip,
-    count,
-    epoch_ms,
-    event_of,
-    soql,
-)
-from detector.adapters.values import MAX_ID, id_texts, ip_without_port, normalise_actor, utc_ms
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import Adapter
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.salesforce.soql import Soql, soql
+from detector.adapters.timestamps import epoch_ms, utc_ms
+from detector.adapters.values import MAX_ID, agent, clip, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 
 __all__ = ["Mapping", "decoder"]
@@ -188,7 +181,7 @@ def _number(value: object, name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool):
-        raise FieldError("bad_value", f"{name} is {value}")
+        raise FieldError(Rejection.BAD_VALUE, f"{name} is {value}")
     if isinstance(value, list):
         return len(value)
     return count(value if isinstance(value, int | float) else _text(value).strip(), name)
@@ -214,7 +207,7 @@ def _time_ms(value: object, time_format: str) -> int:
         return _epoch(value)
     text = _text(value).strip()
     if not text:
-        raise FieldError("missing_field", "its time is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "its time is blank")
     if time_format:
         return _formatted(text[:80], time_format)
     if text[:1].isdecimal() and text.isascii() and len(text) <= 24 and text.replace(".", "", 1).isdecimal():
@@ -226,7 +219,7 @@ def _epoch(number: float) -> int:
     for below, milliseconds in _UNITS:
         if number < below:
             return epoch_ms(round(number * milliseconds))
-    raise FieldError("bad_time", "outside the years 2000 to 2100")
+    raise FieldError(Rejection.BAD_TIME, "outside the years 2000 to 2100")
 
 
 @lru_cache(maxsize=4_096)
@@ -238,7 +231,7 @@ def _formatted(text: str, time_format: str) -> int:
     except FieldError:
         raise
     except (ValueError, OverflowError):
-        raise FieldError("bad_time", f"not a time as {time_format!r}: {text[:40]!r}") from None
+        raise FieldError(Rejection.BAD_TIME, f"not a time as {time_format!r}: {text[:40]!r}") from None
 
 
 # --- the adapter
@@ -288,9 +281,9 @@ def _last(path: str) -> bytes:
     return msgspec.json.encode(names[-1] if names else path)[1:]
 
 
-class _Generic(msgspec.Struct, frozen=True):
-    name: str
-    sign: str
+class _Source(msgspec.Struct, frozen=True):
+    """A log that a mapping describes."""
+
     mapping: Mapping
     paths: _Paths
 
@@ -315,14 +308,13 @@ class _Generic(msgspec.Struct, frozen=True):
                 return False
         return True
 
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a record tells of; raises `RecordError` for one that cannot stand."""
+    def event(self, record: bytes, position: str) -> AccessEvent:
+        """The event that a record tells of. Raises `FieldError` and what msgspec does."""
         try:
-            return self._event(_decoder.decode(record), position)
-        except FieldError as error:
-            raise RecordError(self.name, position, error.reason, error.detail) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(self.name, position, "malformed", str(error)[:200]) from None
+            value = _decoder.decode(record)
+        except msgspec.ValidationError as error:
+            raise FieldError(Rejection.MALFORMED, str(error)[:200]) from None
+        return self._event(value, position)
 
     def _access(self, value: _Value) -> AccessFields:
         paths = self.paths
@@ -350,15 +342,15 @@ class _Generic(msgspec.Struct, frozen=True):
         paths = self.paths
         account = paths.text("actor", value)
         if not account.strip():
-            raise FieldError("missing_field", "its actor is blank")
+            raise FieldError(Rejection.MISSING_FIELD, "its actor is blank")
         given = paths.text("event_id", value)
         tenant = paths.text("tenant", value)
         return event_of(
             self._access(value),
             _time_ms(paths.get["time"](value), self.mapping.time_format),
-            f"{self.name}:{given[:MAX_ID] if given else _hash(value)}",
+            f"{self.mapping.name}:{given[:MAX_ID] if given else _hash(value)}",
             (
-                normalise_actor(tenant) if tenant.strip() else self.name,
+                normalise_actor(tenant) if tenant.strip() else self.mapping.name,
                 normalise_actor(account),
                 paths.kinds.get(paths.text("kind", value).strip().lower(), ActorKind.HUMAN),
                 clip(paths.text("actor_name", value)),
@@ -368,7 +360,7 @@ class _Generic(msgspec.Struct, frozen=True):
             ip_without_port(paths.text("ip", value)),
             agent(paths.text("user_agent", value)),
             clip(paths.text("country", value), 40),
-            RecordOrigin(self.name, position),
+            RecordOrigin(self.mapping.name, position),
         )
 
 
@@ -390,4 +382,5 @@ def decoder(mapping: Mapping) -> Adapter:
     ('desk/ann', <Operation.RECORD_VIEW: 'record_view'>, ('ticket',))
     """
     sign = f"the settings' {', '.join(mapping.marked_by)}"
-    return _Generic(mapping.name, sign, mapping, _Paths(mapping))
+    source = _Source(mapping, _Paths(mapping))
+    return Adapter(name=mapping.name, sign=sign, recognises=source.recognises, event=source.event)

@@ -14,20 +14,23 @@ from functools import lru_cache
 
 import msgspec
 
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, clip, event_of
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import Adapter
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.timestamps import utc_ms
 from detector.adapters.values import (
     MAX_ID,
+    agent,
+    clip,
     digest,
     has_key,
     id_texts,
     ip_without_port,
     normalise_actor,
-    utc_ms,
 )
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER", "Hubspot"]
+__all__ = ["ADAPTER"]
 
 NAME = "hubspot"
 TENANT = "hubspot"
@@ -155,7 +158,7 @@ def _who(record: _Record) -> tuple[str, str | None]:
         user_id, name = record.user_id, acting or record.email
     found = _text(record.user_id if user_id is None else user_id) or name
     if not found:
-        raise FieldError("missing_field", "neither a user's id nor an address")
+        raise FieldError(Rejection.MISSING_FIELD, "neither a user's id nor an address")
     return normalise_actor(found), clip(name)
 
 
@@ -168,7 +171,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     elif record.created_at is not None:
         log, when, access = "security", record.created_at, _security(record)
     else:
-        raise FieldError("missing_field", "neither occurredAt nor loginAt nor createdAt")
+        raise FieldError(Rejection.MISSING_FIELD, "neither occurredAt nor loginAt nor createdAt")
     actor, name = _who(record)
     # The vendor's own automation acts under the number 0 or under a name that is no address.
     program = actor == "0" or (name is not None and "@" not in name)
@@ -186,32 +189,20 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     )
 
 
-class Hubspot(msgspec.Struct, frozen=True):
-    """The adapter for the account activity logs."""
-
-    name: str = NAME
-    sign: str = "keys occurredAt and subCategory, or loginAt and loginSucceeded, or infoUrl and createdAt"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it has the two keys that tell an entry of one of the three logs."""
-        return (
-            (has_key(record, b"occurredAt") and has_key(record, b"subCategory"))
-            or (has_key(record, b"loginAt") and has_key(record, b"loginSucceeded"))
-            or (has_key(record, b"infoUrl") and has_key(record, b"createdAt"))
-        )
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether it has the two keys that tell an entry of one of the three logs."""
+    return (
+        (has_key(record, b"occurredAt") and has_key(record, b"subCategory"))
+        or (has_key(record, b"loginAt") and has_key(record, b"loginSucceeded"))
+        or (has_key(record, b"infoUrl") and has_key(record, b"createdAt"))
+    )
 
 
-ADAPTER = Hubspot()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="keys occurredAt and subCategory, or loginAt and loginSucceeded, or infoUrl and createdAt",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+)
+"""The adapter for the account activity logs."""

@@ -14,22 +14,24 @@ from functools import lru_cache
 
 import msgspec
 
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import (
-    AccessFields,
-    FieldError,
-    Soql,
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import Adapter
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.salesforce.soql import Soql, soql
+from detector.adapters.timestamps import epoch_ms, utc_ms
+from detector.adapters.values import (
+    MAX_ID,
     agent,
     clip,
     count,
-    epoch_ms,
-    event_of,
-    soql,
+    digest,
+    id_texts,
+    ip_without_port,
+    normalise_actor,
 )
-from detector.adapters.values import MAX_ID, digest, id_texts, ip_without_port, normalise_actor, utc_ms
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER", "Ocsf"]
+__all__ = ["ADAPTER"]
 
 NAME = "ocsf"
 UNNAMED_TENANT = "ocsf"
@@ -319,7 +321,7 @@ def _who(record: _Record) -> tuple[str, ActorKind, str | None]:
             )
     app = (actor.app_uid or actor.app_name) if actor else None
     if not app:
-        raise FieldError("missing_field", "neither a user nor an application acts")
+        raise FieldError(Rejection.MISSING_FIELD, "neither a user nor an application acts")
     return normalise_actor(app), ActorKind.INTEGRATION, clip(actor.app_name) if actor else None
 
 
@@ -337,7 +339,7 @@ def _time_ms(record: _Record) -> int:
         return epoch_ms(when)
     text = when or record.time_dt
     if not text:
-        raise FieldError("missing_field", "time is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "time is blank")
     return epoch_ms(int(text)) if len(text) <= 14 and text.isdecimal() and text.isascii() else utc_ms(text)
 
 
@@ -345,7 +347,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     record = _decoder.decode(raw)
     class_uid = _whole(record.class_uid)
     if class_uid not in _ACTIVITIES:
-        raise FieldError("bad_value", f"class {class_uid} does not tell of an access")
+        raise FieldError(Rejection.BAD_VALUE, f"class {class_uid} does not tell of an access")
     access = _access(record, class_uid)
     account, kind, name = _who(record)
     actor, metadata, source = record.actor, record.metadata, record.src_endpoint
@@ -368,28 +370,16 @@ def _event(raw: bytes, position: str) -> AccessEvent:
 _CLASS = re.compile(rb'"class_uid"\s*+:\s*+"?(?:6003|6005|6001|3002)\b')
 
 
-class Ocsf(msgspec.Struct, frozen=True):
-    """The adapter for OCSF records of the classes that tell of an access."""
-
-    name: str = NAME
-    sign: str = "class_uid 6003, 6005, 6001 or 3002"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it is of one of the classes."""
-        return b'"class_uid"' in record and _CLASS.search(record) is not None
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a record tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether it is of one of the classes."""
+    return b'"class_uid"' in record and _CLASS.search(record) is not None
 
 
-ADAPTER = Ocsf()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="class_uid 6003, 6005, 6001 or 3002",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+)
+"""The adapter for OCSF records of the classes that tell of an access."""

@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from detector.adapters.memo import Memo
-from detector.adapters.rejection import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 
-__all__ = ["CLOCK", "HOURS", "MILLISECONDS", "compact_ms", "epoch_ms", "iso_ms"]
+__all__ = ["CLOCK", "HOURS", "MILLISECONDS", "compact_ms", "epoch_ms", "iso_ms", "utc_ms"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -19,7 +19,7 @@ _LAST_MS = 4_133_980_800_000  # 2101-01-01
 def epoch_ms(milliseconds: float) -> int:
     """Milliseconds since 1970, checked: raises `FieldError` outside the years 2000 to 2100."""
     if not _FIRST_MS <= milliseconds < _LAST_MS:
-        raise FieldError("bad_time", "outside the years 2000 to 2100")
+        raise FieldError(Rejection.BAD_TIME, "outside the years 2000 to 2100")
     return int(milliseconds)
 
 
@@ -70,11 +70,22 @@ def iso_ms(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise FieldError("bad_time", f"not a time: {text[:40]!r}") from None
+        raise FieldError(Rejection.BAD_TIME, f"not a time: {text[:40]!r}") from None
     if not 2000 <= found.year <= 2100:
-        raise FieldError("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}")
+        raise FieldError(Rejection.BAD_TIME, f"outside the years 2000 to 2100: {text[:40]!r}")
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
     return epoch_ms((aware - _EPOCH) // _MILLISECOND)
+
+
+def utc_ms(text: str) -> int:
+    """Milliseconds of an ISO 8601 time, as `iso_ms`, which is faster for the spelling that this makes of it.
+
+    >>> utc_ms("2026-03-03T09:14:17") == utc_ms("2026-03-03T09:14:17Z") == iso_ms("2026-03-03T09:14:17.000Z")
+    True
+    """
+    if len(text) == 19 or (len(text) == 20 and text[19] == "Z"):
+        return iso_ms(text[:19] + ".000Z")
+    return iso_ms(text)
 
 
 def compact_ms(text: str) -> int:
@@ -85,6 +96,6 @@ def compact_ms(text: str) -> int:
     try:
         return _COMPACT_HOURS[text[:10]] + _COMPACT_CLOCK[text[10:15]] + _COMPACT_MILLISECONDS[text[15:]]
     except FieldError:
-        raise FieldError("bad_time", f"outside the years 2000 to 2100: {text[:40]!r}") from None
+        raise FieldError(Rejection.BAD_TIME, f"outside the years 2000 to 2100: {text[:40]!r}") from None
     except (KeyError, ValueError):
-        raise FieldError("bad_time", f"not a time: {text[:40]!r}") from None
+        raise FieldError(Rejection.BAD_TIME, f"not a time: {text[:40]!r}") from None

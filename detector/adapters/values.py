@@ -5,6 +5,7 @@ As in `detector.adapters.salesforce.ids`, what cannot be read raises `FieldError
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,13 +14,95 @@ from hashlib import blake2b
 import msgspec
 
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce.ids import FieldError, address, iso_ms
+from detector.adapters.rejection import FieldError, Rejection
 from detector.event import MAX_RECORD_IDS
 
-__all__ = ["MAX_ID", "digest", "has_key", "id_texts", "ip_without_port", "normalise_actor", "utc_ms"]
+__all__ = [
+    "ADDRESSES",
+    "AGENTS",
+    "MAX_ID",
+    "MAX_TEXT",
+    "address",
+    "agent",
+    "clip",
+    "count",
+    "digest",
+    "has_key",
+    "id_texts",
+    "ip_without_port",
+    "normalise_actor",
+]
 
 MAX_ID = 128
 """How many characters of a record's or an operation's id are kept."""
+
+
+MAX_TEXT = 256
+"""How many characters of a name, status or agent are kept."""
+MAX_COUNT = 10**12
+"""More rows or bytes than one record can mean; a larger number is refused."""
+
+
+def clip(text: str | None, bound: int = MAX_TEXT) -> str | None:
+    """The text cut to `bound` characters; ``None`` for an empty one."""
+    if not text:
+        return None
+    return text if len(text) <= bound else text[:bound]
+
+
+def count(value: str | float | None, name: str) -> int | None:
+    """A number of rows or bytes; ``None`` where it is blank or, as the vendor writes for "unknown", negative.
+
+    Raises `FieldError` for what is no number and for more than `MAX_COUNT`.
+    """
+    if not value:
+        return None if value is None or value == "" else 0
+    if isinstance(value, str) and len(value) <= 12 and value.isdecimal():
+        return int(value)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = float("nan")
+    if number < 0:
+        return None
+    if not number <= MAX_COUNT:  # also catches NaN
+        raise FieldError(
+            Rejection.BAD_VALUE,
+            f"{name} is {str(value)[:40]!r}" if isinstance(value, str) else f"{name} is absurd",
+        )
+    return int(number)
+
+
+def _address(text: str) -> str | None:
+    try:
+        found = ipaddress.ip_address(text) if len(text) <= 45 else None
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or found) if found.scope_id is None else None
+    return None if found is None else str(found)
+
+
+ADDRESSES = Memo(_address, 32_768)
+
+
+def address(text: str | None) -> str | None:
+    """An IP address in its canonical spelling; ``None`` for anything else, such as ``Salesforce.com IP``."""
+    return ADDRESSES[text] if text else None
+
+
+def _agent(text: str) -> str | None:
+    if not text or text.isdecimal() or text in ("N/A", "Unknown"):
+        return None
+    return clip(text)
+
+
+AGENTS = Memo(_agent, 8_192, 512)
+
+
+def agent(text: str | None) -> str | None:
+    """A user agent; ``None`` for an empty one, a numeric code (``9999``), ``N/A`` and ``Unknown``."""
+    return AGENTS[text] if text else None
 
 
 _KEYS: Memo[bytes, tuple[bytes, bytes, bytes]] = Memo(
@@ -39,25 +122,14 @@ def has_key(record: bytes, key: bytes) -> bool:
     return quoted in record and (close in record or spaced in record)
 
 
-def utc_ms(text: str) -> int:
-    """Milliseconds of an ISO 8601 time, as `iso_ms`, which is faster for the spelling that this makes of it.
-
-    >>> utc_ms("2026-03-03T09:14:17") == utc_ms("2026-03-03T09:14:17Z") == iso_ms("2026-03-03T09:14:17.000Z")
-    True
-    """
-    if len(text) == 19 or (len(text) == 20 and text[19] == "Z"):
-        return iso_ms(text[:19] + ".000Z")
-    return iso_ms(text)
-
-
 _PORT = re.compile(r"(?::\d{1,5})?")
 
 
 def ip_without_port(text: str | None) -> str | None:
     """The address in ``192.0.2.7:443``, ``[2001:db8::7]:443`` and the like, as `address` spells it.
 
-    >>> ip_without_port("[2001:DB8::7]:443"), ip_without_port("192.0.2.7:14804"), ip_without_port("2001:db8::7"), ip_without_port("localhost:80")
-    ('2001:db8::7', '192.0.2.7', '2001:db8::7', None)
+    >>> [ip_without_port(text) for text in ("[2001:DB8::7]:443", "192.0.2.7:14804", "2001:db8::7", "localhost:80")]
+    ['2001:db8::7', '192.0.2.7', '2001:db8::7', None]
     """
     if not text or len(text) > MAX_PEER:
         return None
@@ -78,7 +150,7 @@ MAX_PEER = 60
 def _who(text: str) -> str:
     name = " ".join(text.split())[:256].lower().replace("/", "%2f")
     if not name:
-        raise FieldError("missing_field", "an account's name is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "an account's name is blank")
     return name
 
 

@@ -17,20 +17,24 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, agent, clip, count, event_of
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import PAGE_KEYS, Adapter
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.timestamps import utc_ms
 from detector.adapters.values import (
     MAX_ID,
+    agent,
+    clip,
+    count,
     digest,
     has_key,
     id_texts,
     ip_without_port,
     normalise_actor,
-    utc_ms,
 )
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER", "Zendesk"]
+__all__ = ["ADAPTER"]
 
 NAME = "zendesk"
 TENANT = "zendesk"
@@ -219,7 +223,7 @@ def _text(value: _Id) -> str:
 def _actor(record: _Record) -> str:
     found = _text(record.actor_id if record.user_id is None else record.user_id) or record.actor_name
     if not found:
-        raise FieldError("missing_field", "neither actor_id nor user_id")
+        raise FieldError(Rejection.MISSING_FIELD, "neither actor_id nor user_id")
     return normalise_actor(found)
 
 
@@ -238,7 +242,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     access = _accessed(record) if record.timestamp is not None else _audited(record)
     when = record.created_at if record.timestamp is None else record.timestamp
     if not when:
-        raise FieldError("missing_field", "neither created_at nor timestamp")
+        raise FieldError(Rejection.MISSING_FIELD, "neither created_at nor timestamp")
     actor = _actor(record)
     log = "audit" if record.timestamp is None else "access"
     return event_of(
@@ -255,31 +259,20 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     )
 
 
-class Zendesk(msgspec.Struct, frozen=True):
-    """The adapter for audit and access logs."""
-
-    name: str = NAME
-    sign: str = "keys change_description and source_type, or authorization_type and graphql"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it has the two keys that tell an entry of the audit log, or of the access log."""
-        return (has_key(record, b"change_description") and has_key(record, b"source_type")) or (
-            has_key(record, b"graphql")
-            and (has_key(record, b"authorization_type") or has_key(record, b"ip_address"))
-        )
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether it has the two keys that tell an entry of the audit log, or of the access log."""
+    return (has_key(record, b"change_description") and has_key(record, b"source_type")) or (
+        has_key(record, b"graphql")
+        and (has_key(record, b"authorization_type") or has_key(record, b"ip_address"))
+    )
 
 
-ADAPTER = Zendesk()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="keys change_description and source_type, or authorization_type and graphql",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+    page_keys=(*PAGE_KEYS, "access_logs", "audit_logs"),
+)
+"""The adapter for audit and access logs."""

@@ -16,7 +16,7 @@ from detector.alert.runbook import steps
 from detector.catalogue import category, sensitivity
 from detector.event import ActorKind
 from detector.identity.baseline import DAY_MS
-from detector.identity.detectors.novelty import agent_family, network
+from detector.trait import agent_family, network
 from detector.triage.incident import OTHER, Anomaly, Incident, channels_taken, objects_taken, rows_taken
 
 __all__ = ["TEMPLATES", "describe", "ranked", "text_of", "title"]

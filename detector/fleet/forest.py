@@ -21,6 +21,8 @@ from random import Random
 
 import msgspec
 
+from detector.errors import CrmwatchError
+
 __all__ = ["FOREST_VERSION", "Forest", "ForestError", "Oddness", "unit"]
 
 FOREST_VERSION = 1
@@ -51,7 +53,7 @@ def unit(count: float, most: float) -> float:
     return min(1.0, max(0.0, log1p(max(0.0, count)) / log1p(most)))
 
 
-class ForestError(ValueError):
+class ForestError(CrmwatchError, ValueError):
     """Stored bytes that are no forest of this release."""
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from detector.fleet.population import TICK_MS, Population, day_known_at
 from detector.identity.baseline import DAY_MS
-from detector.identity.detectors.novelty import SORTS, checksum
 from detector.signal import Evidence
+from detector.trait import SORTS, checksum
 
 __all__ = ["NetworkNewcomers", "Newcomer", "decode", "encode", "enter", "forget", "score", "tick_end"]
 

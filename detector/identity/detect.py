@@ -20,7 +20,9 @@ from detector.identity import profile as profiles
 from detector.identity.baseline import DAY_MS
 from detector.identity.profile import Profile
 from detector.identity.retention import IdentityRetention
+from detector.identity.summary import summary
 from detector.keyed_state import apply_changes
+from detector.published import IdentityRecord
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 
@@ -33,6 +35,9 @@ LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
 EVICTED_SHARE = 0.01
 """So large a share of those who may be known goes at once when there are too many."""
+
+
+_tallies = msgspec.msgpack.Decoder(tuple[int, dict[int, dict[str, Tally]]])
 
 
 class _Live:
@@ -67,12 +72,12 @@ class Detection:
         self._dirty: dict[str, None] = {}  # in the order in which they changed
         self._shard = shard
         self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
-        if TALLIES_KEY in store:
-            self._tallies = msgspec.msgpack.decode(store[TALLIES_KEY], type=dict[int, dict[str, Tally]])
         self._roster = IdentityRetention()
         self._gone: set[str] = set()
         self._looked_day = -(1 << 62)
         self._tallied_ms = -(1 << 62)  # up to here ticks have been told
+        if TALLIES_KEY in store:
+            self._tallied_ms, self._tallies = _tallies.decode(store[TALLIES_KEY])
         self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
         self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
@@ -181,6 +186,12 @@ class Detection:
                 signals += [self._tally(name, start, tallies[name]) for name in sorted(tallies)]
         return signals
 
+    def summary(self, name: str) -> IdentityRecord | None:
+        """An identity as it is to be published; ``None`` if it is not known."""
+        live = self._live.get(name)
+        profile = self._stored(name) if live is None else live.profile
+        return None if profile is None else summary(profile)
+
     def changes(self) -> dict[bytes, bytes | None]:
         """The profiles changed since `saved`, encoded; ``None`` for one that is gone."""
         changes: dict[bytes, bytes | None] = {name.encode(): None for name in sorted(self._gone)}
@@ -191,7 +202,7 @@ class Detection:
             live.forgotten = forgotten
             changes[name.encode()] = profiles.encode(live.profile)
         if changes:
-            changes[TALLIES_KEY] = msgspec.msgpack.encode(self._tallies)
+            changes[TALLIES_KEY] = msgspec.msgpack.encode((self._tallied_ms, self._tallies))
         return changes
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -241,11 +252,15 @@ class Detection:
         )
 
     def _load(self, name: str) -> _Live | None:
-        data = None if name in self._gone else self._store.get(name.encode())
-        if data is None:
+        profile = self._stored(name)
+        if profile is None:
             return None
-        live = self._live[name] = _Live(profiles.decode(data), self._settings)
+        live = self._live[name] = _Live(profile, self._settings)
         return live
+
+    def _stored(self, name: str) -> Profile | None:
+        data = None if name in self._gone else self._store.get(name.encode())
+        return None if data is None else profiles.decode(data)
 
     def _create(self, name: str, profile: Profile) -> _Live:
         live = self._live[name] = _Live(profile, self._settings)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent, ActorKind, Operation
 from detector.identity.baseline import DAY_MS, HOUR_MS
 from detector.identity.detectors.registry import DETECTORS
@@ -70,7 +71,7 @@ _OBSERVERS = {
 }
 
 
-class ProfileError(ValueError):
+class ProfileError(CrmwatchError, ValueError):
     """A stored profile that cannot be read."""
 
 

@@ -15,9 +15,9 @@ from detector.fleet.origin import NetworkNewcomers, Newcomer
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.identity.baseline import DAY_MS
-from detector.identity.detectors.novelty import network as network_of
 from detector.settings import TriageSettings
 from detector.signal import Evidence, NewValue, Signal, SignalKind
+from detector.trait import network as network_of
 
 __all__ = ["ORIGIN", "PENDING", "Networks", "signal_of"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.fleet.burst import ShownSurprise
 from detector.triage.incident import Incident
 
@@ -14,7 +15,7 @@ MAX_DAYS = 4
 """How many days not over a standing remembers its greatest scores of."""
 
 
-class TriageStateError(ValueError):
+class TriageStateError(CrmwatchError, ValueError):
     """A stored value of triage that cannot be read."""
 
 

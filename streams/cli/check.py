@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -15,11 +16,12 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from detector.adapters import RecordError
+from detector.adapters import Adapter, RecordError
 from streams.cli.screen import out, plain
 from streams.config import Config, ConfigError, load
 from streams.files.reader import ReadError, decode_raw, read
 from streams.kafka.topics import TopicsError, compare, plan
+from streams.plugins import NO_PLUGINS, PluginError, adapter_names, discover
 
 __all__ = ["check"]
 
@@ -29,7 +31,7 @@ SHOWN_REASONS = 3
 
 
 class CheckState(StrEnum):
-    """How something stands."""
+    """Whether something is in order."""
 
     GOOD = "good"
     ODD = "odd"
@@ -37,11 +39,11 @@ class CheckState(StrEnum):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     state: CheckState
-    told: str
+    detail: str
     mend: str = ""
 
 
@@ -62,7 +64,7 @@ def check(
     findings: list[CheckResult] = []
     config = Config()
     try:
-        config = load(settings_file, dict(os.environ), {})
+        config = load(settings_file, dict(os.environ), {}, adapter_names())
         findings.append(CheckResult("settings", CheckState.GOOD, _read_from(settings_file)))
     except ConfigError as error:
         findings.append(
@@ -70,7 +72,15 @@ def check(
                 "settings", CheckState.BAD, str(error), "Mend this key; docs/settings.md has them all."
             )
         )
-    findings += [_logs(path, config) for path in paths or []]
+    installed = NO_PLUGINS
+    try:
+        installed = discover()
+    except PluginError as error:
+        findings.append(CheckResult("plug-ins", CheckState.BAD, str(error), "Mend or uninstall it."))
+    if installed.versions:
+        detail = ", ".join(f"{name} of {version}" for name, version in installed.versions.items())
+        findings.append(CheckResult("plug-ins", CheckState.GOOD, detail))
+    findings += [_logs(path, config.adapters(plugins=installed.adapters)) for path in paths or []]
     if kafka:
         findings.append(_kafka(config, partitions, replication))
     if as_json:
@@ -85,18 +95,17 @@ def check(
 
 def _read_from(file: Path | None) -> str:
     names = sorted(name for name in os.environ if name.startswith("CRMWATCH_"))
-    told = f"read from {file}" if file is not None else "the defaults"
-    return f"{told}, with {', '.join(names)} from the environment" if names else told
+    source = f"read from {file}" if file is not None else "the defaults"
+    return f"{source}, with {', '.join(names)} from the environment" if names else source
 
 
-def _logs(path: str, config: Config) -> CheckResult:
+def _logs(path: str, adapters: Sequence[Adapter]) -> CheckResult:
     """What the first records of a path are."""
-    adapters = config.adapters
     by_adapter: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     example = ""
     try:
-        for raw in islice(read([path]), SAMPLE_RECORDS):
+        for raw in islice(read([path], adapters), SAMPLE_RECORDS):
             result = decode_raw(raw, adapters)
             if isinstance(result, RecordError):
                 reasons[f"{result.adapter or 'no adapter'}: {result.reason}"] += 1
@@ -108,9 +117,9 @@ def _logs(path: str, config: Config) -> CheckResult:
     total = sum(by_adapter.values()) + sum(reasons.values())
     read_as = ", ".join(f"{count:,} {name}" for name, count in by_adapter.most_common())
     if not by_adapter:
-        told = f"none of {total:,} records can be read ({example})" if total else "there are no records"
+        detail = f"none of {total:,} records can be read ({example})" if total else "there are no records"
         return CheckResult(
-            path, CheckState.BAD, told, "Describe the format as a source: docs/formats.md says how."
+            path, CheckState.BAD, detail, "Describe the format as a source: docs/formats.md says how."
         )
     if reasons:
         shown = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(SHOWN_REASONS))
@@ -122,10 +131,10 @@ def _logs(path: str, config: Config) -> CheckResult:
 
 
 def _kafka(config: Config, partitions: int, replication: int) -> CheckResult:
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of a failed try is said once
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its errors are reported once, below
     bootstrap = config.worker.bootstrap
     try:
-        found = compare(
+        difference = compare(
             bootstrap, plan(partitions, replication, config.topics, config.retention), config.kafka
         )
     except TopicsError as error:
@@ -134,12 +143,12 @@ def _kafka(config: Config, partitions: int, replication: int) -> CheckResult:
             "Start it, or set worker.bootstrap; `crmwatch broker` starts one on this machine.",
         )  # fmt: skip
     what = f"topics at {bootstrap}"
-    if found.missing:
-        names = ", ".join(topic.name for topic in found.missing)
+    if difference.missing:
+        names = ", ".join(topic.name for topic in difference.missing)
         return CheckResult(what, CheckState.BAD, f"missing: {names}", "`crmwatch topics` creates them.")
-    if found.differing:
+    if difference.differing:
         return CheckResult(
-            what, CheckState.ODD, "; ".join(found.differing), "`crmwatch topics` says what was planned."
+            what, CheckState.ODD, "; ".join(difference.differing), "`crmwatch topics` says what was planned."
         )
     return CheckResult(what, CheckState.GOOD, "all there, as planned")
 
@@ -152,10 +161,10 @@ def _table(findings: list[CheckResult]) -> Table:
         Column("what", overflow="fold"), Column("", no_wrap=True), Column("found", overflow="fold"), box=None
     )
     for finding in findings:
-        told = Text(plain(finding.told))
+        detail = Text(plain(finding.detail))
         if finding.mend:
-            told.append(f"\n{finding.mend}", style="bold")
+            detail.append(f"\n{finding.mend}", style="bold")
         table.add_row(
-            Text(plain(finding.what)), Text(finding.state.value, style=_COLOURS[finding.state]), told
+            Text(plain(finding.what)), Text(finding.state.value, style=_COLOURS[finding.state]), detail
         )
     return table

@@ -13,7 +13,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from streams.cli.screen import errors, fail, out, settings, utc
+from streams.cli.screen import errors, fail, out, plugins, settings, utc
 from streams.files.reader import ReadError
 from streams.publisher.publisher import Interruption, Published, PublishError, publish_files
 
@@ -37,6 +37,7 @@ def publish(
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
+    installed = plugins()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress,
@@ -52,6 +53,7 @@ def publish(
                 _factor(speed),
                 lambda published: progress.update(task, description=_progress(published, rate)),
                 mappings=config.sources.mappings,
+                plugins=installed,
                 resume=resume,
                 interruption=interruption,
                 kafka=config.kafka,

@@ -16,9 +16,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from detector.adapters import ADAPTERS, AUTO, choose
+from detector.adapters import AUTO
 from detector.alert.alert import Alert
-from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, settings, show_line, utc
+from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
 from streams.files.reader import ReadError
 from streams.locale import Language
 from streams.replay.parallel import ShardError
@@ -75,8 +75,9 @@ def replay(
     Exit code: 0 fine, 1 an alert as severe as --fail-on, 2 unreadable input or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
+    installed = plugins()
     try:
-        choose(form, config.own_adapters)
+        config.adapters(form, installed.adapters)
     except ValueError as error:
         fail(str(error))
     letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
@@ -114,6 +115,7 @@ def replay(
                 outputs,
                 form=form,
                 mappings=config.sources.mappings,
+                plugins=installed,
                 workers=workers,
                 since_ms=_milliseconds(since),
                 until_ms=_milliseconds(until),
@@ -155,7 +157,8 @@ def replay(
     if as_json:
         typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
     else:
-        _show(summary, list(shown.values()), form)
+        adapters = config.adapters(plugins=installed.adapters) if form == AUTO else ()
+        _show(summary, list(shown.values()), {adapter.name: adapter.sign for adapter in adapters})
     if interrupted:
         fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
     if fail_on is not None and worst >= fail_on:
@@ -195,7 +198,8 @@ class _Output:
             self._file.write(data + b"\n")
 
 
-def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
+def _show(summary: Summary, alerts: list[Alert], signs: dict[str, str]) -> None:
+    """Show the worst alerts and the summary; `signs` say how adapters recognised their records."""
     screen = out()
     ranked = sorted(alerts, key=lambda alert: (-alert.severity, alert.time_ms))
     shown = SHOWN_PANELS + SHOWN_LINES
@@ -216,9 +220,8 @@ def _show(summary: Summary, alerts: list[Alert], form: str) -> None:
     table.add_row("events", f"{summary.events:,} ({summary.duplicates:,} duplicates)")
     table.add_row("from, to", f"{utc(summary.first_ms)}, {utc(summary.last_ms)}")
     for name, count in summary.adapters.items():
-        sign = ADAPTERS[name].sign if name in ADAPTERS else ""
-        told = f"{count:,} (by {sign})" if form == AUTO and sign else f"{count:,}"
-        table.add_row(Text(f"read as {name}"), Text(told))
+        sign = f" (by {signs[name]})" if name in signs else ""
+        table.add_row(Text(f"read as {name}"), Text(f"{count:,}{sign}"))
     table.add_row("identities", f"{summary.identities:,}")
     for category, rows in summary.rows_taken.items():
         table.add_row(f"rows taken: {category}", f"{rows:,}")

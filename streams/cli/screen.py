@@ -16,6 +16,7 @@ from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
 from streams.config import Config, ConfigError, load
+from streams.plugins import PluginError, Plugins, adapter_names, discover
 
 __all__ = [
     "COLOURS",
@@ -28,6 +29,7 @@ __all__ = [
     "out",
     "panel_of",
     "plain",
+    "plugins",
     "settings",
     "show_line",
     "utc",
@@ -64,9 +66,21 @@ def fail(sentence: str, code: int = 2) -> NoReturn:
 def settings(file: Path | None, environment: dict[str, str], flags: dict[str, object]) -> Config:
     """The settings, or exit with what is wrong with them."""
     try:
-        return load(file, environment, flags)
+        return load(file, environment, flags, adapter_names())
     except ConfigError as error:
         fail(str(error))
+
+
+def plugins() -> Plugins:
+    """The plug-ins, or exit with what is wrong with one of them."""
+    try:
+        installed = discover()
+    except PluginError as error:
+        fail(str(error))
+    if installed.detectors:
+        names = ", ".join(detector.name for detector in installed.detectors)
+        fail(f"this release does not run the detectors of plug-ins yet: uninstall what brings {names}")
+    return installed
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from streams.cli.screen import settings
+from streams.cli.screen import plugins, settings
 from streams.kafka.connection import arguments
 from streams.kafka.start_offsets import begin_at, parsed
 from streams.kafka.topics import TopicsError, partitions
@@ -33,19 +33,29 @@ def worker(
     instance: Annotated[
         str | None, typer.Option(help="A name that stays over restarts: a restart then moves no partitions.")
     ] = None,
+    accept_plugins: Annotated[
+        bool | None,
+        typer.Option(
+            "--accept-plugins",
+            help="Take over state that was written with other detectors or plug-ins.",
+            show_default=False,
+        ),
+    ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
     """Read the access topic, always on, and publish alerts. Start several: they share the partitions.
 
-    Exit code: 0 stopped, 2 bad settings or no Kafka, 70 something unexpected: restart it.
+    Exit code: 0 stopped, 2 bad settings, no Kafka, or state of other plug-ins, 70 something unexpected: restart it.
     """
     flags: dict[str, object] = {
         "worker.bootstrap": bootstrap,
         "worker.keyed": keyed,
         "worker.metrics_port": metrics_port,
         "worker.instance": instance,
+        "worker.accept_plugins": accept_plugins,
     }
     config = settings(settings_file, dict(os.environ), flags)
+    installed = plugins()
     signal.signal(signal.SIGTERM, _stop)  # until the worker has something to finish
     set_up(config.worker.log_format, config.worker.instance)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say is in its errors
@@ -53,7 +63,8 @@ def worker(
         start = parsed(config.worker.start)
         at, kafka = config.worker.bootstrap, config.kafka
         counts = {topic: partitions(at, topic, kafka) for topic in config.access_topics}
-        for topic in (config.topics.feedback, config.topics.indicators):
+        names = config.topics
+        for topic in (names.feedback, names.indicators, names.identities, names.activity):
             partitions(at, topic, kafka)
         begin_at(start, config.topics.app_id, list(counts), **arguments(at, kafka))
     except (TopicsError, ValueError) as error:
@@ -63,7 +74,7 @@ def worker(
     from streams.worker.worker import Worker
 
     try:
-        running = Worker(config, counts, REGISTRY)
+        running = Worker(config, counts, REGISTRY, installed)
     except OSError as error:
         where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"
         _fail(f"metrics cannot be served on {where}: {error.strerror or error}")

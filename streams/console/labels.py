@@ -5,7 +5,6 @@ from __future__ import annotations
 from detector.decision import Kind, Outcome
 from streams.console.pages.board import BoardState
 from streams.console.pages.sources import SourceStatus
-from streams.console.store.index import PERSONAL
 from streams.console.web.auth import Role
 from streams.locale import gettext_noop
 from streams.locale.vocabulary import ACTOR_KINDS, CATEGORIES, OPERATIONS
@@ -16,7 +15,6 @@ LABELS: dict[str, str] = {
     **{kind.value: name for kind, name in CATEGORIES.items()},
     **{operation.value: name for operation, name in OPERATIONS.items()},
     **{kind.value: name for kind, name in ACTOR_KINDS.items()},
-    PERSONAL: gettext_noop("personal data"),
     Kind.ACKNOWLEDGE: gettext_noop("acknowledged"),
     Kind.ASSIGN: gettext_noop("assigned"),
     Kind.AWARENESS: gettext_noop("aware"),

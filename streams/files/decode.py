@@ -13,17 +13,17 @@ from sys import maxsize
 import msgspec
 
 from detector.adapters import ADAPTERS, Adapter, RecordError, decode, reject_future
+from detector.adapters.adapter import UNREADABLE, RowReader
 from detector.adapters.registry import FUTURE_MS
 from detector.event import AccessEvent
 from streams.files.external_sort import Key, Sorter
 from streams.files.framing import CsvRows, Frame, ObjectLines, batches, is_object, row_object
+from streams.files.pages import Pages
 from streams.files.reader import (
     EVERY_ADAPTER,
     FileRecord,
     decode_record,
     files_of,
-    is_page,
-    of_page,
     opened,
     shown,
 )
@@ -38,8 +38,7 @@ BATCH_RECORDS = 512
 PART_LINES = 4_096
 """How many lines of a file in a row belong to the same one of its parts."""
 
-Decoder = Callable[[bytes, str], AccessEvent]
-RowDecoder = Callable[[list[str], str], AccessEvent]
+RecordReader = Callable[[bytes, str], AccessEvent]
 
 
 EVENT_KEY: Key = (attrgetter("time_ms"), attrgetter("event_id"), msgspec.msgpack.Encoder().encode)
@@ -69,8 +68,8 @@ def decoded(
 ) -> Iterator[Decoded]:
     """The records of a file, some hundred at a time.
 
-    What is from well after `arrived_ms` is not reject_future, as `detector.adapters.believed` says. Raises `ReadError`
-    for a file that cannot be opened.
+    An event well after `arrived_ms` is rejected, as by `detector.adapters.reject_future`. Raises `ReadError` for a file
+    that cannot be opened.
     """
     return _File(part, adapters, arrived_ms).decoded()
 
@@ -82,11 +81,14 @@ class _File:
         self._arrived_ms = arrived_ms
         self._latest_ms = maxsize if arrived_ms is None else arrived_ms + FUTURE_MS
         self._name = shown(part.path)
-        # What an adapter recognises does not depend on the others, unless an operator's own are among them.
-        self._built_in = adapters is EVERY_ADAPTER or all(ADAPTERS.get(one.name) is one for one in adapters)
+        self._pages = Pages(adapters)
+        # The built-in formats do not overlap; a mapping's or a plug-in's may overlap with any of them.
+        self._built_in = adapters is EVERY_ADAPTER or all(
+            ADAPTERS.get(adapter.name) is adapter for adapter in adapters
+        )
         self._usual: Adapter | None = adapters[0] if len(adapters) == 1 else None
-        self._headers: dict[tuple[str, ...], RowDecoder | None] = {}
-        self._found = Decoded()
+        self._headers: dict[tuple[str, ...], RowReader | None] = {}
+        self._result = Decoded()
 
     def decoded(self) -> Iterator[Decoded]:
         with ExitStack() as stack:
@@ -94,19 +96,19 @@ class _File:
             for batch in batches(opened(self._part.path, stack)):
                 if isinstance(batch, Frame):
                     if paged is None:
-                        paged = is_page(batch)
-                    for frame in of_page(batch) if paged else (batch,):
+                        paged = self._pages.is_page(batch)
+                    for frame in self._pages.records(batch) if paged else (batch,):
                         if self._is_ours(frame.line):
                             self._add(frame.record, frame.line, frame.fault)
                 elif isinstance(batch, CsvRows):
                     self._add_rows(batch)
                 elif not paged:
                     self._add_lines(batch)
-                found = self._found
-                if len(found.events) + len(found.unread) >= BATCH_RECORDS:
-                    yield found
-                    self._found = Decoded()
-        yield self._found
+                result = self._result
+                if len(result.events) + len(result.unread) >= BATCH_RECORDS:
+                    yield result
+                    self._result = Decoded()
+        yield self._result
 
     def _is_ours(self, line: int) -> bool:
         part = self._part
@@ -114,17 +116,17 @@ class _File:
 
     def _add(self, record: bytes, line: int, fault: str = "") -> None:
         """One record, looked at closely."""
-        found = self._found
+        result = self._result
         position = f"{self._name}:{line}"
-        found.size_bytes += len(record)
+        result.size_bytes += len(record)
         try:
             event = decode_record(record, position, fault, self._adapters)
             if event.time_ms > self._latest_ms:
                 reject_future(event, self._arrived_ms or 0)
         except RecordError as error:
-            found.unread.append((FileRecord(record, position, self._name, fault), error))
+            result.unread.append((FileRecord(record, position, self._name, fault), error))
             return
-        found.events.append(event)
+        result.events.append(event)
         if len(self._adapters) > 1 and self._built_in:
             self._usual = ADAPTERS[event.origin.adapter]
 
@@ -157,22 +159,22 @@ class _File:
                     break
                 append(read(record, prefix + str(line)))
                 line += 1
-        except RecordError:
-            pass  # it is looked at closely
+        except UNREADABLE:
+            pass  # `_add` says why
         if self._latest_ms < maxsize:
             late = (number for number, event in enumerate(events) if event.time_ms > self._latest_ms)
             del events[next(late, len(events)) :]
         lines.taken += len(events)
-        self._found.size_bytes += sum(map(len, records[: len(events)]))
-        self._found.events += events
+        self._result.size_bytes += sum(map(len, records[: len(events)]))
+        self._result.events += events
 
-    def _usually(self) -> tuple[Decoder, Callable[[bytes], bool] | None, bool]:
-        """What decodes most records, what tells that it may, and whether it must be told that they are objects."""
+    def _usually(self) -> tuple[RecordReader, Callable[[bytes], bool] | None, bool]:
+        """What reads most records, what recognises them, and whether they must be checked to be objects."""
         adapter = self._usual
         if adapter is None:
             return lambda record, position: decode(record, position, self._adapters), None, True
-        whole = not getattr(adapter, "reads_objects_only", False)
-        return adapter.decode, adapter.recognises if len(self._adapters) > 1 else None, whole
+        recognises = adapter.recognises if len(self._adapters) > 1 else None
+        return adapter.event, recognises, not adapter.reads_objects_only
 
     def _add_rows(self, rows: CsvRows) -> None:
         header, line = rows.header, rows.line
@@ -183,14 +185,14 @@ class _File:
                     self._add(row_object(header, fields), line)
                 line += 1
             return
-        found = self._found
-        append, prefix, latest_ms = found.events.append, self._name + ":", self._latest_ms
+        result = self._result
+        append, prefix, latest_ms = result.events.append, self._name + ":", self._latest_ms
         everything = self._part.parts == 1
         for fields in rows.fields:
             if everything or self._is_ours(line):
                 try:
                     event = decode(fields, prefix + str(line))
-                except RecordError:
+                except UNREADABLE:
                     self._add(row_object(header, fields), line)
                 else:
                     if event.time_ms > latest_ms:
@@ -198,18 +200,14 @@ class _File:
                     else:
                         append(event)
             line += 1
-        found.size_bytes += rows.size_bytes
+        result.size_bytes += rows.size_bytes
 
-    def _row_decoder(self, header: list[str]) -> RowDecoder | None:
-        """What decodes rows under a header without making objects of them, where one of the adapters can."""
+    def _row_decoder(self, header: list[str]) -> RowReader | None:
+        """What reads the rows under a header without making objects of them, where one of the adapters can."""
         key = tuple(header)
         if key not in self._headers:
-            decoders = [
-                columns(header)
-                for adapter in self._adapters
-                if self._built_in and (columns := getattr(adapter, "columns", None)) is not None
-            ]
-            self._headers[key] = next((decoder for decoder in decoders if decoder is not None), None)
+            readers = (adapter.columns(header) for adapter in self._adapters if self._built_in)
+            self._headers[key] = next((reader for reader in readers if reader is not None), None)
         return self._headers[key]
 
 
@@ -228,7 +226,7 @@ def events_in_order(
     themselves are not kept, which makes this several times as fast. `arrived_ms` is as for `decoded`.
     """
     parts = [FilePart(file) for path in paths for file in files_of(path)]
-    some = (found for part in parts for found in decoded(part, adapters, arrived_ms))
+    some = (result for part in parts for result in decoded(part, adapters, arrived_ms))
     return _in_order(some, on_unread, chunk_records, chunk_bytes)
 
 
@@ -241,11 +239,11 @@ def _in_order(
     with Sorter[AccessEvent](AccessEvent, EVENT_KEY) as sorter:
         chunk: list[AccessEvent] = []
         size = 0
-        for found in some:
-            for raw, error in found.unread:
+        for result in some:
+            for raw, error in result.unread:
                 on_unread(raw, error)
-            chunk += found.events
-            size += found.size_bytes
+            chunk += result.events
+            size += result.size_bytes
             if len(chunk) >= chunk_records or size >= chunk_bytes:
                 sorter.put_away(chunk)
                 chunk = []

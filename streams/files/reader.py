@@ -6,7 +6,6 @@ import glob
 import gzip
 import importlib
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -18,9 +17,12 @@ from typing import cast
 import msgspec
 
 from detector.adapters import ADAPTERS, Adapter, RecordError, decode
+from detector.adapters.rejection import Rejection
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from streams.files.external_sort import Key, Sorter
-from streams.files.framing import MAX_RECORD_BYTES, Frame, Readable, frames
+from streams.files.framing import MAX_RECORD_BYTES, Readable, frames
+from streams.files.pages import Pages
 
 __all__ = [
     "EVERY_ADAPTER",
@@ -30,8 +32,6 @@ __all__ = [
     "decode_raw",
     "decode_record",
     "files_of",
-    "is_page",
-    "of_page",
     "opened",
     "read",
     "read_in_order",
@@ -45,7 +45,7 @@ CHUNK_BYTES = 64_000_000
 EVERY_ADAPTER = tuple(ADAPTERS.values())
 
 
-class ReadError(Exception):
+class ReadError(CrmwatchError):
     """A path that names nothing, or a file that cannot be opened."""
 
 
@@ -62,21 +62,23 @@ class FileRecord(msgspec.Struct, frozen=True, array_like=True):
     """What the reader already knows to be wrong with it; empty for nothing."""
 
 
-def read(paths: Sequence[str]) -> Iterator[FileRecord]:
+def read(paths: Sequence[str], adapters: Sequence[Adapter] = EVERY_ADAPTER) -> Iterator[FileRecord]:
     """The records in files, folders (recursively, in their names' order), globs and ``-`` (standard input).
 
-    Gzip and Zstandard are seen through, by content, and so are an API's pages (``{"results": [{…}, {…}]}``)
-    in files that begin with one. Raises `ReadError` at once for a path that names nothing, and in its turn for
-    a file that cannot be opened; whatever is wrong inside a file becomes a record.
+    Gzip and Zstandard are decompressed, told by content. The pages of these adapters' APIs
+    (``{"results": [{…}, {…}]}``) are taken apart in files that begin with one. Raises `ReadError` at once for a path
+    that names nothing, and in its turn for a file that cannot be opened; whatever is wrong inside a file becomes
+    a record.
     """
     files = [file for path in paths for file in files_of(path)]
-    return (raw for file in files for raw in _raws(file))
+    pages = Pages(adapters)
+    return (raw for file in files for raw in _raws(file, pages))
 
 
 def decode_raw(raw: FileRecord, adapters: Sequence[Adapter] = EVERY_ADAPTER) -> AccessEvent | RecordError:
-    """The event that a record tells of, or why there is none; `adapters` as for `detector.adapters.decode`.
+    """The event of a record, or why it has none; `adapters` as for `detector.adapters.decode`.
 
-    Beside the adapters' reasons there is ``too_large``, for a record that has been cut.
+    A record that has been cut is `Rejection.TOO_LARGE`.
     """
     try:
         return decode_record(raw.record, raw.position, raw.fault, adapters)
@@ -87,11 +89,11 @@ def decode_raw(raw: FileRecord, adapters: Sequence[Adapter] = EVERY_ADAPTER) -> 
 def decode_record(
     record: bytes, position: str, fault: str = "", adapters: Sequence[Adapter] = EVERY_ADAPTER
 ) -> AccessEvent:
-    """The event that a record at a position tells of, whatever brought it. Raises `RecordError`."""
+    """The event of a record at a position, whatever brought it. Raises `RecordError`."""
     if len(record) > MAX_RECORD_BYTES:
-        raise RecordError("", position, "too_large", f"more than {MAX_RECORD_BYTES:,} bytes")
+        raise RecordError("", position, Rejection.TOO_LARGE, f"more than {MAX_RECORD_BYTES:,} bytes")
     if fault:
-        raise RecordError("", position, "malformed", fault)
+        raise RecordError("", position, Rejection.MALFORMED, fault)
     return decode(record, position, adapters)
 
 
@@ -108,7 +110,7 @@ def read_in_order(
     of the paths does not matter. What does not fit into a chunk is sorted in a temporary file, which is gone when
     the iterator is. Raises `ReadError` as `read` does.
     """
-    return _in_order(read(paths), adapters, chunk_records, chunk_bytes)
+    return _in_order(read(paths, adapters), adapters, chunk_records, chunk_bytes)
 
 
 def files_of(path: str) -> Iterator[str]:
@@ -154,50 +156,15 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _raws(path: str) -> Iterator[FileRecord]:
+def _raws(path: str, pages: Pages) -> Iterator[FileRecord]:
     name = shown(path)
     with ExitStack() as stack:
         paged: bool | None = None
         for frame in frames(opened(path, stack)):
             if paged is None:
-                paged = is_page(frame)
-            for one in of_page(frame) if paged else (frame,):
-                yield FileRecord(one.record, f"{name}:{one.line}", name, one.fault)
-
-
-PAGE_HEAD_BYTES = 1_000
-"""How far into a file it must be clear that it holds an API's answers rather than records."""
-_PAGE = re.compile(
-    rb'\s*+\{(?:\s*+"[\w@.]++"\s*+:\s*+(?:"[^"\\]*+"|[\w.+-]++)\s*+,)*+'
-    rb'\s*+"(audit_logs|access_logs|results|value|records|Records|events)"\s*+:\s*+\[\s*+\{'
-)
-_page_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_items_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def is_page(frame: Frame) -> bool:
-    """Whether a file that begins with this record holds an API's answers, page by page."""
-    return _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES) is not None
-
-
-def of_page(frame: Frame) -> Iterator[Frame]:
-    """The records in a page of an API's answer, as ``{"results": [{…}, {…}]}``; another record is itself."""
-    found = _PAGE.match(frame.record, 0, PAGE_HEAD_BYTES)
-    if found is None or frame.fault or len(frame.record) > MAX_RECORD_BYTES:
-        yield frame
-        return
-    try:
-        items = _items_decoder.decode(_page_decoder.decode(frame.record)[found[1].decode()])
-    except (msgspec.MsgspecError, RecursionError):
-        yield frame
-        return
-    at = 0
-    line = frame.line
-    for item in map(bytes, items):
-        start = frame.record.find(item, at)
-        line += frame.record.count(b"\n", at, start)
-        at = start
-        yield Frame(item, line)
+                paged = pages.is_page(frame)
+            for part in pages.records(frame) if paged else (frame,):
+                yield FileRecord(part.record, f"{name}:{part.line}", name, part.fault)
 
 
 class _Unbuffered:

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from detector.errors import CrmwatchError
+
 __all__ = [
     "PLAIN",
     "ConnectError",
@@ -39,7 +41,7 @@ HIDDEN = "(hidden)"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class ConnectError(ValueError):
+class ConnectError(CrmwatchError, ValueError):
     """Why Kafka cannot be talked to as it is set; one sentence for a person."""
 
 

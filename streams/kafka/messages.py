@@ -12,6 +12,7 @@ from zlib import crc32
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from detector.signal import Signal
 
@@ -49,7 +50,7 @@ ARRIVAL_HEADER = "crmwatch-arrived"
 """The header that says when the first of the records behind a message came to Kafka."""
 
 
-class WireError(ValueError):
+class WireError(CrmwatchError, ValueError):
     """An internal message that cannot be read: two releases that do not fit run side by side, or worse."""
 
 

@@ -15,6 +15,7 @@ import msgspec
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
+from detector.errors import CrmwatchError
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
 __all__ = [
@@ -37,7 +38,7 @@ TOPIC_EXISTS = 36
 """Kafka's error code for creating what is there: another process was faster, which is as good."""
 
 
-class TopicsError(Exception):
+class TopicsError(CrmwatchError):
     """Why the topics could not be read or created; one sentence for a person."""
 
 
@@ -49,6 +50,8 @@ class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
     access: str = "crm.access"
     events: str = "crmwatch.events"
     signals: str = "crmwatch.signals"
+    identities: str = "crmwatch.identities"
+    activity: str = "crmwatch.activity"
     alerts: str = "crmwatch.alerts"
     feedback: str = "crmwatch.feedback"
     indicators: str = "crmwatch.indicators"
@@ -78,6 +81,8 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The vendors' records."""
     internal_days: Days = 7
     """Events and signals on their way."""
+    activity_days: Days = 35
+    """Rows and events by tick: the console compares four weeks."""
     alerts_days: Days = 365
     feedback_days: Days = 730
     deadletters_days: Days = 30
@@ -123,21 +128,23 @@ def plan(
         config |= {key.replace("_", "."): value for key, value in more.items()}
         return Topic(name, partitions, replication, config)
 
-    def changelog(name: str) -> Topic:
-        # What is not compacted is replayed whenever a worker takes a partition over: compact early, and
-        # roll segments, since the newest is never compacted.
+    def compacted(name: str) -> Topic:
+        # What is not compacted is read again whenever a worker takes a partition over, or a console starts:
+        # compact early, and roll segments, since the newest is never compacted.
         return topic(name, "compact", min_cleanable_dirty_ratio="0.2", segment_bytes=str(64 * 1024 * 1024))
 
     return (
         topic(names.access, "delete", days=kept.access_days),
         topic(names.events, "delete", days=kept.internal_days),
         topic(names.signals, "delete", days=kept.internal_days),
+        compacted(names.identities),
+        topic(names.activity, "delete", days=kept.activity_days),
         topic(names.alerts, "compact,delete", days=kept.alerts_days),
         topic(names.feedback, "delete", days=kept.feedback_days),
         topic(names.indicators, "compact"),
         topic(names.deadletters, "delete", days=kept.deadletters_days),
-        changelog(names.profiles_changelog),
-        changelog(names.incidents_changelog),
+        compacted(names.profiles_changelog),
+        compacted(names.incidents_changelog),
     )
 
 

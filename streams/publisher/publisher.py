@@ -16,9 +16,11 @@ from kafka.partitioner import murmur2
 
 from detector.adapters import AUTO, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
+from detector.errors import CrmwatchError
 from detector.event import AccessEvent
 from streams.files.reader import FileRecord, read_in_order
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
+from streams.plugins import NO_PLUGINS, Plugins
 from streams.publisher.resume import (
     RUN_HEADER,
     SEQUENCE_HEADER,
@@ -42,7 +44,7 @@ PROGRESS_SECONDS = 0.1
 KEPT_KEYS = 200_000
 
 
-class PublishError(Exception):
+class PublishError(CrmwatchError):
     """Why the records could not be published; one sentence for a person."""
 
 
@@ -107,18 +109,19 @@ def publish_files(
     on_progress: Callable[[Published], None] = lambda published: None,
     *,
     mappings: Sequence[Mapping] = (),
+    plugins: Plugins = NO_PLUGINS,
     resume: bool = False,
     interruption: Interruption | None = None,
     kafka: KafkaSettings = PLAIN,
 ) -> Published:
     """Publish every record of some files; at `speed` times real time, or as fast as it goes.
 
-    `mappings` are the operator's own, and are tried before the built-in adapters. With `resume` the records that
-    an earlier run over the same files has brought to the topic are left out. Raises `PublishError`, and
-    `ReadError` for a bad path.
+    The operator's `mappings` and the adapters of `plugins` are asked before the built-in adapters. With `resume` the
+    records that an earlier run over the same files has brought to the topic are left out. Raises `PublishError`,
+    and `ReadError` for a bad path.
     """
-    adapters = choose(AUTO, [decoder(mapping) for mapping in mappings])
-    mark = fingerprint(paths, mappings)
+    adapters = choose(AUTO, [*(decoder(mapping) for mapping in mappings), *plugins.adapters])
+    mark = fingerprint(paths, mappings, plugins.versions)
     records = read_in_order(paths, adapters=adapters)
     if resume and mark is None:
         raise PublishError("only files can be resumed, and something here cannot be read twice")

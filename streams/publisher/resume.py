@@ -19,6 +19,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from detector.adapters.generic import Mapping
+from detector.errors import CrmwatchError
 from streams.files.reader import ReadError, files_of, shown
 from streams.kafka.connection import PLAIN, KafkaSettings, arguments
 
@@ -36,7 +37,7 @@ SETTLE_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 
 
-class ResumeError(Exception):
+class ResumeError(CrmwatchError):
     """Why a run cannot be resumed; one sentence for a person."""
 
 
@@ -59,15 +60,20 @@ class PublishRun(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.fingerprint}.{self.started_ms}.{self.partitions}".encode()
 
 
-def fingerprint(paths: Sequence[str], mappings: Sequence[Mapping]) -> str | None:
+def fingerprint(
+    paths: Sequence[str], mappings: Sequence[Mapping], plugins: dict[str, str] | None = None
+) -> str | None:
     """16 hexadecimal digits for all that decides which records there are, and their keys and order.
 
-    That is each file's name as it is given, its size and content, the operator's own mappings, and the release.
+    That is each file's name as it is given, its size and content, the operator's own mappings, the release,
+    and the plug-ins' versions.
     ``None`` if something is not a file that can be read twice, such as standard input. Raises
     `streams.files.reader.ReadError`.
     """
     digest = blake2b(digest_size=8)
     digest.update(version("crmwatch").encode() + b"\0" + msgspec.msgpack.encode(tuple(mappings)))
+    if plugins:
+        digest.update(msgspec.msgpack.encode(sorted(plugins.items())))
     for path in paths:
         for name in files_of(path):
             try:

@@ -20,6 +20,7 @@ from detector.fleet.population import TICK_MS
 from detector.settings import Settings
 from streams.files.decode import events_in_order
 from streams.files.reader import FileRecord, files_of
+from streams.plugins import NO_PLUGINS, PluginError, Plugins, discover
 from streams.replay.coverage import Coverage, HourCount
 from streams.replay.parallel import Message, ShardContext, run
 
@@ -66,6 +67,8 @@ class Options(msgspec.Struct, frozen=True):
     form: str = AUTO
     mappings: tuple[Mapping, ...] = ()
     until_ms: int | None = None
+    plugins: dict[str, str] = {}
+    """As `Plugins.versions`; each process finds the same ones."""
 
 
 class ShardSummary(msgspec.Struct):
@@ -82,9 +85,12 @@ class ShardSummary(msgspec.Struct):
 
 
 def adapters_of(options: bytes) -> Sequence[Adapter]:
-    """The adapters that an encoded `Options` asks for. Raises `ValueError` for a format that there is not."""
+    """The adapters that an encoded `Options` asks for. Raises `ValueError` for an unknown format, and `PluginError`."""
     chosen = _options.decode(options)
-    return choose(chosen.form, [decoder(mapping) for mapping in chosen.mappings])
+    plugins = discover() if chosen.plugins else NO_PLUGINS
+    if plugins.versions != chosen.plugins:
+        raise PluginError("the plug-ins have been changed while they were in use; start again")
+    return choose(chosen.form, [*(decoder(mapping) for mapping in chosen.mappings), *plugins.adapters])
 
 
 def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
@@ -141,7 +147,8 @@ class Replay:
     """One run of the engine over files; iterate `alerts`, then read `summary` and `coverage`.
 
     `outputs` are files that this run writes: they are not read, should they lie among the paths. `form` and
-    `mappings` say who reads the records, as for `detector.adapters.choose`. What happened from `until_ms` on is
+    `mappings` say who reads the records, as for `detector.adapters.choose`; the adapters of `plugins` are asked after
+    the mappings. What happened from `until_ms` on is
     left out; alerts from before `since_ms` are not told, but what lies before is learned from. Several `workers`
     are as many processes, and give the same alerts.
     """
@@ -157,6 +164,7 @@ class Replay:
         *,
         form: str = AUTO,
         mappings: tuple[Mapping, ...] = (),
+        plugins: Plugins = NO_PLUGINS,
         since_ms: int | None = None,
         until_ms: int | None = None,
         workers: int = 1,
@@ -169,7 +177,7 @@ class Replay:
         self._since_ms = since_ms
         self._until_ms = until_ms
         self._workers = workers
-        self._options = msgspec.msgpack.encode(Options(settings, form, mappings, until_ms))
+        self._options = msgspec.msgpack.encode(Options(settings, form, mappings, until_ms, plugins.versions))
         self._court = SequencedTriage(settings)
         self._by_adapter: Counter[str] = Counter()
         self._letters: Counter[str] = Counter()

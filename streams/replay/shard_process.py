@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from streams.files.external_sort import SortedRun, blocks_of
 from streams.files.reader import ReadError
 from streams.replay.shard_work import EVENTS, DecodedRuns, Decoding, Message, ShardContext, Task, run_work
@@ -28,7 +29,7 @@ MESSAGES_BYTES = 32_768
 PIPE_BYTES = 1_048_576
 
 
-class ShardError(Exception):
+class ShardError(CrmwatchError):
     """Why another process could not do its part; one line for a person."""
 
 

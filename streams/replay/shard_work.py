@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import msgspec
 
-from detector.adapters import Adapter, RecordError
+from detector.adapters import Adapter, RecordError, Rejection
 from detector.event import AccessEvent
 from streams.files.decode import CHUNK_BYTES, CHUNK_RECORDS, EVENT_KEY, FilePart, decoded
 from streams.files.external_sort import Key, RunFile, SortedRun, arrange
@@ -81,7 +81,7 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
     line: int
     raw: FileRecord
     adapter: str
-    reason: str
+    reason: Rejection
     detail: str
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from detector.alert.ocsf import Activity
 from detector.catalogue import Category, category, sensitivity
 from detector.event import AccessEvent, Operation
-from detector.identity.detectors.novelty import network
+from detector.trait import network
 from streams.report.findings import FindingHistory, FindingVersion
 from streams.report.identity_history import IdentityHistory, is_new
 from streams.report.timeline import (

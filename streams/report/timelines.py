@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from detector.alert.finding import Finding
 from detector.event import AccessEvent
-from detector.identity.detectors.novelty import network
 from detector.identity.ledger import count
+from detector.trait import network
 from streams.report.findings import FindingHistory
 from streams.report.identity_history import IdentityHistory
 from streams.report.timeline import Timeline

@@ -6,8 +6,9 @@ It has threads of its own, so that it answers when the event loop does not.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import TCPServer, ThreadingMixIn
+from types import MappingProxyType
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -35,7 +36,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Endpoint:
-    """Serves until stopped. `live` and `ready` give ``None``, or the reason why not."""
+    """Serves until stopped. `live` and `ready` give ``None``, or the reason why not; ``/ready`` names the `plugins`."""
 
     def __init__(
         self,
@@ -44,9 +45,11 @@ class Endpoint:
         registry: CollectorRegistry,
         live: Callable[[], str | None],
         ready: Callable[[], str | None],
+        plugins: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._metrics = make_wsgi_app(registry)
         self._checks = {"/live": live, "/ready": ready}
+        self._more = {"/ready": "".join(f"{name}: {version}\n" for name, version in plugins.items())}
         self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True)
 
@@ -77,4 +80,4 @@ class Endpoint:
         reason = check()
         status = "200 OK" if reason is None else "503 Service Unavailable"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{reason or 'ok'}\n".encode()]
+        return [f"{reason or 'ok'}\n{self._more.get(path, '')}".encode()]

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 
 from detector import decision as decisions
 from detector.adapters import RecordError
+from detector.adapters.rejection import Rejection
 from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.settings import Indicator
@@ -124,7 +125,9 @@ class OperatorInputs:
         except DecisionError as error:
             raise RecordError("decisions", position, error.reason, str(error)) from error
         if not self._decisions.add(decision, round(time() * 1000)):
-            raise RecordError("decisions", position, "too_many", "all decisions held still have an effect")
+            raise RecordError(
+                "decisions", position, Rejection.TOO_MANY, "all decisions held still have an effect"
+            )
 
     def _take_indicator(self, record: Any) -> None:
         value = (record.key or b"").decode("utf-8", "replace")
@@ -135,16 +138,16 @@ class OperatorInputs:
         try:
             indicator = _indicator.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RecordError("indicators", _position(record), "malformed", str(error)) from error
+            raise RecordError("indicators", _position(record), Rejection.MALFORMED, str(error)) from error
         if not value or (value not in self.indicators and len(self.indicators) >= MAX_INDICATORS):
-            reason = "too_many" if value else "malformed"
+            reason = Rejection.TOO_MANY if value else Rejection.MALFORMED
             raise RecordError("indicators", _position(record), reason, "not taken in")
         self.indicators[value] = indicator
 
 
 def _check_size(adapter: str, record: Any, most: int) -> None:
     if len(record.value or b"") + len(record.key or b"") > most:
-        raise RecordError(adapter, _position(record), "too_large", f"more than {most:,} bytes")
+        raise RecordError(adapter, _position(record), Rejection.TOO_LARGE, f"more than {most:,} bytes")
 
 
 def _position(record: Any) -> str:

@@ -7,7 +7,7 @@ progress and only warns of failed sends, so that an offset can be committed befo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,7 +26,8 @@ class Output(msgspec.Struct, frozen=True):
     topic: str
     partition: int | None
     key: bytes | None
-    value: bytes
+    value: bytes | None
+    """``None`` deletes the key from a compacted topic."""
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -56,30 +57,46 @@ class Producer:
             await self._producer.stop()
 
     async def send(self, outputs: Sequence[Output]) -> None:
-        """Send outputs in their order and wait until all have arrived. Raises aiokafka's `KafkaError`."""
+        """Send outputs and wait until all have arrived; those of a partition keep their order.
+
+        Records with a key and a partition of their own go in record batches, as state does. Raises aiokafka's
+        `KafkaError`.
+        """
         producer = self._connected()
-        futures = [
-            await producer.send(
-                output.topic,
-                output.value,
-                key=output.key,
-                partition=output.partition,
-                headers=list(output.headers),
-            )
-            for output in outputs
-        ]
+        futures = []
+        published: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = {}
+        for output in outputs:
+            if output.key is not None and output.partition is not None:
+                at = published.setdefault((output.topic, output.partition), [])
+                at.append((output.key, output.value))
+            else:
+                sent = await producer.send(
+                    output.topic,
+                    output.value,
+                    key=output.key,
+                    partition=output.partition,
+                    headers=list(output.headers),
+                )
+                futures.append(sent)
+        for (topic, partition), records in published.items():
+            futures += await self._send_batches(topic, partition, records)
         if futures:
             await asyncio.gather(*futures)
 
     async def save(self, topic: str, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
-        """Write state to a changelog partition in record batches; ``None`` deletes a key.
+        """Write state to a changelog partition in record batches; ``None`` deletes a key."""
+        futures = await self._send_batches(topic, partition, changes.items())
+        if futures:
+            await asyncio.gather(*futures)
 
-        One batch is two to three µs a key where single sends are tens, and it is stored whole or not at all.
-        """
+    async def _send_batches(
+        self, topic: str, partition: int, records: Iterable[tuple[bytes, bytes | None]]
+    ) -> list[Any]:
+        """One batch is two to three µs a key where single sends are tens, and it is stored whole or not at all."""
         producer = self._connected()
         batch = producer.create_batch()
         futures = []
-        for key, value in changes.items():
+        for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
                 batch.close()
                 futures.append(await producer.send_batch(batch, topic, partition=partition))
@@ -88,8 +105,7 @@ class Producer:
         if batch.record_count():
             batch.close()
             futures.append(await producer.send_batch(batch, topic, partition=partition))
-        if futures:
-            await asyncio.gather(*futures)
+        return futures
 
     def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 QUEUED_BATCHES = 16
 """How many batches wait for a shard before its agent stops reading."""
 TICK_SECONDS = 0.2
+RESTORED_SECONDS = 0.02
+"""How often a stage looks whether the one that it waits for is restored."""
 UNSAVED_BATCHES = 64
 """State is saved early once so many batches are unacknowledged."""
 
@@ -82,6 +84,8 @@ class _PartitionTask:
     async def _run(self) -> None:
         try:
             stage = self.stage
+            while stage.after is not None and not stage.after.restored:
+                await asyncio.sleep(RESTORED_SECONDS)
             store = {}
             if stage.changelog is not None:
                 began = monotonic()
@@ -182,8 +186,10 @@ class Stage:
         fatal: Callable[[str, BaseException], None],
         metrics: Metrics | None = None,
         changelog: str | None = None,
+        after: Stage | None = None,
         save_seconds: float = 1.0,
     ) -> None:
+        """Its shards begin when those of `after` are restored."""
         self.name = name
         self.topic = topic
         self.app = app
@@ -194,6 +200,7 @@ class Stage:
         self.fatal = fatal
         self.metrics = metrics
         self.changelog = changelog
+        self.after = after
         self.save_seconds = save_seconds
         self.shards: dict[int, _PartitionTask] = {}
 

@@ -35,8 +35,8 @@ def end_process(reason: str, code: int = EXIT_CODE) -> None:
     overdue = threading.Timer(WORDS_SECONDS, os._exit, (code,))
     overdue.daemon = True
     overdue.start()
-    after = "" if code == 0 else ", to be restarted from the last saved state"
-    if code != 0 and threading.current_thread() is not threading.main_thread():
+    after = ", to be restarted from the last saved state" if code == EXIT_CODE else ""
+    if code == EXIT_CODE and threading.current_thread() is not threading.main_thread():
         os.write(2, last_words("the event loop is here", __name__, _main_stack()))
     os.write(2, last_words(f"{reason}; ending{after}", __name__))
     os._exit(code)

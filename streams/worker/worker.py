@@ -20,8 +20,10 @@ from prometheus_client import CollectorRegistry
 
 from detector.adapters import Adapter
 from detector.decision_index import DecisionIndex
+from detector.identity.detectors.registry import DETECTORS
 from streams.config import Config
 from streams.kafka.connection import arguments, credentials
+from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 8.0
 """A stop that takes longer ends at once: a supervisor would insist soon, and what is durable stays so."""
 COMMIT_SECONDS = 3.0
+REFUSED = 2
+"""The exit code of a worker whose set of detectors and plug-ins is not that of the saved state."""
 
 
 class _App(BatchedApp):
@@ -66,10 +70,17 @@ class _App(BatchedApp):
 class Worker:
     """One worker process's parts; `run` runs it until it is told to stop."""
 
-    def __init__(self, config: Config, partitions: Mapping[str, int], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        config: Config,
+        partitions: Mapping[str, int],
+        registry: CollectorRegistry,
+        plugins: Plugins = NO_PLUGINS,
+    ) -> None:
         """`partitions` is how many each access topic has."""
         self.config = config
         self.partitions = partitions
+        self.plugins = plugins
         self.metrics = Metrics(registry)
         settings = config.worker
         self.pulse = Pulse(settings.patience_seconds, settings.hold_seconds, settings.session_seconds)
@@ -80,6 +91,7 @@ class Worker:
             registry,
             live=self.pulse.trouble,
             ready=self.pulse.unready,
+            plugins=plugins.versions,
         )
         self._beating: asyncio.Task[None] | None = None
         self._stopping_at: float | None = None
@@ -165,6 +177,8 @@ class Worker:
                 self.metrics,
                 keyed=settings.keyed,
                 merge_events=settings.merge_events,
+                state_set=state_set(self.plugins, DETECTORS),
+                accept_plugins=settings.accept_plugins,
             )
             work.watch_for(self.inputs.indicators)
             return work
@@ -174,19 +188,21 @@ class Worker:
             work.apply_decisions(self.inputs.decisions)
             return work
 
+        detecting = self._stage("detect", topics.events, detect, topics.profiles_changelog)
+        triaging = self._stage("triage", topics.signals, triage, topics.incidents_changelog)
         stages = []
         first = 0
-        for topic, adapters in config.access_topics.items():
+        for topic, form in config.access_topics.items():
             name = "ingest" if topic == topics.access else f"ingest_{topic}"
-            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None))
+            adapters = config.adapters(form, self.plugins.adapters)
+            # A worker that detection refuses, for want of a plug-in, must not have called its records unreadable.
+            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None, after=detecting))
             first += self.partitions[topic]
-        return [
-            *stages,
-            self._stage("detect", topics.events, detect, topics.profiles_changelog),
-            self._stage("triage", topics.signals, triage, topics.incidents_changelog),
-        ]
+        return [*stages, detecting, triaging]
 
-    def _stage(self, name: str, topic: str, work: Any, changelog: str | None) -> Stage:
+    def _stage(
+        self, name: str, topic: str, work: Any, changelog: str | None, after: Stage | None = None
+    ) -> Stage:
         return Stage(
             name,
             topic,
@@ -198,6 +214,7 @@ class Worker:
             fatal=self.fatal,
             metrics=self.metrics,
             changelog=changelog,
+            after=after,
             save_seconds=self.config.worker.save_seconds,
         )
 
@@ -354,6 +371,8 @@ class Worker:
 
     def fatal(self, what: str, error: BaseException) -> None:
         """End the process for something that was not expected."""
+        if isinstance(error, StateSetError):  # a restart would not help
+            end_process(str(error), REFUSED)
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
 

@@ -17,7 +17,7 @@ from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from tests.browser.probes import ATTACKS, CONTRAST, OUTSIDE
-from tests.streams.console.make import Site, alert, decided, profile, ticks
+from tests.streams.console.make import Site, alert, decided, identity_record, ticks
 from tests.streams.console.pages.test_incident import alerts
 from tests.streams.console.test_live import Running, produce, until
 from tests.streams.console.web.test_server import GIVEN, records
@@ -40,8 +40,8 @@ def everything() -> list[Any]:
         *alerts(),
         lesser,
         *ticks(6, {"contact": 5, "payment": 1}, {"elf/query": 9}),
-        profile(0),
-        profile(1, "v"),
+        identity_record(0),
+        identity_record(1, "v"),
     ]
 
 

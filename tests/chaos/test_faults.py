@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from detector.adapters import RecordError, decode
+from detector.adapters.rejection import Rejection
 from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
@@ -76,7 +77,7 @@ def _publish(pipeline: Pipeline, world: Records, keyed: bool) -> None:
     def paced() -> Iterator[tuple[FileRecord, Any]]:
         began = time.monotonic()
         for number in range(GARBAGE):
-            error = RecordError("", f"bad:{number}", "unknown_format", "")
+            error = RecordError("", f"bad:{number}", Rejection.UNKNOWN_FORMAT, "")
             yield FileRecord(b"\xff{%d" % number, f"bad:{number}", "bad"), error
         for number, one in enumerate(world):
             if number % 200 == 0:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from detector.adapters import RecordError, decode
+from detector.adapters.rejection import Rejection
 from detector.engine import Engine
 from detector.identity import profile as profiles
 from detector.settings import Settings
@@ -89,7 +90,7 @@ def test_a_worker_killed_half_way_changes_nothing(
 
 
 def _error(number: int) -> RecordError:
-    return RecordError("", f"bad:{number}", "unknown_format", "garbage")
+    return RecordError("", f"bad:{number}", Rejection.UNKNOWN_FORMAT, "garbage")
 
 
 def _distinct(pipeline: Pipeline, topic: str) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from detector.adapters import decode
 from detector.engine import Engine
 from detector.settings import Settings
 from detector.simulation import Theft, World, records
+from streams.config import Config, WorkerSettings
+from streams.console.store.follower import Follower
+from streams.console.store.freshness import Freshness
+from streams.console.store.index import Index
 from streams.kafka.connection import KafkaSettings, Mechanism, Protocol
 from streams.kafka.embedded.broker import Broker, Secure
 from streams.kafka.topics import Comparison, TopicNames, TopicsError, compare, ensure, plan
@@ -33,7 +38,8 @@ from tests.chaos.pipeline import Pipeline, in_order
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
-PASSWORDS = {name: f"{name}-hush-7Qx" for name in ("topics", "publish", "worker", "nobody")}
+TICK_MS = 600_000
+PASSWORDS = {name: f"{name}-hush-7Qx" for name in ("topics", "publish", "worker", "console", "nobody")}
 GARBAGE = [b"\xff{", b"no JSON", b"[]"]
 Operations = Mapping[tuple[ResourceType, str], set[ACLOperation]]
 
@@ -131,22 +137,27 @@ def rights(names: TopicNames) -> dict[str, Operations]:
     read, write = ACLOperation.READ, ACLOperation.WRITE
     changelogs = names.profiles_changelog, names.incidents_changelog
     reads = names.access, names.feedback, names.indicators
-    writes = names.alerts, names.deadletters
+    published = names.alerts, names.identities, names.activity
     return {
         "topics": {(topic, one.name): {create, describe, configs} for one in plan(1, 1, names)},
         "publish": {(topic, names.access): {write, read}},
         "worker": {
             **{(topic, name): {read} for name in reads},
-            **{(topic, name): {write} for name in writes},
+            **{(topic, name): {write} for name in (*published, names.deadletters)},
             **{(topic, name): {read, write} for name in (names.events, names.signals, *changelogs)},
             (group, names.app_id): {read},
+        },
+        "console": {
+            **{(topic, name): {read} for name in (*published, names.access)},
+            (topic, names.feedback): {read, write},
         },
     }
 
 
 @pytest.mark.timeout(280)
 def test_all_of_it_runs_through_tls_with_no_more_rights_than_written(company: Company) -> None:
-    """Topics are made, a file is published, resumed, and judged by a worker as by a replay; no password is said."""
+    """Topics are made, a file is published, resumed, and judged by a worker as by a replay, and the console shows
+    incidents, identities and activity; no password is said."""
     names, broker = company.names, company.broker
     for user, operations in rights(names).items():
         allow(broker, user, operations)
@@ -183,6 +194,13 @@ def test_all_of_it_runs_through_tls_with_no_more_rights_than_written(company: Co
         letters = [msgspec.json.decode(one.value) for one in pipeline.read(names.deadletters)]
         assert len(letters) == len(GARBAGE)
         assert pipeline.table(names.profiles_changelog)
+        pipeline.wait(lambda: len(pipeline.table(names.identities)) == engine.identities, 60)
+        assert followed(company) == {
+            "incidents": len({msgspec.json.decode(body)["finding_info"]["uid"] for body in expected}),
+            "identities": engine.identities,
+            "arrivals": len({event.time_ms // TICK_MS for _, event in world})
+            - 1,  # the newest tick is not over
+        }
         worker.kill()  # and another one, which has state to read
         other = pipeline.start_worker()
         pipeline.publish_keyed(world[-1:])
@@ -191,6 +209,28 @@ def test_all_of_it_runs_through_tls_with_no_more_rights_than_written(company: Co
         logs = worker.log.read_text() + other.log.read_text()
     for said in (made, again, sent, resumed, logs):
         assert not any(password in said for password in PASSWORDS.values())
+
+
+def followed(company: Company) -> dict[str, int]:
+    """What the console's user gets to see: incidents, identities and ticks."""
+    kafka = msgspec.convert(company.kafka("console"), KafkaSettings)
+    worker = WorkerSettings(bootstrap=company.broker.secure_bootstrap)
+    config = Config(worker=worker, topics=company.names, kafka=kafka)
+    index, freshness = Index(company.folder / "index", company.names, config.console), Freshness()
+    follower = Follower(index, freshness, config)
+    follower.start()
+    end = time.monotonic() + 60
+    while not freshness.feed.caught_up:
+        assert time.monotonic() < end, freshness.feed.problem
+        time.sleep(0.1)
+    follower.stop()
+    columns = {"incidents": "uid", "identities": "identity", "arrivals": "start_ms"}
+    counts = {
+        table: index.reader().execute(f"SELECT count(DISTINCT {column}) FROM {table}").fetchone()[0]  # noqa: S608
+        for table, column in columns.items()
+    }
+    index.close()
+    return counts
 
 
 COMMANDS = [

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from detector.adapters.salesforce.ids import FieldError
+from detector.adapters.rejection import FieldError, Rejection
 
 __all__ = [
     "NO_CONTEXT",
@@ -176,7 +176,7 @@ def _loose(record: bytes) -> _Envelope:
     """A record whose names are spelled otherwise (``Entity Name``) or whose scalars have other types."""
     value = msgspec.json.decode(record)
     if not isinstance(value, dict):
-        raise FieldError("malformed", "not a JSON object")
+        raise FieldError(Rejection.MALFORMED, "not a JSON object")
     kept: dict[str, object] = {}
     for key, item in value.items():
         name = _NAMES.get(key.replace(" ", "").replace("_", "").lower())

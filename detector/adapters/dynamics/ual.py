@@ -19,6 +19,8 @@ from functools import lru_cache
 
 import msgspec
 
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import Adapter
 from detector.adapters.dynamics.operations import CRM_TYPES, crm_operation, service_operation
 from detector.adapters.dynamics.query import query
 from detector.adapters.dynamics.record import (
@@ -33,19 +35,21 @@ from detector.adapters.dynamics.record import (
     pairs,
     unwrapped,
 )
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import (
-    AccessFields,
-    FieldError,
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.timestamps import utc_ms
+from detector.adapters.values import (
     agent,
     clip,
     count,
-    event_of,
+    digest,
+    has_key,
+    id_texts,
+    ip_without_port,
+    normalise_actor,
 )
-from detector.adapters.values import digest, has_key, id_texts, ip_without_port, normalise_actor, utc_ms
 from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER", "DynamicsUal"]
+__all__ = ["ADAPTER"]
 
 NAME = "dynamics_ual"
 UNNAMED_TENANT = "microsoft_365"
@@ -204,7 +208,7 @@ def _known(*names: str | None) -> str | None:
 def _actor(record: Record) -> str:
     found = _known(record.user_id, record.user_upn, record.user_key, record.system_user_id)
     if found is None:
-        raise FieldError("missing_field", "neither UserId nor UserKey")
+        raise FieldError(Rejection.MISSING_FIELD, "neither UserId nor UserKey")
     return normalise_actor(found)
 
 
@@ -269,9 +273,9 @@ def _session(record: Record, through: Context, logs_in: bool) -> str | None:
 def _event(raw: bytes, position: str) -> AccessEvent:
     record = unwrapped(raw)
     if not record.creation_time:
-        raise FieldError("missing_field", "CreationTime is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "CreationTime is blank")
     if not record.operation:
-        raise FieldError("missing_field", "Operation is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "Operation is blank")
     record_type = _word(record.record_type)
     crm = record_type in CRM_TYPES
     access = _crm(record) if crm else _service(record, record.operation, record_type)
@@ -302,33 +306,21 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     )
 
 
-class DynamicsUal(msgspec.Struct, frozen=True):
-    """The adapter for the unified audit log."""
-
-    name: str = NAME
-    sign: str = "keys CreationTime and RecordType, or AuditData, or OfficeWorkload"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it has the keys of a bare record, of an export's or Graph's wrapping, or of a SIEM's row."""
-        return (
-            (has_key(record, b"CreationTime") and has_key(record, b"RecordType"))
-            or (b'uditData"' in record and (has_key(record, b"AuditData") or has_key(record, b"auditData")))
-            or has_key(record, b"OfficeWorkload")
-            or (has_key(record, b"Creation Time") and has_key(record, b"Record Type"))
-        )
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a record tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether it has the keys of a bare record, of an export's or Graph's wrapping, or of a SIEM's row."""
+    return (
+        (has_key(record, b"CreationTime") and has_key(record, b"RecordType"))
+        or (b'uditData"' in record and (has_key(record, b"AuditData") or has_key(record, b"auditData")))
+        or has_key(record, b"OfficeWorkload")
+        or (has_key(record, b"Creation Time") and has_key(record, b"Record Type"))
+    )
 
 
-ADAPTER = DynamicsUal()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="keys CreationTime and RecordType, or AuditData, or OfficeWorkload",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+)
+"""The adapter for the unified audit log."""

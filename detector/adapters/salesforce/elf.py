@@ -17,25 +17,17 @@ from zlib import crc32
 
 import msgspec
 
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce import elf_calls as salesforce_elf_calls
-from detector.adapters.salesforce import elf_pages as salesforce_elf_pages
+from detector.adapters.access import AccessFields
+from detector.adapters.adapter import Adapter, RowReader
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.salesforce import elf_calls, elf_pages
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
-from detector.adapters.salesforce.ids import (
-    ACCOUNTS,
-    ADDRESSES,
-    AGENTS,
-    KNOWN_IDS,
-    AccessTuple,
-    FieldError,
-    access_tuple,
-    actor,
-    clip,
-)
+from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
+from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, RecordOrigin
 
-__all__ = ["ADAPTER", "SalesforceElf"]
+__all__ = ["ADAPTER"]
 
 NAME = "salesforce_elf"
 MAX_REQUEST_ID = 64
@@ -43,10 +35,7 @@ MAX_REQUEST_ID = 64
 MAX_HEADER = 10_000
 """How many characters a header may have that is remembered."""
 
-_TYPES = {
-    kind.row.__struct_config__.tag: kind
-    for kind in (*salesforce_elf_calls.TYPES, *salesforce_elf_pages.TYPES)
-}
+_TYPES = {kind.row.__struct_config__.tag: kind for kind in (*elf_calls.TYPES, *elf_pages.TYPES)}
 _COLUMNS = dict.fromkeys(name for kind in _TYPES.values() for name in kind.row.__struct_fields__)
 
 OtherRow: Any = msgspec.defstruct(
@@ -62,13 +51,13 @@ OtherRow: Any = msgspec.defstruct(
 """A row of a type that is not known; it has the columns of all types, to tell one row from another."""
 
 
-def _other(row: ElfRow) -> AccessTuple:
-    return access_tuple(status=status(row.request_status))
+def _other(row: ElfRow) -> AccessFields:
+    return AccessFields(status=status(row.request_status))
 
 
 _OTHER = Type(OtherRow, _other)
 # By the class of a row: what its type makes of it, and what parts its ids from those of other types.
-_FOUND = {kind.row: (kind.did, crc32(name.encode())) for name, kind in _TYPES.items()} | {
+_BY_CLASS = {kind.row: (kind.access, crc32(name.encode())) for name, kind in _TYPES.items()} | {
     OtherRow: (_other, 0)
 }
 
@@ -95,7 +84,7 @@ def _loose_row(record: bytes) -> ElfRow:
     """A row whose columns are not all strings."""
     loose = msgspec.json.decode(record)
     if not isinstance(loose, dict):
-        raise FieldError("malformed", "not a JSON object")
+        raise FieldError(Rejection.MALFORMED, "not a JSON object")
     name = _text(loose.get("EVENT_TYPE"))
     row = _TYPES.get(name, _OTHER).row
     wanted = {
@@ -115,7 +104,7 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FieldError("bad_value", f"a column holds {type(value).__name__}")
+        raise FieldError(Rejection.BAD_VALUE, f"a column holds {type(value).__name__}")
     return str(value)
 
 
@@ -127,7 +116,7 @@ def _time_ms(derived: str, compact: str) -> int:
             if not compact:
                 raise
     if not compact:
-        raise FieldError("missing_field", "neither TIMESTAMP nor TIMESTAMP_DERIVED")
+        raise FieldError(Rejection.MISSING_FIELD, "neither TIMESTAMP nor TIMESTAMP_DERIVED")
     return compact_ms(compact)
 
 
@@ -136,18 +125,18 @@ def _check(row: Any) -> None:
     if row.marker is not None:
         shape = row.marker if isinstance(row.marker, dict) else {}
         raise FieldError(
-            "malformed",
+            Rejection.MALFORMED,
             f"row has {shape.get('columns')!s:.9} columns, its header {shape.get('expected')!s:.9}",
         )
     if isinstance(row, OtherRow) and row.event_type == "EVENT_TYPE":
-        raise FieldError("malformed", "a header line among the rows")
+        raise FieldError(Rejection.MALFORMED, "a header line among the rows")
     if isinstance(row, OtherRow) and not row.event_type:
-        raise FieldError("missing_field", "EVENT_TYPE is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "EVENT_TYPE is blank")
     if not row.organization_id:
-        raise FieldError("missing_field", "ORGANIZATION_ID is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "ORGANIZATION_ID is blank")
 
 
-def _event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
+def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
     """The event of a row, whose columns' values in the order of its class are given besides."""
     # Unpacked, as reading an attribute of now this class, now that one takes several times as long.
     (
@@ -158,11 +147,8 @@ def _event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
     row_class = type(row)
     if row_class is OtherRow or marker is not None or not organization_id:
         _check(row)
-    find, seed = _FOUND[row_class]
-    (
-        operation, objects, fields, rows, counting, bytes_out, record_ids, operation_id, query_shape, outcome,
-        by_program,
-    ) = find(row)  # fmt: skip
+    access_of, seed = _BY_CLASS[row_class]
+    access = access_of(row)
     try:
         time_ms = (
             HOURS[timestamp_derived[:14]]
@@ -171,7 +157,7 @@ def _event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
         )
     except (KeyError, ValueError):
         time_ms = _time_ms(timestamp_derived, timestamp)
-    kind = _GUEST if user_type[:5] == "Guest" else _INTEGRATION if by_program else _HUMAN
+    kind = _GUEST if user_type[:5] == "Guest" else _INTEGRATION if access.by_program else _HUMAN
     user_id = user_id_derived or user_id
     session = session_key or login_key
     # Over the columns in their fixed order: neither the record's own order nor what brought it matters.
@@ -187,21 +173,21 @@ def _event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
         ACCOUNTS[organization_id],
         ACCOUNTS[user_id] if user_id else actor(None, user_name),
         kind,
-        operation,
+        access.operation,
         clip(user_name) if user_name else None,
         KNOWN_IDS[connected_app_id] if connected_app_id else clip(client_name or connected_app_name),
         session if session and len(session) <= 128 else clip(session, 128),
         (ADDRESSES[source_ip] if source_ip else None) or ADDRESSES[client_ip],
         AGENTS[user_agent or browser_type or client_info],
-        objects,
-        fields,
-        rows,
-        counting,
-        bytes_out,
-        record_ids,
-        operation_id,
-        query_shape,
-        outcome,
+        access.objects,
+        access.fields,
+        access.rows,
+        access.counting,
+        access.bytes_out,
+        access.record_ids,
+        access.operation_id,
+        access.query_shape,
+        access.status,
         None,
         RecordOrigin(NAME, position),
     )
@@ -234,65 +220,55 @@ class _Columns:
         reader = self._readers[name] = self._reader(_TYPES[name])
         return reader
 
-    def decode(self, fields: list[str], position: str) -> AccessEvent:
-        """The event of a row; raises `RecordError`."""
+    def event(self, fields: list[str], position: str) -> AccessEvent:
+        """The event of a row. Raises `FieldError`."""
         name = fields[self._type]
         row_class, pick = self._readers.get(name) or self._first(name)
         values = pick([*fields, "", None])
-        try:
-            return _event(row_class(*values), values, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
+        return _row_event(row_class(*values), values, position)
 
 
 _headers: dict[tuple[str, ...], _Columns] = {}
 """There are few, and many files of each."""
 
 
-class SalesforceElf(msgspec.Struct, frozen=True):
-    """The adapter for event log files."""
-
-    name: str = NAME
-    sign: str = "keys EVENT_TYPE and TIMESTAMP"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it has the columns that every file begins with; other products have the first alone."""
-        # In this order, because the usual spelling is at the beginning, and looking through a whole record takes long.
-        return (
-            record.startswith(b'{"EVENT_TYPE":') or b'"EVENT_TYPE":' in record or b'"EVENT_TYPE" :' in record
-        ) and (b'"TIMESTAMP":' in record or b'"TIMESTAMP" :' in record)
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a row tells of; raises `RecordError` for a row that cannot stand."""
-        try:
-            try:
-                row = _decoder.decode(record)
-            except msgspec.ValidationError:
-                row = _unusual_row(record)
-            return _event(row, _values(row), position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
-
-    def columns(self, header: Sequence[str]) -> Callable[[list[str], str], AccessEvent] | None:
-        """What decodes the fields of a CSV row under this header, or ``None`` for one that is not the vendor's.
-
-        It takes a row as long as its header, and gives, or raises, what `decode` does for the row as an object.
-        """
-        key = tuple(header)
-        found = _headers.get(key)
-        if found is None:
-            if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
-                return None
-            found = _Columns(key)
-            if sum(map(len, key)) <= MAX_HEADER:
-                if len(_headers) >= 256:
-                    _headers.clear()
-                _headers[key] = found
-        return found.decode
+def _event(record: bytes, position: str) -> AccessEvent:
+    try:
+        row = _decoder.decode(record)
+    except msgspec.ValidationError:
+        row = _unusual_row(record)
+    return _row_event(row, _values(row), position)
 
 
-ADAPTER = SalesforceElf()
+def _recognises(record: bytes) -> bool:
+    """Whether it has the columns that every file begins with; other products have the first alone."""
+    # In this order, because the usual spelling is at the beginning, and looking through a whole record takes long.
+    return (
+        record.startswith(b'{"EVENT_TYPE":') or b'"EVENT_TYPE":' in record or b'"EVENT_TYPE" :' in record
+    ) and (b'"TIMESTAMP":' in record or b'"TIMESTAMP" :' in record)
+
+
+def _columns(header: Sequence[str]) -> RowReader | None:
+    """What reads the rows under this header, or ``None`` for one that is not the vendor's."""
+    key = tuple(header)
+    found = _headers.get(key)
+    if found is None:
+        if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
+            return None
+        found = _Columns(key)
+        if sum(map(len, key)) <= MAX_HEADER:
+            if len(_headers) >= 256:
+                _headers.clear()
+            _headers[key] = found
+    return found.event
+
+
+ADAPTER = Adapter(
+    name=NAME,
+    sign="keys EVENT_TYPE and TIMESTAMP",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+    columns=_columns,
+)
+"""The adapter for event log files."""

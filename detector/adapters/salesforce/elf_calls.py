@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from detector.adapters.access import AccessFields
 from detector.adapters.memo import Memo
+from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.elf_row import ElfRow, Type, http_status, status
-from detector.adapters.salesforce.ids import (
-    NAMES,
-    AccessTuple,
-    FieldError,
-    access_tuple,
-    clip,
-    count,
-    known_id,
-)
+from detector.adapters.salesforce.ids import NAMES, known_id
 from detector.adapters.salesforce.soql import soql
+from detector.adapters.values import clip, count
 from detector.event import Counting, Operation
 
 __all__ = ["TYPES"]
@@ -62,9 +57,9 @@ def _soap_operation(method: str) -> Operation:
 _SOAP_OPERATIONS = Memo(_soap_operation, 512)
 
 
-def _soap(row: SoapRow) -> AccessTuple:
+def _soap(row: SoapRow) -> AccessFields:
     operation = _SOAP_OPERATIONS[row.method_name]
-    return access_tuple(
+    return AccessFields(
         operation,
         NAMES[row.entity_name],
         rows=count(row.rows_processed, "ROWS_PROCESSED") if operation in _READS else None,
@@ -147,10 +142,10 @@ def _rest_operation(method: str, path: str, rows: int | None) -> Operation:
     return Operation.WRITE if method in ("POST", "PATCH", "PUT", "DELETE") else Operation.OTHER
 
 
-def _rest(row: RestRow) -> AccessTuple:
+def _rest(row: RestRow) -> AccessFields:
     processed = count(row.rows_processed, "ROWS_PROCESSED")
     operation = _rest_operation(row.method, row.uri, processed)
-    return access_tuple(
+    return AccessFields(
         operation,
         NAMES[row.entity_name],
         rows=processed if operation in _READS else None,
@@ -160,9 +155,9 @@ def _rest(row: RestRow) -> AccessTuple:
     )
 
 
-def _call(row: CallRow) -> AccessTuple:
+def _call(row: CallRow) -> AccessFields:
     """A call of any API. It names no rows; the call's own event (``API``, ``RestApi``) does."""
-    return access_tuple(
+    return AccessFields(
         operation=_rest_operation(row.http_method, row.api_resource, None),
         objects=NAMES[row.entity_name],
         status=http_status(row.status_code),
@@ -197,11 +192,11 @@ class Bulk2Row(ElfRow, tag_field="EVENT_TYPE", tag="BulkApi2"):
     result_size_mb: str = ""
 
 
-def _bulk(row: BulkRow) -> AccessTuple:
+def _bulk(row: BulkRow) -> AccessFields:
     read = row.operation_type.lower().startswith("query")
     batch = clip(row.batch_id, 64)
     written = Operation.WRITE if row.operation_type else Operation.OTHER
-    return access_tuple(
+    return AccessFields(
         operation=Operation.BULK_EXPORT if read else written,
         objects=NAMES[row.entity_type],
         rows=count(row.rows_processed, "ROWS_PROCESSED") if read else None,
@@ -222,7 +217,7 @@ _JOB_OUTCOMES = {
 """What a job's state says of its success; those on the way there say nothing."""
 
 
-def _bulk2(row: Bulk2Row) -> AccessTuple:
+def _bulk2(row: Bulk2Row) -> AccessFields:
     """A state of a job: its row count is the job's total so far, not this row's own."""
     read = row.operation_type.lower().startswith("query")
     state = row.job_status.lower()
@@ -236,7 +231,7 @@ def _bulk2(row: Bulk2Row) -> AccessTuple:
         bytes_out = _megabytes(row.result_size_mb)
     else:
         operation = Operation.WRITE if row.operation_type else Operation.OTHER
-    return access_tuple(
+    return AccessFields(
         operation=operation,
         objects=NAMES[row.entity_type],
         rows=rows,
@@ -252,7 +247,7 @@ def _megabytes(text: str) -> int | None:
     try:
         size = float(text) if text else -1.0
     except ValueError:
-        raise FieldError("bad_value", f"RESULT_SIZE_MB is {text[:40]!r}") from None
+        raise FieldError(Rejection.BAD_VALUE, f"RESULT_SIZE_MB is {text[:40]!r}") from None
     return count(size * BYTES_PER_MB, "RESULT_SIZE_MB")
 
 
@@ -277,9 +272,9 @@ class CalloutRow(ElfRow, tag_field="EVENT_TYPE", tag="ApexCallout"):
     success: str = ""
 
 
-def _query(row: QueryRow) -> AccessTuple:
+def _query(row: QueryRow) -> AccessFields:
     query = soql(row.query_identifier)
-    return access_tuple(
+    return AccessFields(
         operation=Operation.COUNT if query.counts else Operation.QUERY,
         objects=query.objects,
         fields=query.fields or None,
@@ -287,10 +282,10 @@ def _query(row: QueryRow) -> AccessTuple:
     )
 
 
-def _callout(row: CalloutRow) -> AccessTuple:
+def _callout(row: CalloutRow) -> AccessFields:
     """Code of the customer's calling out: its request is what leaves, its response comes in."""
     outcome = {"1": "success", "0": "failed"}.get(row.success)
-    return access_tuple(bytes_out=count(row.request_size, "REQUEST_SIZE"), status=outcome)
+    return AccessFields(bytes_out=count(row.request_size, "REQUEST_SIZE"), status=outcome)
 
 
 TYPES = (

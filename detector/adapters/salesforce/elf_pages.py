@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import re
 
+from detector.adapters.access import AccessFields
 from detector.adapters.memo import Memo
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
-from detector.adapters.salesforce.ids import (
-    NAMES,
-    AccessTuple,
-    access_tuple,
-    clip,
-    count,
-    id18,
-    ids,
-    key_object,
-    known_id,
-)
+from detector.adapters.salesforce.ids import NAMES, id18, ids, key_object, known_id
+from detector.adapters.values import clip, count
 from detector.event import Operation
 
 __all__ = ["TYPES"]
@@ -44,19 +36,19 @@ class LogoutRow(ElfRow, tag_field="EVENT_TYPE", tag="Logout"):
     """A logout."""
 
 
-def _login(row: LoginRow) -> AccessTuple:
+def _login(row: LoginRow) -> AccessFields:
     outcome = "success" if row.login_status == "LOGIN_NO_ERROR" else clip(row.login_status)
     # "i" is the vendor's code for a login through an API that is none of its own clients'.
     by_program = bool(row.api_type) or row.login_type == "i"
-    return access_tuple(operation=Operation.LOGIN, status=outcome, by_program=by_program)
+    return AccessFields(operation=Operation.LOGIN, status=outcome, by_program=by_program)
 
 
-def _login_as(row: LoginAsRow) -> AccessTuple:
-    return access_tuple(operation=Operation.ADMIN)
+def _login_as(row: LoginAsRow) -> AccessFields:
+    return AccessFields(operation=Operation.ADMIN)
 
 
-def _logout(row: LogoutRow) -> AccessTuple:
-    return access_tuple(status=status(row.request_status))
+def _logout(row: LogoutRow) -> AccessFields:
+    return AccessFields(status=status(row.request_status))
 
 
 # --- reports
@@ -101,10 +93,10 @@ def _report_id(row: ReportRow | ReportExportRow) -> str | None:
     return None
 
 
-def _report(row: ReportRow) -> AccessTuple:
+def _report(row: ReportRow) -> AccessFields:
     rows = count(row.row_count, "ROW_COUNT")
     row_bytes = count(row.average_row_size, "AVERAGE_ROW_SIZE")
-    return access_tuple(
+    return AccessFields(
         Operation.REPORT_EXPORT if "export" in row.origin.lower() else _REPORT,
         NAMES[row.entity_name],
         rows=rows,
@@ -114,8 +106,8 @@ def _report(row: ReportRow) -> AccessTuple:
     )
 
 
-def _report_export(row: ReportExportRow) -> AccessTuple:
-    return access_tuple(
+def _report_export(row: ReportExportRow) -> AccessFields:
+    return AccessFields(
         operation=Operation.REPORT_EXPORT, operation_id=_report_id(row), status=status(row.request_status)
     )
 
@@ -143,7 +135,7 @@ class MisspelledAttachmentRow(AttachmentRow, tag_field="EVENT_TYPE", tag="Docume
     """The same, in the vendor's own misspelling."""
 
 
-def _file(row: FileRow) -> AccessTuple:
+def _file(row: FileRow) -> AccessFields:
     """A file moved: one that leaves, and one that is looked at, counts as one row."""
     transaction = row.transaction_type
     document = ids(row.document_id_derived or row.document_id)
@@ -155,7 +147,7 @@ def _file(row: FileRow) -> AccessTuple:
         operation, rows = Operation.RECORD_VIEW, 1
     else:
         operation = Operation.WRITE if transaction.startswith("save") else Operation.OTHER
-    return access_tuple(
+    return AccessFields(
         operation=operation,
         objects=("ContentDocument",),
         rows=rows,
@@ -165,8 +157,8 @@ def _file(row: FileRow) -> AccessTuple:
     )
 
 
-def _attachment(row: AttachmentRow) -> AccessTuple:
-    return access_tuple(
+def _attachment(row: AttachmentRow) -> AccessFields:
+    return AccessFields(
         operation=Operation.FILE_DOWNLOAD,
         objects=key_object(row.entity_id),
         rows=1,
@@ -206,14 +198,14 @@ class SearchRow(ElfRow, tag_field="EVENT_TYPE", tag="Search"):
     search_query: str = ""
 
 
-def _uri(row: UriRow) -> AccessTuple:
+def _uri(row: UriRow) -> AccessFields:
     record = row.uri_id_derived
     path = row.uri.partition("?")[0].rstrip("/")
     if path.endswith("/e") or "deleteredirect" in path:
         operation = Operation.WRITE
     else:
         operation = _RECORD_VIEW if record else _OTHER
-    return access_tuple(
+    return AccessFields(
         operation,
         key_object(record),
         rows=1 if operation is _RECORD_VIEW else None,
@@ -222,12 +214,12 @@ def _uri(row: UriRow) -> AccessTuple:
     )
 
 
-def _page(row: PageRow) -> AccessTuple:
+def _page(row: PageRow) -> AccessFields:
     record = row.page_entity_id
     objects = (NAMES[row.page_entity_type] or key_object(record))[:1]
     if record:
-        return access_tuple(_RECORD_VIEW, objects, rows=1, record_ids=(id18(record),))
-    return access_tuple(Operation.LIST_VIEW if "/list" in row.page_url else _OTHER, objects)
+        return AccessFields(_RECORD_VIEW, objects, rows=1, record_ids=(id18(record),))
+    return AccessFields(Operation.LIST_VIEW if "/list" in row.page_url else _OTHER, objects)
 
 
 _ACTION = re.compile(r"ACTION\$(\w{1,80})")
@@ -253,15 +245,15 @@ def _actions(message: str) -> tuple[Operation, int | None]:
 _ACTIONS = Memo(_actions, 4_096)
 
 
-def _aura(row: AuraRow) -> AccessTuple:
+def _aura(row: AuraRow) -> AccessFields:
     operation, rows = _ACTIONS[row.action_message]
-    return access_tuple(operation, rows=rows, status=status(row.request_status))
+    return AccessFields(operation, rows=rows, status=status(row.request_status))
 
 
-def _search(row: SearchRow) -> AccessTuple:
+def _search(row: SearchRow) -> AccessFields:
     prefixes = re.split(r"[,;:\s]+", row.prefixes_searched[:400])
     objects = tuple(dict.fromkeys(name for prefix in prefixes for name in key_object(prefix)))
-    return access_tuple(
+    return AccessFields(
         operation=Operation.SEARCH, objects=objects, rows=count(row.num_results, "NUM_RESULTS")
     )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from detector.adapters.salesforce.ids import AccessTuple, clip
+from detector.adapters.access import AccessFields
+from detector.adapters.values import clip
 
 __all__ = ["ElfRow", "Type", "http_status", "status"]
 
@@ -51,7 +52,7 @@ class Type(msgspec.Struct, frozen=True):
 
     row: type[Any]
     """A `ElfRow` with the type's name as its tag."""
-    did: Callable[[Any], AccessTuple]
+    access: Callable[[Any], AccessFields]
 
 
 def status(text: str) -> str | None:

@@ -15,24 +15,17 @@ from hashlib import blake2b
 
 import msgspec
 
+from detector.adapters.access import AccessFields
+from detector.adapters.adapter import Adapter
 from detector.adapters.memo import Memo
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import (
-    ACCOUNTS,
-    ADDRESSES,
-    AGENTS,
-    KNOWN_IDS,
-    AccessTuple,
-    FieldError,
-    actor,
-    clip,
-    id18,
-)
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor, id18
 from detector.adapters.salesforce.rtem_types import FINDINGS, TYPES, Payload, finding, other
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
+from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, Counting, RecordOrigin
 
-__all__ = ["ADAPTER", "SalesforceRtem"]
+__all__ = ["ADAPTER"]
 
 NAME = "salesforce_rtem"
 UNNAMED_TENANT = "salesforce"
@@ -88,28 +81,15 @@ _NAMES = Memo(_name, 512)
 # --- what all types share
 
 
-def _did(payload: Payload, name: str) -> AccessTuple:
+def _access(payload: Payload, name: str) -> AccessFields:
     if name in FINDINGS:
         return finding(payload, name)
-    done = TYPES.get(name, other)(payload)
-    if payload.policy_outcome in ("Block", "MeteringBlock"):
-        # The customer's own policy stopped it: nothing left.
-        operation, objects, fields, _, _, _, record_ids, operation_id, shape, _, by_program = done
-        stopped = clip(payload.policy_outcome)
-        return (
-            operation,
-            objects,
-            fields,
-            0,
-            Counting.EACH,
-            0,
-            record_ids,
-            operation_id,
-            shape,
-            stopped,
-            by_program,
-        )
-    return done
+    access = TYPES.get(name, other)(payload)
+    outcome = payload.policy_outcome
+    if outcome in ("Block", "MeteringBlock"):  # the customer's own policy stopped it: nothing was exported
+        stopped = clip(outcome)
+        return msgspec.structs.replace(access, rows=0, counting=Counting.EACH, bytes_out=0, status=stopped)
+    return access
 
 
 class _Dated(msgspec.Struct, rename="pascal", gc=False):
@@ -121,7 +101,7 @@ def _time_ms(payload: Payload, record: bytes) -> int:
     if isinstance(when, str):
         return iso_ms(when)
     if when is None:
-        raise FieldError("missing_field", "neither EventDate nor CreatedDate")
+        raise FieldError(Rejection.MISSING_FIELD, "neither EventDate nor CreatedDate")
     return epoch_ms(when)
 
 
@@ -172,10 +152,7 @@ def _event_id(payload: Payload, record: bytes) -> str:
 
 def _event(record: bytes, position: str) -> AccessEvent:
     payload, name = _opened(record)
-    (
-        operation, objects, fields, rows, counting, bytes_out, record_ids, operation_id, query_shape, status,
-        by_program,
-    ) = _did(payload, name)  # fmt: skip
+    access = _access(payload, name)
     when = payload.event_date
     try:
         time_ms = HOURS[when[:14]] + CLOCK[when[14:20]] + MILLISECONDS[when[20:]]  # type: ignore[index] # mostly text
@@ -196,54 +173,42 @@ def _event(record: bytes, position: str) -> AccessEvent:
         _event_id(payload, record),
         tenant,
         ACCOUNTS[user_id] if user_id else actor(None, payload.username),
-        _GUEST if guest else _INTEGRATION if by_program else _HUMAN,
-        operation,
+        _GUEST if guest else _INTEGRATION if access.by_program else _HUMAN,
+        access.operation,
         clip(payload.username),
         _app(payload),
         clip(payload.session_key or payload.login_key, 128),
         ADDRESSES[source_ip] if source_ip else None,
         AGENTS[user_agent] if user_agent else None,
-        objects,
-        fields,
-        rows,
-        counting,
-        bytes_out,
-        record_ids,
-        operation_id,
-        query_shape,
-        status,
+        access.objects,
+        access.fields,
+        access.rows,
+        access.counting,
+        access.bytes_out,
+        access.record_ids,
+        access.operation_id,
+        access.query_shape,
+        access.status,
         clip(payload.country_iso or payload.country),
         RecordOrigin(NAME, position),
     )
 
 
-class SalesforceRtem(msgspec.Struct, frozen=True):
-    """The adapter for real-time events."""
-
-    name: str = NAME
-    sign: str = "key EventDate"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether the record has an ``EventDate`` and is no row of an event log file."""
-        if b'"EventDate":' not in record and b'"EventDate" :' not in record:
-            return False
-        # As a text it may be anything, and only as a key another format's; mostly it is not there at all.
-        return b'"EVENT_TYPE"' not in record or (
-            b'"EVENT_TYPE":' not in record and b'"EVENT_TYPE" :' not in record
-        )
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a record tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether the record has an ``EventDate`` and is no row of an event log file."""
+    if b'"EventDate":' not in record and b'"EventDate" :' not in record:
+        return False
+    # As a text it may be anything, and only as a key another format's; mostly it is not there at all.
+    return b'"EVENT_TYPE"' not in record or (
+        b'"EVENT_TYPE":' not in record and b'"EVENT_TYPE" :' not in record
+    )
 
 
-ADAPTER = SalesforceRtem()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="key EventDate",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+)
+"""The adapter for real-time events."""

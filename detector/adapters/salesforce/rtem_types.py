@@ -6,19 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from detector.adapters.access import AccessFields
 from detector.adapters.memo import Memo
-from detector.adapters.salesforce.ids import (
-    AccessTuple,
-    FieldError,
-    access_tuple,
-    clip,
-    count,
-    id18,
-    ids,
-    key_object,
-    names,
-)
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.salesforce.ids import id18, ids, key_object, names
 from detector.adapters.salesforce.soql import Soql, soql
+from detector.adapters.values import clip, count
 from detector.event import MAX_RECORD_IDS, Counting, Operation
 
 __all__ = ["FINDINGS", "TYPES", "Attributes", "Payload", "finding", "other"]
@@ -126,7 +119,7 @@ _READS = frozenset({Operation.QUERY, Operation.SEARCH})
 _NO_QUERY = Soql("", "", (), (), False)
 
 
-def _api(payload: Payload) -> AccessTuple:
+def _api(payload: Payload) -> AccessFields:
     """A call of an API.
 
     ``RowsReturned`` is this page's own. Without it there is only ``RowsProcessed``, the total so far of a
@@ -149,7 +142,7 @@ def _api(payload: Payload) -> AccessTuple:
             counting = _EACH if alone else Counting.RUNNING
     objects = names(payload.queried_entities) or query.objects
     session = clip(payload.session_key or payload.login_key, 128) or ""
-    return access_tuple(
+    return AccessFields(
         operation,
         objects,
         query.fields or None,
@@ -163,10 +156,10 @@ def _api(payload: Payload) -> AccessTuple:
     )
 
 
-def _bulk_result(payload: Payload) -> AccessTuple:
+def _bulk_result(payload: Payload) -> AccessFields:
     """The result of a bulk query being fetched. How many rows it has is said elsewhere."""
     query = soql(payload.query) if payload.query else _NO_QUERY
-    return access_tuple(
+    return AccessFields(
         Operation.BULK_EXPORT,
         names(payload.queried_entities) or query.objects,
         query.fields or None,
@@ -178,10 +171,10 @@ def _bulk_result(payload: Payload) -> AccessTuple:
 # --- reports and list views
 
 
-def _executed(payload: Payload, operation: Operation) -> AccessTuple:
+def _executed(payload: Payload, operation: Operation) -> AccessFields:
     """A report or list view, reported in chunks that share an execution and each give the total so far."""
     execution = clip(payload.execution_identifier, 128)
-    return access_tuple(
+    return AccessFields(
         operation,
         names(payload.queried_entities),
         names(payload.column_headers) or None,
@@ -192,24 +185,24 @@ def _executed(payload: Payload, operation: Operation) -> AccessTuple:
     )
 
 
-def _report(payload: Payload) -> AccessTuple:
+def _report(payload: Payload) -> AccessFields:
     exported = (payload.operation or "").startswith("ReportExported")
     return _executed(payload, Operation.REPORT_EXPORT if exported else Operation.REPORT)
 
 
-def _list_view(payload: Payload) -> AccessTuple:
+def _list_view(payload: Payload) -> AccessFields:
     return _executed(payload, Operation.LIST_VIEW)
 
 
 # --- logins, files, pages
 
 
-def _login(payload: Payload) -> AccessTuple:
+def _login(payload: Payload) -> AccessFields:
     by_program = payload.api_type not in (None, "", "N/A")
-    return access_tuple(Operation.LOGIN, status=_status(payload.status), by_program=by_program)
+    return AccessFields(Operation.LOGIN, status=_status(payload.status), by_program=by_program)
 
 
-def _file(payload: Payload) -> AccessTuple:
+def _file(payload: Payload) -> AccessFields:
     """A file moved: one that leaves, and one that is looked at, counts as one row."""
     action = payload.file_action or ""
     rows = bytes_out = None
@@ -220,7 +213,7 @@ def _file(payload: Payload) -> AccessTuple:
         operation, rows = Operation.RECORD_VIEW, 1
     else:
         operation = Operation.WRITE if action == "UPLOAD" else Operation.OTHER
-    return access_tuple(
+    return AccessFields(
         operation,
         ("ContentDocument",),
         rows=rows,
@@ -233,12 +226,12 @@ def _file(payload: Payload) -> AccessTuple:
 _CHANGES = frozenset({"Create", "Update", "Delete", "Insert", "Undelete"})
 
 
-def _page(payload: Payload) -> AccessTuple:
+def _page(payload: Payload) -> AccessFields:
     """A page opened; one of a record shows one row."""
     record = payload.record_id
     changes = payload.operation in _CHANGES
     shows = bool(record) and not changes
-    return access_tuple(
+    return AccessFields(
         Operation.WRITE if changes else Operation.RECORD_VIEW if shows else _OTHER,
         names(payload.queried_entities) or key_object(record),
         rows=1 if shows else None,
@@ -247,16 +240,16 @@ def _page(payload: Payload) -> AccessTuple:
     )
 
 
-def _admin(payload: Payload) -> AccessTuple:
-    return access_tuple(Operation.ADMIN, status=_status(payload.operation_status))
+def _admin(payload: Payload) -> AccessFields:
+    return AccessFields(Operation.ADMIN, status=_status(payload.operation_status))
 
 
-def other(payload: Payload) -> AccessTuple:
+def other(payload: Payload) -> AccessFields:
     """An event of which nothing more is known."""
-    return access_tuple(objects=names(payload.queried_entities), status=_status(payload.status))
+    return AccessFields(objects=names(payload.queried_entities), status=_status(payload.status))
 
 
-def finding(payload: Payload, name: str) -> AccessTuple:
+def finding(payload: Payload, name: str) -> AccessFields:
     """What the vendor itself found: the status is its name and a score of 0 to 1 (``ApiAnomalyEvent 0.97``).
 
     Scores are written both as 0 to 1 and as 0 to 100, so that what is above 1 is taken for a percentage.
@@ -270,17 +263,18 @@ def finding(payload: Payload, name: str) -> AccessTuple:
             value = float("nan")
         if not 0 <= value <= 100:
             raise FieldError(
-                "bad_value", f"Score is {score[:40]!r}" if isinstance(score, str) else "Score is absurd"
+                Rejection.BAD_VALUE,
+                f"Score is {score[:40]!r}" if isinstance(score, str) else "Score is absurd",
             )
         status = f"{name} {value / 100 if value > 1 else value:.2f}"
-    return access_tuple(Operation.VENDOR_FINDING, names(payload.queried_entities), status=status)
+    return AccessFields(Operation.VENDOR_FINDING, names(payload.queried_entities), status=status)
 
 
 def _status(text: str | None) -> str | None:
     return "success" if text in ("Success", "Succeeded", "success") else clip(text)
 
 
-TYPES: dict[str, Callable[[Payload], AccessTuple]] = {
+TYPES: dict[str, Callable[[Payload], AccessFields]] = {
     "ApiEvent": _api,
     "BulkApiResultEvent": _bulk_result,
     "FileEvent": _file,

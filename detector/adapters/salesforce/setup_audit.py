@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.adapters.registry import RecordError
-from detector.adapters.salesforce.ids import AccessFields, FieldError, actor, clip, event_of, id18
-from detector.adapters.values import digest, has_key, utc_ms
+from detector.adapters.access import AccessFields, event_of
+from detector.adapters.adapter import Adapter
+from detector.adapters.rejection import FieldError, Rejection
+from detector.adapters.salesforce.ids import actor, id18
+from detector.adapters.timestamps import utc_ms
+from detector.adapters.values import clip, digest, has_key
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER", "SalesforceSetup"]
+__all__ = ["ADAPTER"]
 
 NAME = "salesforce_setup"
 TENANT = "salesforce"
@@ -50,10 +53,10 @@ def _event(record: bytes, position: str) -> AccessEvent:
     entry = _decoder.decode(record)
     when = entry.created_date or entry.connector_date
     if not when:
-        raise FieldError("missing_field", "neither CreatedDate nor sfdc_created_date")
+        raise FieldError(Rejection.MISSING_FIELD, "neither CreatedDate nor sfdc_created_date")
     action = entry.action or entry.connector_action
     if not action:
-        raise FieldError("missing_field", "Action is blank")
+        raise FieldError(Rejection.MISSING_FIELD, "Action is blank")
     user = entry.created_by
     name = (user.username if user else None) or entry.connector_username
     given = entry.id or entry.record_id
@@ -78,30 +81,18 @@ def _event(record: bytes, position: str) -> AccessEvent:
     )
 
 
-class SalesforceSetup(msgspec.Struct, frozen=True):
-    """The adapter for the setup audit trail."""
-
-    name: str = NAME
-    sign: str = "keys DelegateUser and CreatedDate, or delegate_user and sfdc_created_date"
-    reads_objects_only: bool = True
-    """It decodes nothing but a whole JSON object."""
-
-    def recognises(self, record: bytes) -> bool:
-        """Whether it has the two keys, in the API's spelling or the connector's."""
-        return (has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate")) or (
-            has_key(record, b"delegate_user") and has_key(record, b"sfdc_created_date")
-        )
-
-    def decode(self, record: bytes, position: str) -> AccessEvent:
-        """The event that an entry tells of; raises `RecordError` for one that cannot stand."""
-        try:
-            return _event(record, position)
-        except FieldError as error:
-            raise RecordError(NAME, position, error.reason, error.detail) from None
-        except msgspec.ValidationError as error:
-            raise RecordError(NAME, position, "bad_value", str(error)[:200]) from None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise RecordError(NAME, position, "malformed", str(error)[:200]) from None
+def _recognises(record: bytes) -> bool:
+    """Whether it has the two keys, in the API's spelling or the connector's."""
+    return (has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate")) or (
+        has_key(record, b"delegate_user") and has_key(record, b"sfdc_created_date")
+    )
 
 
-ADAPTER = SalesforceSetup()
+ADAPTER = Adapter(
+    name=NAME,
+    sign="keys DelegateUser and CreatedDate, or delegate_user and sfdc_created_date",
+    recognises=_recognises,
+    event=_event,
+    reads_objects_only=True,
+)
+"""The adapter for the setup audit trail."""

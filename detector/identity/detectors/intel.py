@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import Operation
-from detector.identity.detectors.novelty import agent_family, network
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import NewValue, Signal, SignalKind, evidence
+from detector.trait import agent_family, network
 
 __all__ = ["DETECTOR", "Intel", "IntelState"]
 

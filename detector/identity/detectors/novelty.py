@@ -8,23 +8,19 @@ the others.
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from ipaddress import ip_address
-from zlib import crc32
-
 import msgspec
 
 from detector.event import ActorKind, Operation
 from detector.identity.baseline import DAY_MS
 from detector.identity.objects import add_rows, cut
 from detector.identity.observation import ClosedDay, Observation
+from detector.published import NewTrait
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind, evidence
+from detector.trait import MAX_TEXT, SORTS, agent_family, checksum, network
 
-__all__ = ["DETECTOR", "SORTS", "Novelty", "NoveltyState", "Young", "agent_family", "checksum", "network"]
+__all__ = ["DETECTOR", "Novelty", "NoveltyState", "Young"]
 
-SORTS = ("network", "agent", "app", "country", "operation", "object", "query")
 MOST_KNOWN = (24, 12, 12, 8, 16, 20, 16)
 """How many values of each sort are remembered; the longest unseen go first."""
 USED = ("network", "agent", "app")
@@ -33,8 +29,6 @@ MAX_YOUNG = 12
 LEAST_KNOWN = 4
 """So many values of a sort are kept even when room is short."""
 MAX_COMBINATIONS = 64
-MAX_TEXT = 64
-"""How many bytes of a value are kept for as long as it is young."""
 YOUNG_DAYS = 5
 FIRST_ROWS = 10
 """A signal follows each time rows have grown by the growth factor and by so many."""
@@ -83,6 +77,23 @@ class NoveltyState(msgspec.Struct, array_like=True, dict=True):
     said: int = 0
     said_day: int = -1
     objects: dict[str, int] = {}
+
+    def new_traits(self) -> tuple[NewTrait, ...]:
+        """What is young, as it is published."""
+        return tuple(
+            NewTrait(
+                what=young.what,
+                value=young.value,
+                first_ms=young.first_ms,
+                last_day=self.known[SORTS.index(young.what)].get(key),
+                rows=young.rows,
+            )
+            for key, young in self.young.items()
+        )
+
+    def last_used(self) -> dict[str, dict[int, int]]:
+        """The networks, agents and apps that are known, as they are published: checksum → day last seen."""
+        return {what: dict(days) for what, days in zip(USED, self.known, strict=False)}
 
 
 class Novelty:
@@ -279,62 +290,6 @@ class Novelty:
 def _forget_young(state: NoveltyState) -> None:
     young = state.young
     del young[min(young, key=lambda key: (young[key].rows, young[key].first_ms, key))]
-
-
-def checksum(sort: int, value: str) -> int:
-    """What a value of a sort (its place in `SORTS`) is remembered as."""
-    return crc32(value.encode("utf-8", "surrogatepass"), sort + 1)
-
-
-@lru_cache(maxsize=16_384)
-def network(ip: str) -> str:
-    """The network that an address belongs to: /24 of IPv4, /48 of IPv6; other text as it is.
-
-    >>> network("203.0.113.77"), network("2001:db8:1:2::7"), network("Salesforce.com IP")
-    ('203.0.113.0/24', '2001:db8:1::/48', 'Salesforce.com IP')
-    """
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ip[:MAX_TEXT]
-    if address.version == 4:
-        return f"{ip.rpartition('.')[0]}.0/24"
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None:
-        return network(str(mapped))
-    prefix = ip_address(int(address) >> 80 << 80)
-    return f"{prefix}/48"
-
-
-_BROWSERS = (
-    ("headless", "headless browser"),
-    ("edg", "Edge"),
-    ("opr/", "Opera"),
-    ("firefox", "Firefox"),
-    ("chrome", "Chrome"),
-    ("safari", "Safari"),
-    ("trident", "Internet Explorer"),
-)
-_SYSTEMS = ("iphone", "ipad", "android", "windows", "mac os", "cros", "linux")
-_VERSION = re.compile(r"[/ _-]?v?\d[\w.+-]*|\(.*?\)")
-
-
-@lru_cache(maxsize=16_384)
-def agent_family(agent: str) -> str:
-    """A user agent without its version: an upgrade is nothing new.
-
-    >>> agent_family("python-requests/2.32.4"), agent_family("Python/3.11 aiohttp/3.12.15")
-    ('python-requests', 'Python aiohttp')
-    >>> agent_family("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0 Safari/537.36")
-    'Chrome on windows'
-    """
-    text = agent[:256]
-    lower = text.lower()
-    if lower.startswith("mozilla/"):
-        browser = next((name for mark, name in _BROWSERS if mark in lower), "browser")
-        return f"{browser} on {next((mark for mark in _SYSTEMS if mark in lower), 'other')}"
-    family = " ".join(_VERSION.sub(" ", text).split())
-    return family[:MAX_TEXT] or text[:MAX_TEXT]
 
 
 def _always_new(state: NoveltyState, sort: int) -> bool:

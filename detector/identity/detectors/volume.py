@@ -6,7 +6,7 @@ comes back every week is known: if two of the same weekdays in a row had it, the
 
 from __future__ import annotations
 
-from math import log1p
+from math import expm1, log1p
 
 import msgspec
 
@@ -14,6 +14,7 @@ from detector.event import Operation
 from detector.identity.baseline import DAY_MS, HOUR_MS, Baseline, bound, familiarity, learn, measure
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
+from detector.published import UsualVolume
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
 
@@ -43,6 +44,8 @@ MAX_HOURS = 3
 WEEKLY_EXCESS = 2.0
 """What is learned for a weekday lies at most so far above the bound, in logarithms."""
 DECI = 10
+MONDAY = 4
+"""Day 0 was a Thursday."""
 
 
 class Open(msgspec.Struct, array_like=True):
@@ -81,6 +84,16 @@ class VolumeState(msgspec.Struct):
     """An identity's channels."""
 
     channels: dict[str, Channel] = {}
+
+    def usual(self) -> tuple[UsualVolume, ...]:
+        """The levels of each channel and its newest open day, as they are published."""
+        return tuple(_usual_volume(name, channel) for name, channel in self.channels.items())
+
+    def weekdays(self) -> tuple[tuple[int | None, int | None], ...]:
+        """From Monday: all rows on the last such day and on the one before, ``None`` where there were none."""
+        week = self.channels[ALL].week if ALL in self.channels else []
+        rows = [round(expm1(level / DECI)) if level else None for level in week or [0] * 14]
+        return tuple((rows[2 * (day % 7)], rows[2 * (day % 7) + 1]) for day in range(MONDAY, MONDAY + 7))
 
 
 class Volume:
@@ -235,6 +248,25 @@ def counts_rows(channel: str) -> bool:
     (True, False)
     """
     return not channel.endswith((CALLS, KILOBYTES))
+
+
+def _usual_volume(name: str, channel: Channel) -> UsualVolume:
+    operation, _, counted = name.partition(":")
+    hour, daily = channel.hour, channel.daily
+    newest = max(channel.open, default=None)
+    opened = None if newest is None else channel.open[newest]
+    return UsualVolume(
+        channel=operation,
+        counted=counted or "rows",
+        days=daily.days,
+        usual_hour=round(expm1(hour.mean)) if hour.days else None,
+        most_hour=hour.bound or None,
+        usual_day=round(expm1(daily.mean)) if daily.days else None,
+        most_day=daily.bound or None,
+        newest_day=newest,
+        newest_amount=None if opened is None else opened.rows,
+        newest_objects={} if opened is None else dict(opened.objects),
+    )
 
 
 def _set_bounds(channel: Channel, day: int, settings: DetectionSettings) -> None:

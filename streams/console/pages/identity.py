@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from math import expm1
 from typing import Any
 
 import msgspec
 
-from detector.identity import profile as profiles
-from detector.identity.detectors.novelty import HOUR, SORTS, agent_family, checksum
-from detector.identity.profile import Profile
+from detector.published import IdentityRecord, decode_identity
+from detector.trait import SORTS, agent_family, checksum
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.incidents import IncidentRow
@@ -20,12 +18,10 @@ __all__ = ["IdentityView", "KnownProfile", "identities", "identity"]
 DAY_MS = 86_400_000
 MOST_INCIDENTS = 100
 MOST_ROWS = 200
-LEVELS = 5
-_MONDAY = 4  # the epoch began on a Thursday: this many days after it is a Monday
 
 
 class KnownProfile(msgspec.Struct, frozen=True):
-    """What the profile says."""
+    """What its published record says, as the page shows it."""
 
     name: str
     kind: str
@@ -45,7 +41,7 @@ class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     known: KnownProfile | None
-    """``None`` while no profile of it has been read."""
+    """``None`` while no record of it has been read."""
     incidents: tuple[IncidentRow, ...]
     takes: Table
     seen: Table
@@ -53,11 +49,11 @@ class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
 
 def identity(db: sqlite3.Connection, name: str) -> IdentityView | None:
     """What is known of ``tenant/actor``; ``None`` if nothing is."""
-    found = incidents.about(db, name, MOST_INCIDENTS)
-    row = db.execute("SELECT profile FROM profiles WHERE identity = ?", (name,)).fetchone()
-    if row is None and not found:
+    about = incidents.about(db, name, MOST_INCIDENTS)
+    row = db.execute("SELECT record FROM identities WHERE identity = ?", (name,)).fetchone()
+    if row is None and not about:
         return None
-    profile = None if row is None else profiles.decode(row["profile"])
+    record = None if row is None else decode_identity(row["record"])
     quoted = db.execute(
         "SELECT address, network, agent, app, min(time_ms) AS first, max(time_ms) AS last, sum(rows) AS rows"
         " FROM (SELECT DISTINCT event, time_ms, rows, address, network, agent, app FROM evidence WHERE identity = ?)"
@@ -66,18 +62,18 @@ def identity(db: sqlite3.Connection, name: str) -> IdentityView | None:
     ).fetchall()
     return IdentityView(
         id=name,
-        known=None if profile is None else _known(profile),
-        incidents=tuple(found),
-        takes=_takes(profile),
-        seen=_seen(profile, quoted),
+        known=None if record is None else _known(record),
+        incidents=tuple(about),
+        takes=_takes(record),
+        seen=_seen(record, quoted),
     )
 
 
 def identities(db: sqlite3.Connection, text: str, most: int) -> Table:
     """Identities whose id or name holds a text."""
     rows = db.execute(
-        "SELECT identity, name, kind, clock_ms FROM profiles WHERE instr(lower(identity), lower(:text))"
-        " OR instr(lower(name), lower(:text)) ORDER BY clock_ms DESC, identity LIMIT :most",
+        "SELECT identity, name, kind, last_ms FROM identities WHERE instr(lower(identity), lower(:text))"
+        " OR instr(lower(name), lower(:text)) ORDER BY last_ms DESC, identity LIMIT :most",
         {"text": text, "most": most},
     ).fetchall()
     return Table(
@@ -93,56 +89,42 @@ def identities(db: sqlite3.Connection, text: str, most: int) -> Table:
     )
 
 
-def _known(profile: Profile) -> KnownProfile:
-    hours = profile.states.novelty.hours or [0] * 48
-    days = max(1, profile.known_days)
-    # Of the days that are known five of seven are workdays, as far as a profile tells.
-    most = max(max(hours), 1)
-    scale = (max(most, round(days * 5 / 7)), max(1, max(hours[24:48], default=0), round(days * 2 / 7)))
-    week = getattr(profile.states.volume.channels.get("all"), "week", []) or []
+def _known(record: IdentityRecord) -> KnownProfile:
+    hours = record.active_hours or (0,) * 48
+    days = max(1, record.known_days)
+    # Of the days that are known five of seven are workdays, as far as a record tells.
+    most = max(*hours, 1)
+    scale = (max(most, round(days * 5 / 7)), max(1, *hours[24:48], round(days * 2 / 7)))
     return KnownProfile(
-        name=profile.actor_name or "",
-        kind=profile.actor_kind.value,
-        first_ms=profile.first_ms,
-        clock_ms=profile.clock_ms,
-        days=profile.known_days,
+        name=record.name or "",
+        kind=record.kind.value,
+        first_ms=record.first_ms,
+        clock_ms=record.last_ms,
+        days=record.known_days,
         hours=(
             tuple(min(1.0, count / scale[0]) for count in hours[:24]),
             tuple(min(1.0, count / scale[1]) for count in hours[24:48]),
         ),
-        weekdays=tuple(
-            (_rows(week, (day + _MONDAY) % 7, 0), _rows(week, (day + _MONDAY) % 7, 1)) for day in range(7)
-        ),
+        weekdays=record.weekdays,
     )
 
 
-def _rows(week: list[int], weekday: int, before: int) -> int | None:
-    tenths = week[2 * weekday + before] if len(week) > 2 * weekday + before else 0
-    return round(expm1(tenths / 10)) if tenths else None
-
-
-def _takes(profile: Profile | None) -> Table:
-    rows: list[tuple[Any, ...]] = []
-    if profile is not None:
-        for name, channel in profile.states.volume.channels.items():
-            newest = max(channel.open, default=None)
-            opened = None if newest is None else channel.open[newest]
-            rows.append(
-                (
-                    name.partition(":")[0],
-                    name.partition(":")[2],
-                    round(expm1(channel.hour.mean)) if channel.hour.days else None,
-                    channel.hour.bound or None,
-                    round(expm1(channel.daily.mean)) if channel.daily.days else None,
-                    channel.daily.bound or None,
-                    channel.daily.days,
-                    None if newest is None else newest * DAY_MS,
-                    None if opened is None else opened.rows,
-                    ""
-                    if opened is None
-                    else ", ".join(f"{kind} {count:,}" for kind, count in opened.objects.items()),
-                )
-            )
+def _takes(record: IdentityRecord | None) -> Table:
+    rows: list[tuple[Any, ...]] = [
+        (
+            usual.channel,
+            "" if usual.counted == "rows" else usual.counted,
+            usual.usual_hour,
+            usual.most_hour,
+            usual.usual_day,
+            usual.most_day,
+            usual.days,
+            None if usual.newest_day is None else usual.newest_day * DAY_MS,
+            usual.newest_amount,
+            ", ".join(f"{kind} {count:,}" for kind, count in usual.newest_objects.items()),
+        )
+        for usual in (() if record is None else record.usual)
+    ]
     rows.sort(key=lambda row: (row[0] != "all", -(row[4] or 0), row[0], row[1]))
     return Table(
         "takes",
@@ -163,10 +145,10 @@ def _takes(profile: Profile | None) -> Table:
     )
 
 
-def _seen(profile: Profile | None, quoted: list[Any]) -> Table:
-    """Networks, programs and apps with first and last day: a profile keeps names only of what is young.
+def _seen(record: IdentityRecord | None, quoted: list[Any]) -> Table:
+    """Networks, programs and apps with first and last day: a record names only what is new.
 
-    Of the rest it keeps a checksum and the day last seen; the name is found if an alert has quoted it.
+    Of the rest it has a checksum and the day last seen; the name is found if an alert has quoted it.
     """
     named: dict[tuple[str, str], list[int | None]] = {}
 
@@ -184,18 +166,16 @@ def _seen(profile: Profile | None, quoted: list[Any]) -> Table:
         note("agent", agent_family(row["agent"]) if row["agent"] else "", row["first"], row["last"], None)
         note("app", row["app"], row["first"], row["last"], None)
     unnamed: list[tuple[Any, ...]] = []
-    if profile is not None:
-        state = profile.states.novelty
-        for young in state.young.values():
-            if young.what != HOUR:
-                note(young.what, young.value, young.first_ms, None, young.rows)
-        sums = {checksum(SORTS.index(what), value): (what, value) for what, value in named if what in SORTS}
-        for number, sort in enumerate(SORTS):
-            for key, day in (state.known[number] if number < len(state.known) else {}).items():
-                if key in sums:
-                    note(*sums[key], None, day * DAY_MS, None)
-                elif sort in ("network", "agent", "app"):
-                    unnamed.append((sort, "", None, day * DAY_MS, None))
+    if record is not None:
+        for new in record.new:
+            note(new.what, new.value, new.first_ms, _start_ms(new.last_day), new.rows)
+        names = {checksum(SORTS.index(what), value): value for what, value in named if what in SORTS}
+        for what, days in record.last_used.items():
+            for mark, day in days.items():
+                if mark in names:
+                    note(what, names[mark], None, day * DAY_MS, None)
+                else:
+                    unnamed.append((what, "", None, day * DAY_MS, None))
     rows = [(what, value, first, last, count) for (what, value), (first, last, count) in named.items()]
     rows.sort(key=lambda row: (-(row[3] or row[2] or 0), row[0], row[1]))
     unnamed.sort(key=lambda row: (-row[3], row[0]))
@@ -211,3 +191,7 @@ def _seen(profile: Profile | None, quoted: list[Any]) -> Table:
         ),
         tuple((rows + unnamed)[:MOST_ROWS]),
     )
+
+
+def _start_ms(day: int | None) -> int | None:
+    return None if day is None else day * DAY_MS

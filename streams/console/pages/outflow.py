@@ -9,7 +9,6 @@ from statistics import median
 import msgspec
 
 from detector.catalogue import SENSITIVITY, Category
-from streams.console.store.index import PERSONAL
 
 __all__ = ["CategoryHour", "Outflow", "outflow"]
 
@@ -47,7 +46,7 @@ class Outflow(msgspec.Struct, frozen=True):
     """The newest hour."""
 
     end_ms: int | None
-    """Its end; ``None`` if no tick has been told of."""
+    """Its end; ``None`` if no tick has been published."""
     categories: tuple[CategoryHour, ...]
     hours: tuple[int, ...]
     """Rows by hour of the last day, the newest last."""
@@ -55,11 +54,12 @@ class Outflow(msgspec.Struct, frozen=True):
 
 def outflow(db: sqlite3.Connection) -> Outflow:
     """The newest hour beside the same hour of the 28 days before: of workdays, or of weekends, as it is one."""
-    newest = db.execute("SELECT max(start_ms) FROM ticks").fetchone()[0]
+    newest, first_ms = db.execute(
+        "SELECT (SELECT max(start_ms) FROM arrivals), (SELECT min(start_ms) FROM arrivals)"
+    ).fetchone()
     if newest is None:
         return Outflow(None, (), ())
     end_ms = newest + TICK_MS
-    first_ms = db.execute("SELECT min(start_ms) FROM ticks").fetchone()[0]
     by_day: dict[int, dict[str, int]] = defaultdict(dict)
     rows = db.execute(
         "SELECT (:end - 1 - start_ms) / :day AS ago, category, sum(rows) AS rows FROM ticks"
@@ -72,16 +72,13 @@ def outflow(db: sqlite3.Connection) -> Outflow:
     known = [ago for ago in range(1, DAYS + 1) if end_ms - HOUR_MS - ago * DAY_MS >= first_ms]
     alike = [ago for ago in known if _weekend(end_ms - ago * DAY_MS) is _weekend(end_ms)]
     before = alike if len(alike) >= ENOUGH_DAYS else known
-    told = {category for counts in by_day.values() for category in counts}
-    categories: list[str] = [kind.value for kind in Category if kind.value in told or told - {PERSONAL}]
-    categories += sorted(
-        told - set(categories) - ({PERSONAL} if now.get(PERSONAL, 0) == 0 and categories else set())
-    )
-    found = []
-    for name in categories:
+    known_categories = [kind.value for kind in Category]
+    others = sorted({category for counts in by_day.values() for category in counts} - set(known_categories))
+    hours = []
+    for name in (*known_categories, *others):
         counts = [by_day.get(ago, {}).get(name, 0) for ago in before]
         enough = len(counts) >= ENOUGH_DAYS
-        found.append(
+        hours.append(
             CategoryHour(
                 name,
                 now.get(name, 0),
@@ -90,8 +87,8 @@ def outflow(db: sqlite3.Connection) -> Outflow:
                 len(counts),
             )
         )
-    found.sort(key=lambda one: (-one.rows, -_sensitivity(one.category)))
-    return Outflow(end_ms, tuple(found), _hours(db, end_ms))
+    hours.sort(key=lambda hour: (-hour.rows, -_sensitivity(hour.category)))
+    return Outflow(end_ms, tuple(hours), _hours(db, end_ms))
 
 
 def _hours(db: sqlite3.Connection, end_ms: int) -> tuple[int, ...]:

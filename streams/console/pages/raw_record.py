@@ -9,6 +9,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from detector.errors import CrmwatchError
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 
@@ -20,7 +21,7 @@ MOST_BYTES = 200_000
 _POSITION = re.compile(r"(?:\S+ )?([\w.-]{1,249})/(\d{1,9})/(\d{1,18})")
 
 
-class RawRecordError(Exception):
+class RawRecordError(CrmwatchError):
     """Why a record cannot be shown; a message for a person."""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from streams.console.pages import sources as health
 from streams.console.pages.board import board, outflow_table
 from streams.console.pages.identity import identities, identity
@@ -37,7 +38,7 @@ MOST_EXPORTED = 100_000
 MOST_TEXT = 300
 
 
-class NotFound(Exception):  # noqa: N818 - nothing has gone wrong
+class NotFound(CrmwatchError):  # noqa: N818 - nothing has gone wrong
     """What was asked for does not exist; a message for a person."""
 
 

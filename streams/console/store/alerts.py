@@ -11,7 +11,7 @@ import msgspec
 
 from detector.alert.finding import Finding, read
 from detector.alert.message import Message
-from detector.identity.detectors.novelty import network
+from detector.trait import network
 from streams.console.store.decisions import refresh_decision
 
 __all__ = ["POSITIONS_HEADER", "enter_alert", "sentences_from", "title_from"]

@@ -114,7 +114,7 @@ class Follower:
                     positions = {
                         (tp.topic, tp.partition): records[-1].offset + 1 for tp, records in fetched.items()
                     }
-                    self._freshness.read(positions, shown=bool(said - {self._topics.profiles_changelog}))
+                    self._freshness.read(positions, shown=bool(said - {self._topics.identities}))
                     if not self._freshness.feed.caught_up:
                         asked = 0.0
         finally:

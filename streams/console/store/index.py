@@ -15,20 +15,16 @@ from typing import Any
 
 import msgspec
 
-from detector.identity import profile as profiles
-from detector.signal import Signal, SignalKind
+from detector.errors import CrmwatchError
+from detector.published import PublishedRecordError, decode_activity, decode_identity
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
 from streams.console.store.decisions import enter_decision, prune_decisions
 from streams.console.store.schema import SCHEMA, SCHEMA_VERSION
-from streams.console.store.seen_at import marks
-from streams.kafka import messages as wire
 from streams.kafka.topics import TopicNames
 
-__all__ = ["PERSONAL", "Index", "IndexFileError"]
+__all__ = ["Index", "IndexFileError"]
 
-PERSONAL = "personal"
-"""The category of a tick whose rows are not told by category: all personal data."""
 DAY_MS = 86_400_000
 MOST_TICK_DAYS = 35
 """Ticks are compared with those of four weeks before; older ones are dropped."""
@@ -38,12 +34,12 @@ PRUNE_EVERY_MS = 3_600_000
 _BREACH = "(confirmed_ms IS NOT NULL AND (open OR notified_ms IS NULL))"
 """A breach that is open stays, and so does one of which the authority is still to be notified."""
 _UNREADABLE = (
-    msgspec.MsgspecError, wire.WireError, profiles.ProfileError, ValueError, TypeError, OverflowError, RecursionError,
+    msgspec.MsgspecError, PublishedRecordError, ValueError, TypeError, OverflowError, RecursionError,
     sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
 )  # fmt: skip
 
 
-class IndexFileError(Exception):
+class IndexFileError(CrmwatchError):
     """Why the index cannot be used; one sentence for a person."""
 
 
@@ -59,8 +55,8 @@ class Index:
         self._handlers = {
             topics.alerts: self._alert,
             topics.feedback: self._decision,
-            topics.signals: self._signals,
-            topics.profiles_changelog: self._profile,
+            topics.activity: self._tick,
+            topics.identities: self._identity,
         }
         self._newest_ms = 0
         self._pruned_ms = 0
@@ -90,10 +86,10 @@ class Index:
         self._said = set()
         following: dict[tuple[str, int], int] = {}
         with self._transaction():
-            newest: dict[bytes | None, Any] = {}  # of a profile told of several times only the last matters
+            newest: dict[bytes | None, Any] = {}  # of several records of an identity only the last matters
             for record in records:
                 following[record.topic, record.partition] = record.offset + 1
-                if record.topic == self._topics.profiles_changelog:
+                if record.topic == self._topics.identities:
                     newest[record.key] = record
                 else:
                     self._enter(record)
@@ -223,61 +219,42 @@ class Index:
         enter_decision(self._writer, record)
         self._said.add(self._topics.feedback)
 
-    def _signals(self, record: Any) -> None:
-        _, signals = wire.decode_signals(record.value or b"")
-        for signal in signals:
-            if signal.kind is SignalKind.TALLY:
-                self._tick(signal)
+    def _tick(self, record: Any) -> None:
+        tick = decode_activity(record.value or b"")
+        self._newest_ms = max(self._newest_ms, tick.end_ms)
+        self._said.add(self._topics.activity)
+        key = (tick.tenant, tick.start_ms, tick.shard)
+        for table, counts in (("ticks", tick.rows), ("arrivals", tick.events)):
+            self._writer.execute(f"DELETE FROM {table} WHERE tenant = ? AND start_ms = ? AND shard = ?", key)  # noqa: S608 - our own tables
+            self._writer.executemany(
+                f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - our own tables
+                [(*key, name, count) for name, count in counts.items()],
+            )
 
-    def _tick(self, signal: Signal) -> None:
-        self._newest_ms = max(self._newest_ms, signal.time_ms)
-        self._said.add(self._topics.signals)
-        by_category = signal.objects or ({PERSONAL: signal.rows} if signal.rows else {})
-        key = (signal.tenant, signal.first_ms, signal.actor)
-        self._writer.execute("DELETE FROM ticks WHERE tenant = ? AND start_ms = ? AND shard = ?", key)
-        self._writer.executemany(
-            "INSERT INTO ticks VALUES (?, ?, ?, ?, ?)",
-            [(*key, category, rows) for category, rows in (by_category or {PERSONAL: 0}).items()],
-        )
-        self._writer.executemany(
-            "INSERT OR REPLACE INTO arrivals VALUES (?, ?, ?, ?, ?)",
-            [
-                (signal.tenant, source, signal.first_ms, signal.actor, int(events))
-                for source, events in signal.facts.items()
-            ],
-        )
-
-    def _profile(self, record: Any) -> None:
-        key = record.key or b""
-        if key.startswith(b"\x00"):  # a shard's own affairs
-            return
-        name = key.decode("utf-8", "replace")
+    def _identity(self, record: Any) -> None:
+        name = (record.key or b"").decode("utf-8", "replace")
+        self._said.add(self._topics.identities)
         if record.value is None:
-            self._writer.execute("DELETE FROM profiles WHERE identity = ?", (name,))
+            self._writer.execute("DELETE FROM identities WHERE identity = ?", (name,))
             self._writer.execute("DELETE FROM uses WHERE identity = ?", (name,))
             return
-        self._said.add(self._topics.profiles_changelog)
-        profile = profiles.decode(record.value)
+        known = decode_identity(record.value)
         self._writer.execute(
-            "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                name,
-                profile.tenant,
-                profile.actor,
-                profile.actor_name or "",
-                profile.actor_kind.value,
-                profile.clock_ms,
-                record.value,
-            ),
+            "INSERT OR REPLACE INTO identities VALUES (?, ?, ?, ?, ?)",
+            (name, known.name or "", known.kind.value, known.last_ms, record.value),
         )
-        told = marks(profile)
-        known = {
-            mark for (mark,) in self._writer.execute("SELECT mark FROM uses WHERE identity = ?", (name,))
-        }
-        if told != known:  # which is seldom
-            gone, new = ([(mark, name) for mark in found] for found in (known - told, told - known))
-            self._writer.executemany("DELETE FROM uses WHERE mark = ? AND identity = ?", gone)
-            self._writer.executemany("INSERT INTO uses VALUES (?, ?)", new)
+        uses = {checksum: day for days in known.last_used.values() for checksum, day in days.items()}
+        before: dict[int, int] = dict(
+            self._writer.execute("SELECT checksum, day FROM uses WHERE identity = ?", (name,)).fetchall()
+        )
+        self._writer.executemany(
+            "DELETE FROM uses WHERE checksum = ? AND identity = ?",
+            [(checksum, name) for checksum in before.keys() - uses.keys()],
+        )
+        self._writer.executemany(
+            "INSERT OR REPLACE INTO uses VALUES (?, ?, ?)",
+            [(checksum, name, day) for checksum, day in uses.items() if before.get(checksum) != day],
+        )
 
     # --- bounds
 
@@ -301,10 +278,10 @@ class Index:
         self._writer.execute("DELETE FROM ticks WHERE start_ms < ?", (tick_ms,))
         self._writer.execute("DELETE FROM arrivals WHERE start_ms < ?", (tick_ms,))
         self._writer.execute(
-            "DELETE FROM uses WHERE identity IN (SELECT identity FROM profiles WHERE clock_ms < ?)",
+            "DELETE FROM uses WHERE identity IN (SELECT identity FROM identities WHERE last_ms < ?)",
             (oldest_ms,),
         )
-        self._writer.execute("DELETE FROM profiles WHERE clock_ms < ?", (oldest_ms,))
+        self._writer.execute("DELETE FROM identities WHERE last_ms < ?", (oldest_ms,))
 
     def _forget(self, uids: list[str]) -> None:
         for table in ("incidents", "versions", "evidence", "terms"):

@@ -74,25 +74,26 @@ CREATE VIEW decisions_in_force AS
         AND kind = held.kind AND incident = held.incident AND identity = held.identity
     );
 
--- Ticks of ten minutes, by the shard that counted; a tick told again takes its own place.
+-- Activity by tick of ten minutes and by the shard that counted; a tick published again takes its own place.
 CREATE TABLE ticks (
-    tenant TEXT, start_ms INTEGER, shard TEXT, category TEXT, rows INTEGER NOT NULL,
+    tenant TEXT, start_ms INTEGER, shard INTEGER, category TEXT, rows INTEGER NOT NULL,
     PRIMARY KEY (tenant, start_ms, shard, category)
 ) WITHOUT ROWID;
 CREATE INDEX ticks_start ON ticks (start_ms);
 CREATE TABLE arrivals (
-    tenant TEXT, source TEXT, start_ms INTEGER, shard TEXT, events INTEGER NOT NULL,
+    tenant TEXT, start_ms INTEGER, shard INTEGER, source TEXT, events INTEGER NOT NULL,
     PRIMARY KEY (tenant, source, start_ms, shard)
 ) WITHOUT ROWID;
 CREATE INDEX arrivals_start ON arrivals (start_ms);
 
-CREATE TABLE profiles (
-    identity TEXT PRIMARY KEY, tenant TEXT NOT NULL, actor TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
-    clock_ms INTEGER NOT NULL, profile BLOB NOT NULL
+-- Identities as they are published, newest record each.
+CREATE TABLE identities (
+    identity TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, last_ms INTEGER NOT NULL, record BLOB NOT NULL
 );
-CREATE INDEX profiles_actor ON profiles (actor);
 
--- Which identities know a network, a program or an app, by the checksum that their profiles keep of it.
-CREATE TABLE uses (mark INTEGER, identity TEXT, PRIMARY KEY (mark, identity)) WITHOUT ROWID;
+-- Which identities use a network, a program or an app, by its checksum, and on which day last.
+CREATE TABLE uses (
+    checksum INTEGER, identity TEXT, day INTEGER NOT NULL, PRIMARY KEY (checksum, identity)
+) WITHOUT ROWID;
 CREATE INDEX uses_identity ON uses (identity);
 """

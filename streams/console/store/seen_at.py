@@ -1,4 +1,4 @@
-"""Who else was seen where an incident was done from: in other incidents, and by what profiles remember."""
+"""Finds who else was seen where an incident was done from: in other incidents, and by what identities use."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from detector.alert.message import Message
-from detector.identity import profile as profiles
-from detector.identity.detectors.novelty import SORTS, USED, agent_family, checksum
-from detector.identity.profile import Profile
+from detector.trait import SORTS, agent_family, checksum
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store.alerts import title_from
 
-__all__ = ["marks", "seen_elsewhere"]
+__all__ = ["USED", "seen_elsewhere"]
+
+USED = ("network", "agent", "app")
+"""The sorts of trait of which identities publish when they last used each."""
 
 DAY_MS = 86_400_000
 MOST_VALUES = 40
@@ -22,25 +23,18 @@ MOST_NAMED = 10
 """Where more identities than this are at home, they are counted and not named."""
 
 
-def marks(profile: Profile) -> frozenset[int]:
-    """The checksums of the networks, programs and apps that an identity is known with."""
-    return frozenset(
-        mark for _, known in zip(USED, profile.states.novelty.known, strict=False) for mark in known
-    )
-
-
 def seen_elsewhere(db: sqlite3.Connection, uid: str, evidence: Sequence[Mapping[str, Any]]) -> Table:
     """Of each address, network, program and app that an incident's evidence quotes: who else is known to use it."""
     own = {event["identity"] for event in evidence}
     rows: list[tuple[Any, ...]] = []
     for what, value in _values(evidence):
-        told = _in_incidents(db, uid, what, value, own)
-        known, last = _in_profiles(db, what, value, own)
+        quoted = _in_incidents(db, uid, what, value, own)
+        known, last = _by_use(db, what, value, own)
         if known > MOST_NAMED:
             rows.append((what, value, known, "", None, "", ""))
-        names = sorted({*told, *last}, key=lambda name: (name not in told, -last.get(name, 0), name))
+        names = sorted({*quoted, *last}, key=lambda name: (name not in quoted, -last.get(name, 0), name))
         rows += [
-            (what, value, None, name, last.get(name), *told.get(name, ("", "")))
+            (what, value, None, name, last.get(name), *quoted.get(name, ("", "")))
             for name in names[:MOST_NAMED]
         ]
     return Table(
@@ -81,19 +75,11 @@ def _in_incidents(
     return found
 
 
-def _in_profiles(db: sqlite3.Connection, what: str, value: str, own: Set[str]) -> tuple[int, dict[str, int]]:
-    """How many identities know it by their profiles; if these are few, identity → the day it was last used there."""
+def _by_use(db: sqlite3.Connection, what: str, value: str, own: Set[str]) -> tuple[int, dict[str, int]]:
+    """How many identities use it; if these are few, identity → the day it was last used."""
     if what not in USED:
         return 0, {}
-    sort = SORTS.index(what)
-    mark = checksum(sort, agent_family(value) if what == "agent" else value)
-    names = db.execute("SELECT identity FROM uses WHERE mark = ?", (mark,)).fetchall()
-    found = [name for (name,) in names if name not in own]
-    if len(found) > MOST_NAMED:
-        return len(found), {}
-    days: dict[str, int] = {}
-    for name in found:
-        row = db.execute("SELECT profile FROM profiles WHERE identity = ?", (name,)).fetchone()
-        if row is not None:
-            days[name] = profiles.decode(row["profile"]).states.novelty.known[sort][mark] * DAY_MS
-    return len(found), days
+    mark = checksum(SORTS.index(what), agent_family(value) if what == "agent" else value)
+    rows = db.execute("SELECT identity, day FROM uses WHERE checksum = ?", (mark,))
+    days = {identity: day * DAY_MS for identity, day in rows if identity not in own}
+    return len(days), days if len(days) <= MOST_NAMED else {}

@@ -11,6 +11,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from detector.decision import Decision, DecisionSubject, Kind, Outcome, encode
+from detector.errors import CrmwatchError
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 
@@ -30,7 +31,7 @@ _REASONED = (Kind.EXPECTED, Kind.NOTIFIED, Kind.DISPOSITION)
 _FOR_A_TIME = (Kind.EXPECTED, Kind.MUTE)
 
 
-class ActionError(ValueError):
+class ActionError(CrmwatchError, ValueError):
     """Why something cannot be decided so; a message for a person."""
 
 

@@ -21,6 +21,7 @@ from time import monotonic
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from streams.config import ConsoleSettings
 
 __all__ = ["AccessError", "Role", "Session", "Sessions", "User", "local_name"]
@@ -35,7 +36,7 @@ MOST_NAME = 100
 HASHED = "sha256:"
 
 
-class AccessError(ValueError):
+class AccessError(CrmwatchError, ValueError):
     """Why the console may not be opened as it is set; one sentence for a person."""
 
 

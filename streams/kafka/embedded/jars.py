@@ -13,6 +13,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from detector.errors import CrmwatchError
+
 __all__ = ["KAFKA_VERSION", "BrokerError", "jars", "java"]
 
 KAFKA_VERSION = "4.3.1"
@@ -29,7 +31,7 @@ JARS_SHA256 = "1ed4542cd6bd6e47980389b4cf40922755c0406ce8c0ec4548162d4bcd4df410"
 MISSING_EXTRA = "the embedded Kafka needs an extra that is not installed: pip install 'crmwatch[broker]'"
 
 
-class BrokerError(Exception):
+class BrokerError(CrmwatchError):
     """Why there is no broker: one sentence for a person, saying what is missing and how to mend it."""
 
 

@@ -1,18 +1,20 @@
-"""Detect: a shard's events are applied to their identities' profiles, and become signals."""
+"""Detect: applies a shard's events to their identities' profiles, and sends signals and published records."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
+from detector.published import ActivityRecord, encode
 from detector.settings import Indicator, Settings
-from detector.signal import Signal
+from detector.signal import Signal, SignalKind
 from streams.kafka import messages as wire
 from streams.kafka.messages import (
     HEARTBEAT_SECONDS,
@@ -22,6 +24,8 @@ from streams.kafka.messages import (
     partition_of,
 )
 from streams.kafka.topics import TopicNames
+from streams.plugins import check_state_set
+from streams.worker.identity_queue import IdentityQueue
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output
@@ -30,6 +34,8 @@ __all__ = ["DetectAgent"]
 
 _WATERMARKS_KEY = b"\x00watermarks"
 """Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
+_STATE_SET_KEY = b"\x00plugins"
+"""Where it keeps the detectors and plug-ins that the profiles were written with."""
 
 
 class DetectAgent:
@@ -47,7 +53,17 @@ class DetectAgent:
         *,
         keyed: bool,
         merge_events: int,
+        state_set: Mapping[str, str] = MappingProxyType({}),
+        accept_plugins: bool = False,
     ) -> None:
+        """`state_set` is saved with the state.
+
+        Raises `StateSetError` for state that was written with another one, unless `accept_plugins`.
+        """
+        self._state_set = msgspec.msgpack.encode(dict(state_set))
+        written = store.get(_STATE_SET_KEY)
+        if written is not None and not accept_plugins:
+            check_state_set(msgspec.msgpack.decode(written, type=dict[str, str]), state_set)
         self._shard = shard
         self._shards = shards
         self._desks = triage_shards
@@ -55,9 +71,11 @@ class DetectAgent:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard)
-        self._detection.restore([key for key in store if key != _WATERMARKS_KEY])
+        self._detection.restore([key for key in store if key not in (_WATERMARKS_KEY, _STATE_SET_KEY)])
         self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
         self._store = store
+        self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), monotonic())
+        self._activity: list[Output] = []
         self._figures = metrics.watch("detect", shard, store)
         self._merge: Merge[tuple[AccessEvent, int, int, int | None, list[int]]] = Merge(merge_events)
         self._received: dict[int, int] = {}
@@ -107,7 +125,7 @@ class DetectAgent:
         """Nothing depends on time passing here."""
 
     def outputs(self) -> list[Output]:
-        """The signals by desk, and how far this shard is."""
+        """The signals by triage shard with how far this shard is, and what is published."""
         result = []
         now = monotonic()
         watermark_ms = self._watermarks.value
@@ -130,6 +148,9 @@ class DetectAgent:
                 result.append(Output(self._topics.signals, triage, None, wire.encode(message), headers))
             self._signals[triage] = []
             self._first_ms[triage] = None
+        result += self._activity
+        self._activity = []
+        result += [self._identity(name) for name in self._identities.take(now)]
         return result
 
     def settled(self) -> int:
@@ -145,6 +166,11 @@ class DetectAgent:
         watermarks = self._watermarks.encode()
         if watermarks != self._store.get(_WATERMARKS_KEY):
             changes[_WATERMARKS_KEY] = watermarks
+        if self._state_set != self._store.get(_STATE_SET_KEY):
+            changes[_STATE_SET_KEY] = self._state_set
+        for key in changes:
+            if _is_identity(key) and changes[key] is not None:
+                self._identities.changed(key.decode(), new=key not in self._store)
         return changes
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
@@ -169,9 +195,34 @@ class DetectAgent:
     def _say(self, signals: list[Signal], arrived_ms: int | None) -> None:
         for signal in signals:
             self._metrics.signal(signal)
+            if signal.kind is SignalKind.TALLY:
+                self._activity.append(self._tick(signal))
+            else:
+                self._identities.note(signal)
             encoded = wire.encode_signal(signal)
             triage = partition_of(signal.tenant, self._desks)
             self._signals[triage].append((len(encoded), msgspec.Raw(encoded)))
             first_ms = self._first_ms[triage]
             if first_ms is None or (arrived_ms is not None and arrived_ms < first_ms):
                 self._first_ms[triage] = arrived_ms
+
+    def _identity(self, name: str) -> Output:
+        record = self._detection.summary(name)
+        value = None if record is None else encode(record)
+        return Output(self._topics.identities, self._shard, name.encode(), value)
+
+    def _tick(self, tally: Signal) -> Output:
+        record = ActivityRecord(
+            tenant=tally.tenant,
+            shard=self._shard,
+            start_ms=tally.first_ms,
+            end_ms=tally.time_ms,
+            rows=tally.objects,
+            events={source: int(events) for source, events in tally.facts.items()},
+        )
+        return Output(self._topics.activity, self._shard, record.key.encode(), encode(record))
+
+
+def _is_identity(key: bytes) -> bool:
+    """Whether a key of the state is an identity's, and not of the shard's own."""
+    return not key.startswith(b"\x00")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detector.adapters import ADAPTERS, AUTO, Adapter, RecordError, choose, recognise
+from detector.adapters import ADAPTERS, AUTO, Adapter, RecordError, Rejection, choose, recognise
 from detector.adapters.generic import Mapping, decoder
 from detector.event import MAX_RECORD_IDS, AccessEvent, ActorKind, Counting, Operation
 from streams.files.reader import FileRecord, decode_raw, read
@@ -57,7 +58,8 @@ GENERIC = decoder(
 )
 EVERY = {**ADAPTERS, GENERIC.name: GENERIC}
 ASKED = choose(AUTO, [GENERIC])
-REASONS = {"bad_time", "bad_value", "malformed", "missing_field", "too_large", "unknown_format"}
+REASONS = {Rejection.BAD_TIME, Rejection.BAD_VALUE, Rejection.MALFORMED, Rejection.MISSING_FIELD}
+"""Why an adapter refuses a record; the other reasons are the reader's and the registry's."""
 
 
 def samples(adapter: str) -> list[Path]:
@@ -191,11 +193,8 @@ def test_the_order_of_keys_does_not_matter(name: str) -> None:
         assert told(again) == told(raw)
 
 
-KEYS = [
-    "CreationTime", "RecordType", "AuditData", "OfficeWorkload", "class_uid", "change_description", "source_type",
-    "graphql", "ip_address", "occurredAt", "subCategory", "infoUrl", "createdAt", "DelegateUser", "CreatedDate",
-]  # fmt: skip
-"""What other formats than Salesforce's logs are told by."""
+KEYS = list(dict.fromkeys(re.findall(r"\w{4,}", " ".join(adapter.sign for adapter in EVERY.values()))))
+"""What formats are recognised by: every word of the adapters' signs, of which the rest are prose."""
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -220,7 +219,7 @@ def test_text_in_a_record_does_not_make_it_anothers(name: str) -> None:
 )
 def test_one_that_reads_objects_only_refuses_anything_else(name: str, record: bytes) -> None:
     """Where an adapter says so, a reader need not look at the record's shape before."""
-    if getattr(EVERY[name], "reads_objects_only", False):
+    if EVERY[name].reads_objects_only:
         assert isinstance(outcome(EVERY[name], record), RecordError)
 
 

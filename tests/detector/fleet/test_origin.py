@@ -23,9 +23,9 @@ from detector.fleet.origin import (
     tick_end,
 )
 from detector.fleet.population import TICK_MS, Population
-from detector.identity.detectors.novelty import SORTS, checksum
 from detector.settings import Settings
 from detector.signal import evidence
+from detector.trait import SORTS, checksum
 from tests.detector.make import DAY_MS, START_DAY, START_MS, closed, event
 
 NETWORK = "192.0.2.0/24"

@@ -337,6 +337,42 @@ def test_tallies_are_stored() -> None:
     assert (told.rows, told.facts) == (7, {"test/query": 2.0})
 
 
+def test_a_tick_that_was_told_stays_told_over_a_restart() -> None:
+    """What comes late for a tick that was told before a restart counts in the first that is open, as without one."""
+    store: Store = {}
+    for restart in (False, True):
+        store.clear()
+        detection = Detection(TALKATIVE, store)
+        detection.observe(event(1, rows=3), 0, 1)
+        assert [told.first_ms for told in detection.advance(START_MS + TICK_MS)] == [START_MS]
+        detection.observe(event(2, rows=4, time_ms=START_MS + TICK_MS + 1), 0, 2)
+        save(detection)
+        if restart:
+            detection = Detection(TALKATIVE, store)
+            detection.restore(list(store))
+        detection.observe(event(3, rows=5), 0, 3)
+        [told] = detection.advance(START_MS + 2 * TICK_MS)
+        assert (told.first_ms, told.rows) == (START_MS + TICK_MS, 9)
+
+
+def test_an_identity_is_summed_up_whether_decoded_or_stored() -> None:
+    """The same in use and after a restart; nothing once it has been forgotten, or if it was never known."""
+    store: Store = {}
+    detection = Detection(TALKATIVE, store)
+    detection.observe(event(1, rows=3, actor_name="Ada"))
+    known = detection.summary("t/u")
+    assert known is not None
+    assert (known.id, known.name, known.last_ms) == ("t/u", "Ada", START_MS + 1000)
+    save(detection)
+    again = Detection(TALKATIVE, store)
+    again.restore(list(store))
+    assert again.summary("t/u") == known
+    assert again.live == 0
+    assert again.summary("t/nobody") is None
+    again.advance(START_MS + 1000 * DAY_MS)
+    assert again.summary("t/u") is None
+
+
 def test_those_who_have_gone_quiet_are_closed() -> None:
     """A shard that is taken over closes the days in it, in the order of time, then identity; and only once."""
     store: Store = {}

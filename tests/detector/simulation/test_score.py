@@ -9,6 +9,7 @@ from detector.simulation import Labels, ScoredAlert, evaluate, read_labels, scor
 from detector.simulation.labels import AttackLabel, BurstLabel, IdentityLabel
 from detector.simulation.score import GRACE_MS
 from detector.simulation.shapes import Difficulty, Shape
+from tests.streams.report.make import THEFT_MS, body
 
 DAY_MS = 86_400_000
 MADE = {
@@ -188,56 +189,40 @@ def test_an_attack_that_shows_no_rows_is_saved_if_it_is_found() -> None:
 # --- what is read
 
 
-def finding(**other: Any) -> bytes:
-    """A finding's bytes."""
-    body = {
-        "time": 5,
-        "risk_score": 61,
-        "finding_info": {"uid": "f"},
-        "metadata": {"tenant_uid": "t"},
-        "evidences": [
-            {"actor": {"user": {"uid": "u"}}, "src_endpoint": {"ip": "192.0.2.7"}},
-            {"actor": {"user": {"uid": "v"}}, "src_endpoint": {"name": "Salesforce.com IP"}},
-            {"data": {"rows": 3}},
-        ],
-    }
-    return msgspec.json.encode(body | other)
+def published(**changes: Any) -> bytes:
+    """An alert as the detector publishes it, with changes."""
+    return msgspec.json.encode(body(**changes))
 
 
 def test_a_finding_names_its_identities_and_addresses() -> None:
-    """Those of its evidence and observables, and the identity that it is about, each once."""
-    observables = [
-        {"type_id": 31, "value": "w"},
-        {"type_id": 2, "value": "192.0.2.8"},
-        {"type_id": 12, "value": "192.0.2.0/24"},
-        {"type_id": 16, "value": "agent"},
-    ]
-    targets = [{"name": "t/y", "type": "identity"}, {"name": "198.51.100.0/24", "type": "network"}]
-    found = scored_alert(
-        finding(
-            observables=observables,
-            unmapped={"crmwatch": {"identity": "t/u", "identities": ["t/x"]}},
-            anomaly_analyses=[{"analysis_targets": targets}],
-        )
-    )
+    """The identity that it is about, those that it quotes, and its addresses, each once."""
+    found = scored_alert(published())
+    assert found == ScoredAlert("crmwatch-1", THEFT_MS + 240_000, 71.0, ("t/u",), ("192.0.2.77",))
+    own = {"identity": "", "network": "192.0.2.0/24", "actors": {"v": 1, "w": 2}}
+    found = scored_alert(published(unmapped={"crmwatch": own}))
     assert found is not None
-    assert found.uid == "f"
-    assert (found.time_ms, found.risk) == (5, 61.0)
-    assert set(found.identities) == {"t/u", "t/v", "t/w", "t/x", "t/y"}
-    assert len(found.identities) == 5
-    assert found.networks == ("192.0.2.7", "192.0.2.8", "192.0.2.0/24", "198.51.100.0/24")
+    assert found.identities == ("t/v", "t/w", "t/u")
+    assert found.networks == ("192.0.2.77", "192.0.2.0/24")
 
 
 @pytest.mark.parametrize(("activity", "counts"), [(1, True), (2, True), (3, False)])
 def test_closing_an_incident_alerts_nobody(activity: int, counts: bool) -> None:
     """A new finding and an update count, its end does not."""
-    assert (scored_alert(finding(activity_id=activity)) is not None) is counts
+    assert (scored_alert(published(activity_id=activity)) is not None) is counts
 
 
-@pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"time": "x"}', b"\xff", finding(finding_info={})])
+def test_another_detectors_alert_is_scored_too() -> None:
+    """As JSON with what counts of it."""
+    line = b'{"uid": "f", "time_ms": 5, "risk": 61, "identities": ["t/u"], "networks": ["192.0.2.0/24"]}'
+    assert scored_alert(line) == ScoredAlert("f", 5, 61.0, ("t/u",), ("192.0.2.0/24",))
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"[]", b"{}", b'{"time": "x"}', b"\xff", msgspec.json.encode(body(severity_id=9))]
+)
 def test_what_is_no_finding_is_refused(broken: bytes) -> None:
     """With one kind of error."""
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=r"not a finding"):
         scored_alert(broken)
 
 

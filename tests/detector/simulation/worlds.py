@@ -6,6 +6,7 @@ import functools
 import io
 
 from detector.adapters import RecordError, decode
+from detector.adapters.rejection import Rejection
 from detector.event import AccessEvent
 from detector.simulation import Format, Labels, LogFile, Scenario, Simulation
 from streams.files.framing import frames
@@ -40,7 +41,7 @@ def read(file: LogFile) -> list[AccessEvent | RecordError]:
         position = f"{file.path}:{frame.line}"
         try:
             if frame.fault:
-                raise RecordError("", position, "malformed", frame.fault)
+                raise RecordError("", position, Rejection.MALFORMED, frame.fault)
             found.append(decode(frame.record, position))
         except RecordError as error:
             found.append(error)

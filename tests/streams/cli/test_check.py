@@ -41,7 +41,7 @@ def test_a_log_that_can_be_read_is_good(logs: Path) -> None:
     """It says how many records of which format there are, compressed or not."""
     code, [settings, found] = run(str(logs))
     assert (code, settings["state"], found["state"]) == (0, "good", "good")
-    assert "salesforce_elf" in found["told"]
+    assert "salesforce_elf" in found["detail"]
     assert not found["mend"]
 
 
@@ -51,8 +51,8 @@ def test_records_that_cannot_be_read_are_odd(logs: Path, tmp_path: Path) -> None
     broken.write_bytes(gzip.decompress(logs.read_bytes()) + b'\n{"half": \n')
     code, [_, found] = run(str(broken))
     assert (code, found["state"]) == (1, "odd")
-    assert "1 no adapter: unknown_format" in found["told"]
-    assert f"{broken}:" in found["told"]
+    assert "1 no adapter: unknown_format" in found["detail"]
+    assert f"{broken}:" in found["detail"]
 
 
 def test_what_has_no_adapter_is_bad_until_it_is_described(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_has_no_adapter_is_bad_until_it_is_described(tmp_path: Path) -> Non
     settings.write_text(SKYDESK)
     code, [_, found] = run(str(log), "--settings", str(settings))
     assert (code, found["state"]) == (0, "good")
-    assert "1 skydesk" in found["told"]
+    assert "1 skydesk" in found["detail"]
 
 
 def test_bad_settings_are_named(tmp_path: Path) -> None:
@@ -75,13 +75,13 @@ def test_bad_settings_are_named(tmp_path: Path) -> None:
     settings.write_text("[triage]\nalert_bugdet = 5\n")
     code, [found, missing] = run(str(tmp_path / "nothing"), "--settings", str(settings))
     assert code == 2
-    assert "triage.alert_budget" in found["told"] or "alert_budget" in found["told"]
+    assert "triage.alert_budget" in found["detail"] or "alert_budget" in found["detail"]
     assert missing["state"] == "bad"
     settings.write_text(SKYDESK.replace('time = "when"', 'time = ""'))
     code, [found] = run("--settings", str(settings))
-    assert (code, "skydesk" in found["told"]) == (2, True)
+    assert (code, "skydesk" in found["detail"]) == (2, True)
     code, [found] = run(CRMWATCH_TRIAGE_ALERT_RISK="high")
-    assert (code, "CRMWATCH_TRIAGE_ALERT_RISK" in found["told"]) == (2, True)
+    assert (code, "CRMWATCH_TRIAGE_ALERT_RISK" in found["detail"]) == (2, True)
 
 
 def test_kafka_that_is_not_there_is_bad() -> None:

@@ -47,13 +47,11 @@ def labels(world: Path) -> dict[str, Any]:
 def perfect(world: Path, file: Path, after_ms: int = 0) -> Path:
     """Alerts on the attack alone, so long after it begins."""
     [attack] = labels(world)["attacks"]
-    tenant, _, user = attack["identities"][0].partition("/")
     finding = {
-        "time": attack["start_ms"] + after_ms,
-        "risk_score": 80,
-        "finding_info": {"uid": "f"},
-        "metadata": {"tenant_uid": tenant},
-        "evidences": [{"actor": {"user": {"uid": user}}}],
+        "uid": "f",
+        "time_ms": attack["start_ms"] + after_ms,
+        "risk": 80,
+        "identities": attack["identities"][:1],
     }
     file.write_text(json.dumps(finding) + "\n\n")
     return file

@@ -18,9 +18,10 @@ import uvicorn
 from kafka.consumer.fetcher import ConsumerRecord
 
 from detector.decision import Decision, DecisionSubject, Kind, encode
-from detector.identity import profile as profiles
-from detector.settings import DetectionSettings
-from detector.signal import Signal, SignalKind
+from detector.identity.detect import Detection
+from detector.published import ActivityRecord
+from detector.published import encode as encode_published
+from detector.settings import Settings
 from streams.config import Config, ConsoleSettings
 from streams.console.store.alerts import POSITIONS_HEADER
 from streams.console.store.follower import Follower
@@ -29,8 +30,6 @@ from streams.console.store.index import Index
 from streams.console.web.audit import Audit
 from streams.console.web.auth import Sessions
 from streams.console.web.server import Console
-from streams.kafka import messages as wire
-from streams.kafka.messages import SignalsMessage
 from streams.kafka.topics import TopicNames
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import body
@@ -98,57 +97,40 @@ def decided(
     return record(NAMES.feedback, encode(decision), offset, incident.encode())
 
 
-def tally(start_ms: int, rows: Mapping[str, int], events: Mapping[str, int], shard: int = 0) -> Signal:
-    """What a shard counted in a tick: rows by category, events by source."""
-    return Signal(
-        kind=SignalKind.TALLY,
-        detector="",
-        time_ms=start_ms + TICK_MS,
-        day=start_ms // DAY_MS,
-        first_ms=start_ms,
-        last_ms=start_ms + TICK_MS - 1,
-        rows=sum(rows.values()),
-        objects=dict(rows),
-        facts={name: float(count) for name, count in events.items()},
+def tick(
+    offset: int, start_ms: int, rows: Mapping[str, int], events: Mapping[str, int], shard: int = 0
+) -> Any:
+    """The record of what a shard counted in a tick: rows by category, events by source."""
+    counted = ActivityRecord(
         tenant="t",
-        actor=f"\x00{shard}",
+        shard=shard,
+        start_ms=start_ms,
+        end_ms=start_ms + TICK_MS,
+        rows=dict(rows),
+        events=dict(events),
     )
-
-
-def signals(offset: int, *said: Signal) -> Any:
-    """A message with these signals."""
-    raw = [msgspec.Raw(wire.encode_signal(one)) for one in said]
-    message = SignalsMessage(shard=0, shards=1, watermark_ms=0, signals=raw)
-    return record(NAMES.signals, wire.encode(message), offset)
+    return record(NAMES.activity, encode_published(counted), offset, counted.key.encode())
 
 
 def ticks(
     days: int, rows: Mapping[str, int], events: Mapping[str, int], until_ms: int = START_MS + 9 * DAY_MS
 ) -> list[Any]:
-    """The same in each tick of so many days up to a time, a message for each day."""
-    made = []
-    for day in range(days):
-        first = until_ms - (days - day) * DAY_MS
-        made.append(signals(day, *(tally(first + n * TICK_MS, rows, events) for n in range(144))))
-    return made
+    """The same in each tick of so many days up to a time."""
+    first_ms = until_ms - days * DAY_MS
+    return [tick(number, first_ms + number * TICK_MS, rows, events) for number in range(144 * days)]
 
 
-def profile(offset: int, actor: str = "u", days: int = 6, **fields: Any) -> Any:
-    """A profile's record: active on so many days from nine to twelve."""
-    settings = DetectionSettings()
-    made = None
+def identity_record(offset: int, actor: str = "u", days: int = 6, **fields: Any) -> Any:
+    """An identity's record: active on so many days from nine to twelve."""
+    detection = Detection(Settings(), {})
     for day in range(days):
         for hour in (9, 10, 11):
             at = START_MS + day * DAY_MS + hour * HOUR_MS
-            one = event(
-                day * 10 + hour,
-                **({"time_ms": at, "actor": actor, "rows": 50, "ip": "198.51.100.10"} | fields),
-            )
-            made = made or profiles.new(one)
-            profiles.close(made, at, settings)
-            profiles.observe(made, one, settings)
-    assert made is not None
-    return record(NAMES.profiles_changelog, profiles.encode(made), offset, f"t/{actor}".encode())
+            usual = {"time_ms": at, "actor": actor, "rows": 50, "ip": "198.51.100.10"}
+            detection.observe(event(day * 10 + hour, **(usual | fields)))
+    known = detection.summary(f"t/{actor}")
+    assert known is not None
+    return record(NAMES.identities, encode_published(known), offset, known.id.encode())
 
 
 def index(path: Path, *records: Any, **settings: Any) -> Index:

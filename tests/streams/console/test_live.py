@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -32,7 +33,7 @@ from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
-from tests.streams.console.make import NAMES, alert, content, decided, profile, record, ticks
+from tests.streams.console.make import NAMES, alert, content, decided, identity_record, record, ticks
 
 PARTITIONS = 2
 
@@ -48,8 +49,8 @@ def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
 
 def produce(broker: Broker, names: TopicNames, *made: Any) -> None:
     """Send records that were made for the default topics to the test's own."""
-    own = {NAMES.alerts: names.alerts, NAMES.feedback: names.feedback, NAMES.signals: names.signals}
-    own |= {NAMES.profiles_changelog: names.profiles_changelog}
+    own = {NAMES.alerts: names.alerts, NAMES.feedback: names.feedback, NAMES.activity: names.activity}
+    own |= {NAMES.identities: names.identities}
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
     for one in made:
         producer.send(own[one.topic], value=one.value, key=one.key, headers=one.headers)
@@ -88,7 +89,12 @@ def test_the_index_follows_the_topics_and_goes_on_after_a_restart(
     topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
     """Everything from the beginning, then what is new; after a restart, and rebuilt from nothing, it is the same."""
-    first = [alert(0), alert(1, "crmwatch-2"), *ticks(1, {"contact": 5}, {"elf/query": 3}), profile(0)]
+    first = [
+        alert(0),
+        alert(1, "crmwatch-2"),
+        *ticks(1, {"contact": 5}, {"elf/query": 3}),
+        identity_record(0),
+    ]
     produce(topics, names, *first)
     following = Following(topics, names, tmp_path / "a")
     until(following.caught_up)
@@ -97,11 +103,11 @@ def test_the_index_follows_the_topics_and_goes_on_after_a_restart(
     produce(topics, names, decided(0, Kind.DISPOSITION, reason="x"))
     until(lambda: len(incidents.open_incidents(db, 9)) == 1)
     following.stop()
-    produce(topics, names, alert(2, "crmwatch-3"), profile(1, "v"))
+    produce(topics, names, alert(2, "crmwatch-3"), identity_record(1, "v"))
     again = Following(topics, names, tmp_path / "a")
     until(again.caught_up)
     until(lambda: len(incidents.open_incidents(again.index.reader(), 9)) == 2)
-    until(lambda: len(content(again.index)["profiles"]) == 2)
+    until(lambda: len(content(again.index)["identities"]) == 2)
     anew = Following(topics, names, tmp_path / "b")
     until(anew.caught_up)
     until(lambda: content(anew.index) == content(again.index))
@@ -338,7 +344,8 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
 def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
     running: Running, topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
-    """With a real worker: records in, the incident on the board, its raw record, and closed as was decided here."""
+    """With a real worker: records in, the incident on the board, its identity and sources as the worker publishes
+    them, its raw record, and closed as was decided here."""
     settings = tmp_path / "crmwatch.toml"
     worker = {"bootstrap": topics.bootstrap, "metrics_port": 0, "keyed": True}
     settings.write_bytes(msgspec.toml.encode({"worker": worker, "topics": msgspec.structs.asdict(names)}))
@@ -356,7 +363,13 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
             rows = json.loads(running.ask("GET", "/?table=incidents&as=json")[2])["rows"]
             return next((row for row in rows if row["identity"].endswith("0054R9000000000QAA")), None)
 
-        uid = until(thief, 120)["uid"]
+        row = until(thief, 120)
+        uid = row["uid"]
+        page = until(lambda: identity_page(running, row["identity"]), 60)
+        assert "Its normal week" in page
+        assert "192.0.2.0/24" in page
+        sources = json.loads(running.ask("GET", "/sources?table=sources&as=json")[2])["rows"]
+        assert "salesforce_elf/bulk_export" in {source["source"] for source in sources}
         _, headers, page = running.ask("GET", f"/incidents/{uid}")
         cookie = headers["set-cookie"].partition(";")[0]
         [link, *_] = re.findall(r'href="(/record\?[^"]+)"', page)
@@ -386,6 +399,12 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         assert history
     finally:
         child.stop()
+
+
+def identity_page(running: Running, name: str) -> str:
+    """An identity's page once it shows a record of it; before, nothing."""
+    page: str = running.ask("GET", f"/identity?{urlencode({'id': name})}")[2]
+    return page if "Known since" in page else ""
 
 
 def login(time_ms: int, number: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.adapters import ADAPTERS, Adapter, RecordError
+from detector.adapters import ADAPTERS, Adapter, FieldError, RecordError, Rejection
 from detector.event import AccessEvent
 from streams.files import decode as events
 from streams.files.decode import EVENT_KEY, FilePart, decoded, events_in_order
@@ -162,19 +162,13 @@ def test_rows_are_the_same_either_way(
 def test_an_operators_own_adapter_is_asked_first(tmp_path: Path) -> None:
     """An adapter that is not built in reads what it recognises, in CSV as in JSON, though another could read it."""
 
-    class Own(msgspec.Struct):
-        name: str = "own"
-        sign: str = "the word mine"
+    def event(record: bytes, position: str) -> AccessEvent:
+        if b"secret" in record:
+            raise FieldError(Rejection.MALFORMED, "it says secret")
+        read = ADAPTERS["salesforce_elf"].event(record, position)
+        return msgspec.structs.replace(read, tenant="own")
 
-        def recognises(self, record: bytes) -> bool:
-            return b"mine" in record
-
-        def decode(self, record: bytes, position: str) -> AccessEvent:
-            if b"secret" in record:
-                raise RecordError("own", position, "malformed", "it says secret")
-            event = ADAPTERS["salesforce_elf"].decode(record, position)
-            return msgspec.structs.replace(event, tenant="own")
-
+    own = Adapter(name="own", sign="the word mine", recognises=lambda record: b"mine" in record, event=event)
     records = [
         elf(number, URI="mine" if number % 3 else "", METHOD_NAME="secret" if number == 7 else "")
         for number in range(40)
@@ -182,7 +176,7 @@ def test_an_operators_own_adapter_is_asked_first(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("\n".join(json.dumps(record) for record in records) + "\n")
     rows = [list(records[0]), *(list(record.values()) for record in records)]
     (tmp_path / "a.csv").write_text("\n".join(",".join(row) for row in rows) + "\n")
-    adapters = (Own(), *EVERY_ADAPTER)
+    adapters = (own, *EVERY_ADAPTER)
     for path in sorted(tmp_path.iterdir()):
         found, unread = at_once(path, adapters)
         assert (found, unread) == closely(path, adapters)

@@ -47,6 +47,8 @@ def test_the_plan_names_each_topic_with_its_policy_retention_and_size() -> None:
         "crm.access": ("delete", week, "8388608"),
         "crmwatch.events": ("delete", week, "8388608"),
         "crmwatch.signals": ("delete", week, "8388608"),
+        "crmwatch.identities": ("compact", None, "8388608"),
+        "crmwatch.activity": ("delete", str(35 * 86_400_000), "8388608"),
         "crmwatch.alerts": ("compact,delete", year, "8388608"),
         "crmwatch.feedback": ("delete", str(730 * 86_400_000), "8388608"),
         "crmwatch.indicators": ("compact", None, "8388608"),
@@ -189,7 +191,7 @@ def test_how_long_topics_keep_what_they_hold_is_a_setting(
     kafka: Broker, planned: TopicNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each topic has its own days from the settings; another setting later is said, and changes nothing."""
-    days = {"access": 3, "internal": 4, "alerts": 90, "feedback": 400, "deadletters": 14}
+    days = {"access": 3, "internal": 4, "activity": 40, "alerts": 90, "feedback": 400, "deadletters": 14}
     for name, value in days.items():
         monkeypatch.setenv(f"CRMWATCH_RETENTION_{name.upper()}_DAYS", str(value))
     at = ("--bootstrap", kafka.bootstrap, "--partitions", "1")
@@ -199,7 +201,8 @@ def test_how_long_topics_keep_what_they_hold_is_a_setting(
     assert compare(kafka.bootstrap, wanted) == Comparison((), ())
     found = {topic.name: int(topic.config.get("retention.ms", 0)) // 86_400_000 for topic in wanted}
     assert [found[name] for name in (planned.access, planned.events, planned.signals)] == [3, 4, 4]
-    assert [found[name] for name in (planned.alerts, planned.feedback, planned.deadletters)] == [90, 400, 14]
+    assert [found[name] for name in (planned.activity, planned.alerts)] == [40, 90]
+    assert [found[name] for name in (planned.feedback, planned.deadletters)] == [400, 14]
     monkeypatch.setenv("CRMWATCH_RETENTION_ACCESS_DAYS", "2")
     code, out, _ = run(*at)
     assert code == 1

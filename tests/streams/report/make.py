@@ -69,9 +69,11 @@ def _anomaly(detector: str, span: Span, surprise: float, value: int, bound: floa
 
 
 def body(**changes: Any) -> dict[str, Any]:
-    """The alert on `stolen_token` as the detector writes it, as JSON, with changes."""
+    """The alert on `stolen_token` as the detector writes it, as JSON, under a short name, with changes."""
     written = build(stolen_token(), Activity.CREATE, THEFT_MS + 4 * MINUTE_MS, 71)
-    return _changed(msgspec.json.decode(written.body, type=dict[str, Any]), changes)
+    value = msgspec.json.decode(written.body, type=dict[str, Any])
+    value["finding_info"]["uid"] = "crmwatch-1"
+    return _changed(value, changes)
 
 
 def _changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,21 @@ def test_metrics_are_prometheus_text(endpoint: Endpoint) -> None:
     assert "python_info" not in body
 
 
+def test_ready_names_the_plug_ins() -> None:
+    """Each with its distribution and version, ready or not; `/live` says nothing of them."""
+    plugins = {"adapter toy_crm": "toy-crm 1.0", "detector toy": "toy 2"}
+    reasons = [None, "starting"]
+    endpoint = Endpoint("127.0.0.1", 0, CollectorRegistry(), lambda: None, lambda: reasons.pop(0), plugins)
+    endpoint.start()
+    lines = "adapter toy_crm: toy-crm 1.0\ndetector toy: toy 2\n"
+    assert [get(endpoint, "/ready")[::2] for _ in range(2)] == [
+        (200, "ok\n" + lines),
+        (503, "starting\n" + lines),
+    ]
+    assert get(endpoint, "/live")[2] == "ok\n"
+    endpoint.stop()
+
+
 def test_live_and_ready_are_told_apart(endpoint: Endpoint, health: Health) -> None:
     """200 with ok, or 503 with the reason; each asked anew every time."""
     assert get(endpoint, "/live") == (200, "text/plain; charset=utf-8", "ok\n")

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detector.adapters import ADAPTERS, RecordError, decode
+from detector.adapters.rejection import Rejection
 from detector.catalogue import Category
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
@@ -62,8 +63,8 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     for _, record in records(world):
         for signal in detection.observe(decode(record, "x")):
             metrics.signal(signal)
-    metrics.dead_letter(RecordError("", "x", "unknown_format", "from 192.0.2.77 by eve@example.com"))
-    metrics.dead_letter(RecordError("salesforce_elf", "x", "bad_time", "?"))
+    metrics.dead_letter(RecordError("", "x", Rejection.UNKNOWN_FORMAT, "from 192.0.2.77 by eve@example.com"))
+    metrics.dead_letter(RecordError("salesforce_elf", "x", Rejection.BAD_TIME, "?"))
     for number, time in enumerate(("0201", "0309", "0202")):
         detection.observe(decode(row(time, f"r{number}"), "x"))
     metrics.watch_detection(1, detection)
@@ -302,7 +303,7 @@ def test_scraping_while_counting_does_no_harm() -> None:
 def test_two_processes_metrics_do_not_mix() -> None:
     """Each counts into the registry it was given and no other."""
     first, second = CollectorRegistry(), CollectorRegistry()
-    Metrics(first).dead_letter(RecordError("", "x", "malformed", "?"))
+    Metrics(first).dead_letter(RecordError("", "x", Rejection.MALFORMED, "?"))
     Metrics(second)
     assert exported(first)["crmwatch_dead_letters_total"]
     assert "crmwatch_dead_letters_total" not in exported(second)

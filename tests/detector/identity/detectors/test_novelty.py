@@ -3,8 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from detector.event import ActorKind, Operation
 from detector.identity import profile as profiles
@@ -14,14 +12,11 @@ from detector.identity.detectors.novelty import (
     LEAST_KNOWN,
     MAX_YOUNG,
     MOST_KNOWN,
-    SORTS,
     YOUNG_DAYS,
-    agent_family,
-    checksum,
-    network,
 )
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind
+from detector.trait import SORTS, checksum
 from tests.detector.identity.life import Life, crossed
 from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS
 
@@ -309,33 +304,6 @@ def test_short_of_room_the_least_needed_goes_first() -> None:
         assert len(state.young) == MAX_YOUNG // 2
     assert all(len(known) <= LEAST_KNOWN for known in state.known)
     assert checksum(2, "app-3") in state.known[2]
-
-
-@given(st.text())
-def test_any_text_is_a_network_and_an_agent(text: str) -> None:
-    """Whatever a log says, it has a family, itself of no other family, in bounded length."""
-    assert len(network(text)) <= 64
-    assert len(agent_family(text)) <= 64
-    assert bool(agent_family(text)) == bool(text)
-
-
-@pytest.mark.parametrize(
-    ("agent", "family"),
-    [
-        ("curl/8.7.1", "curl"),
-        ("Salesforce-Data-Loader 62.0.2", "Salesforce-Data-Loader"),
-        (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1",
-            "Safari on iphone",
-        ),
-        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/120.0 Safari/537.36", "headless browser on linux"),
-        ("Mozilla/5.0 (Windows NT 10.0) Chrome/120.0 Safari/537.36 Edg/120.0", "Edge on windows"),
-        ("4.7.1", "4.7.1"),
-    ],
-)
-def test_agents_without_their_version(agent: str, family: str) -> None:
-    """Programs by their name, browsers by what they are and on what."""
-    assert agent_family(agent) == family
 
 
 def test_hours_and_days_of_other_events_do_not_mix() -> None:

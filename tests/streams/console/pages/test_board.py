@@ -9,7 +9,7 @@ from streams.console.pages.outflow import outflow
 from streams.console.pages.sources import SourceStatus
 from streams.console.store.freshness import Feed
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS
-from tests.streams.console.make import TICK_MS, alert, decided, index, signals, tally, ticks
+from tests.streams.console.make import TICK_MS, alert, decided, index, tick, ticks
 
 UNTIL_MS = START_MS + 9 * DAY_MS
 WELL = Feed(caught_up=True)
@@ -91,7 +91,7 @@ def test_the_worst_stands_first(tmp_path: Path) -> None:
 def test_what_leaves_now_is_held_against_the_same_hour(tmp_path: Path) -> None:
     """By kind of data: the newest hour beside median and most of the same hour before; more than ever is above."""
     hour = [
-        signals(100 + n, tally(UNTIL_MS + n * TICK_MS, {"contact": 50, "payment": 900}, {"elf/query": 3}))
+        tick(100 + n, UNTIL_MS + n * TICK_MS, {"contact": 50, "payment": 900}, {"elf/query": 3})
         for n in range(6)
     ]
     usual = {"contact": 45, "customer_service": 1}
@@ -124,9 +124,7 @@ def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
         anomaly_analyses=analyses,
         finding_info={"title": "A source has gone silent"},
     )
-    last = [
-        signals(50 + n, tally(UNTIL_MS + n * TICK_MS, {}, {"elf/query": 9, "elf/login": 1})) for n in range(6)
-    ]
+    last = [tick(50 + n, UNTIL_MS + n * TICK_MS, {}, {"elf/query": 9, "elf/login": 1}) for n in range(6)]
     history = ticks(6, {}, {"elf/query": 9, "elf/report": 4, "elf/login": 1})
     found = board(index(tmp_path / "a", silent, *history, *last).reader(), WELL, 0, START_MS).sources
     assert [(one.name, one.state, one.hour, one.usual) for one in found] == [

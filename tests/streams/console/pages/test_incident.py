@@ -11,7 +11,7 @@ from streams.console.store.incidents import about
 from streams.console.store.seen_at import MOST_NAMED
 from streams.report.timeline import TimelineStage
 from tests.detector.make import DAY_MS, START_MS
-from tests.streams.console.make import NAMES, alert, decided, index, profile, record
+from tests.streams.console.make import NAMES, alert, decided, identity_record, index, record
 from tests.streams.report.make import AWAY, HOME, MINUTE_MS, THEFT_MS, body
 
 
@@ -38,10 +38,10 @@ def told(path: Path, *records: Any) -> IncidentView:
 
 THEFT = [
     quoted("e-0", -5 * 24 * 60, "bulk_export", 90, HOME),
-    quoted("e-1", 1, "count", None),
+    quoted("e-1", 1, "count", 0),
     quoted("e-2", 2, "query", 20),
     quoted("e-3", 4, "bulk_export", 3000),
-    quoted("e-4", 5, "export_delete", None),
+    quoted("e-4", 5, "export_delete", 0),
 ]
 
 
@@ -136,16 +136,16 @@ def test_who_else_was_seen_there_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
+def test_who_is_at_home_there_is_known_from_identities_uses(tmp_path: Path) -> None:
     """By network, program and app, with the day it was last used; many are counted, and one forgotten is gone."""
     quote = quoted("e-1", 1, "query", 5, "198.51.100.99")
     agent = "python-requests/2.31.0"  # of the family that the alert quotes
     records = [
         alert(0, evidences=[quote]),
         alert(1, "crmwatch-2", evidences=[quoted("x-1", 60, "query", 5, "198.51.100.99", actor="v")]),
-        profile(0, "u", user_agent=agent),
-        profile(1, "v", user_agent="Outlook/16.0"),
-        profile(2, "w", user_agent=agent),
+        identity_record(0, "u", user_agent=agent),
+        identity_record(1, "v", user_agent="Outlook/16.0"),
+        identity_record(2, "w", user_agent=agent),
     ]
     last_ms = START_MS // DAY_MS * DAY_MS + 5 * DAY_MS
     title = "Unusually many rows by bulk export: sync"
@@ -160,15 +160,15 @@ def test_who_is_at_home_there_is_known_from_profiles(tmp_path: Path) -> None:
         ("python-requests/2.32.4", None, "t/v", None, title, "crmwatch-2"),
         ("python-requests/2.32.4", None, "t/w", last_ms, "", ""),
     ]
-    crowd = [profile(10 + n, f"w{n}") for n in range(MOST_NAMED)]
+    crowd = [identity_record(10 + n, f"w{n}") for n in range(MOST_NAMED)]
     many = told(tmp_path / "b", *records, *crowd).seen_elsewhere.rows
     assert [row[1:] for row in many if row[0] == "network"] == [
         ("198.51.100.0/24", MOST_NAMED + 2, "", None, "", ""),
         ("198.51.100.0/24", None, "t/v", None, title, "crmwatch-2"),
     ]
-    gone = [record(NAMES.profiles_changelog, None, 90, b"t/w")]
+    gone = [record(NAMES.identities, None, 90, b"t/w")]
     assert "t/w" not in [row[3] for row in told(tmp_path / "c", *records, *gone).seen_elsewhere.rows]
-    moved = profile(91, "w", user_agent=agent, ip="203.0.113.9")
+    moved = identity_record(91, "w", user_agent=agent, ip="203.0.113.9")
     assert [
         row[0] for row in told(tmp_path / "d", *records, moved).seen_elsewhere.rows if row[3] == "t/w"
     ] == ["agent"]
@@ -254,7 +254,9 @@ def test_an_incident_that_says_little_is_shown_all_the_same(tmp_path: Path) -> N
 def test_an_identity_is_told_of_by_its_profile_and_its_incidents(tmp_path: Path) -> None:
     """When it is active, what it takes, what it was seen with as far as names are known, and its incidents."""
     evidence = [quoted("e-9", 0, "query", 7, HOME)]
-    db = index(tmp_path / "a", alert(evidences=evidence), profile(0, days=6), profile(1, "v")).reader()
+    db = index(
+        tmp_path / "a", alert(evidences=evidence), identity_record(0, days=6), identity_record(1, "v")
+    ).reader()
     found = identity(db, "t/u")
     assert found is not None
     assert found.known is not None

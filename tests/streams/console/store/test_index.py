@@ -19,11 +19,10 @@ from tests.streams.console.make import (
     alert,
     content,
     decided,
+    identity_record,
     index,
-    profile,
     record,
-    signals,
-    tally,
+    tick,
     ticks,
 )
 from tests.streams.report.make import THEFT_MS
@@ -40,8 +39,8 @@ def story() -> list[Any]:
         decided(2, Kind.DISPOSITION, incident="crmwatch-2", reason="a test"),
         decided(3, Kind.MUTE, incident="", identity="t/u", until_ms=THEFT_MS + DAY_MS),
         *ticks(2, {"contact": 5}, {"elf/query": 3}),
-        profile(0),
-        profile(1, "v"),
+        identity_record(0),
+        identity_record(1, "v"),
         record(NAMES.feedback, b"no decision", 4),
         record(NAMES.alerts, b'{"finding_info": {}}', 3),
     ]
@@ -66,7 +65,7 @@ def test_a_rebuilt_index_is_the_same(tmp_path: Path) -> None:
     assert len(expected["versions"]) == 3
     assert len(expected["incidents"]) == 2
     assert len(expected["ticks"]) == 288
-    assert len(expected["profiles"]) == 2
+    assert len(expected["identities"]) == 2
     assert len(expected["unreadable"]) == 2
     for made in (one_by_one, other_order, decisions_first, emptied):
         assert content(made) == expected
@@ -83,8 +82,8 @@ def test_what_was_read_stays_over_a_restart(tmp_path: Path) -> None:
     assert offsets == {
         (NAMES.alerts, 0): 4,
         (NAMES.feedback, 0): 5,
-        (NAMES.signals, 0): 2,
-        (NAMES.profiles_changelog, 0): 2,
+        (NAMES.activity, 0): 288,
+        (NAMES.identities, 0): 2,
     }
     assert again.newest_ms == newest > THEFT_MS
 
@@ -213,9 +212,9 @@ def test_decisions_in_force_outlive_what_is_dropped(tmp_path: Path) -> None:
     flood = [decided(7, Kind.DISPOSITION, f"crmwatch-x{n}") for n in range(2_000)]
     newer = [alert(n, f"crmwatch-{n}", time=THEFT_MS + n) for n in range(30)]
     made = index(tmp_path / "a", alert(0, "crmwatch-b"), *newer, *kept, *gone, *flood, incidents=20, days=7)
-    made.apply([signals(0, tally(THEFT_MS + 3_600_000, {}, {}))])
+    made.apply([tick(0, THEFT_MS + 3_600_000, {"contact": 1}, {"elf/query": 1})])
     assert incidents.incident_by_uid(made.reader(), "crmwatch-b") is not None
-    made.apply([signals(1, tally(THEFT_MS + 40 * DAY_MS, {}, {}))])
+    made.apply([tick(1, THEFT_MS + 40 * DAY_MS, {"contact": 1}, {"elf/query": 1})])
     [due] = incidents.clocks(made.reader())
     assert due.uid == "crmwatch-b"
     ids = {name for (name,) in made.reader().execute("SELECT id FROM decisions")}
@@ -244,10 +243,10 @@ def test_it_is_bounded_by_days_and_number(tmp_path: Path) -> None:
     ]
     breach = decided(0, Kind.BREACH, incident="crmwatch-4")
     made = index(tmp_path / "a", *old, breach, days=7, incidents=20)
-    made.apply([signals(0, tally(THEFT_MS + 3_600_000, {}, {}))])
+    made.apply([tick(0, THEFT_MS + 3_600_000, {"contact": 1}, {"elf/query": 1})])
     left = {found.uid for found in incidents.found_by(made.reader(), {}, None, None, 99)[0]}
     assert left == {f"crmwatch-{n}" for n in range(30) if n % 2 == 0 or n >= 20}
-    made.apply([signals(1, tally(THEFT_MS + 8 * DAY_MS, {}, {}))])
+    made.apply([tick(1, THEFT_MS + 8 * DAY_MS, {"contact": 1}, {"elf/query": 1})])
     assert [found.uid for found in incidents.found_by(made.reader(), {}, None, None, 99)[0]] == ["crmwatch-4"]
     for table in ("versions", "evidence", "terms"):
         uids = {uid for (uid,) in made.reader().execute(f"SELECT DISTINCT uid FROM {table}")}  # noqa: S608
@@ -255,13 +254,13 @@ def test_it_is_bounded_by_days_and_number(tmp_path: Path) -> None:
     assert made.reader().execute("SELECT count(*) FROM ticks").fetchone()[0] == 1
 
 
-def test_a_tick_told_again_takes_its_own_place(tmp_path: Path) -> None:
-    """Rows and events of one shard's tick count once however often it is told; another shard's are added."""
+def test_a_tick_published_again_takes_its_own_place(tmp_path: Path) -> None:
+    """Rows and events of one shard's tick count once however often it is published; another shard's are added."""
     made = index(
         tmp_path / "a",
-        signals(0, tally(START_MS, {"contact": 5, "payment": 1}, {"elf/query": 3})),
-        signals(1, tally(START_MS, {"contact": 7}, {"elf/query": 4})),
-        signals(2, tally(START_MS, {"contact": 100}, {"elf/query": 50}, shard=1)),
+        tick(0, START_MS, {"contact": 5, "payment": 1}, {"elf/query": 3, "elf/login": 9}),
+        tick(1, START_MS, {"contact": 7}, {"elf/query": 4}),
+        tick(2, START_MS, {"contact": 100}, {"elf/query": 50}, shard=1),
     )
     db = made.reader()
     assert [tuple(row) for row in db.execute("SELECT category, sum(rows) FROM ticks GROUP BY 1")] == [
@@ -276,16 +275,17 @@ def test_a_record_that_cannot_be_read_leaves_nothing_half_done(tmp_path: Path) -
         record(NAMES.alerts, b"[1]", 0),
         record(NAMES.alerts, b"\xff\xfe", 1),
         alert(2, count=10**30, unmapped={"crmwatch": {"rows_taken": 10**17, "identity": ["x"], "actors": 7}}),
-        record(NAMES.profiles_changelog, b"\x91\x07", 0, b"t/u"),
-        record(NAMES.signals, b"\x00", 0),
+        record(NAMES.identities, b"{}", 0, b"t/u"),
+        record(NAMES.identities, identity_record(0).value.replace(b'"version":1', b'"version":2'), 1, b"t/v"),
+        record(NAMES.activity, b"\x00", 0),
         record(NAMES.feedback, None, 0),
     ]
     made = index(tmp_path / "a", *bad, alert(9, "crmwatch-9"))
     noted = (
         made.reader().execute("SELECT topic, position FROM unreadable ORDER BY topic, position").fetchall()
     )
-    assert {tuple(row) for row in noted} >= {(NAMES.alerts, 0), (NAMES.alerts, 1), (NAMES.signals, 0)}
-    assert (NAMES.profiles_changelog, 0) in {tuple(row) for row in noted}
+    assert {tuple(row) for row in noted} >= {(NAMES.alerts, 0), (NAMES.alerts, 1), (NAMES.activity, 0)}
+    assert (NAMES.identities, 1) in {tuple(row) for row in noted}  # only the newest of a batch is read by key
     assert incidents.incident_by_uid(made.reader(), "crmwatch-9") is not None
     uids = {uid for (uid,) in made.reader().execute("SELECT uid FROM versions")}
     assert uids == {uid for (uid,) in made.reader().execute("SELECT uid FROM incidents")}

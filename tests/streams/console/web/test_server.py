@@ -16,7 +16,7 @@ from detector.decision import Kind
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
-from tests.streams.console.make import Client, Site, alert, decided, profile, ticks
+from tests.streams.console.make import Client, Site, alert, decided, identity_record, ticks
 from tests.streams.report.make import body
 from tests.streams.report.test_page import spoilt
 
@@ -35,7 +35,7 @@ GIVEN = "the-token-of-{}-and-nobody-else"
 
 def records(word: str = "plain") -> list[Any]:
     """Records with one word in every field that a log or an operator gives."""
-    hostile = spoilt(word).told[0].incident
+    hostile = spoilt(word).told[0].history.finding
     found = body()
     found["finding_info"] |= {"title": word, "desc": word, "types": [word]}
     found["finding_info"]["attacks"][0]["sub_technique"] = {"uid": word, "name": word}
@@ -62,8 +62,8 @@ def records(word: str = "plain") -> list[Any]:
         decided(1, Kind.BREACH, by=word, reason=word),
         decided(2, Kind.STEP, by=word, reason=word, step_id=word, done=True),
         *ticks(6, {"contact": 5, word: 2}, {f"elf/{word}": 3}),
-        profile(0),
-        profile(1, f"{word}", actor_name=word, user_agent=word, app=word, objects=(word,)),
+        identity_record(0),
+        identity_record(1, f"{word}", actor_name=word, user_agent=word, app=word, objects=(word,)),
     ]
 
 
