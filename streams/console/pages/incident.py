@@ -380,7 +380,9 @@ def _history(versions: Sequence[Any], decisions: DecisionIndex, incident: Findin
         if version["activity"] == Activity.CLOSE:
             what = "closed by the detector"
         figures = version["severity"], version["risk"], version["rows"]
-        rows.append((version["time_ms"], what, "crmwatch", *figures, sentences_from(version["message"]), None))
+        rows.append(
+            (version["time_ms"], what, "crmwatch", *figures, sentences_from(version["message"]), None)
+        )
     steps = {step.id: step.message for step in incident.steps}
     for decision in decisions:
         what = str(decision.outcome)

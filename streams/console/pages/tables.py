@@ -98,7 +98,9 @@ def _plain(value: Any) -> Any:
     """The value as a file has it: an alert's messages in English."""
     if isinstance(value, Message):
         return value.text
-    return " ".join(str(_plain(item)) for item in value) if isinstance(value, (list, tuple)) else value
+    if isinstance(value, tuple) and any(isinstance(item, Message) for item in value):
+        return " ".join(str(_plain(item)) for item in value)
+    return value
 
 
 def _cell(column: Column, value: Any) -> str:
@@ -109,6 +111,8 @@ def _cell(column: Column, value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     value = _plain(value)
+    if isinstance(value, (list, tuple)):
+        value = " ".join(str(item) for item in value)
     return inert(
         "".join(letter if letter.isprintable() or letter in "\t\n" else "\ufffd" for letter in str(value))
     )

@@ -3,6 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from detector.alert.message import Message
 from detector.decision import Kind
 from streams.console.pages.board import BoardState, board
 from streams.console.pages.outflow import outflow
@@ -10,6 +13,7 @@ from streams.console.pages.sources import SourceStatus
 from streams.console.store.freshness import Feed
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS
 from tests.streams.console.make import TICK_MS, alert, decided, index, tick, ticks
+from tests.streams.report.make import analysis
 
 UNTIL_MS = START_MS + 9 * DAY_MS
 WELL = Feed(caught_up=True)
@@ -116,13 +120,14 @@ def test_nothing_is_normal_before_enough_is_known(tmp_path: Path) -> None:
 
 def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
     """Quiet if nothing came in an hour in which much usually does; in trouble if an open incident says so."""
-    analyses = [{"analysis_targets": [{"name": "t/elf/login", "type": "source"}]}]
+    targets = {"analysis_targets": [{"name": "t/elf/login", "type": "source"}]}
+    title = Message("trouble.silence", "A source has gone silent")
     silent = alert(
         0,
         "crmwatch-9",
         severity_id=1,
-        anomaly_analyses=analyses,
-        finding_info={"title": "A source has gone silent"},
+        anomaly_analyses=[analysis("elf/login.events", 0, 1, HOUR_MS, START_MS) | targets],
+        unmapped={"crmwatch": {"title": msgspec.to_builtins(title)}},
     )
     last = [tick(50 + n, UNTIL_MS + n * TICK_MS, {}, {"elf/query": 9, "elf/login": 1}) for n in range(6)]
     history = ticks(6, {}, {"elf/query": 9, "elf/report": 4, "elf/login": 1})
@@ -132,5 +137,5 @@ def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
         ("elf/report", SourceStatus.QUIET, 0, 24),
         ("elf/query", SourceStatus.FINE, 54, 54),
     ]
-    assert (found[0].incident, found[0].trouble) == ("crmwatch-9", "A source has gone silent")
+    assert (found[0].incident, found[0].trouble) == ("crmwatch-9", title)
     assert found[1].newest_ms == UNTIL_MS
