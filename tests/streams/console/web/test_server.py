@@ -17,6 +17,7 @@ from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
 from tests.streams.console.make import Client, Site, alert, decided, identity_record, ticks
+from tests.streams.locale.english import english_in
 from tests.streams.report.make import body
 from tests.streams.report.test_page import spoilt
 
@@ -217,6 +218,14 @@ def test_nothing_that_a_log_says_becomes_part_of_a_page(tmp_path: Path, attack: 
                 assert value.startswith(("/", "#", "https://attack.mitre.org/")), value
                 assert not value.startswith("//"), value
         assert not {"\u202e", "\u2066", "\x00", "\x1b"} & set(hostile.text), path
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_in_french_says_nothing_in_english(site: Site, path: str) -> None:
+    """Neither of its own nor in what an alert says."""
+    page = Client(site, accept_language="fr").get(path).text
+    assert '<html lang="fr"' in page
+    assert english_in(page) == {}
 
 
 def test_hostile_names_lead_to_their_own_pages(tmp_path: Path) -> None:
