@@ -41,10 +41,6 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.adapters", "streams.kafka", "streams.log"),
         "The configuration builds each part's settings.",
     ),
-    "streams.plugins": (
-        (SHARED, "detector.adapters", "detector.identity.detectors"),
-        "Plug-ins are found at the edge, and checked against the contracts of adapters and detectors.",
-    ),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.kafka": ((SHARED,), "Topics carry events and signals."),
     "streams.publisher": (

@@ -20,6 +20,7 @@ from detector.adapters import AUTO
 from detector.alert.alert import Alert
 from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
 from streams.files.reader import ReadError
+from streams.locale import Language
 from streams.replay.parallel import ShardError
 from streams.replay.replay import DeadLetter, Replay, Summary
 from streams.report import DeadLetters, Findings, write
@@ -45,6 +46,9 @@ def replay(
         Path | None,
         typer.Option(help="Write a report to this file: one self-contained HTML page."),
     ] = None,
+    language: Annotated[
+        Language, typer.Option("--lang", help="The language of the report.")
+    ] = Language.ENGLISH,
     form: Annotated[
         str,
         typer.Option(
@@ -150,6 +154,7 @@ def replay(
                     settings=config.detector,
                     made_ms=time.time_ns() // 1_000_000,
                     interrupted=interrupted,
+                    language=language,
                 )
                 again = not interrupted and not any(map(_is_stream, paths))
                 try:

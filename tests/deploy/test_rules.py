@@ -50,7 +50,7 @@ def test_rules_do_what_their_cases_say(path: Path) -> None:
 
 
 def test_every_alert_has_a_case_before_it_fires_when_it_does_and_after() -> None:
-    """Each alert except the dead man's switch has a silent case, a firing one within three minutes, and a later silent one."""
+    """Each alert but the dead man's switch has a silent case, a firing one within three minutes, and a resolved one."""
     seen: dict[str, list[list[tuple[int, bool]]]] = defaultdict(list)
     for path in CASES:
         for test in read(path)["tests"]:
@@ -94,7 +94,7 @@ def test_every_alert_has_a_firing_case_with_its_texts() -> None:
 
 
 def test_every_alert_says_what_to_do_and_how_urgent_it_is() -> None:
-    """Each alert has a severity, an area, a summary, a description, and a link to an existing section of the runbook."""
+    """Each alert has severity, area, summary and description, and links to an existing section of the runbook."""
     there = anchors(ROOT / "docs" / "runbook.md")
     for name, alert in alerts().items():
         assert re.fullmatch(r"Crmwatch[A-Z0-9][A-Za-z0-9]+", name)
