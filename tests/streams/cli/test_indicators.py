@@ -65,7 +65,7 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path) -> None:
     good.write_text("value\n192.0.2.7\n")
     for arguments, said in (
         ((tmp_path / "none.csv",), "cannot be read"),
-        ((file,), "no CSV with a column named value"),
+        ((file,), "nor CSV with a column named value"),
         ((good, "--bootstrap", "127.0.0.1:1"), "nothing answers at 127.0.0.1:1"),
     ):
         result = invoke(*arguments)

@@ -73,7 +73,7 @@ def test_an_incident_is_one_line_that_grows_and_goes() -> None:
         ("account-1", 44_000),
     ]
     assert "44,000" in shown(incidents)
-    assert "2 open · the newest alert is of 2026-03-02 12:09:00 UTC" in shown(incidents)
+    assert "2 open · newest alert 2026-03-02 12:09:00 UTC" in shown(incidents)
     assert incidents.take(alert(2, activity=3, risk=90), 30.0) is not None
     assert incidents.take(alert(7, activity=3), 30.0) is None
     assert "account-2" not in shown(incidents)
