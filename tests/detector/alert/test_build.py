@@ -332,6 +332,7 @@ def test_unknown_is_left_out() -> None:
 # --- of real records
 
 
+@pytest.mark.slow
 def test_one_file_or_many() -> None:
     """The same records give the same bodies wherever they lie; only positions differ."""
     made = World(seed=4, start_ms=START_MS, hours=24 * 5, people=12, integrations=3)

@@ -189,6 +189,7 @@ def test_a_log_is_not_written_over(option: str, logs: Path) -> None:
     assert (logs / "day.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_files_in_any_order_give_the_same_alerts(logs: Path, tmp_path: Path) -> None:
     """One file or many, this way round or that: the same bytes."""
     halves = tmp_path / "halves"
@@ -263,6 +264,7 @@ UAL = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_folder_may_mix_formats(logs: Path) -> None:
     """Each record is read by what recognises it, and the summary says how many by which and by what sign."""
     (logs / "other.jsonl").write_text(json.dumps(UAL) + "\n" + json.dumps(UAL | {"UserId": ""}))
@@ -275,6 +277,7 @@ def test_a_folder_may_mix_formats(logs: Path) -> None:
     assert "read as dynamics_ual 2 (by keys CreationTime and RecordType, or" in text
 
 
+@pytest.mark.slow
 def test_a_format_may_be_chosen(logs: Path) -> None:
     """Then it alone reads everything, and what it cannot read is its own dead letter."""
     result = invoke(logs, "--format", "dynamics_ual", "--json")

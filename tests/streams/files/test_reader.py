@@ -232,6 +232,7 @@ def test_plain_lines_are_records() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_memory_stays_constant() -> None:
     """However long the file, no more of it is held than a record and some blocks."""
 

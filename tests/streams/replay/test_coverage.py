@@ -143,6 +143,7 @@ def test_nothing_covers_nothing() -> None:
     assert (found.sources(), found.rows(), found.strips(), found.operations) == ([], [], [], frozenset())
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(
