@@ -38,10 +38,10 @@ class Key(bytes, Enum):
 
     TALLIES = b"\x00tallies"
     """What the shard has counted in ticks that are still open."""
-    STATE_SET = b"\x00plugins"
-    """The detectors and plug-ins that the profiles were written with."""
     WATERMARKS = b"\x00watermarks"
     """How far each input partition is."""
+    STATE_SET = b"\x00plugins"
+    """The detectors and plug-ins that the profiles were written with."""
 
 
 T = TypeVar("T")

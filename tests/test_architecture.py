@@ -32,14 +32,14 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.adapters", "detector.identity.ledger", "detector.alert"),
         "A simulation reads its own records as the adapters do, counts rows as the ledger does and scores alerts.",
     ),
+    "streams.plugins": (
+        (SHARED, "detector.adapters", "detector.identity.detectors"),
+        "Plug-ins are discovered at the edge and handed in.",
+    ),
     "streams.log": ((), "Logging knows nothing of what is logged."),
     "streams.config": (
         (SHARED, "detector.adapters", "streams.kafka", "streams.log"),
         "The configuration builds each part's settings.",
-    ),
-    "streams.plugins": (
-        (SHARED, "detector.adapters", "detector.identity.detectors"),
-        "Plug-ins are found at the edge, and checked against the contracts of adapters and detectors.",
     ),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.kafka": ((SHARED,), "Topics carry events and signals."),

@@ -24,7 +24,7 @@ from detector.decision import decode as decode_decision
 from detector.engine import Engine
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from streams.cli.main import app
+from streams.cli.main import COMMANDS, app, load_command
 from streams.config import Config, load
 from streams.console.metrics import METRICS as CONSOLE
 from streams.worker.metric_definitions import METRICS as WORKER
@@ -65,7 +65,7 @@ def names(cell: str) -> list[str]:
 def commands() -> dict[str, Any]:
     """Every command as the terminal knows it, the program itself included."""
     group: Any = typer.main.get_command(app)
-    return {"crmwatch": group} | {f"crmwatch {name}": one for name, one in group.commands.items()}
+    return {"crmwatch": group} | {f"crmwatch {name}": load_command(name) for name in COMMANDS}
 
 
 # --- settings

@@ -245,7 +245,7 @@ def _when(incident: Incident) -> Message:
     return message("when.long", "between {start} and {end} UTC", start=start, end=end)
 
 
-def _where(incident: Incident) -> Message:
+def _where(incident: Incident) -> Message | str:
     origin: Message | None = None
     if incident.network:
         origin = message(
@@ -265,7 +265,7 @@ def _where(incident: Incident) -> Message:
             origin = message("from.address", ", from {address}", address=address)
     agents = _most_telling(incident.user_agents, agent_family, _new_values(incident, "agent"))
     if not agents:
-        return origin or message("from.unknown", "")
+        return origin or ""
     agent = phrase.quoted(
         agents[0] if len(agents[0]) <= SHOWN_AGENT else agent_family(agents[0]), SHOWN_AGENT
     )

@@ -1,4 +1,4 @@
-"""``crmwatch bench``: the benchmarks of a checkout, under the one name by which everything else is found."""
+"""``crmwatch bench``: runs the benchmarks of a checkout."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ import typer
 
 from streams.cli.screen import fail
 
-__all__ = ["PASS_ON", "Benchmark", "bench"]
+__all__ = ["Benchmark", "bench"]
 
 ROOT = Path(__file__).parents[2]
-"""The checkout, if this is one: the benchmarks are no part of an installed package, nor is what they measure by."""
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""The command's context: what it does not know is for the benchmark."""
+"""The checkout, if this is one: an installed package has neither the benchmarks nor their data."""
 
 
 class Benchmark(StrEnum):
-    """What there is to run: each is a script in ``benchmarks/``."""
+    """A script in ``benchmarks/``."""
 
     NAB = "nab"
     ADBENCH = "adbench"
@@ -39,16 +37,16 @@ def bench(
         Path | None, typer.Option(help="The folder of the public data that nab and adbench read.")
     ] = None,
 ) -> None:
-    """Run a benchmark of the checkout that this is, and print its figures; further options are handed on to it.
+    """Run a benchmark of this checkout and print its figures; further options go to the benchmark.
 
-    Exit code: the benchmark's own; 0 also where its public data is not there, 2 without a checkout.
+    Exit code: the benchmark's own; 0 also if its public data is missing, 2 outside a checkout.
     """
     script = ROOT / "benchmarks" / f"{name.value}.py"
     if not script.is_file() or not (ROOT / "pyproject.toml").is_file():
-        fail(f"The benchmark {name.value} is run from a checkout of crmwatch; it is not part of the package.")
-    given = [] if data is None else ["--data", str(data)]
+        fail(f"The benchmark {name.value} runs from a checkout of crmwatch; the package does not include it.")
+    data_option = [] if data is None else ["--data", str(data)]
     try:
-        done = subprocess.run([sys.executable, str(script), *given, *context.args])  # noqa: S603 - our own script
+        run = subprocess.run([sys.executable, str(script), *data_option, *context.args])  # noqa: S603 - our own script
     except KeyboardInterrupt:
-        fail("Interrupted: the figures above are whole, the others are missing.", 130)
-    raise typer.Exit(done.returncode)
+        fail("Interrupted: the figures above are complete, the others are missing.", 130)
+    raise typer.Exit(run.returncode)

@@ -1,56 +1,76 @@
-"""``crmwatch``: the commands, put together."""
+"""``crmwatch``: the commands, each imported when it is called."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated
+import importlib
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from streams.cli.bench import PASS_ON, bench
-from streams.cli.broker import broker
-from streams.cli.check import check
-from streams.cli.console import console
-from streams.cli.demo import demo
-from streams.cli.evaluate import evaluate
-from streams.cli.indicators import indicators
-from streams.cli.publish import publish
-from streams.cli.replay import replay
-from streams.cli.simulate import simulate
-from streams.cli.tail import tail
-from streams.cli.topics import topics
-from streams.cli.worker import worker
+from streams import __version__
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "load_command", "main"]
+
+COMMANDS = {
+    "demo": "Run everything here: a real Kafka, two workers, the console, three weeks of history, live traffic, "
+    "and a theft.",
+    "replay": "Read a CRM's access logs from files and say who took out more than they should.",
+    "simulate": "Make up weeks of a company's CRM logs, with attacks and with what only looks like one, all labelled.",
+    "evaluate": "Say how good alerts are: what they saved, what they missed, and how often they cried wolf.",
+    "check": "Look at the settings, at logs if paths are given, and at Kafka if asked: what is wrong and how to "
+    "mend it.",
+    "worker": "Read the access topic, always on, and publish alerts. Start several: they share the partitions.",
+    "console": "Serve the web console: what is open, leaving and silent, and what operators decide about it.",
+    "tail": "Show the open incidents, live, as alerts come: a table in a terminal, a line for each alert elsewhere.",
+    "publish": "Publish a CRM's access logs from files, in the order of event time and keyed by identity.",
+    "indicators": "Send indicators to the topic that workers take them from; they count from the next event on.",
+    "topics": "Create the topics that are missing and say what differs from the plan; never change what is there.",
+    "broker": "Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.",
+    "bench": "Run a benchmark of this checkout and print its figures; further options go to the benchmark.",
+}
+"""Command → the first paragraph of its docstring, so that help and completion import none of them."""
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""The context of ``bench``: options it does not know are the benchmark's."""
+
+
+def load_command(name: str) -> Any:
+    """Import a command by its name."""
+    program = typer.Typer(add_completion=False)
+    function = getattr(importlib.import_module(f"streams.cli.{name}"), name)
+    program.command(name, context_settings=PASS_ON if name == "bench" else None)(function)
+    return get_command(program)
+
+
+class _Commands(TyperGroup):
+    """Lists the commands by `COMMANDS` and imports the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, None if listed is None else load_command(str(listed.name)), rest
+
 
 app = typer.Typer(
     name="crmwatch",
+    cls=_Commands,
     help="Who takes out of your CRM more than they should: early, explained alerts from its access logs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-for command in (
-    demo,
-    replay,
-    simulate,
-    evaluate,
-    check,
-    worker,
-    console,
-    tail,
-    publish,
-    indicators,
-    topics,
-    broker,
-):
-    app.command()(command)
-app.command(context_settings=PASS_ON)(bench)
+
+
+def _listed() -> None:
+    """Stand for a command that has not been imported."""
+
+
+for _name, _sentence in COMMANDS.items():
+    app.command(_name, help=_sentence)(_listed)
 
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(version("crmwatch"))
+        typer.echo(__version__)
         raise typer.Exit
 
 

@@ -249,13 +249,16 @@ def speaks_kafka(connection: socket.socket) -> bool:
 
 def refusal(error: Exception, bootstrap: str, settings: KafkaSettings) -> str | None:
     """Why a client was not let in, in a sentence; None if its error is about something else."""
-    match type(error).__name__:  # aiokafka and kafka-python have their own of each
-        case "SaslAuthenticationFailed" | "SaslAuthenticationFailedError":
-            return f"the Kafka at {bootstrap} refuses {settings.username}: it does not know this name and password"
-        case "UnsupportedSaslMechanismError":
-            return f"the Kafka at {bootstrap} takes no {settings.sasl_mechanism}: set another kafka.sasl_mechanism"
-        case "KafkaTimeoutError":
-            return f"the Kafka at {bootstrap} does not answer as {_as_set(settings)}: does it listen so on this port?"
+    from aiokafka import errors as aio  # both clients have their own of each
+    from kafka import errors as sync
+
+    where = f"the Kafka at {bootstrap}"
+    if isinstance(error, (aio.SaslAuthenticationFailed, sync.SaslAuthenticationFailedError)):
+        return f"{where} refuses {settings.username}: it does not know this name and password"
+    if isinstance(error, (aio.UnsupportedSaslMechanismError, sync.UnsupportedSaslMechanismError)):
+        return f"{where} takes no {settings.sasl_mechanism}: set another kafka.sasl_mechanism"
+    if isinstance(error, (aio.KafkaTimeoutError, sync.KafkaTimeoutError)):
+        return f"{where} does not answer as {_as_set(settings)}: does it listen so on this port?"
     return None
 
 

@@ -10,23 +10,34 @@ Between processes there are but bytes: events in runs in temporary files that ha
 
 from __future__ import annotations
 
-import selectors
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from math import inf
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import IO
 
-from detector.adapters import Adapter, RecordError
+from msgspec.structs import replace
+
+from detector.adapters import RecordError
 from streams.files.decode import FilePart
 from streams.files.external_sort import blocks_of
 from streams.files.reader import FileRecord, files_of
-from streams.replay.shard_process import Applied, Messages, Read, ShardError, ShardProcess, StartDetection
+from streams.replay.shard_process import (
+    Applied,
+    Messages,
+    Read,
+    ShardError,
+    ShardProcess,
+    StartDetection,
+    ready,
+)
 from streams.replay.shard_work import (
     EVENTS,
     UNREAD,
+    AdapterChoice,
     DecodedRuns,
     Decoding,
     Message,
@@ -34,7 +45,6 @@ from streams.replay.shard_work import (
     ShardWork,
     Task,
     every_adapter,
-    reference,
     run_work,
 )
 
@@ -55,7 +65,7 @@ def run(
     work: ShardWork,
     options: bytes = b"",
     *,
-    adapters: Callable[[bytes], Sequence[Adapter]] = every_adapter,
+    adapters: AdapterChoice = every_adapter,
     arrived_ms: int | None = None,
     on_unread: OnUnread,
     on_progress: OnProgress = lambda records, events: None,
@@ -71,25 +81,41 @@ def run(
     `ShardError` for what else goes wrong in another process. However it ends, no process is left.
     """
     files = [file for path in paths for file in files_of(path)]
-    task = Task(0, shards, [], arrived_ms, options, reference(work), reference(adapters))
-    return (_alone if shards == 1 else _together)(files, task, on_unread, on_progress)
+    for function in (work, adapters):
+        _assert_passable(function)
+    task = Task(0, shards, [], arrived_ms, options)
+    return (_alone if shards == 1 else _together)(files, task, work, adapters, on_unread, on_progress)
 
 
-def _alone(files: list[str], task: Task, on_unread: OnUnread, on_progress: OnProgress) -> Iterator[Message]:
+def _assert_passable(function: Callable[..., object]) -> None:
+    try:
+        ForkingPickler.dumps(function)
+    except Exception as error:
+        raise ValueError(f"{function.__qualname__} cannot be passed to another process") from error
+
+
+def _alone(
+    files: list[str],
+    task: Task,
+    work: ShardWork,
+    adapters: AdapterChoice,
+    on_unread: OnUnread,
+    on_progress: OnProgress,
+) -> Iterator[Message]:
     with tempfile.TemporaryFile() as file:
-        decoding = Decoding(task, file)
+        decoding = Decoding(task, adapters(task.options), file)
         decoding.read([FilePart(path) for path in files], lambda records: on_progress(records, 0))
-        found, kept = decoding.found(keep=0)
+        runs, kept = decoding.runs(keep=0)
         del decoding
-        _tell([(file, found)], on_unread)
-        runs = [EVENTS.blocks(file.fileno(), one) for one in found.events[0]]
-        shard = ShardContext(0, 1, found.first_ms, found.last_ms, task.options)
+        _hand_over([(file, runs)], on_unread)
+        blocks = [EVENTS.blocks(file.fileno(), run) for run in runs.events[0]]
+        shard = ShardContext(0, 1, runs.first_ms, runs.last_ms, task.options)
         waiting: list[Message] = []
         for message in run_work(
-            task.work,
+            work,
             shard,
-            EVENTS.merged([*runs, blocks_of(kept)]),
-            lambda applied: on_progress(found.records, applied),
+            EVENTS.merged([*blocks, blocks_of(kept)]),
+            lambda applied: on_progress(runs.records, applied),
         ):
             if waiting and message.time_ms > waiting[0].time_ms:
                 yield from _in_order(waiting)
@@ -99,7 +125,12 @@ def _alone(files: list[str], task: Task, on_unread: OnUnread, on_progress: OnPro
 
 
 def _together(
-    files: list[str], task: Task, on_unread: OnUnread, on_progress: OnProgress
+    files: list[str],
+    task: Task,
+    work: ShardWork,
+    adapters: AdapterChoice,
+    on_unread: OnUnread,
+    on_progress: OnProgress,
 ) -> Iterator[Message]:
     shared, own = _shares(files, task.shards)
     with ExitStack() as stack:
@@ -107,26 +138,21 @@ def _together(
         spills = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(task.shards + 1)]
         processes: list[ShardProcess] = []
         for number, parts in enumerate(shared):
-            process = ShardProcess(number, spills)
+            process = ShardProcess(replace(task, number=number, parts=parts), spills, work, adapters)
             stack.callback(process.close)
-            process.send(_of_shard(task, number, parts))
             processes.append(process)
-        decoding = Decoding(task, spills[-1])
+        decoding = Decoding(task, adapters(task.options), spills[-1])
         decoding.read(own, lambda records: on_progress(records, 0))
-        mine, _ = decoding.found(keep=None)
-        found = [*_read(processes, lambda records: on_progress(mine.records + records, 0)), mine]
-        _tell(list(zip(spills, found, strict=True)), on_unread)
-        first_ms = min((one.first_ms for one in found if one.first_ms is not None), default=None)
-        last_ms = max((one.last_ms for one in found if one.last_ms is not None), default=None)
+        mine, _ = decoding.runs(keep=None)
+        decoded = [*_read(processes, lambda records: on_progress(mine.records + records, 0)), mine]
+        _hand_over(list(zip(spills, decoded, strict=True)), on_unread)
+        first_ms = min((runs.first_ms for runs in decoded if runs.first_ms is not None), default=None)
+        last_ms = max((runs.last_ms for runs in decoded if runs.last_ms is not None), default=None)
         for number, process in enumerate(processes):
-            runs = [(file, run) for file, one in enumerate(found) for run in one.events[number]]
-            process.send(StartDetection(runs, first_ms, last_ms))
-        records = sum(one.records for one in found)
+            own_runs = [(file, run) for file, runs in enumerate(decoded) for run in runs.events[number]]
+            process.start_detection(StartDetection(own_runs, first_ms, last_ms))
+        records = sum(runs.records for runs in decoded)
         yield from _merged(processes, lambda events: on_progress(records, events))
-
-
-def _of_shard(task: Task, number: int, parts: list[FilePart]) -> Task:
-    return Task(number, task.shards, parts, task.arrived_ms, task.options, task.work, task.adapters)
 
 
 def _shares(files: list[str], shards: int) -> tuple[list[list[FilePart]], list[FilePart]]:
@@ -152,9 +178,9 @@ def _shares(files: list[str], shards: int) -> tuple[list[list[FilePart]], list[F
     return shares, own
 
 
-def _tell(found: list[tuple[IO[bytes], DecodedRuns]], on_unread: OnUnread) -> None:
-    runs = [UNREAD.blocks(file.fileno(), one) for file, some in found for one in some.unread]
-    for block in UNREAD.merged(runs):
+def _hand_over(decoded: list[tuple[IO[bytes], DecodedRuns]], on_unread: OnUnread) -> None:
+    blocks = [UNREAD.blocks(file.fileno(), run) for file, runs in decoded for run in runs.unread]
+    for block in UNREAD.merged(blocks):
         for unread in block:
             error = RecordError(unread.adapter, unread.raw.position, unread.reason, unread.detail)
             on_unread(unread.raw, error)
@@ -162,21 +188,17 @@ def _tell(found: list[tuple[IO[bytes], DecodedRuns]], on_unread: OnUnread) -> No
 
 def _read(processes: list[ShardProcess], on_records: Callable[[int], None]) -> list[DecodedRuns]:
     """Wait until all files have been decoded."""
-    found: dict[int, DecodedRuns] = {}
+    decoded: dict[int, DecodedRuns] = {}
     records = [0] * len(processes)
-    with selectors.DefaultSelector() as selector:
-        for number, process in enumerate(processes):
-            selector.register(process, selectors.EVENT_READ, number)
-        while len(found) < len(processes):
-            for key, _ in selector.select():
-                number = key.data
-                for reply in processes[number].receive():
-                    if isinstance(reply, Read):
-                        records[number] = reply.records
-                        if reply.found is not None:
-                            found[number] = reply.found
-                on_records(sum(records))
-    return [found[number] for number in range(len(processes))]
+    while len(decoded) < len(processes):
+        for process in ready(processes):
+            reply = process.receive()
+            if isinstance(reply, Read):
+                records[process.number] = reply.records
+                if reply.runs is not None:
+                    decoded[process.number] = reply.runs
+            on_records(sum(records))
+    return [decoded[number] for number in range(len(processes))]
 
 
 # --- merging what they say
@@ -207,37 +229,32 @@ class _PendingMessages:
 
 
 def _merged(processes: list[ShardProcess], on_events: Callable[[int], None]) -> Iterator[Message]:
-    said = [_PendingMessages() for _ in processes]
-    with selectors.DefaultSelector() as selector:
-        listening: set[int] = set()
-        while True:
-            known_ms = min(one.known_ms for one in said)
-            yield from _in_order([message for one in said for message in one.before(known_ms)])
-            if known_ms == inf:
-                return
-            # Who is far ahead is not listened to until the others have caught up; its pipe makes it wait.
-            for number, one in enumerate(said):
-                wanted = one.known_ms == known_ms or (one.held_bytes < HELD_BYTES and one.known_ms < inf)
-                if wanted and number not in listening:
-                    selector.register(processes[number], selectors.EVENT_READ, number)
-                    listening.add(number)
-                elif not wanted and number in listening:
-                    selector.unregister(processes[number])
-                    listening.discard(number)
-            for key, _ in selector.select():
-                one = said[key.data]
-                for reply in processes[key.data].receive():
-                    if isinstance(reply, Messages):
-                        one.add(reply.messages)
-                    elif isinstance(reply, Applied) and reply.all:
-                        one.known_ms = inf
-                    elif isinstance(reply, Applied):
-                        one.applied = reply.events
-            on_events(sum(one.applied for one in said))
+    shards = [_PendingMessages() for _ in processes]
+    while True:
+        known_ms = min(shard.known_ms for shard in shards)
+        yield from _in_order([message for shard in shards for message in shard.before(known_ms)])
+        if known_ms == inf:
+            return
+        # Nobody listens to a shard that is far ahead until the others have caught up; its pipe makes it wait.
+        behind = [
+            process
+            for process, shard in zip(processes, shards, strict=True)
+            if shard.known_ms == known_ms or (shard.held_bytes < HELD_BYTES and shard.known_ms < inf)
+        ]
+        for process in ready(behind):
+            shard = shards[process.number]
+            reply = process.receive()
+            if isinstance(reply, Messages):
+                shard.add(reply.messages)
+            elif isinstance(reply, Applied) and reply.all:
+                shard.known_ms = inf
+            elif isinstance(reply, Applied):
+                shard.applied = reply.events
+        on_events(sum(shard.applied for shard in shards))
 
 
 def _in_order(messages: list[Message]) -> list[Message]:
-    """Messages by time and key; one without a body is not handed on."""
+    """Messages by time and key, without those that have no body."""
     return sorted(
-        (message for message in messages if message.body), key=lambda said: (said.time_ms, said.key)
+        (message for message in messages if message.body), key=lambda message: (message.time_ms, message.key)
     )

@@ -1,19 +1,19 @@
-"""A process that works on one shard, and the pipes to it: how it begins, what is said, and that it ends.
+"""A process that works on one shard: how it starts, what it is sent and says, and how it ends.
 
 It is a new interpreter that imports only what the work needs. The terminal's Ctrl-C does not reach it, and it ends
-when the process that began it does, however that ends, because a pipe from there closes.
+when the process that started it does, however that ends. Messages are msgpack; only our own functions are pickled.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import recv_handle, send_handle
 from typing import IO, Any
 
 import msgspec
@@ -21,12 +21,21 @@ import msgspec
 from detector.errors import CrmwatchError
 from streams.files.external_sort import SortedRun, blocks_of
 from streams.files.reader import ReadError
-from streams.replay.shard_work import EVENTS, DecodedRuns, Decoding, Message, ShardContext, Task, run_work
+from streams.replay.shard_work import (
+    EVENTS,
+    AdapterChoice,
+    DecodedRuns,
+    Decoding,
+    Message,
+    ShardContext,
+    ShardWork,
+    Task,
+    run_work,
+)
 
-__all__ = ["Applied", "Messages", "Read", "Reply", "ShardError", "ShardProcess", "StartDetection", "main"]
+__all__ = ["Applied", "Messages", "Read", "Reply", "ShardError", "ShardProcess", "StartDetection", "ready"]
 
 MESSAGES_BYTES = 32_768
-PIPE_BYTES = 1_048_576
 
 
 class ShardError(CrmwatchError):
@@ -46,12 +55,12 @@ class Read(msgspec.Struct, frozen=True, tag=True):
     """So many records have been decoded."""
 
     records: int
-    found: DecodedRuns | None = None
-    """Where all that was found lies, after the last."""
+    runs: DecodedRuns | None = None
+    """Where all of them lie, after the last."""
 
 
 class Messages(msgspec.Struct, frozen=True, tag=True):
-    """What the work said."""
+    """Messages of the work."""
 
     messages: list[Message]
 
@@ -74,195 +83,157 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Reply = Read | Messages | Applied
 _replies: msgspec.msgpack.Decoder[Reply | Failed] = msgspec.msgpack.Decoder(Reply | Failed)
 _tasks = msgspec.msgpack.Decoder(Task)
-_gos = msgspec.msgpack.Decoder(StartDetection)
+_starts = msgspec.msgpack.Decoder(StartDetection)
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def _framed(message: object) -> bytes:
-    data = _encode(message)
-    return len(data).to_bytes(4, "big") + data
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-# --- on this side
+_spawn = get_context("spawn")
 
 
 class ShardProcess:
     """A process that works on a shard. It ends when `close` is called, if not before."""
 
-    def __init__(self, number: int, files: Sequence[IO[bytes]]) -> None:
+    def __init__(
+        self, task: Task, files: Sequence[IO[bytes]], work: ShardWork, adapters: AdapterChoice
+    ) -> None:
         """`files` are those that will hold runs, the process's own at the place of its number.
 
-        Raises `ShardError` if it cannot be started. It is idle until it is sent a task.
+        Raises `ShardError` if it cannot be started.
         """
-        self._shard = f"shard {number + 1}"
-        self._buffer = bytearray()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
-        theirs, self._commands = os.pipe()
-        self._replies, ours = os.pipe()
-        descriptors = [theirs, ours, *(file.fileno() for file in files)]
+        self.number = task.number
+        self._shard = f"shard {task.number + 1}"
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self.connection, theirs = _spawn.Pipe()
+        self._process = _spawn.Process(target=_main, args=(theirs, len(files), work, adapters), daemon=True)
+        resource_tracker.ensure_running()  # it would unblock signals later
         # What is blocked here stays blocked there: Ctrl-C is this process's affair.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-c", _PROGRAM, *map(str, descriptors)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                pass_fds=descriptors,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            self._process.start()
         except OSError as error:
-            self._let_go()
+            self.connection.close()
+            self._output.close()
             raise ShardError(f"{self._shard}: its process cannot be started: {error.strerror}") from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.close(theirs)
-            os.close(ours)
-
-    def fileno(self) -> int:
-        """What can be read when the process has said something, or has ended."""
-        return self._replies
-
-    def send(self, message: Task | StartDetection) -> None:
-        """Say something to the process: its task, later where its events lie. Raises `ShardError` if it has ended."""
+            theirs.close()
         try:
-            _write(self._commands, _framed(message))
-        except BrokenPipeError:
-            raise self._gone() from None
+            for file in (self._output, *files):
+                send_handle(self.connection, file.fileno(), self._process.pid)
+            self.connection.send_bytes(_encode(task))
+        except OSError:
+            ended = self._end()
+            self.close()
+            raise ended from None
 
-    def receive(self) -> list[Reply]:
-        """What the process has said, at least a part of it; it waits for that.
+    def start_detection(self, start: StartDetection) -> None:
+        """Have the process apply its events. Raises `ShardError` if it has ended."""
+        try:
+            self.connection.send_bytes(_encode(start))
+        except OSError:
+            raise self._end() from None
+
+    def receive(self) -> Reply:
+        """The next reply of the process; waits for it.
 
         Raises `ShardError`, or `ReadError` if it cannot read its files.
         """
-        data = os.read(self._replies, PIPE_BYTES)
-        if not data:
-            raise self._gone()
-        buffer = self._buffer
-        buffer += data
-        replies: list[Reply] = []
-        at = 0
-        while len(buffer) - at >= 4:
-            end = at + 4 + int.from_bytes(buffer[at : at + 4], "big")
-            if end > len(buffer):
-                break
-            reply = _replies.decode(memoryview(buffer)[at + 4 : end])
-            if isinstance(reply, Failed):
-                if reply.unreadable:
-                    raise ReadError(reply.reason)
-                raise ShardError(f"{self._shard}: {reply.reason}")
-            replies.append(reply)
-            at = end
-        del buffer[:at]
-        return replies
+        try:
+            reply = _replies.decode(self.connection.recv_bytes())
+        except (EOFError, OSError):
+            raise self._end() from None
+        if isinstance(reply, Failed):
+            raise (
+                ReadError(reply.reason) if reply.unreadable else ShardError(f"{self._shard}: {reply.reason}")
+            )
+        return reply
 
     def close(self) -> None:
         """End it, at once."""
         self._process.kill()
-        self._process.wait()
-        self._let_go()
+        self._process.join()
+        self._process.close()
+        self.connection.close()
+        self._output.close()
 
-    def _let_go(self) -> None:
-        os.close(self._commands)
-        os.close(self._replies)
-        self._errors.close()
-
-    def _gone(self) -> ShardError:
-        code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").split("\n")
-        said = next((f": {line.strip()[:500]}" for line in reversed(lines) if line.strip()), "")
+    def _end(self) -> ShardError:
+        self._process.join()
+        code = self._process.exitcode or 0
+        self._output.seek(0)
+        lines = self._output.read().decode("utf-8", "replace").split("\n")
+        last = next((f": {line.strip()[:500]}" for line in reversed(lines) if line.strip()), "")
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return ShardError(f"{self._shard}: its process {how}{said}")
+        return ShardError(f"{self._shard}: its process {how}{last}")
 
 
-_PROGRAM = "from streams.replay.shard_process import main; main()"
+def ready(processes: Sequence[ShardProcess]) -> list[ShardProcess]:
+    """Wait until a process has replied or ended; those that have."""
+    waiting = set(wait([process.connection for process in processes]))
+    return [process for process in processes if process.connection in waiting]
 
 
-# --- on the other side
+# --- in the other process
 
 
-def main() -> None:
-    """The process's own program; its arguments are file descriptors."""
-    commands, replies, *files = map(int, sys.argv[1:])
-    task: Task = _tasks.decode(_received(commands))
-    going: queue.SimpleQueue[StartDetection] = queue.SimpleQueue()
-    threading.Thread(target=_follow, args=(commands, going), daemon=True).start()
+def _main(connection: Connection, files: int, work: ShardWork, adapters: AdapterChoice) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    output, *handles = (recv_handle(connection) for _ in range(files + 1))
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    task: Task = _tasks.decode(connection.recv_bytes())
 
     def reply(message: Reply | Failed) -> None:
-        try:
-            _write(replies, _framed(message))
-        except BrokenPipeError:
-            os._exit(1)  # nobody is there any more
+        connection.send_bytes(_encode(message))
 
     try:
-        _work(task, files, going, reply)
+        _work(task, handles, work, adapters, connection, reply)
     except ReadError as error:
         reply(Failed(str(error), unreadable=True))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told on the other side
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other side tells it
         text = " ".join(f"{type(error).__name__}: {error}".split())
         reply(Failed(text[:500], unreadable=False))
-    sys.stdout.flush()
-    os._exit(0)  # without waiting for the thread
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(
-    task: Task, files: list[int], going: queue.SimpleQueue[StartDetection], reply: Callable[[Any], None]
+    task: Task,
+    files: list[int],
+    work: ShardWork,
+    adapters: AdapterChoice,
+    connection: Connection,
+    reply: Callable[[Any], None],
 ) -> None:
     with open(files[task.number], "r+b", closefd=False) as file:
-        decoding = Decoding(task, file)
+        decoding = Decoding(task, adapters(task.options), file)
         decoding.read(task.parts, lambda records: reply(Read(records)))
-        found, kept = decoding.found(keep=task.number)
+        runs, kept = decoding.runs(keep=task.number)
     del decoding
-    reply(Read(found.records, found))
-    go = going.get()
-    shard = ShardContext(task.number, task.shards, go.first_ms, go.last_ms, task.options)
-    runs = [EVENTS.blocks(files[file], run) for file, run in go.runs]
-    said: list[Message] = []
+    reply(Read(runs.records, runs))
+    start: StartDetection = _starts.decode(connection.recv_bytes())
+    shard = ShardContext(task.number, task.shards, start.first_ms, start.last_ms, task.options)
+    blocks = [EVENTS.blocks(files[file], run) for file, run in start.runs]
+    pending: list[Message] = []
     size = 0
 
     def flush() -> None:
-        nonlocal said, size
-        if said:
-            reply(Messages(said))
-            said = []
+        nonlocal pending, size
+        if pending:
+            reply(Messages(pending))
+            pending = []
             size = 0
 
     def applied(events: int) -> None:
         flush()
         reply(Applied(events))
 
-    for message in run_work(task.work, shard, EVENTS.merged([*runs, blocks_of(kept)]), applied):
-        said.append(message)
+    for message in run_work(work, shard, EVENTS.merged([*blocks, blocks_of(kept)]), applied):
+        pending.append(message)
         size += len(message.body)
         if size >= MESSAGES_BYTES:
             flush()
     flush()
     reply(Applied(0, all=True))
-
-
-def _received(descriptor: int) -> bytes:
-    """The next message from the other side; the process ends if there is none any more."""
-    size = int.from_bytes(_exactly(descriptor, 4), "big")
-    return _exactly(descriptor, size)
-
-
-def _exactly(descriptor: int, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        block = os.read(descriptor, size - len(data))
-        if not block:
-            os._exit(1)
-        data += block
-    return data
-
-
-def _follow(commands: int, going: queue.SimpleQueue[StartDetection]) -> None:
-    going.put(_gos.decode(_received(commands)))
-    _received(commands)  # nothing more is said: this ends when the other side does

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 
@@ -18,6 +17,7 @@ from streams.kafka.messages import partition_of
 __all__ = [
     "EVENTS",
     "UNREAD",
+    "AdapterChoice",
     "DecodedRuns",
     "Decoding",
     "Message",
@@ -26,7 +26,6 @@ __all__ = [
     "Task",
     "Unread",
     "every_adapter",
-    "reference",
     "run_work",
 ]
 
@@ -60,6 +59,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 ShardWork = Callable[[ShardContext, Iterator[AccessEvent]], Iterator[Message]]
+AdapterChoice = Callable[[bytes], Sequence[Adapter]]
+"""Options → the adapters that read the records."""
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):
@@ -70,8 +71,6 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
     parts: list[FilePart]
     arrived_ms: int | None
     options: bytes
-    work: str
-    adapters: str
 
 
 class Unread(msgspec.Struct, frozen=True, array_like=True):
@@ -105,10 +104,10 @@ UNREAD = RunFile[Unread](Unread, _UNREAD_KEY)
 class Decoding:
     """The events and the unread records of parts of files, sorted by shard and put into a file when they are many."""
 
-    def __init__(self, task: Task, file: IO[bytes]) -> None:
+    def __init__(self, task: Task, adapters: Sequence[Adapter], file: IO[bytes]) -> None:
         self._task = task
+        self._adapters = adapters
         self._file = file
-        self._adapters: Sequence[Adapter] = _resolved(task.adapters)(task.options)
         self._events: list[list[AccessEvent]] = [[] for _ in range(task.shards)]
         self._unread: list[Unread] = []
         self._runs: list[list[SortedRun]] = [[] for _ in range(task.shards)]
@@ -137,13 +136,13 @@ class Decoding:
                     on_records(told)
         on_records(self._records)
 
-    def found(self, keep: int | None) -> tuple[DecodedRuns, list[AccessEvent]]:
-        """Where all of it lies, but for the newest events of the shard to `keep`: they are returned, sorted."""
+    def runs(self, keep: int | None) -> tuple[DecodedRuns, list[AccessEvent]]:
+        """Where everything lies, except the newest events of the shard to `keep`: those are returned, sorted."""
         self._put_away(keep)
         kept = [] if keep is None else self._events[keep]
         arrange(kept, EVENT_KEY)
-        found = DecodedRuns(self._runs, self._unread_runs, self._records, self._first_ms, self._last_ms)
-        return found, kept
+        runs = DecodedRuns(self._runs, self._unread_runs, self._records, self._first_ms, self._last_ms)
+        return runs, kept
 
     def _add(self, events: list[AccessEvent]) -> None:
         if not events:
@@ -181,11 +180,14 @@ def _unread(raw: FileRecord, error: RecordError) -> Unread:
 
 
 def run_work(
-    work: str, shard: ShardContext, blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]
+    work: ShardWork,
+    shard: ShardContext,
+    blocks: Iterable[list[AccessEvent]],
+    on_applied: Callable[[int], None],
 ) -> Iterator[Message]:
     """What a shard's work says of its events. Raises ValueError for a message that goes back in time."""
     before: int | None = None
-    for message in _resolved(work)(shard, _each(blocks, on_applied)):
+    for message in work(shard, _each(blocks, on_applied)):
         if before is not None and message.time_ms < before:
             raise ValueError(f"a message of {message.time_ms} ms after one of {before} ms")
         before = message.time_ms
@@ -203,25 +205,3 @@ def _each(blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]
 def every_adapter(options: bytes) -> Sequence[Adapter]:
     """All that are built in, whatever the options."""
     return EVERY_ADAPTER
-
-
-def reference(function: Callable[..., Any]) -> str:
-    """By what another process finds a function. Raises ValueError for one that is not a module's own.
-
-    >>> reference(every_adapter)
-    'streams.replay.shard_work:every_adapter'
-    """
-    name = f"{function.__module__}:{function.__qualname__}"
-    try:
-        found = _resolved(name)
-    except (ImportError, AttributeError):
-        found = None
-    if found is not function:
-        raise ValueError(f"{name} cannot be found by another process")
-    return name
-
-
-def _resolved(name: str) -> Callable[..., Any]:
-    module, _, function = name.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found

@@ -15,6 +15,7 @@ from detector.units import DAY_MS, HOUR_MS
 from streams.report.findings import FindingHistory, FindingVersion
 from streams.report.identity_history import IdentityHistory, is_new
 from streams.report.timeline import (
+    FURTHER,
     UNNAMED,
     AccessOrigin,
     DayRows,
@@ -42,7 +43,6 @@ SAMPLE_ROWS = 200
 BULK_SHARE = 0.1
 BULK_ROWS = 100
 """The first read of such a share of the incident's rows, and of at least so many, is its bulk."""
-FURTHER = "(further objects)"
 _RECONNAISSANCE = {Operation.DESCRIBE, Operation.COUNT}
 
 

@@ -11,12 +11,13 @@ __all__ = ["METRICS", "Definition"]
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A metric's name (without the prefix ``crmwatch_``), type, labels and meaning."""
+    """A metric's name (without the prefix ``crmwatch_``), type, labels, meaning and, for a histogram, buckets."""
 
     name: str
     type: str
     labels: tuple[str, ...]
     meaning: str
+    buckets: tuple[float, ...] = ()
 
 
 METRICS = (
@@ -82,6 +83,7 @@ METRICS = (
         "histogram",
         ("part",),
         "From event to alert, without closings: until the record arrived (source), and from then on (own).",
+        (0.5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400),
     ),
     Definition(
         "incidents_open", "gauge", ("severity",), "Published incidents that are open here, by severity."
@@ -127,8 +129,20 @@ METRICS = (
         (),
         "When the partition that is slowest here last moved or had nothing to do.",
     ),
-    Definition("batch_seconds", "histogram", ("stage",), "Computing on one batch of records, by stage."),
-    Definition("restore_seconds", "histogram", ("stage",), "Reading a partition's state back, by stage."),
+    Definition(
+        "batch_seconds",
+        "histogram",
+        ("stage",),
+        "Computing on one batch of records, by stage.",
+        (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
+    ),
+    Definition(
+        "restore_seconds",
+        "histogram",
+        ("stage",),
+        "Reading a partition's state back, by stage.",
+        (0.5, 1, 2, 5, 15, 60, 300),
+    ),
     Definition("rebalances_total", "counter", (), "How often partitions were given to this worker anew."),
     Definition("build_info", "gauge", ("version",), "Always 1; the version of crmwatch."),
 )

@@ -243,7 +243,7 @@ class Worker:
             if self._stopping_at is not None:
                 return
             assigned = app.consumer.assignment()
-            self.metrics.rebalances += 1
+            self.metrics.rebalanced()
             log.info("assigned", extra={"partitions": _listed(assigned)})
             self.pulse.not_ready = "state is being recovered"
             self._restored_keys = 0
@@ -269,7 +269,7 @@ class Worker:
         """Export by when authorities must be notified, and how many decisions were dropped."""
         decisions = DecisionIndex((*self.config.triage.decisions, *self.inputs.decisions))
         self.metrics.deadlines_ms = decisions.deadlines_ms()
-        self.metrics.dropped_decisions = self.inputs.dropped
+        self.metrics.dropped_decisions(self.inputs.dropped)
 
     async def start(self) -> None:
         """Begin, before anything is consumed; without brokers the process ends, to be started again."""

@@ -15,7 +15,7 @@ import pytest
 import typer
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from streams.cli.main import app
+from streams.cli.main import COMMANDS, load_command
 from streams.config import Config, ConfigError, load
 from streams.console.metrics import METRICS as CONSOLE
 from streams.console.metrics import PATH
@@ -98,12 +98,11 @@ def variables() -> set[str]:
 
 def refused(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
     """Why a command of ours with these arguments and this environment would not start, or ``None``."""
-    command: Any = typer.main.get_command(app)
     name, *rest = arguments
-    if name not in command.commands:
+    if name not in COMMANDS:
         return f"there is no command {name}"
     try:
-        command.commands[name].make_context(name, list(rest))
+        load_command(name).make_context(name, list(rest))
         load(None, {key: str(value) for key, value in environment.items() if key.startswith("CRMWATCH_")})
     except (UsageError, ConfigError) as error:
         return str(error)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from compose_spec import PyCompose
 
+from streams import __version__
 from streams.config import ConsoleSettings
 from streams.console.web.auth import Role, Sessions, User, read_tokens
 from tests.deploy.deployed import ROOT, read, refused, served, tool, variables
@@ -242,4 +243,4 @@ def test_the_image_is_pinned_runs_without_root_and_copies_what_there_is() -> Non
     settings = dict(re.findall(r"(CRMWATCH_\w+)=(\S+)", "\n".join(lines)))
     [command] = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD ")]
     assert refused(command, settings) is None
-    assert SERVICES["worker-1"]["image"].endswith(f":{project['project']['version']}")
+    assert SERVICES["worker-1"]["image"].endswith(f":{__version__}")

@@ -5,22 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from streams.child_process import ChildProcess
 from streams.kafka.embedded.jars import BrokerError, jars, java
 
 __all__ = ["Java"]
 
-STOP_SECONDS = 20.0
-
-# A sibling process reads from a pipe whose other end only we hold. However we end, SIGKILL included, the
-# pipe closes and it kills Java; one byte instead means that we stopped Java ourselves. The kernel's
-# parent-death signal would do without a process, but it is Linux's alone, it fires when the *thread* that
-# started the child ends, and it must be set between fork and exec, which is unsafe in a process with
-# threads.
-WATCHDOG = "import os, sys; os.read(0, 1) or os.kill(int(sys.argv[1]), 9)"
 ENVIRONMENT = frozenset({"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"})
 """Variables by which a machine's own Java set-up would change ours."""
 
@@ -33,8 +25,7 @@ class Java:
         self._programs: tuple[Path, Path] | None = None
         self._log: Path | None = None
         self._log_start = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
 
     @property
     def pid(self) -> int | None:
@@ -44,12 +35,7 @@ class Java:
     @property
     def running(self) -> bool:
         """Whether the process lives."""
-        if self._process is None:
-            return False
-        if self._process.poll() is not None:
-            self._dismiss_watchdog()  # the pid may be somebody else's from here on
-            return False
-        return True
+        return self._process is not None and self._process.exit_code is None
 
     def find(self) -> None:
         """Have the Java runtime and the jars at hand, fetched if need be. Raises `BrokerError`."""
@@ -64,29 +50,15 @@ class Java:
 
     def start(self, folder: Path, log: Path, arguments: Sequence[str]) -> None:
         """Start a program in a folder; what it says goes to the log. Raises `BrokerError`."""
-        process = self._spawn(folder, log, arguments)
-        self._watchdog = subprocess.Popen(  # noqa: S603 - our own program and a number
-            [sys.executable, "-I", "-S", "-c", WATCHDOG, str(process.pid)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._spawn(folder, log, arguments)
 
     def halt(self, how: signal.Signals) -> None:
-        """End it, and see that it has ended: SIGKILL after 20 s of another signal."""
-        process = self._process
-        if process is None:
-            return
-        try:
-            process.send_signal(how)
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass  # the kill below is for this
-        finally:
-            process.kill()
-            process.wait()
-            self._dismiss_watchdog()
+        """End it with SIGTERM or SIGKILL, and see that it has ended."""
+        if self._process is not None:
+            if how is signal.SIGTERM:
+                self._process.stop()
+            else:
+                self._process.kill()
             self._process = None
 
     def last_words(self, what: str) -> str:
@@ -100,7 +72,7 @@ class Java:
         said = [line for line in lines if line.strip() and not line.startswith("\t")][-6:]
         return f"Kafka {what}; its log {self._log} ends with: " + " | ".join(said or ["(nothing)"])
 
-    def _spawn(self, folder: Path, log: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, folder: Path, log: Path, arguments: Sequence[str]) -> ChildProcess:
         if self._programs is None:
             self.find()
         assert self._programs is not None
@@ -118,24 +90,13 @@ class Java:
         # Paths are relative to the folder: none has to survive Java's property files and encodings.
         with log.open("ab") as file:
             self._log, self._log_start = log, file.tell()
-            try:
-                self._process = subprocess.Popen(  # noqa: S603 - nothing here comes from a log or a client
-                    [executable, *options, "-cp", f"{classes}/*", *arguments],
-                    cwd=folder,
-                    env={key: value for key, value in os.environ.items() if key not in ENVIRONMENT},
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # the terminal's Ctrl-C is for us: we stop Java in good order
-                )
-            except OSError as error:
-                raise BrokerError(f"the Java runtime {executable} cannot be run: {error.strerror}") from error
+        try:
+            self._process = ChildProcess(
+                [executable, *options, "-cp", f"{classes}/*", *arguments],
+                log,
+                folder=folder,
+                environment={key: value for key, value in os.environ.items() if key not in ENVIRONMENT},
+            )
+        except OSError as error:
+            raise BrokerError(f"the Java runtime {executable} cannot be run: {error.strerror}") from error
         return self._process
-
-    def _dismiss_watchdog(self) -> None:
-        if self._watchdog is not None:
-            try:
-                self._watchdog.communicate(b".", timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._watchdog.kill()
-            self._watchdog = None

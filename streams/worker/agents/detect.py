@@ -115,7 +115,8 @@ class DetectAgent:
             )
             self._release(watermark_ms)
             self._say(self._detection.advance(watermark_ms), arrived_ms)
-        self._figures.held, self._figures.early = self._merge.held, self._merge.overrun
+        self._figures.held = self._merge.held
+        self._metrics.count_detection(self._shard, self._merge.overrun)
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Nothing depends on time passing here."""
@@ -172,6 +173,7 @@ class DetectAgent:
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """They are durable."""
         self._figures.saving(self._store, changes)
+        self._metrics.count_detection(self._shard, self._merge.overrun)
         self._detection.saved(changes)
 
     def _release(self, watermark_ms: int) -> None:

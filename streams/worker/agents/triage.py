@@ -41,6 +41,7 @@ class TriageAgent:
         metrics: Metrics,
         hold_seconds: float,
     ) -> None:
+        self._shard = triage
         self._topics = topics
         self._metrics = metrics
         self._hold_seconds = hold_seconds
@@ -54,7 +55,7 @@ class TriageAgent:
         self._settled = 0
         self._alerts: list[Alert] = []
         self._delays: list[tuple[int, int]] = []  # of alerts not handed over: event time, arrival
-        metrics.watch_desk(triage, self._triage)
+        metrics.watch_triage(triage, self._triage)
 
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """Follow these decisions from now on, and those of the settings."""
@@ -83,6 +84,7 @@ class TriageAgent:
                 self._judge(group, provisional=False)
             self._publish(self._triage.advance(watermark_ms), arrived_ms)
         self._figures.held = self._hold.held
+        self._metrics.count_triage(self._shard)
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Judge provisionally what has been held too long, or what is too much to hold."""
@@ -90,7 +92,7 @@ class TriageAgent:
         before = monotonic() - patience
         while group := self._hold.overdue(before):
             self._judge(group, provisional=True)
-            self._figures.early += len(group)
+            self._metrics.provisional(len(group))
             self._figures.held = self._hold.held
 
     def outputs(self) -> list[Output]:

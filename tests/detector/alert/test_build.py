@@ -84,6 +84,7 @@ def test_every_shape_is_valid_ocsf(shape: str, activity: Activity) -> None:
     assert b"null" not in alert.body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 8])
 def test_every_alert_of_a_world_is_valid_ocsf(seed: int) -> None:
     """All alerts of simulated worlds, of all activities, with as many words as a tired analyst reads."""
@@ -350,6 +351,7 @@ def test_one_file_or_many() -> None:
     assert all(b".csv" not in alert.body for alert in one)
 
 
+@pytest.mark.slow
 def test_the_theft_is_told_as_it_was() -> None:
     """In a simulated world the sentence of the theft names its rows, host, time, kinds of record and what is new."""
     alerts = [

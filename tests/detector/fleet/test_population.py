@@ -336,6 +336,7 @@ def test_what_is_unusual_lies_above_the_bound(own_days: int, level: float) -> No
     assert all(found.typical < bound for _, found in asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 8, 14])
 def test_every_alert_of_a_world_exceeds_its_bound(seed: int) -> None:
     """Where an alert says how much is to be expected at most, what it saw is more: in every alert of three worlds."""

@@ -170,6 +170,7 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
     }
 
 
+@pytest.mark.slow
 @given(streams(late=LATE), st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: st.DataObject) -> None:
@@ -443,6 +444,7 @@ def test_indicators_may_come_later_and_go() -> None:
     assert named(later + 1, "198.51.100.7") == ["ours"]
 
 
+@pytest.mark.slow
 @given(streams(most_days=4), st.data())
 @settings(max_examples=80, deadline=None)
 def test_when_somebody_is_forgotten_is_no_matter_of_when_that_is_seen(

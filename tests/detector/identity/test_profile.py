@@ -82,6 +82,7 @@ def test_another_version_of_the_same_shape_is_named() -> None:
         profiles.decode(profiles.encode(msgspec.structs.replace(known(), version=7)))
 
 
+@pytest.mark.slow
 def test_a_new_detector_starts_empty_and_a_gone_one_is_dropped() -> None:
     """An old profile is read by a release with other detectors: theirs are kept, the rest is as new, even in days
     that are not over."""

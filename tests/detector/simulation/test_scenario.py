@@ -18,6 +18,8 @@ from detector.simulation.shapes import Difficulty, Shape, difficulty_of
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.simulation.worlds import DAYS, PEOPLE, decoded, read, results, world
 
+pytestmark = pytest.mark.slow
+
 FORMATS = list(Format)
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 ADAPTERS = {Format.ELF: "salesforce_elf", Format.RTEM: "salesforce_rtem", Format.UAL: "dynamics_ual"}

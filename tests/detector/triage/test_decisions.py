@@ -13,6 +13,7 @@ from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.detector.make import decision, withdrawn
 from tests.detector.triage.triages import AlertingTriage as Triage
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
 

@@ -51,6 +51,7 @@ def populated(
     return by_day, sequences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.3, 1.0])
 @pytest.mark.parametrize("budget", [10.0, 40.0])
 def test_a_soc_gets_what_it_can_look_at(spread: float, budget: float) -> None:
@@ -63,6 +64,7 @@ def test_a_soc_gets_what_it_can_look_at(spread: float, budget: float) -> None:
     assert max(created) <= 4 * allowed
 
 
+@pytest.mark.slow
 def test_the_threshold_follows_the_noise() -> None:
     """The same theft is raised in a calm company and not in one in which such days are daily."""
     raised = {}

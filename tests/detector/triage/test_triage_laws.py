@@ -135,6 +135,7 @@ def test_the_same_signals_twice_over_a_whole_stream() -> None:
     assert store == stored
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=8)
 def test_a_desk_begun_anew_says_the_same(data: st.DataObject) -> None:

@@ -26,6 +26,7 @@ def test_every_benchmark_is_there(name: Benchmark) -> None:
     assert (ROOT / "benchmarks" / f"{name.value}.py").is_file()
 
 
+@pytest.mark.slow
 def test_options_are_handed_on(tmp_path: Path) -> None:
     """The data's folder and what the command does not know reach the benchmark, whose exit code is the command's."""
     absent = run("nab", "--data", str(tmp_path), "--splits", "3")
@@ -37,6 +38,7 @@ def test_options_are_handed_on(tmp_path: Path) -> None:
     assert "--no-such-option" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_an_unknown_benchmark_is_a_usage_error() -> None:
     """And the known ones are named."""
     wrong = run("nob")
@@ -59,5 +61,5 @@ def test_without_a_checkout_it_says_so(
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     result = CliRunner().invoke(app, ["bench", "nab"])
     assert result.exit_code == 2
-    assert "run from a checkout" in result.output
+    assert "runs from a checkout" in result.output
     assert "not ours" not in capfd.readouterr().out

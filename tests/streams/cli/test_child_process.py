@@ -58,16 +58,6 @@ def test_a_command_can_be_ended(kill: bool, code: int, endless: list[str], tmp_p
     assert gone(child.pid)
 
 
-def test_one_that_does_not_obey_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After so many seconds it is killed."""
-    deaf = "from signal import *; signal(SIGTERM, SIG_IGN); print('deaf', flush=True); pause()"
-    monkeypatch.setattr("streams.cli.child_process._PROGRAM", deaf)
-    log = tmp_path / "log"
-    child = Child([], log)
-    wait(lambda: log.read_text() == "deaf\n")
-    assert child.stop(seconds=0.1) == -signal.SIGKILL
-
-
 def test_it_ends_with_its_parent(endless: list[str], tmp_path: Path) -> None:
     """Even if the parent is killed and cannot say goodbye."""
     program = (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
-from streams.cli.main import app
+from streams.cli.main import COMMANDS, app, load_command
 from streams.cli.screen import COLOURS, alert_line, alert_panel, fail, lead, plain, show_line, utc
 
 
@@ -22,14 +23,114 @@ def test_the_version_is_the_packages() -> None:
 
 
 def test_without_a_command_the_help_is_shown() -> None:
-    """Every command with its first sentence; a wrong one is a usage error."""
+    """Every command is listed with its first sentence; a wrong one is a usage error that names the nearest."""
     result = CliRunner(env={"COLUMNS": "160"}).invoke(app, [])
     assert result.exit_code == 2
-    for command in app.registered_commands:
-        assert command.callback is not None
-        assert command.callback.__name__ in result.output
-        assert command.callback.__doc__
-    assert CliRunner().invoke(app, ["replya"]).exit_code == 2
+    for name, sentence in COMMANDS.items():
+        assert f"{name} " in result.output
+        assert sentence in result.output
+    wrong = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["replya"])
+    assert wrong.exit_code == 2
+    assert "No such command 'replya'. Did you mean 'replay'?" in wrong.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_lists_each_command_by_its_first_sentence(name: str) -> None:
+    """What is listed without importing the command is what its own help begins with."""
+    assert load_command(name).help.partition("\n\n")[0] == COMMANDS[name]
+
+
+LOADED = """\
+import sys
+from streams.cli.main import main
+try:
+    main()
+finally:
+    print(*{name.partition(".")[0] for name in sys.modules}, *sys.modules, file=sys.stderr)
+"""
+HEAVY = {
+    "aiokafka",
+    "faust",
+    "jinja2",
+    "kafka",
+    "numpy",
+    "prometheus_client",
+    "rich",
+    "river",
+    "scipy",
+    "starlette",
+}
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The modules that are loaded when the program ends."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(ran.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--version"], set()),
+        (["--help"], {"rich"}),
+        (["replay", "--help"], {"jinja2", "rich"}),
+        (["simulate", "--help"], {"rich"}),
+        (["evaluate", "--help"], {"rich"}),
+        (["publish", "--help"], {"kafka", "rich"}),
+        (["worker", "--help"], {"kafka", "rich"}),
+    ],
+    ids=" ".join,
+)
+def test_a_command_is_imported_when_it_is_called(arguments: list[str], heavy: set[str]) -> None:
+    """Neither the version nor any help waits for a library that only a run needs, or for another command."""
+    modules = loaded(*arguments)
+    assert modules & HEAVY == heavy
+    commands = {name for name in COMMANDS if f"streams.cli.{name}" in modules}
+    assert commands == set(arguments) & set(COMMANDS)
+
+
+def test_the_service_is_without_what_only_simulations_need() -> None:
+    """The worker loads Faust and the detector, but neither scipy's subpackages, which river's forests bring, nor a
+    simulation.
+    """
+    program = "import sys, streams.worker.worker, river.stats; print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    modules = set(ran.stdout.split())
+    assert {"faust", "river.stats", "detector.engine"} - modules == {"detector.engine"}
+    assert not {
+        name for name in modules if name.startswith(("scipy.s", "river.anomaly", "detector.simulation"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("crmwatch re", ["replay"]),
+        ("crmwatch replay --wor", ["--workers"]),
+        ("crmwatch simulate out --format r", ["rtem"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(words: str, expected: list[str]) -> None:
+    """What the installed completion asks for is answered, for a command's own options as well."""
+    environment = os.environ | {
+        "_CRMWATCH_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    program = "from streams.cli.main import app; app(prog_name='crmwatch')"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=environment,
+    )
+    assert ran.stdout.split() == expected
 
 
 def test_the_module_can_be_run() -> None:

@@ -78,11 +78,3 @@ def elf_alone(options: bytes) -> Sequence[Adapter]:
 def no_adapters(options: bytes) -> Sequence[Adapter]:
     """Goes wrong before anything is read."""
     raise LookupError(options.decode())
-
-
-class Inside:
-    """Holds a function that is not a module's own."""
-
-    def work(self, shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
-        """Cannot be found by another process."""
-        yield from ()

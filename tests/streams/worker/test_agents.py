@@ -3,7 +3,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -141,7 +141,8 @@ class Pipeline:
         self.logs: dict[tuple[str, int], list[Any]] = defaultdict(list)
         self.alerts: list[bytes] = []
         self.letters: list[dict[str, Any]] = []
-        self.metrics = Metrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
         self.shards = [
             Shard(self, stage, partition)
             for stage in ("ingest", "detect", "triage")
@@ -461,7 +462,51 @@ def test_what_is_published_is_exact_over_shards_that_are_lost(seed: int, clock: 
     assert published == counted
 
 
+def test_a_restored_shard_publishes_what_it_knows(clock: Clock) -> None:
+    """Though nothing new comes: whatever its predecessor had not got to, or the topic has lost, is there in the end."""
+    store: dict[bytes, bytes] = {}
+    first = new_detect(store)
+    first.take([packed(event for _, event in world(0)[:2000])])
+    sent = first.outputs()
+    first.saved(first.changes())
+    clock.now += 1
+    sent += first.outputs()
+    known = {key for key in store if key[0]}
+    assert {output.key for output in sent if output.topic == TOPICS.identities} == known
+    again = {output.key: output.value for output in new_detect(store).outputs() if output.key is not None}
+    assert again == {key: encode(summary(profiles.decode(store[key]))) for key in known}
+
+
+def test_a_forgotten_identity_is_deleted_before_its_profile(clock: Clock) -> None:
+    """The record without a value is among the outputs that precede the state in which the profile is gone."""
+    store: dict[bytes, bytes] = {}
+    detect = new_detect(store)
+    first, last = world(0)[0][1], world(0)[-1][1]
+    detect.take([packed([first])])
+    detect.outputs()
+    detect.saved(detect.changes())
+    years_later = msgspec.structs.replace(last, time_ms=first.time_ms + 1000 * 24 * HOUR_MS, actor="another")
+    detect.take([packed([years_later], first_offset=1)])
+    deleted = [output.key for output in detect.outputs() if output.key is not None and output.value is None]
+    assert deleted == [first.identity.encode()]
+    assert detect.changes()[first.identity.encode()] is None
+
+
 # --- what the shards say
+
+
+def new_detect(store: dict[bytes, bytes]) -> DetectAgent:
+    """The only shard of identities, with this state."""
+    metrics = Metrics(CollectorRegistry())
+    return DetectAgent(0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0)
+
+
+def packed(events: Iterable[AccessEvent], first_offset: int = 0) -> Any:
+    """A record with these events of the only input partition."""
+    numbered = list(enumerate(events, first_offset))
+    raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in numbered]
+    newest_ms = max(event.time_ms for _, event in numbered)
+    return fake(wire.encode(wire.EventsMessage(source=0, sources=1, watermark_ms=newest_ms, events=raw)))
 
 
 def signals_of(detect: DetectAgent) -> list[Output]:
@@ -469,9 +514,9 @@ def signals_of(detect: DetectAgent) -> list[Output]:
     return [output for output in detect.outputs() if output.topic == TOPICS.signals]
 
 
-def new_ingest() -> IngestAgent:
+def new_ingest(registry: CollectorRegistry | None = None) -> IngestAgent:
     """The ingest of partition 0 of four."""
-    return IngestAgent(0, PARTITIONS, PARTITIONS, TOPICS, Metrics(CollectorRegistry()), 2.0)
+    return IngestAgent(0, PARTITIONS, PARTITIONS, TOPICS, Metrics(registry or CollectorRegistry()), 2.0)
 
 
 def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> None:
@@ -533,9 +578,17 @@ def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -
 
 def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     """When one shard says nothing, the others' signals wait so long and no longer, and are settled."""
-    registry = CollectorRegistry()
-    detect = DetectAgent(0, 2, 1, TALKATIVE, {}, TOPICS, Metrics(registry), keyed=True, merge_events=10)
-    triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), hold_seconds=120)
+    detect = DetectAgent(
+        0, 2, 1, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=10
+    )
+    triage_registry = CollectorRegistry()
+    triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(triage_registry), hold_seconds=120)
+
+    def figures() -> tuple[float | None, float | None]:
+        names = ("held_signals", "provisional_signals_total")
+        held, provisional = (triage_registry.get_sample_value(f"crmwatch_{name}") for name in names)
+        return held, provisional
+
     events = [(offset, event) for offset, (_, event) in enumerate(world(0)[:3000])]
     raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in events]
     message = wire.EventsMessage(source=0, sources=1, watermark_ms=events[-1][1].time_ms, events=raw)
@@ -544,12 +597,13 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     triage.tick(None, caught_up=True)
     assert triage.settled() == 0
     assert triage.outputs() == []
-    held = triage._figures.held
-    assert (held > 0, triage._figures.early) == (True, 0)
+    held, provisional = figures()
+    assert held
+    assert provisional == 0
     clock.now += 121
     triage.tick(None, caught_up=True)
     assert triage.settled() == 1
-    assert (triage._figures.held, triage._figures.early) == (0, held)
+    assert figures() == (0, held)
     bodies = [json.loads(output.value) for output in triage.outputs()]
     assert bodies
     assert {body["unmapped"]["crmwatch"]["provisional"] for body in bodies} == {True}
@@ -570,12 +624,12 @@ def test_an_alert_is_timed_from_when_its_record_came(
     told = [json.loads(body) for body in pipeline.alerts]
     timed = [came_ms - body["time"] for body in told if body["activity_id"] != 3]
     assert len(timed) >= 3
-    delays = {
-        part: pipeline.metrics._histograms["detection_delay_seconds"].labels(part)
+    source, own = (
+        pipeline.registry.get_sample_value("crmwatch_detection_delay_seconds_sum", {"part": part})
         for part in ("source", "own")
-    }
-    assert delays["own"]._sum.get() == 7 * len(timed)
-    assert delays["source"]._sum.get() == pytest.approx(sum(timed) / 1000)
+    )
+    assert own == 7 * len(timed)
+    assert source == pytest.approx(sum(timed) / 1000)
 
 
 def test_shards_say_what_they_hold_and_what_their_state_takes(clock: Clock) -> None:
@@ -585,12 +639,15 @@ def test_shards_say_what_they_hold_and_what_their_state_takes(clock: Clock) -> N
     pipeline.publish(world(0), random)
     pipeline.stir(random, 300, crash=0.05)
     pipeline.drain()
-    figures = pipeline.metrics._figures
+    durable = {"detect": 0, "triage": 0}
     for shard in pipeline.shards[PARTITIONS:]:
-        found = figures[shard.stage, shard.partition]
-        assert found.state_bytes == sum(len(key) + len(value) for key, value in shard.durable.items())
-        assert (found.held, found.early) == (0, 0)
-    assert sum(one.state_bytes for one in figures.values()) > 10_000
+        durable[shard.stage] += sum(len(key) + len(value) for key, value in shard.durable.items())
+    value = pipeline.registry.get_sample_value
+    for stage, size_bytes in durable.items():
+        assert value("crmwatch_state_bytes", {"stage": stage}) == size_bytes > 0
+    assert sum(durable.values()) > 10_000
+    for name in ("held_events", "held_signals", "unordered_events_total", "provisional_signals_total"):
+        assert value(f"crmwatch_{name}") == 0
 
 
 def test_alerts_are_keyed_by_finding_and_say_where_the_records_lie(clock: Clock) -> None:
@@ -621,21 +678,14 @@ def test_a_shard_that_was_taken_over_skips_what_it_has_applied(clock: Clock) -> 
     ingest = new_ingest()
     ingest.take([fake(record, offset=offset) for offset, (record, _) in enumerate(world(0)[:400])])
     message = next(output.value for output in ingest.outputs() if output.partition == 0)
-    detect = DetectAgent(
-        0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
-    )
+    detect = new_detect(store)
     detect.take([fake(message)])
     signals = [wire.decode_signals(output.value)[1] for output in signals_of(detect)]
     assert signals
     assert any(signals)
     detect.saved(detect.changes())
     before = dict(store)
-    for again in (
-        detect,
-        DetectAgent(
-            0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
-        ),
-    ):
+    for again in (detect, new_detect(store)):
         again.take([fake(message)])
         assert not any(wire.decode_signals(output.value)[1] for output in signals_of(again))
         again.saved(again.changes())
@@ -678,7 +728,8 @@ def test_what_cannot_be_read_becomes_a_dead_letter(
     clock: Clock,
 ) -> None:
     """It says where it lay and why, is counted, moves no clock and holds up nothing."""
-    ingest = new_ingest()
+    registry = CollectorRegistry()
+    ingest = new_ingest(registry)
     ingest.take([fake(value, partition=3, offset=77, timestamp=timestamp, headers=headers)])
     outputs = ingest.outputs()
     [letter] = [output for output in outputs if output.topic == TOPICS.deadletters]
@@ -692,7 +743,8 @@ def test_what_cannot_be_read_becomes_a_dead_letter(
     messages = [wire.decode_events(output.value) for output in outputs if output.topic == TOPICS.events]
     assert {(message.watermark_ms, len(events)) for message, events in messages} <= {(NOTHING_KNOWN, 0)}
     assert ingest.settled() == 1
-    assert dict(ingest._metrics._dead_letters) == {(adapter or "none", reason): 1}
+    labels = {"source": adapter or "none", "reason": reason}
+    assert registry.get_sample_value("crmwatch_dead_letters_total", labels) == 1
 
 
 def test_a_record_ten_minutes_ahead_is_believed(clock: Clock) -> None:

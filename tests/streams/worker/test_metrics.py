@@ -50,7 +50,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     metrics = Metrics(registry)
     engine = Engine(SETTINGS)
     metrics.watch_detection(0, engine.detection)
-    metrics.watch_desk(0, engine.triage)
+    metrics.watch_triage(0, engine.triage)
     world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
     for _, record in records(world, Theft(start_ms=START_MS + 99 * HOUR_MS)):
         event = decode(record, "x")
@@ -59,6 +59,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
             metrics.alert(alert)
             metrics.delay(alert.time_ms, alert.time_ms + 90_000, alert.time_ms + 90_700)
     engine.observe(event)
+    metrics.count_detection(0)
     detection = Detection(SETTINGS, {})
     for _, record in records(world):
         for signal in detection.observe(decode(record, "x")):
@@ -70,6 +71,8 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     metrics.watch_detection(1, detection)
     metrics.lag = {("crm.access", 0): 7, ("crm.access", 1): 0}
     metrics.deadlines_ms = {"crmwatch-0a": START_MS + 500, "eve@example.com": START_MS}
+    for total in (2, 3):
+        metrics.dropped_decisions(total)
     metrics.read("crm.access", 3, 700)
     metrics.batch("detect", 0.003)
     metrics.restored("detect", 4.0)
@@ -103,6 +106,7 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert sum(found["crmwatch_rows_taken_total"].values()) > rows > 0
     assert sum(found["crmwatch_events_total"].values()) > 1000
     assert found["crmwatch_duplicate_events_total"] == {(): 1.0}
+    assert found["crmwatch_dropped_decisions_total"] == {(): 3.0}
     assert found["crmwatch_dead_letters_total"] == {
         (("reason", "unknown_format"), ("source", "none")): 1.0,
         (("reason", "bad_time"), ("source", "salesforce_elf")): 1.0,
@@ -217,10 +221,14 @@ def row(time: str, request: str) -> bytes:
 
 def _fed() -> Detection:
     detection = Detection(SETTINGS, {})
+    _feed(detection)
+    return detection
+
+
+def _feed(detection: Detection) -> None:
     for number, time in enumerate(("0201", "0309", "0202", "0202")):
         detection.observe(decode(row(time, f"r{min(number, 2)}"), "x"), offset=number)
     detection.observe(decode(row("0202", "r2"), "x"), offset=3)
-    return detection
 
 
 def _refusing() -> Triage:
@@ -230,7 +238,9 @@ def _refusing() -> Triage:
 
 
 def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
-    """A counter never falls when a partition comes back or goes to another worker; gauges forget it."""
+    """A counter never falls, and counts each thing once, when a partition comes back or goes to another worker;
+    gauges forget it.
+    """
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     one = {"rows_taken_total": 30.0, "duplicate_events_total": 1.0, "late_events_total": 1.0}
@@ -240,19 +250,26 @@ def test_counts_survive_a_shard_that_is_replaced_or_let_go() -> None:
     metrics.watch_detection(3, Detection(SETTINGS, {}))
     assert _counts(registry) == one
     metrics.watch_detection(4, _fed())
-    metrics.watch_desk(4, _refusing())
+    metrics.watch_triage(4, _refusing())
     one["refused_signals_total"] = 1.0
-    metrics.watch_desk(4, _refusing())
+    metrics.watch_triage(4, _refusing())
     assert _counts(registry) == {name: 2 * count for name, count in one.items()}
     kinds = {kind.value: 0.0 for kind in ActorKind}
     assert _profiles(registry) == kinds | {"integration": 1.0}
     metrics.lag = {("crm.access", 0): 7}
     metrics.watch_none()
+    metrics.count_detection(4)
+    metrics.count_triage(4)
     assert _counts(registry) == {name: 2 * count for name, count in one.items()}
     assert _profiles(registry) == kinds
     assert "crmwatch_consumer_lag" not in exported(registry)
-    metrics.watch_detection(4, _fed())
-    metrics.watch_desk(4, _refusing())
+    detection = Detection(SETTINGS, {})
+    metrics.watch_detection(4, detection)
+    _feed(detection)
+    for _ in range(2):
+        metrics.count_detection(4)
+    metrics.watch_triage(4, _refusing())
+    metrics.count_triage(4)
     assert _counts(registry) == {name: 3 * count for name, count in one.items()}
 
 
@@ -262,7 +279,7 @@ def test_an_open_incident_that_is_anothers_now_is_not_shown(
     """When partitions are revoked, two workers must not both show the same incident."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.watch_desk(0, busy[2].triage)
+    metrics.watch_triage(0, busy[2].triage)
     assert sum(exported(registry)["crmwatch_incidents_open"].values()) > 0
     metrics.watch_none()
     assert sum(exported(registry)["crmwatch_incidents_open"].values()) == 0
@@ -374,7 +391,12 @@ def test_what_shards_say_is_added_up_by_stage() -> None:
     figures.saving(state, changes)
     other.saving({}, {b"k": b"123456789"})
     figures.held, other.held, triage.held = 3, 4, 5
-    figures.early, other.early, triage.early = 10, 20, 30
+    metrics.watch_detection(0, Detection(SETTINGS, {}))
+    metrics.watch_detection(1, Detection(SETTINGS, {}))
+    metrics.count_detection(0, unordered=4)
+    metrics.count_detection(0, unordered=10)
+    metrics.count_detection(1, unordered=20)
+    metrics.provisional(30)
 
     def said() -> dict[str, float]:
         found = exported(registry)
@@ -387,8 +409,9 @@ def test_what_shards_say_is_added_up_by_stage() -> None:
         "held_events": 7, "held_signals": 5, "unordered_events_total": 30, "provisional_signals_total": 30,
         "detect bytes": 15, "triage bytes": 2,
     }  # fmt: skip
-    again = metrics.watch("detect", 1, {})
-    again.early = 1
+    metrics.watch("detect", 1, {})
+    metrics.watch_detection(1, Detection(SETTINGS, {}))
+    metrics.count_detection(1, unordered=1)
     assert said()["unordered_events_total"] == 31
     metrics.watch_none()
     assert said() == {
