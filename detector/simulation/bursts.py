@@ -70,6 +70,8 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     rollout_app: App = App(0, "")
     rollout_accounts: frozenset[int] = frozenset()
     login_day: int = -1
+    odd_days: bool = True
+    """Whether people have odd days of their own now and then."""
 
     def tasks(self, role: JobRole, day: int) -> float:
         """By how much more there is to do for a role on a day."""

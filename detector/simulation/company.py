@@ -15,6 +15,7 @@ from detector.event import ActorKind
 from detector.simulation.actions import App, Interface, Login
 from detector.simulation.addresses import host_ip
 from detector.simulation.distributions import stream
+from detector.units import DAY_MS
 
 __all__ = [
     "Company",
@@ -52,6 +53,8 @@ class JobRole(StrEnum):
     ADMIN = "admin"
 
 
+FIRST_INTEGRATION = 9_000
+"""The number of the first integration's account."""
 SHARES = {
     JobRole.AGENT: 0.54,
     JobRole.SUPERVISOR: 0.06,
@@ -190,6 +193,11 @@ class Company(msgspec.Struct, frozen=True):
     integrations: tuple[Integration, ...]
     portals: tuple[Portal, ...]
 
+    @property
+    def end_ms(self) -> int:
+        """Where its last day ends."""
+        return self.start_ms + self.days * DAY_MS
+
 
 def browser(person: Employee, day: int) -> str:
     """The user agent of somebody's browser on a day; it is upgraded every four weeks."""
@@ -202,8 +210,10 @@ def browser(person: Employee, day: int) -> str:
     )
 
 
-def company(seed: int, start_ms: int, days: int, people: int) -> Company:
-    """A company of so many people, with a dozen integrations and three portals."""
+def company(
+    seed: int, start_ms: int, days: int, people: int, integrations: int | None = None, *, portals: bool = True
+) -> Company:
+    """A company of so many people and integrations (by default one of each kind), with three portals or none."""
     roles = _roles(people)
     holidays = {office: _holidays(seed, office, days) for office in range(len(_OFFICES))}
     return Company(
@@ -211,8 +221,8 @@ def company(seed: int, start_ms: int, days: int, people: int) -> Company:
         start_ms,
         days,
         tuple(_person(seed, number, role, days, holidays) for number, role in enumerate(roles, 1)),
-        _integrations(seed),
-        _portals(seed),
+        _integrations(seed, len(_INTEGRATIONS) if integrations is None else integrations, people),
+        _portals(seed) if portals else (),
     )
 
 
@@ -333,14 +343,19 @@ _CLIENTS = (
 )
 
 
-def _integrations(seed: int) -> tuple[Integration, ...]:
-    found = []
-    for number, (name, rhythm, way, kinds, rows, spread, every) in enumerate(_INTEGRATIONS):
+def _integrations(seed: int, count: int, people: int) -> tuple[Integration, ...]:
+    """The first so many; beyond one of each kind there are more of each. Their accounts come behind the people's."""
+    first = max(FIRST_INTEGRATION, people + 1)
+    made = []
+    for number in range(count):
+        further, kind = divmod(number, len(_INTEGRATIONS))
+        name, rhythm, way, kinds, rows, spread, every = _INTEGRATIONS[kind]
+        name = f"{name}-{further + 1}" if further else name
         random = stream(seed, "integration", number)
         own = random.random() < 0.5
-        found.append(
+        made.append(
             Integration(
-                account=Login(9000 + number, f"svc.{name}@skyward.example.com", ActorKind.INTEGRATION),
+                account=Login(first + number, f"svc.{name}@skyward.example.com", ActorKind.INTEGRATION),
                 app=App(1 + number, name),
                 rhythm=rhythm,
                 way=way,
@@ -359,7 +374,7 @@ def _integrations(seed: int) -> tuple[Integration, ...]:
                 hosts=random.choice((1, 1, 1, 4, 12)),
             )
         )
-    return tuple(found)
+    return tuple(made)
 
 
 def _portals(seed: int) -> tuple[Portal, ...]:

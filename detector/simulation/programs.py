@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
@@ -12,7 +13,7 @@ from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
-__all__ = ["integration_acts", "portal_acts"]
+__all__ = ["integration_days", "portal_days"]
 
 DAY_SHAPE = (
     0.25, 0.18, 0.15, 0.15, 0.2, 0.4, 0.8, 1.2, 1.5, 1.7, 1.7, 1.6,
@@ -21,11 +22,11 @@ DAY_SHAPE = (
 """How busy the customers' hours (UTC) are."""
 
 
-def integration_acts(company: Company, one: Integration, plan: Calendar) -> list[SimulatedAction]:
-    """All that one integration does."""
+def integration_days(company: Company, one: Integration, plan: Calendar) -> Iterator[list[SimulatedAction]]:
+    """What one integration does, day by day."""
     random = stream(company.seed, "program", one.account.number)
-    acts: list[SimulatedAction] = []
     for day in range(company.days):
+        acts: list[SimulatedAction] = []
         upgraded = one.account.number == plan.upgrade_account and 0 <= plan.upgrade <= day
         ip = plan.upgrade_ip if upgraded else one.ip
         if one.hosts > 1:  # whichever machine of the pool is up today
@@ -46,7 +47,7 @@ def integration_acts(company: Company, one: Integration, plan: Calendar) -> list
             for kind in ("Account", "Contact", "Case"):
                 rows = int(RECORDS[kind] * random.uniform(0.3, 0.9))
                 at = hand.bulk(at, kind, rows, select(kind), 20 * MINUTE_MS) + 5 * MINUTE_MS
-    return acts
+        yield acts
 
 
 def _program_day(random: Random, hand: ActionRecorder, one: Integration, midnight: int, day: int) -> None:
@@ -84,11 +85,11 @@ def _program_day(random: Random, hand: ActionRecorder, one: Integration, midnigh
                 at = hand.query(at, kind, rows, select(kind)) + 5_000
 
 
-def portal_acts(company: Company, portal: Portal) -> list[SimulatedAction]:
-    """All that a public site's visitors do under its guest account."""
+def portal_days(company: Company, portal: Portal) -> Iterator[list[SimulatedAction]]:
+    """What a public site's visitors do under its guest account, day by day."""
     random = stream(company.seed, "portal visits", portal.account.number)
-    acts: list[SimulatedAction] = []
     for day in range(company.days):
+        acts: list[SimulatedAction] = []
         midnight = company.start_ms + day * DAY_MS
         for visit in range(number_of(random, portal.visits * random.lognormvariate(0, 0.15))):
             hour = random.choices(range(24), DAY_SHAPE)[0]
@@ -109,4 +110,4 @@ def portal_acts(company: Company, portal: Portal) -> list[SimulatedAction]:
                 denied = "A" if random.random() < 0.03 else ""
                 hand.view(at, kind, 1 + int(random.random() * RECORDS.get(kind, 4_000)), denied)
                 at += around(random, 25_000, 0.9)
-    return acts
+        yield acts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
@@ -13,7 +14,7 @@ from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
-__all__ = ["person_acts"]
+__all__ = ["person_days"]
 
 _TASK_KINDS = ("case", "customer", "deal", "list", "search", "report", "file", "tool", "setup")
 _TASK_WEIGHTS = {
@@ -38,13 +39,13 @@ _WEEK_SHAPE = (1.16, 1.06, 1.0, 0.98, 0.86, 0.7, 0.62)
 _LISTED = {"ContentDocument": "Case"}
 
 
-def person_acts(company: Company, person: Employee, plan: Calendar) -> list[SimulatedAction]:
-    """All that one person does in the world's days."""
+def person_days(company: Company, person: Employee, plan: Calendar) -> Iterator[list[SimulatedAction]]:
+    """What one person does, day by day."""
     random = stream(company.seed, "work", person.account.number)
-    acts: list[SimulatedAction] = []
     lease = 0
     journey, hotel = -1, ""
     for day in range(company.days):
+        acts: list[SimulatedAction] = []
         if random.random() < 0.02:
             lease += 1
         if random.random() < 0.004:
@@ -56,14 +57,16 @@ def person_acts(company: Company, person: Employee, plan: Calendar) -> list[Simu
         if employed and person.subscribed is not None and day % 7 < 5:
             _subscription(acts, random, company, person, day)
         if not employed or day in person.away or not (day % 7 in person.workdays or called_in):
+            yield acts
             continue
         ip = hotel if day < journey else _place(random, person, plan, day, lease)
         hand = ActionRecorder(
             acts, person.account, ip, browser(person, day), person.account.number * 100_000 + day * 100
         )
         _day(random, hand, person, plan, day, begin)
-        odd_day(random, hand, person, day, begin)
-    return acts
+        if plan.odd_days:
+            odd_day(random, hand, person, day, begin)
+        yield acts
 
 
 def _place(random: Random, person: Employee, plan: Calendar, day: int, lease: int) -> str:

@@ -15,16 +15,16 @@ import msgspec
 
 from detector.adapters import RecordError, decode
 from detector.simulation.actions import SimulatedAction
+from detector.simulation.activity import everything_done, routine, stream_of
 from detector.simulation.attacks import Attack, attacks
 from detector.simulation.bursts import Calendar, calendar
 from detector.simulation.company import company
 from detector.simulation.distributions import stream
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
-from detector.simulation.programs import integration_acts, portal_acts
-from detector.simulation.routine import person_acts
 from detector.simulation.rtem import Rtem
 from detector.simulation.shapes import Shape
+from detector.simulation.theft import Theft, thefts
 from detector.simulation.ual import Ual
 from detector.units import DAY_MS, HOUR_MS
 
@@ -36,6 +36,7 @@ LATE_HOURS, MISSING_HOURS, SPLIT_HOURS = 0.012, 0.0015, 0.02
 """Which share of the hours' files comes late, never, or in two parts."""
 DUPLICATED, MALFORMED = 3e-4, 1e-4
 """Which share of the records is written twice, or broken off."""
+_COLUMNS = {event_type: header[1:-1].split('","') for event_type, header in HEADERS.items()}
 
 
 class Format(StrEnum):
@@ -54,6 +55,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     days: int = 42
     people: int = 250
     shapes: tuple[Shape, ...] = tuple(Shape)
+    start_ms: int | None = None
+    """Midnight UTC of the Monday on which it begins; without it the seed says which."""
+    integrations: int | None = None
+    """How many programs there are; without it one of each kind."""
+    calm: bool = False
+    """Whether it is an ordinary time: no bursts, no odd days, no public sites."""
+    thefts: tuple[Theft, ...] = ()
+    """Thefts at chosen times, beside the shapes."""
 
 
 class LogFile(msgspec.Struct, frozen=True):
@@ -75,10 +84,20 @@ class Simulation:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._start_ms = FIRST_MONDAY_MS + scenario.seed % 4 * 7 * DAY_MS
-        self._company = company(scenario.seed, self._start_ms, scenario.days, scenario.people)
+        by_seed_ms = FIRST_MONDAY_MS + scenario.seed % 4 * 7 * DAY_MS
+        self._start_ms = by_seed_ms if scenario.start_ms is None else scenario.start_ms
+        self._company = company(
+            scenario.seed,
+            self._start_ms,
+            scenario.days,
+            scenario.people,
+            scenario.integrations,
+            portals=not scenario.calm,
+        )
         quarter_end = (QUARTER_END_MS - self._start_ms) // DAY_MS
-        self._calendar = calendar(self._company, quarter_end)
+        self._calendar = (
+            Calendar(bursts=(), odd_days=False) if scenario.calm else calendar(self._company, quarter_end)
+        )
         self.attacks: list[Attack] = []
         """What was carried out; known when the first file is."""
         self._writer = _writer(scenario.format)
@@ -102,6 +121,16 @@ class Simulation:
             hour_acts.append(act)
         yield from self._hour(hour, hour_acts, late)
         yield from self._arrived(hour + 100, late)
+
+    def stream(self) -> Iterator[tuple[int, bytes]]:
+        """The records as a live log would have them: event time and JSON, in order, without the log's defects.
+
+        They are made a day at a time. Of the attacks only the `thefts` are among them.
+        """
+        elf = self._scenario.format is Format.ELF
+        for act in stream_of(self._company, self._calendar, self._thefts()):
+            for event_type, line in self._writer.lines(act):
+                yield act.time_ms, _row(event_type, line) if elf else line.encode()
 
     def labels(self) -> Labels:
         """What is true of it; call it when all `files` have been written."""
@@ -132,27 +161,15 @@ class Simulation:
     # --- what happens
 
     def _acts(self) -> list[SimulatedAction]:
-        world, plan = self._company, self._calendar
-        end_ms = world.start_ms + world.days * DAY_MS
-        done: dict[int, list[SimulatedAction]] = {}
-        for one in world.people:
-            done[one.account.number] = person_acts(world, one, plan)
-        for program in world.integrations:
-            done[program.account.number] = integration_acts(world, program, plan)
-        for portal in world.portals:
-            done[portal.account.number] = portal_acts(world, portal)
-        by_time = attrgetter("time_ms")
-        for mine in done.values():
-            mine.sort(key=by_time)
-        self.attacks = attacks(world, done, self._scenario.shapes)
-        _take_leave(done, self.attacks)
-        acts = [act for mine in done.values() for act in mine if world.start_ms <= act.time_ms < end_ms]
-        acts += [act for attack in self.attacks for act in attack.acts]
-        _catch_up(acts, plan)
-        acts.sort(key=by_time)
+        done = routine(self._company, self._calendar)
+        self.attacks = [*attacks(self._company, done, self._scenario.shapes), *self._thefts()]
+        acts = everything_done(self._company, self._calendar, done, self.attacks)
         for attack in self.attacks:
             self._note(attack)
         return acts
+
+    def _thefts(self) -> list[Attack]:
+        return thefts(self._company, self._scenario.thefts)
 
     def _note(self, attack: Attack) -> None:
         """How much has been taken when, as far as this format shows it."""
@@ -262,10 +279,7 @@ class Simulation:
 
     def _name(self, act: SimulatedAction, event_type: str, line: str) -> None:
         """Note how the adapter spells the identity, by letting it read one of its records."""
-        record = line.encode()
-        if self._scenario.format is Format.ELF:
-            names = HEADERS[event_type][1:-1].split('","')
-            record = msgspec.json.encode(dict(zip(names, line[1:-1].split('","'), strict=True)))
+        record = _row(event_type, line) if self._scenario.format is Format.ELF else line.encode()
         try:
             self._identities[act.account.number] = decode(record, "simulation").identity
         except RecordError as error:  # it would be a fault of the simulation's own
@@ -278,22 +292,10 @@ def _writer(log_format: Format) -> Elf | Rtem | Ual:
     return Rtem() if log_format is Format.RTEM else Ual()
 
 
+def _row(event_type: str, line: str) -> bytes:
+    """An event log file's row as a JSON object."""
+    return msgspec.json.encode(dict(zip(_COLUMNS[event_type], line[1:-1].split('","'), strict=True)))
+
+
 def _turned(row: str) -> str:
     return '"' + '","'.join(reversed(row[1:-1].split('","'))) + '"'
-
-
-def _take_leave(done: dict[int, list[SimulatedAction]], found: list[Attack]) -> None:
-    """Who has taken their book of business with them works here no more."""
-    for attack in found:
-        if attack.shape is Shape.LEAVER:
-            gone_ms = attack.acts[-1].time_ms + DAY_MS // 2
-            for number in attack.accounts:
-                done[number] = [act for act in done[number] if act.time_ms < gone_ms]
-
-
-def _catch_up(acts: list[SimulatedAction], plan: Calendar) -> None:
-    """Nothing is done in an outage; what would have been is done soon after it."""
-    begin, end = plan.outage
-    for act in acts:
-        if begin <= act.time_ms < end and not act.attack:
-            act.time_ms = end + (act.time_ms - begin) * 2 // 5

@@ -165,8 +165,7 @@ class Scene:
     def result(self, accounts: Iterable[int], networks: Iterable[str]) -> list[Attack]:
         """The attack, unless nothing came of it."""
         self.acts.sort(key=lambda act: act.time_ms)
-        end = self.company.start_ms + self.company.days * DAY_MS
-        acts = [act for act in self.acts if act.time_ms < end]
+        acts = [act for act in self.acts if act.time_ms < self.company.end_ms]
         if not acts:
             return []
         networks = tuple(dict.fromkeys(networks))
