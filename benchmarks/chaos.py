@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from detector.units import HOUR_MS
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from detector.adapters import RecordError, decode
@@ -37,7 +39,6 @@ from tests.chaos.faults import Faults, Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
-HOUR_MS = 3_600_000
 GARBAGE = 40
 SESSION_SECONDS = 6.0
 GAP_SECONDS = (2.0, 12.0)

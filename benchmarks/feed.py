@@ -15,11 +15,11 @@ from aiokafka.partitioner import murmur2
 
 from detector.adapters import decode
 from detector.simulation import Theft, World, records
+from detector.units import HOUR_MS
 
 __all__ = ["THIEVES_NETWORK", "Keyed", "fill", "steadily", "traffic", "world"]
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
-HOUR_MS = 3_600_000
 HOURS = 24 * 366 * 10
 BATCH_BYTES = 1_000_000
 SLICE_SECONDS = 0.01

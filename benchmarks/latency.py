@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.feed import THIEVES_NETWORK, Keyed, fill, steadily, traffic
 from benchmarks.stream import LIMIT_SECONDS, PARTITIONS, names_of, settle
 from streams.kafka.embedded.broker import Broker
+from streams.kafka.messages import POSITIONS_HEADER
 from streams.kafka.topics import TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline
 
-POSITIONS_HEADER = "crmwatch-positions"
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 
 

@@ -5,7 +5,8 @@ of event time after it was taken. By then every worker has it, so a stream decid
 the beginning.
 
 The canonical encoding, which `encode` writes, is JSON in UTF-8 without whitespace, keys sorted at every level, every
-field present, numbers only as integers: ``json.dumps(…, sort_keys=True, separators=(",", ":"), ensure_ascii=False)``. A later release may sign these bytes and add the signature as one more field.
+field present, numbers only as integers: ``json.dumps(…, sort_keys=True, separators=(",", ":"), ensure_ascii=False)``.
+A later release may sign these bytes and add the signature as one more field.
 
 What may change within version 1: a new optional field, in the record or in a payload, that is absent unless it is
 set; readers ignore fields that they do not know. Everything else is another version: a new kind, a field whose

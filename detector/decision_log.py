@@ -1,7 +1,7 @@
 """Keeps the decisions that a worker needs, in bounded memory.
 
-A decision goes only when it no longer has any effect: nobody ever makes room by forgetting one that holds. If a full
-log has nothing to drop, it refuses newcomers, and says so.
+The log drops a decision only when it no longer has any effect. A log that is full of decisions in force refuses
+newcomers.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def obsolete(index: DecisionIndex, before_ms: int) -> set[str]:
     gone: set[str] = set()
     kept: set[tuple[str, str, str]] = set()
     withdrawals: dict[str, Decision] = {}
+    settled: dict[str, bool] = {}
     replaced_ms = _replaced_ms(index)
     for decision in index:
         withdrawal = index.withdrawal(decision)
@@ -83,20 +84,21 @@ def obsolete(index: DecisionIndex, before_ms: int) -> set[str]:
             withdrawals[withdrawal.id] = decision
         if decision.withdraws:
             continue
+        incident = decision.subject.incident
+        if incident and incident not in settled:
+            settled[incident] = _is_settled(index, incident, before_ms)
         if decision.kind in _REPLACED:
             keys = _keys(decision)
             over = not keys or min(index.end_ms(decision), replaced_ms[decision.id]) < before_ms
             if decision.ends_incident:
-                over = over and _is_settled(index, decision.subject.incident, before_ms)
+                over = over and settled[incident]
             if not over or any(key in kept for key in keys):
                 kept.update(keys)
                 continue
-        elif decision.kind not in _INFORMATIVE:
-            incident = decision.subject.incident
-            if not (
-                _is_settled(index, incident, before_ms) if incident else index.end_ms(decision) < before_ms
-            ):
-                continue
+        elif decision.kind not in _INFORMATIVE and not (
+            settled[incident] if incident else index.end_ms(decision) < before_ms
+        ):
+            continue
         gone.add(decision.id)
     for decision in index:
         if decision.withdraws:

@@ -13,12 +13,14 @@ from collections.abc import Iterable
 import msgspec
 
 from detector.alert.alert import Alert
+from detector.alert.build import alerts_of
 from detector.event import AccessEvent
-from detector.fleet.population import TICK_MS
-from detector.identity.detect import TALLIES_KEY, Detection
+from detector.identity.detect import Detection
+from detector.keyed_state import Key
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage.triage import Triage, settled_at
+from detector.units import TICK_MS
 
 __all__ = ["Batch", "DetectionShard", "Engine", "SequencedTriage"]
 
@@ -70,7 +72,7 @@ class DetectionShard:
     def profiles(self) -> dict[bytes, bytes]:
         """Every identity's encoded profile, by its key."""
         self._save()
-        return {key: value for key, value in self._profiles.items() if key != TALLIES_KEY}
+        return {key: value for key, value in self._profiles.items() if key != Key.TALLIES}
 
     def _wait(self, signals: list[Signal]) -> None:
         for signal in signals:
@@ -97,15 +99,17 @@ class SequencedTriage:
         """Weigh what the shards say of one tick; no shard will say more of it, or of one before."""
         alerts: list[Alert] = []
         for signal in sorted((signal for batch in batches for signal in batch.signals), key=_order):
-            alerts += self.triage.advance(settled_at(signal.time_ms))  # no further: ticks in between are open
-            alerts += self.triage.assess(signal)
+            alerts += alerts_of(
+                self.triage.advance(settled_at(signal.time_ms))
+            )  # no further: later ticks are open
+            alerts += alerts_of(self.triage.assess(signal))
         if self.triage.dirty >= SAVE_EVERY:
             self.triage.saved(self.triage.changes())
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = self.triage.advance(time_ms)
+        alerts = alerts_of(self.triage.advance(time_ms))
         self.triage.saved(self.triage.changes())
         return alerts
 

@@ -10,7 +10,15 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["MAX_RECORD_IDS", "AccessEvent", "ActorKind", "Counting", "Operation", "RecordOrigin"]
+__all__ = [
+    "MAX_RECORD_IDS",
+    "READING",
+    "AccessEvent",
+    "ActorKind",
+    "Counting",
+    "Operation",
+    "RecordOrigin",
+]
 
 MAX_RECORD_IDS = 200
 """How many record ids an event keeps (`AccessEvent.record_ids`); further ones are dropped."""
@@ -35,6 +43,21 @@ class Operation(StrEnum):
     ADMIN = "admin"
     VENDOR_FINDING = "vendor_finding"
     OTHER = "other"
+
+
+READING = frozenset(
+    {
+        Operation.QUERY,
+        Operation.BULK_EXPORT,
+        Operation.REPORT,
+        Operation.REPORT_EXPORT,
+        Operation.LIST_VIEW,
+        Operation.RECORD_VIEW,
+        Operation.SEARCH,
+        Operation.FILE_DOWNLOAD,
+    }
+)
+"""The operations by which rows are taken."""
 
 
 class ActorKind(StrEnum):

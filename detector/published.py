@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from detector.errors import CrmwatchError
 from detector.event import ActorKind
 
 __all__ = [
@@ -28,7 +29,7 @@ VERSION = 1
 T = TypeVar("T", "IdentityRecord", "ActivityRecord")
 
 
-class PublishedRecordError(ValueError):
+class PublishedRecordError(CrmwatchError, ValueError):
     """A published record that cannot be read."""
 
 

@@ -1,4 +1,4 @@
-"""What one identity's part of the detector says to triage: something surprising, or that a day is over."""
+"""What the detect step tells triage: an identity did something surprising, a day is over, what a tick held."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ import msgspec
 
 from detector.event import AccessEvent, ActorKind, Operation
 
-__all__ = ["Evidence", "Familiarity", "Measure", "NewValue", "Signal", "SignalKind", "Span", "evidence"]
+__all__ = [
+    "Evidence",
+    "Familiarity",
+    "Measure",
+    "NewValue",
+    "Signal",
+    "SignalKind",
+    "Span",
+    "Tally",
+    "evidence",
+]
 
 MAX_OBJECTS = 20
 MAX_TEXT = 256
@@ -166,3 +176,20 @@ class Signal(msgspec.Struct, array_like=True, kw_only=True):
     def identity(self) -> str:
         """The identity's key, as in `AccessEvent.identity`."""
         return f"{self.tenant}/{self.actor}"
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """What one shard counted of a tenant in one tick."""
+
+    rows: int = 0
+    """Rows of personal data taken."""
+    sources: dict[str, int] = {}
+    """``adapter/operation`` → events."""
+    categories: dict[str, int] = {}
+    """Data category → rows taken."""
+
+    def add(self, rows: int, sources: dict[str, int]) -> None:
+        """Add what another shard counted."""
+        self.rows += rows
+        for name, events in sources.items():
+            self.sources[name] = self.sources.get(name, 0) + events

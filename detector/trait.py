@@ -7,12 +7,14 @@ from functools import lru_cache
 from ipaddress import ip_address
 from zlib import crc32
 
-__all__ = ["MAX_TEXT", "SORTS", "agent_family", "checksum", "network"]
+__all__ = ["MAX_TEXT", "SORTS", "YOUNG_DAYS", "agent_family", "checksum", "network"]
 
 SORTS = ("network", "agent", "app", "country", "operation", "object", "query")
 """The sorts of trait; a checksum depends on a sort's place here."""
 MAX_TEXT = 64
 """How many bytes of a trait are kept."""
+YOUNG_DAYS = 5
+"""How long a new trait stays young."""
 
 
 def checksum(sort: int, value: str) -> int:

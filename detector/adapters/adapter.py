@@ -57,7 +57,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     columns: Callable[[Sequence[str]], RowReader | None] = _no_columns
     """What reads the rows under a CSV header without making objects of them, or ``None`` for a header of others.
 
-    It takes a row as long as its header, and gives or raises what `event` does for the row as an object.
+    The reader takes a row as long as its header, and returns or raises what `event` does for the row as an object.
     """
 
     def decode(self, record: bytes, position: str) -> AccessEvent:

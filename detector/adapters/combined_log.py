@@ -1,8 +1,8 @@
 """The combined log of nginx and Apache, in front of a CRM that somebody hosts themselves.
 
-A line a request: address, user, time, request, status, bytes, referrer, agent. What was done is read off method
+A line a request: address, user, time, request, status, bytes, referrer, agent. What was done is read from method
 and path, with the habits of widespread CRMs (``module=Contacts&view=Detail``, ``/api/v1/Contact/…``). How many
-rows left is not in it: a page of one record is one row, a list's or an export's rows are unknown and its bytes
+rows were taken is not in it: a page of one record is one row, a list's or an export's rows are unknown and its bytes
 stand for them. A line has no id, so that two equal lines of one second are one event. Where nobody is signed in,
 and where the password was refused, the identity is the site's guest. The tenant is the virtual host, where the
 line begins with one, else ``web``.
@@ -60,8 +60,8 @@ def _text(raw: bytes | None) -> str:
     return _ESCAPE.sub(_unescaped, text) if "\\" in text else text
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16)) if found[1] else found[2]
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else escape[2]
 
 
 # --- time
@@ -81,7 +81,7 @@ def _minute_ms(day_to_minute: bytes, zone: bytes) -> int:
     """The start of a minute such as ``10/Oct/2026:13:55`` in a zone such as ``+0200``; raises ValueError."""
     hours, minutes = int(zone[1:3]), int(zone[3:5])
     offset = timedelta(hours=hours, minutes=minutes)
-    found = datetime(
+    local = datetime(
         int(day_to_minute[7:11]),
         _MONTHS.get(day_to_minute[3:6], 0),
         int(day_to_minute[:2]),
@@ -89,7 +89,7 @@ def _minute_ms(day_to_minute: bytes, zone: bytes) -> int:
         int(day_to_minute[15:17]),
         tzinfo=UTC,
     )
-    utc = found + offset if zone[:1] == b"-" else found - offset
+    utc = local + offset if zone[:1] == b"-" else local - offset
     return epoch_ms((utc - _EPOCH) // _MILLISECOND)
 
 
@@ -126,7 +126,7 @@ _THINGS = {
     "people": "contact", "potentials": "opportunity", "quotes": "quote", "res.partner": "contact",
     "tasks": "task", "tickets": "ticket", "users": "user",
 }  # fmt: skip
-_THINGS |= {one: one for one in _THINGS.values()}
+_THINGS |= {thing: thing for thing in _THINGS.values()}
 _HOST = re.compile(r"\Ahttps?://[^/]*+", re.IGNORECASE)
 _STATIC = re.compile(r"\.(?:css|gif|ico|jpe?g|js|json\.map|map|png|svg|ttf|webp|woff2?)\Z")
 _TABLE = re.compile(r"\.(?:csv|xlsx?|ods|tsv)\Z")
@@ -158,24 +158,24 @@ _QUERIES = frozenset({"q", "query", "search", "query_string", "searchterm", "sea
 
 def _asks(method: str, words: set[str], actions: set[str], path: str, queried: bool) -> Operation | None:
     """What a request does, where words in its path or its parameters say so."""
-    said = words | actions
-    if said & _SIGN_IN:
+    vocabulary = words | actions
+    if vocabulary & _SIGN_IN:
         return Operation.LOGIN
-    if said & _EXPORT or _TABLE.search(path):
+    if vocabulary & _EXPORT or _TABLE.search(path):
         return Operation.REPORT_EXPORT
-    if method in ("GET", "HEAD") and (said & _DOWNLOAD or _FILE.search(path)):
+    if method in ("GET", "HEAD") and (vocabulary & _DOWNLOAD or _FILE.search(path)):
         return Operation.FILE_DOWNLOAD
-    if said & _SEARCH or (queried and method in ("GET", "HEAD")):
+    if vocabulary & _SEARCH or (queried and method in ("GET", "HEAD")):
         return Operation.SEARCH
     if method not in ("GET", "HEAD", "OPTIONS"):
-        if said & _LISTED:  # remote calls that read, whatever their method
+        if vocabulary & _LISTED:  # remote calls that read, whatever their method
             return Operation.LIST_VIEW
         return Operation.ADMIN if words & _SET_UP else Operation.WRITE
     return Operation.REPORT if words & _REPORT else None
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """The first parameters of a query by their names; more of them hide nothing that stands before."""
+    """The first parameters of a query by their names; further ones are ignored."""
     first = "&".join(query.split("&", MAX_PARAMETERS)[:MAX_PARAMETERS])
     return {name.lower(): value for name, value in parse_qsl(first, errors="replace")}
 
@@ -201,9 +201,9 @@ def _target(method: str, target: str) -> _Target:
         else:
             operation = Operation.LIST_VIEW if named or actions & _LISTED else Operation.OTHER
     place = "/".join(word if _PLAIN.fullmatch(word) else "?" for word in words)
-    said = sorted(word for word in {*kinds, *actions} if _PLAIN.fullmatch(word))
+    parts = sorted(word for word in {*kinds, *actions} if _PLAIN.fullmatch(word))
     return _Target(
-        operation, tuple(named[-1:]), id_texts(ids[-1:]), " ".join([method, f"/{place}", *said])[:MAX_SHAPE]
+        operation, tuple(named[-1:]), id_texts(ids[-1:]), " ".join([method, f"/{place}", *parts])[:MAX_SHAPE]
     )
 
 
@@ -234,7 +234,7 @@ def _event(record: bytes, position: str) -> AccessEvent:
     if line is None:
         raise FieldError(Rejection.MALFORMED, "not a line of the combined log")
     status = line["status"]
-    # Who was refused is only who somebody said to be.
+    # The name in a refused request is only what somebody typed.
     user = _text(line["user"].strip(b'"')) if status != b"401" else ""
     host = line["host"]
     access = _access(_text(line[_REQUEST])[: MAX_TARGET + 40], status, line["size"])

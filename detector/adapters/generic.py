@@ -1,7 +1,7 @@
 """Any log of JSON objects or CSV rows, by a mapping of its fields that an operator writes.
 
 A mapping is data: paths into the record, and tables from its words to crmwatch's vocabularies. `decoder` makes
-an adapter of it, which keeps the same laws as those that are built in.
+an adapter of it, which obeys the same laws as the built-in ones.
 
 A *path* is the name of a key (``user``), keys within keys (``user.id``), with numbers and ``*`` for a list's
 elements (``items.0.id``, ``items.*.id``), several to choose from (``user.id|user.name``: the first that is there)
@@ -38,7 +38,7 @@ Marks = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=10)]
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a source's records have what an event needs. Raises ValueError for one that cannot work.
+    """Where a source's records hold what an event needs. Raises ValueError for a mapping that cannot work.
 
     A path that is empty, or leads nowhere in a record, leaves the event's field unknown. Only `time` and `actor`
     must lead somewhere.
@@ -85,7 +85,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """By default a hash of the whole record."""
 
     def __post_init__(self) -> None:
-        """Say what cannot work while somebody can still mend it."""
+        """Reject a mapping that cannot work, while its author can still correct it."""
         if not self.time or not self.actor:
             raise ValueError(f"source {self.name}: time and actor need paths")
         if not all(mark.partition("=")[0].strip() for mark in self.marked_by):
@@ -111,16 +111,16 @@ _Getter = Callable[[_Value], object]
 
 
 def _getter(path: Path) -> _Getter:
-    """What fetches a path's value; ``None`` where there is none, or a blank text."""
+    """Fetches a path's value; ``None`` where there is none, or a blank text."""
     if path.startswith("="):
         constant = path[1:]
         return lambda value: constant
-    ways = [_way(one.strip()) for one in path.split("|") if one.strip()]
+    ways = [_way(way.strip()) for way in path.split("|") if way.strip()]
     if len(ways) == 1:
         return ways[0]
 
     def first(value: _Value) -> object:
-        return next((found for way in ways if (found := way(value)) not in (None, "")), None)
+        return next((item for way in ways if (item := way(value)) not in (None, "")), None)
 
     return first
 
@@ -143,8 +143,8 @@ def _step(value: object, steps: list[str], at: int) -> object:
         if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step == "*":
-            found = [_step(item, steps, place + 1) for item in value[:MAX_LISTED]]
-            return [item for item in found if item is not None]
+            items = [_step(item, steps, place + 1) for item in value[:MAX_LISTED]]
+            return [item for item in items if item is not None]
         elif isinstance(value, list) and step.isdecimal() and len(step) <= 6:
             value = value[int(step)] if int(step) < len(value) else None
         else:
@@ -170,7 +170,7 @@ def _text(value: object) -> str:
 
 
 def _texts(value: object) -> list[str]:
-    """A list's scalars, or what stands between commas."""
+    """A list's scalars, or the parts between commas."""
     if isinstance(value, list):
         return [text for item in value[:MAX_LISTED] if (text := _text(item).strip())]
     return [part.strip() for part in _text(value).split(",", MAX_LISTED)[:MAX_LISTED] if part.strip()]
@@ -225,8 +225,8 @@ def _epoch(number: float) -> int:
 @lru_cache(maxsize=4_096)
 def _formatted(text: str, time_format: str) -> int:
     try:
-        found = datetime.strptime(text, time_format)  # noqa: DTZ007 - the day alone is compared - UTC, where it names no zone
-        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        time = datetime.strptime(text, time_format)  # noqa: DTZ007 - UTC, where it names no zone
+        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
         return epoch_ms((aware - _EPOCH) // _MILLISECOND)
     except FieldError:
         raise
@@ -246,7 +246,7 @@ _NO_QUERY = Soql("", "", (), (), False)
 
 
 class _Paths:
-    """A mapping's paths, made ready once."""
+    """A mapping's paths, compiled."""
 
     def __init__(self, mapping: Mapping) -> None:
         self.operations = _table(mapping.operations, Operation)
@@ -259,7 +259,7 @@ class _Paths:
         marks = [mark.partition("=") for mark in mapping.marked_by]
         self.marks = [(_getter(path.strip()), value if equals else None) for path, equals, value in marks]
         # A key's name in quotes and its colon; the key may be a flattened one.
-        lasts = [[_last(one) for one in path.split("|")] for path, _, _ in marks]
+        lasts = [[_last(way) for way in path.split("|")] for path, _, _ in marks]
         self.keys = [[form for last in some for form in (last + b":", last + b" :")] for some in lasts]
         self.exact = any(equals or "." in path for path, equals, _ in marks)
 
@@ -288,7 +288,7 @@ class _Source(msgspec.Struct, frozen=True):
     paths: _Paths
 
     def recognises(self, record: bytes) -> bool:
-        """Whether it has what marks the source's records; only where keys are there is it looked at closely."""
+        """Whether it has the marks of the source's records; it is parsed only if their keys occur in it."""
         paths = self.paths
         for forms in paths.keys:
             for form in forms:
@@ -303,13 +303,13 @@ class _Source(msgspec.Struct, frozen=True):
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False
         for get, expected in paths.marks:
-            found = get(value)
-            if found in (None, "") or (expected is not None and _text(found) != expected):
+            text = get(value)
+            if text in (None, "") or (expected is not None and _text(text) != expected):
                 return False
         return True
 
     def event(self, record: bytes, position: str) -> AccessEvent:
-        """The event that a record tells of. Raises `FieldError` and what msgspec does."""
+        """The event of a record. Raises `FieldError` and what msgspec does."""
         try:
             value = _decoder.decode(record)
         except msgspec.ValidationError as error:
@@ -373,7 +373,7 @@ def _hash(value: _Value) -> str:
 
 
 def decoder(mapping: Mapping) -> Adapter:
-    """The adapter of a source that is described by a mapping.
+    """The adapter of a source that a mapping describes.
 
     >>> source = decoder(Mapping(name="desk", marked_by=("deskUser",), time="at", actor="deskUser",
     ...                          operation="did", operations={"open": Operation.RECORD_VIEW}, objects="=ticket"))

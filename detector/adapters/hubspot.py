@@ -44,7 +44,7 @@ class _User(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Record(msgspec.Struct, rename="camel"):
-    """The fields of the three logs; they have ids, users and times in common, by other names."""
+    """The fields of the three logs; all have ids, users and times, under different names."""
 
     acting_user: _User | str | None = None
     action: str | None = None
@@ -80,7 +80,7 @@ _CHANGES = frozenset(
 
 @lru_cache(maxsize=2_048)
 def _audited(category: str, sub_category: str, action: str) -> Operation:
-    """What an entry of the audit log tells; exports are a category or an action of their own."""
+    """The operation of an audit entry; exports are a category in some entries and an action in others."""
     words = f"{category} {sub_category}".lower()
     action = action.lower()
     if "export" in words or "export" in action:
@@ -156,10 +156,10 @@ def _who(record: _Record) -> tuple[str, str | None]:
         user_id, name = acting.user_id, acting.user_email
     else:
         user_id, name = record.user_id, acting or record.email
-    found = _text(record.user_id if user_id is None else user_id) or name
-    if not found:
+    account = _text(record.user_id if user_id is None else user_id) or name
+    if not account:
         raise FieldError(Rejection.MISSING_FIELD, "neither a user's id nor an address")
-    return normalise_actor(found), clip(name)
+    return normalise_actor(account), clip(name)
 
 
 def _event(raw: bytes, position: str) -> AccessEvent:
@@ -190,7 +190,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
 
 
 def _recognises(record: bytes) -> bool:
-    """Whether it has the two keys that tell an entry of one of the three logs."""
+    """Whether it has the two keys that mark an entry of one of the three logs."""
     return (
         (has_key(record, b"occurredAt") and has_key(record, b"subCategory"))
         or (has_key(record, b"loginAt") and has_key(record, b"loginSucceeded"))

@@ -1,4 +1,4 @@
-"""What a function gave for the texts that come again and again: ids, addresses, agents, names."""
+"""Caches a function's results for texts that recur: ids, addresses, agents, names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 class Memo(dict[K, T]):
     """A function's results by its argument: ``memo[text]`` is ``function(text)``.
 
-    At most `limit` are kept, and none for a text of more than `longest` characters. Once it is full it is
-    emptied, so that a flood of new texts costs little more than calling the function. What the function raises
-    goes through. A look-up that hits takes a third of the time of `functools.lru_cache`.
+    It keeps at most `limit` results, and none for a text of more than `longest` characters. A full memo is emptied,
+    so that a flood of new texts costs little more than calling the function. The function's exceptions pass through.
+    A look-up that hits takes a third of the time of `functools.lru_cache`.
 
     >>> lengths = Memo(len, limit=2)
     >>> lengths["a"], lengths["bc"], lengths["def"], len(lengths)

@@ -1,4 +1,4 @@
-"""OCSF: what a SIEM has already normalised, of the classes that tell of an access to data.
+"""OCSF: records that a SIEM has normalised, of the classes that describe an access to data.
 
 Read are API Activity (6003), Datastore Activity (6005), Web Resources Activity (6001) and Authentication (3002);
 other classes are not recognised, crmwatch's own findings among them. OCSF has no place for a number of rows: they
@@ -109,7 +109,7 @@ class _QueryInfo(msgspec.Struct, gc=False):
 
 
 class _Rows(msgspec.Struct):
-    """What producers call the number of rows, for which OCSF has no name."""
+    """The names that producers give to the number of rows, for which OCSF has none."""
 
     rows: _Number = None
     row_count: _Number = None
@@ -185,7 +185,7 @@ _WORDS = (
     (re.compile(r"download"), Operation.FILE_DOWNLOAD),
     (re.compile(r"(?:log|sign)_?-?(?:in|on)\b|authenticate"), Operation.LOGIN),
 )
-"""What an API's operation says, whatever its activity: an export is often a job that is created."""
+"""Words of an API's operation that outrank its activity: an export is often the creation of a job."""
 _READ_WORDS = (
     (re.compile(r"describe|schema|metadata"), Operation.DESCRIBE),
     (re.compile(r"count"), Operation.COUNT),
@@ -194,23 +194,23 @@ _READ_WORDS = (
     (re.compile(r"list|scan"), Operation.LIST_VIEW),
     (re.compile(r"query|select|retrieve|read|fetch|get|view"), Operation.QUERY),
 )
-"""What it says of a read, or where the activity is unknown."""
+"""Words that refine a read, or an unknown activity."""
 
 
 @lru_cache(maxsize=2_048)
 def _operation(class_uid: int, activity: int, word: str) -> Operation:
     word = word.lower()
-    found = _ACTIVITIES[class_uid].get(activity, Operation.OTHER)
+    usual = _ACTIVITIES[class_uid].get(activity, Operation.OTHER)
     if class_uid == _AUTHENTICATION:
-        return found
+        return usual
     for pattern, operation in _WORDS:
         if pattern.search(word):
             return operation
-    if found in (Operation.QUERY, Operation.OTHER):
+    if usual in (Operation.QUERY, Operation.OTHER):
         for pattern, operation in _READ_WORDS:
             if pattern.search(word):
                 return operation
-    return found
+    return usual
 
 
 def _whole(value: _Number) -> int:
@@ -227,7 +227,7 @@ def _text(value: _Number) -> str:
 
 
 def _rows(record: _Record) -> int | None:
-    """The number of rows, as far as the producer's own part can be read: it may hold anything, or be text."""
+    """The number of rows in the producer's own part, if it can be read: it may hold anything, or be text."""
     if len(record.unmapped) <= len(b"null"):
         return None
     part = bytes(record.unmapped)
@@ -310,13 +310,13 @@ def _who(record: _Record) -> tuple[str, ActorKind, str | None]:
     user = (actor.user if actor else None) or record.user
     if user is not None:
         name = user.name or user.email_addr
-        found = _text(user.uid) or name
-        if found:
+        account = _text(user.uid) or name
+        if account:
             service = _whole(user.type_id) in _SERVICES
             kind = ActorKind.INTEGRATION if service else ActorKind.HUMAN
             return (
-                normalise_actor(found),
-                ActorKind.GUEST if found.lower() == "anonymous" else kind,
+                normalise_actor(account),
+                ActorKind.GUEST if account.lower() == "anonymous" else kind,
                 clip(name),
             )
     app = (actor.app_uid or actor.app_name) if actor else None
@@ -347,7 +347,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     record = _decoder.decode(raw)
     class_uid = _whole(record.class_uid)
     if class_uid not in _ACTIVITIES:
-        raise FieldError(Rejection.BAD_VALUE, f"class {class_uid} does not tell of an access")
+        raise FieldError(Rejection.BAD_VALUE, f"class {class_uid} does not describe an access")
     access = _access(record, class_uid)
     account, kind, name = _who(record)
     actor, metadata, source = record.actor, record.metadata, record.src_endpoint
@@ -382,4 +382,4 @@ ADAPTER = Adapter(
     event=_event,
     reads_objects_only=True,
 )
-"""The adapter for OCSF records of the classes that tell of an access."""
+"""The adapter for OCSF records of the classes that describe an access."""

@@ -1,4 +1,4 @@
-"""The two spellings of a time in Salesforce's logs, as milliseconds."""
+"""Times as milliseconds since 1970: ISO 8601, epochs, and the compact spelling of event log files."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def _hour_ms(text: str) -> int:
     """The start of an hour such as ``2023-03-20T14:``; raises ValueError."""
     if text[4:8:3] != "--" or text[13:] != ":":
         raise ValueError(text)
-    found = datetime.fromisoformat(text[:13])
-    if found.tzinfo is not None:
+    hour = datetime.fromisoformat(text[:13])
+    if hour.tzinfo is not None:
         raise ValueError(text)
-    return epoch_ms((found.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND)
+    return epoch_ms((hour.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND)
 
 
 _ZONED = re.compile(r"(\d{1,9})(?:Z|\+0000)?", re.ASCII)
 _FRACTION = re.compile(r"(\d{0,9})", re.ASCII)
 
 
-def _milliseconds(found: re.Match[str] | None) -> int:
-    """A fraction of a second; raises ValueError if none was found."""
-    if found is None:
+def _milliseconds(fraction: re.Match[str] | None) -> int:
+    """A fraction of a second; raises ValueError if none was fraction."""
+    if fraction is None:
         raise ValueError
-    return int((found[1] + "000")[:3])
+    return int((fraction[1] + "000")[:3])
 
 
 # A time is looked up in three parts: the hours that come, the seconds of an hour, and the fractions that come.
@@ -68,12 +68,12 @@ def iso_ms(text: str) -> int:
     except (KeyError, ValueError):
         pass  # another spelling, or wrong
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise FieldError(Rejection.BAD_TIME, f"not a time: {text[:40]!r}") from None
-    if not 2000 <= found.year <= 2100:
+    if not 2000 <= time.year <= 2100:
         raise FieldError(Rejection.BAD_TIME, f"outside the years 2000 to 2100: {text[:40]!r}")
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return epoch_ms((aware - _EPOCH) // _MILLISECOND)
 
 

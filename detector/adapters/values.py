@@ -1,6 +1,6 @@
-"""Small values that vendors beside Salesforce share: keys, addresses with ports, names of accounts, hashes.
+"""The values that vendors share: texts, counts, addresses, agents, accounts, ids and hashes.
 
-As in `detector.adapters.salesforce.ids`, what cannot be read raises `FieldError`, and all text is bounded.
+A value that cannot be read raises `FieldError`. Every text that comes out is bounded, and so is every cache.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ __all__ = [
 
 MAX_ID = 128
 """How many characters of a record's or an operation's id are kept."""
-
-
 MAX_TEXT = 256
 """How many characters of a name, status or agent are kept."""
 MAX_COUNT = 10**12
@@ -51,9 +49,9 @@ def clip(text: str | None, bound: int = MAX_TEXT) -> str | None:
 
 
 def count(value: str | float | None, name: str) -> int | None:
-    """A number of rows or bytes; ``None`` where it is blank or, as the vendor writes for "unknown", negative.
+    """A number of rows or bytes; ``None`` where it is blank or negative, as some vendors write "unknown".
 
-    Raises `FieldError` for what is no number and for more than `MAX_COUNT`.
+    Raises `FieldError` for text that is no number, and for more than `MAX_COUNT`.
     """
     if not value:
         return None if value is None or value == "" else 0
@@ -75,12 +73,12 @@ def count(value: str | float | None, name: str) -> int | None:
 
 def _address(text: str) -> str | None:
     try:
-        found = ipaddress.ip_address(text) if len(text) <= 45 else None
+        ip = ipaddress.ip_address(text) if len(text) <= 45 else None
     except ValueError:
         return None
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(found.ipv4_mapped or found) if found.scope_id is None else None
-    return None if found is None else str(found)
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ip) if ip.scope_id is None else None
+    return None if ip is None else str(ip)
 
 
 ADDRESSES = Memo(_address, 32_768)
@@ -113,7 +111,7 @@ _KEYS: Memo[bytes, tuple[bytes, bytes, bytes]] = Memo(
 def has_key(record: bytes, key: bytes) -> bool:
     """Whether a JSON record has this key, at whatever depth.
 
-    What a string holds is not taken for one: its quotes are escaped, and no colon follows its end.
+    Text inside a string does not count: its quotes are escaped, and no colon follows its end.
 
     >>> has_key(b'{"Id": 1}', b"Id"), has_key(b'{"agent": "Id", "text": "\\\\"Id\\\\":"}', b"Id")
     (True, False)
@@ -165,13 +163,13 @@ def normalise_actor(text: str) -> str:
 
 def id_texts(texts: Iterable[object]) -> tuple[str, ...]:
     """The ids among these that are text, each once and in their order, at most `MAX_RECORD_IDS`."""
-    found: dict[str, None] = {}
+    ids: dict[str, None] = {}
     for text in texts:
         if text and isinstance(text, str):
-            found[text[:MAX_ID]] = None
-            if len(found) == MAX_RECORD_IDS:
+            ids[text[:MAX_ID]] = None
+            if len(ids) == MAX_RECORD_IDS:
                 break
-    return tuple(found)
+    return tuple(ids)
 
 
 def digest(record: bytes) -> str:

@@ -79,16 +79,16 @@ _DATA = frozenset(
         "ticket", "user", "user_identity", "voice_recording",
     }
 )  # fmt: skip
-"""What holds customers' data; everything else that changes is the account's own set-up."""
+"""The objects that hold customers' data; a change of any other is administration."""
 
 
 _QUALIFIED = {"organization": "zendesk:organization", "user": "zendesk:user"}
-"""What is a customer here and elsewhere the company's own, by the name that `detector.catalogue` has for it."""
+"""Objects that mean a customer here and the company itself elsewhere → their names in `detector.catalogue`."""
 
 
 @lru_cache(maxsize=1_024)
 def _kind_of_thing(source_type: str) -> str:
-    """``ticket`` for itself, ``Ticket``, ``zendesk/ticket`` and ``Zendesk::Ticket``."""
+    """``ticket`` for ``ticket``, ``Ticket``, ``zendesk/ticket`` and ``Zendesk::Ticket``."""
     word = re.split(r"[/:]+", source_type.strip())[-1]
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()[:80]
 
@@ -198,12 +198,12 @@ def _many(query: str) -> list[str]:
     """The ids of ``show_many?ids=1,2,3``."""
     for part in query.split("&"):
         if part.startswith("ids="):
-            return [one for one in re.split(r",|%2C|%2c", part[4:]) if one.isdecimal()]
+            return [text for text in re.split(r",|%2C|%2c", part[4:]) if text.isdecimal()]
     return []
 
 
 def _graphql_name(raw: msgspec.Raw) -> str | None:
-    """The name of a GraphQL operation, for its text may hold literals."""
+    """The name of a GraphQL operation; its text is not kept, as it may hold literals."""
     if len(raw) <= len(b"null"):
         return None
     try:
@@ -221,14 +221,14 @@ def _text(value: _Id) -> str:
 
 
 def _actor(record: _Record) -> str:
-    found = _text(record.actor_id if record.user_id is None else record.user_id) or record.actor_name
-    if not found:
+    account = _text(record.actor_id if record.user_id is None else record.user_id) or record.actor_name
+    if not account:
         raise FieldError(Rejection.MISSING_FIELD, "neither actor_id nor user_id")
-    return normalise_actor(found)
+    return normalise_actor(account)
 
 
 def _kind(record: _Record, actor: str) -> ActorKind:
-    """Ids below 1 are Zendesk's own; a token that no page of Zendesk's own sent is a program's."""
+    """Ids below 1 are Zendesk's own; a token without a referring page is a program's."""
     if actor.startswith("-") or actor == "0":
         return ActorKind.INTEGRATION
     if record.authorization_type in ("anonymous", "none"):
@@ -260,7 +260,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
 
 
 def _recognises(record: bytes) -> bool:
-    """Whether it has the two keys that tell an entry of the audit log, or of the access log."""
+    """Whether it has the two keys that mark an entry of the audit log, or of the access log."""
     return (has_key(record, b"change_description") and has_key(record, b"source_type")) or (
         has_key(record, b"graphql")
         and (has_key(record, b"authorization_type") or has_key(record, b"ip_address"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from detector.alert.alert import Alert, alert_of
@@ -36,13 +36,14 @@ from detector.alert.ocsf import (
 from detector.alert.reason import explain
 from detector.alert.runbook import attacks, steps
 from detector.alert.summary import describe, ranked, text_of, title
-from detector.catalogue import category, sensitivity
-from detector.identity.baseline import DAY_MS, HOUR_MS
+from detector.catalogue import category
 from detector.signal import Evidence
 from detector.triage import risk
-from detector.triage.incident import Anomaly, Incident, channels_taken, objects_taken, rows_taken
+from detector.triage.incident import Anomaly, Incident, about, channels_taken, objects_taken, rows_taken, uid
+from detector.triage.publication import Publication
+from detector.units import DAY_MS, HOUR_MS
 
-__all__ = ["build", "incident_risk", "incident_uid"]
+__all__ = ["alerts_of", "build"]
 
 PRODUCT = Product("crmwatch", "crmwatch")
 MAX_OBSERVABLES = 50
@@ -50,38 +51,11 @@ OWN_DAYS = 5
 """With fewer days of its own that are known, an identity is judged by its peers."""
 
 
-def incident_uid(incident: Incident) -> str:
-    """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
-    what = _about(incident)
-    if incident.source is not None:  # several things may be wrong with a source at once
-        what += "\x1f" + "\x1f".join(sorted(found.channel for found in incident.anomalies.values()))
-    about = f"{incident.tenant}\x1f{what}\x1f{incident.opened_ms}"
-    return "crmwatch-" + blake2b(about.encode("utf-8", "replace"), digest_size=12).hexdigest()
-
-
-def _about(incident: Incident) -> str:
-    if incident.source is not None:
-        return incident.source or "all sources"
-    return incident.actor or incident.network
-
-
-def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
-    """The incident's risk from 0 to 100 as it stands at an event time; old evidence has faded."""
-    weight = risk.evidence(
-        {
-            name: finding.surprise * 0.5 ** (max(0, time_ms - finding.time_ms) * fade)
-            for name, finding in incident.anomalies.items()
-        }
-    )
-    weighed = sorted(
-        ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True
-    )
-    points = risk.risk(weight, 0.0, 0)
-    rows_so_far = 0
-    for sensitive, rows in weighed:  # one contact among ten thousand products is not ten thousand contacts
-        rows_so_far += rows
-        points = max(points, risk.risk(weight, sensitive, rows_so_far))
-    return points
+def alerts_of(publications: Iterable[Publication]) -> list[Alert]:
+    """The alerts for what triage wants published."""
+    return [
+        build(version.incident, version.activity, version.time_ms, version.points) for version in publications
+    ]
 
 
 def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> Alert:
@@ -114,7 +88,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
         message=text,
         metadata=Metadata(OCSF_VERSION, PRODUCT, incident.tenant),
         info=FindingInfo(
-            uid=incident_uid(incident),
+            uid=uid(incident),
             title=heading.text,
             desc=text,
             created_time=incident.opened_ms,
@@ -259,5 +233,4 @@ def _strangeness(incident: Incident, anomaly: Anomaly) -> Analysis:
 def _target(incident: Incident) -> Target:
     if incident.network:
         return Target(incident.network, "network")
-    about = f"{incident.tenant}/{_about(incident)}"
-    return Target(about, "identity" if incident.source is None else "source")
+    return Target(f"{incident.tenant}/{about(incident)}", "identity" if incident.source is None else "source")

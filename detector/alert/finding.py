@@ -22,6 +22,7 @@ from detector.alert.ocsf import (
     Remediation,
     Resource,
 )
+from detector.errors import CrmwatchError
 from detector.event import ActorKind, Operation
 from detector.triage.risk import Severity
 
@@ -38,7 +39,7 @@ _EXPORT = "export"
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
-class FindingError(ValueError):
+class FindingError(CrmwatchError, ValueError):
     """Bytes that are no finding of this version; one sentence for a person."""
 
 

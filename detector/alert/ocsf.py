@@ -8,11 +8,11 @@ Source: https://schema.ocsf.io/1.8.0/classes/detection_finding
 from __future__ import annotations
 
 import re
-from enum import IntEnum
 
 import msgspec
 
 from detector.catalogue import Category
+from detector.triage.publication import Activity
 
 __all__ = [
     "OCSF_VERSION",
@@ -46,14 +46,6 @@ __all__ = [
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 OCSF_VERSION = "1.8.0"
 """The version of OCSF that alerts follow."""
-
-
-class Activity(IntEnum):
-    """OCSF's `activity_id` for a finding."""
-
-    CREATE = 1
-    UPDATE = 2
-    CLOSE = 3
 
 
 class Product(msgspec.Struct, frozen=True):

@@ -15,9 +15,9 @@ from detector.alert.reason import COUNTED, explain, rarity
 from detector.alert.runbook import steps
 from detector.catalogue import category, sensitivity
 from detector.event import ActorKind
-from detector.identity.baseline import DAY_MS
 from detector.trait import agent_family, network
 from detector.triage.incident import OTHER, Anomaly, Incident, channels_taken, objects_taken, rows_taken
+from detector.units import DAY_MS
 
 __all__ = ["TEMPLATES", "describe", "ranked", "text_of", "title"]
 
@@ -245,7 +245,7 @@ def _when(incident: Incident) -> Message:
     return message("when.long", "between {start} and {end} UTC", start=start, end=end)
 
 
-def _where(incident: Incident) -> Message:
+def _where(incident: Incident) -> Message | str:
     origin: Message | None = None
     if incident.network:
         origin = message(
@@ -265,7 +265,7 @@ def _where(incident: Incident) -> Message:
             origin = message("from.address", ", from {address}", address=address)
     agents = _most_telling(incident.user_agents, agent_family, _new_values(incident, "agent"))
     if not agents:
-        return origin or message("from.unknown", "")
+        return origin or ""
     agent = phrase.quoted(
         agents[0] if len(agents[0]) <= SHOWN_AGENT else agent_family(agents[0]), SHOWN_AGENT
     )

@@ -11,8 +11,8 @@ from math import log10
 
 import msgspec
 
-from detector.fleet.population import TICK_MS, Population, day_known_at
-from detector.identity.baseline import DAY_MS
+from detector.fleet.population import Population, day_known_at
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["ShownSurprise", "count", "discount_for_common_surprise"]
 

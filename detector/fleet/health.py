@@ -25,10 +25,10 @@ from math import exp, log, log10, sqrt
 
 import msgspec
 
-__all__ = ["TICK_MS", "Counts", "Health", "Phase", "SourceState", "Trouble", "observe"]
+from detector.units import HOUR_MS, TICK_MS
 
-TICK_MS = 600_000
-HOUR_MS = 3_600_000
+__all__ = ["Counts", "Health", "Phase", "SourceState", "Trouble", "observe"]
+
 TICKS = HOUR_MS // TICK_MS
 HOURS = 24
 HOURS_OF_WEEK = 7 * HOURS

@@ -9,13 +9,10 @@ import msgspec
 
 from detector.fleet.forest import Forest, unit
 from detector.fleet.population import day_known_at
+from detector.keyed_state import KeyedState, Prefix
 from detector.signal import Signal, Span
 
-__all__ = ["FOREST", "VECTOR", "Mixtures", "features"]
-
-FOREST = b"f"
-VECTOR = b"v"
-"""What the keys of stored values begin with."""
+__all__ = ["Mixtures", "features"]
 
 FEATURES = ("rows", "hour", "operation", "week", "channels", "internal", "drip")
 MOST_ROWS, MOST_FEW = 1_000_000.0, 20.0
@@ -65,9 +62,9 @@ class Mixtures:
     def __init__(self) -> None:
         self._forests: dict[str, Forest] = {}
         self._waiting: dict[tuple[int, str], dict[str, _Vector]] = {}
-        self._dirty_forests: set[str] = set()
-        self._dirty: set[tuple[int, str, str]] = set()
-        self._gone: list[tuple[int, str, str]] = []  # learned since they were saved
+        self._saved_forests = KeyedState(Prefix.FOREST, Forest.encode, self._restore_forest)
+        self._saved_vectors = KeyedState(Prefix.VECTOR, msgspec.msgpack.encode, self._restore_vector)
+        self.states = self._saved_forests, self._saved_vectors
 
     def learn(self, signal: Signal) -> None:
         """Learn its peers' days that are closed by now."""
@@ -81,40 +78,20 @@ class Mixtures:
     def add(self, signal: Signal, day: int, *, alarmed: bool) -> None:
         """Keep a day until the day on which it became known is closed."""
         name = f"{signal.tenant}|{signal.peers}"
-        self._waiting.setdefault((day, name), {})[signal.actor] = _Vector(list(features(signal)), alarmed)
-        self._dirty.add((day, name, signal.actor))
+        vector = _Vector(list(features(signal)), alarmed)
+        self._waiting.setdefault((day, name), {})[signal.actor] = vector
+        self._saved_vectors.change(_vector_name(day, name, signal.actor), vector)
 
-    def restore(self, key: bytes, data: bytes) -> None:
-        """Take up a stored value. Raises `ForestError`, msgspec's `DecodeError`, or `ValueError` for a bad key."""
-        name = key[1:].decode("utf-8", "replace")
-        if key[:1] == FOREST:
-            self._forests[name] = Forest.decode(data)
-        else:
-            day, _, about = name.partition("|")
-            group, _, actor = about.partition("\x1f")
-            vector = msgspec.msgpack.decode(data, type=_Vector)
-            self._waiting.setdefault((int(day), group), {})[actor] = vector
+    def _restore_forest(self, name: str, data: bytes) -> None:
+        """Raises `ForestError`."""
+        self._forests[name] = Forest.decode(data)
 
-    def changes(self) -> dict[bytes, bytes | None]:
-        """The values changed since `saved`, encoded; ``None`` for one that is gone."""
-        changed: dict[bytes, bytes | None] = {_vector_key(*gone): None for gone in self._gone}
-        for day, group, actor in sorted(self._dirty):
-            vector = self._waiting[day, group][actor]
-            changed[_vector_key(day, group, actor)] = msgspec.msgpack.encode(vector)
-        for name in sorted(self._dirty_forests):
-            changed[FOREST + name.encode()] = self._forests[name].encode()
-        return changed
-
-    def saved(self) -> None:
-        """What `changes` gave is durable."""
-        self._gone.clear()
-        self._dirty.clear()
-        self._dirty_forests.clear()
-
-    @property
-    def dirty(self) -> int:
-        """How many values have changed since they were saved."""
-        return len(self._gone) + len(self._dirty) + len(self._dirty_forests)
+    def _restore_vector(self, name: str, data: bytes) -> None:
+        """Raises msgspec's `DecodeError`, or `ValueError` for a bad name."""
+        day, _, about = name.partition("|")
+        group, _, actor = about.partition("\x1f")
+        vector = msgspec.msgpack.decode(data, type=_Vector)
+        self._waiting.setdefault((int(day), group), {})[actor] = vector
 
     def _learn(self, name: str, known: int) -> None:
         for day, group in sorted(key for key in self._waiting if key[1] == name and key[0] <= known):
@@ -123,10 +100,9 @@ class Mixtures:
                 forest = self._forests[name] = Forest(len(FEATURES), seed=1)
             for actor, vector in sorted(self._waiting.pop((day, group)).items()):
                 forest.learn(vector.features, alarmed=vector.alarmed)
-                self._dirty.discard((day, group, actor))
-                self._gone.append((day, group, actor))
-            self._dirty_forests.add(name)
+                self._saved_vectors.drop(_vector_name(day, group, actor))
+            self._saved_forests.change(name, forest)
 
 
-def _vector_key(day: int, group: str, actor: str) -> bytes:
-    return VECTOR + f"{day}|{group}\x1f{actor}".encode()
+def _vector_name(day: int, group: str, actor: str) -> str:
+    return f"{day}|{group}\x1f{actor}"

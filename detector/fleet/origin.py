@@ -10,10 +10,10 @@ from math import log10
 
 import msgspec
 
-from detector.fleet.population import TICK_MS, Population, day_known_at
-from detector.identity.baseline import DAY_MS
+from detector.fleet.population import Population, day_known_at
 from detector.signal import Evidence
 from detector.trait import SORTS, checksum
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["NetworkNewcomers", "Newcomer", "decode", "encode", "enter", "forget", "score", "tick_end"]
 

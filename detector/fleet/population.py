@@ -17,20 +17,20 @@ import msgspec
 
 from detector.fleet.cell import Cell, encode, key_of, name_of, parts_of
 from detector.fleet.tail import MAX_SURPRISE, bin_of, residual_of, score_surprise, surprise_of, tail_of
-from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, prior_mean
+from detector.keyed_state import KeyedState, Prefix
+from detector.prior import FLOOR_VARIANCE, prior_mean
 from detector.settings import Settings
 from detector.signal import Measure, Signal
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = [
     "BOUND_SURPRISE",
     "SETTLE_MS",
-    "TICK_MS",
     "Expectation",
     "Population",
     "day_known_at",
 ]
 
-TICK_MS = 10 * 60 * 1000
 SETTLE_MS = 2 * TICK_MS
 """What is known of others is used from this long after, when every source has normally finished with it."""
 
@@ -103,31 +103,8 @@ class Population:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._days: dict[str, dict[int, dict[str, Cell]]] = {}
-        self._dirty: set[tuple[int, str, str]] = set()
         self._cache: dict[tuple[str, str, int], object] = {}
-
-    def restore(self, key: str, data: bytes) -> None:
-        """Put a saved cell back. Raises `ValueError` or msgspec's `DecodeError` for what is none."""
-        day, tenant, name = parts_of(key)
-        cell = msgspec.msgpack.decode(data, type=Cell)
-        self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
-        self._cache.clear()
-
-    def changes(self) -> dict[str, bytes]:
-        """The cells changed since `saved`, encoded, by key."""
-        return {
-            key_of(day, tenant, name): encode(self._days[tenant][day][name])
-            for day, tenant, name in sorted(self._dirty)
-        }
-
-    def saved(self) -> None:
-        """Note that what has changed is durable."""
-        self._dirty.clear()
-
-    @property
-    def dirty(self) -> int:
-        """How many cells have changed since they were saved."""
-        return len(self._dirty)
+        self.state = KeyedState(Prefix.CELL, encode, self._restore)
 
     def learn(self, signal: Signal, floor_day: int) -> int:
         """Add an identity's day that is over to the day on which that became known.
@@ -246,22 +223,26 @@ class Population:
         self._cache[key] = above
         return above
 
-    def forget(self, before_day: int) -> list[str]:
-        """Drop all days before one; the keys dropped."""
-        gone = []
+    def forget(self, before_day: int) -> None:
+        """Drop all days before one."""
         for tenant in list(self._days):
             days = self._days[tenant]
             for day in [day for day in days if day < before_day]:
                 for name in days.pop(day):
-                    self._dirty.discard((day, tenant, name))
-                    gone.append(key_of(day, tenant, name))
+                    self.state.drop(key_of(day, tenant, name))
             if not days:
                 del self._days[tenant]
         self._cache.clear()
-        return gone
 
     def forget_sums(self) -> None:
         """Sum days up anew when they are next asked for: they were asked for before they were complete."""
+        self._cache.clear()
+
+    def _restore(self, key: str, data: bytes) -> None:
+        """Put a saved cell back. Raises `ValueError` or msgspec's `DecodeError` for what is none."""
+        day, tenant, name = parts_of(key)
+        cell = msgspec.msgpack.decode(data, type=Cell)
+        self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
         self._cache.clear()
 
     def _active(self, tenant: str, day: int) -> int:
@@ -277,7 +258,7 @@ class Population:
         if cell is None:
             cell = Cell()
             self._days.setdefault(tenant, {}).setdefault(day, {})[name] = cell
-        self._dirty.add((day, tenant, name))
+        self.state.change(key_of(day, tenant, name), cell)
         return cell
 
     def _level(self, summary: _Summary, measure: Measure) -> tuple[float, float]:

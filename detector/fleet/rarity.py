@@ -13,9 +13,8 @@ from math import log10
 
 from detector.event import ActorKind
 from detector.fleet.population import Population, day_known_at
-from detector.identity.detectors.novelty import YOUNG_DAYS
 from detector.signal import NewValue, Signal
-from detector.trait import SORTS, checksum
+from detector.trait import SORTS, YOUNG_DAYS, checksum
 
 __all__ = ["Strangeness", "strangeness"]
 

@@ -25,9 +25,10 @@ from math import exp, inf, log, sqrt
 
 import msgspec
 
+from detector.units import HOUR_MS
+
 __all__ = ["Residual", "Series", "SeriesScore", "SeriesSettings", "observe"]
 
-HOUR_MS = 3_600_000
 HOURS = 24
 HOURS_OF_WEEK = 7 * HOURS
 MONDAY = 4 * HOURS

@@ -11,33 +11,16 @@ import msgspec
 from detector.fleet import health, series
 from detector.fleet.health import Counts, Phase, SourceState
 from detector.fleet.series import Series, SeriesSettings
-from detector.identity.baseline import DAY_MS
+from detector.signal import Tally
+from detector.units import DAY_MS, TICK_MS
 
-__all__ = ["TICK_MS", "Notice", "Tally", "Tenant", "close_tick"]
+__all__ = ["Notice", "Tenant", "close_tick"]
 
-TICK_MS = health.TICK_MS
 MAX_SOURCES = 64
 """How many kinds of record of a tenant are watched; further ones are not."""
 MOST_EMPTY_TICKS = 7 * DAY_MS // TICK_MS
 """A longer hole is an outage of our own, and says nothing."""
 _SERIES = SeriesSettings(step_ms=TICK_MS)
-
-
-class Tally(msgspec.Struct, array_like=True):
-    """What happened in one tick."""
-
-    rows: int = 0
-    """Rows of personal data that left."""
-    sources: dict[str, int] = {}
-    """Adapter and operation, joined by a slash → events."""
-    categories: dict[str, int] = {}
-    """Data category → rows that left."""
-
-    def add(self, rows: int, sources: dict[str, int]) -> None:
-        """Add what another shard counted."""
-        self.rows += rows
-        for name, events in sources.items():
-            self.sources[name] = self.sources.get(name, 0) + events
 
 
 class Tenant(msgspec.Struct, array_like=True):

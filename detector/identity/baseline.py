@@ -12,18 +12,14 @@ from math import expm1, log1p, sqrt
 
 import msgspec
 
+from detector.prior import FLOOR_VARIANCE, prior_mean
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Measure, Span
 
-__all__ = ["DAY_MS", "FLOOR_VARIANCE", "HOUR_MS", "Baseline", "familiarity", "measure", "prior_mean"]
+__all__ = ["Baseline", "bound", "familiarity", "learn", "measure"]
 
 MICRO = 1_000_000
 MAX_BOUND = 10**18
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-
-FLOOR_VARIANCE = 0.04
-"""No identity is so regular that a fifth more rows would be news."""
 RARE_SHARE = 0.2
 """What is done on fewer than one active day in five is done rarely."""
 
@@ -53,11 +49,6 @@ class Baseline(msgspec.Struct, array_like=True):
         """Set the mean, and the mean of the squares."""
         self.mean_micro = round(mean * MICRO)
         self.square_micro = round(square * MICRO)
-
-
-def prior_mean(span: Span, settings: DetectionSettings) -> float:
-    """The level expected of an unknown identity."""
-    return log1p(settings.prior_rows_day if span in (Span.DAY, Span.WEEK) else settings.prior_rows_hour)
 
 
 def bound(level: Baseline, span: Span, settings: DetectionSettings, at_least: float = 0.0) -> int:

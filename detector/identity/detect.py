@@ -15,22 +15,19 @@ import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind
-from detector.fleet.tenant import TICK_MS, Tally
 from detector.identity import profile as profiles
-from detector.identity.baseline import DAY_MS
 from detector.identity.profile import Profile
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
-from detector.keyed_state import apply_changes
+from detector.keyed_state import Key, KeyedState, apply_changes
 from detector.published import IdentityRecord
 from detector.settings import DetectionSettings, Indicator, Settings
-from detector.signal import Signal, SignalKind
+from detector.signal import Signal, SignalKind, Tally
+from detector.units import DAY_MS, TICK_MS
 
-__all__ = ["LIVE_PROFILES", "TALLIES_KEY", "Detection"]
+__all__ = ["LIVE_PROFILES", "Detection"]
 
-TALLIES_KEY = b"\x00tallies"
-"""Where a shard keeps its tallies among its profiles; no identity has this name."""
-
+_KEYS = frozenset(Key)
 LIVE_PROFILES = 50_000
 """How many profiles a shard keeps decoded."""
 EVICTED_SHARE = 0.01
@@ -69,15 +66,14 @@ class Detection:
         self._store = store
         self._limit = live_profiles
         self._live: dict[str, _Live] = {}
-        self._dirty: dict[str, None] = {}  # in the order in which they changed
+        self._saved = KeyedState(b"", self._encode, self._restore)
         self._shard = shard
         self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
         self._roster = IdentityRetention()
-        self._gone: set[str] = set()
         self._looked_day = -(1 << 62)
         self._tallied_ms = -(1 << 62)  # up to here ticks have been told
-        if TALLIES_KEY in store:
-            self._tallied_ms, self._tallies = _tallies.decode(store[TALLIES_KEY])
+        if Key.TALLIES in store:
+            self._tallied_ms, self._tallies = _tallies.decode(store[Key.TALLIES])
         self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
         self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
@@ -101,13 +97,8 @@ class Detection:
         Raises `ProfileError` for one that cannot be read.
         """
         for key in keys:
-            if key == TALLIES_KEY:
-                continue
-            name = key.decode()
-            profile = profiles.decode(self._store[key])
-            self._enter(name, profile)
-            if profile.open_days:
-                self._plan(profiles.due_ms(profile, self._settings), name)
+            if key not in _KEYS:
+                self._restore(key.decode(), self._store[key])
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
         """Look for these indicators from now on, beside those that the settings hold."""
@@ -133,10 +124,10 @@ class Detection:
         time_ms = event.time_ms
         if time_ms >= live.due:
             signals += self._close(name, live, time_ms)
-            if name in self._gone:  # not heard of for so long that it is somebody new
+            if self._saved.gone(name):  # not heard of for so long that it is somebody new
                 profile = msgspec.structs.replace(profiles.new(event), applied=profile.applied)
                 live = self._create(name, profile)
-        self._dirty[name] = None
+        self._saved.change(name, live)
         rows, said = profiles.observe(profile, event, self._settings)
         signals += said
         if rows is None:
@@ -194,22 +185,15 @@ class Detection:
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The profiles changed since `saved`, encoded; ``None`` for one that is gone."""
-        changes: dict[bytes, bytes | None] = {name.encode(): None for name in sorted(self._gone)}
-        for name in self._dirty:
-            live = self._live[name]
-            forgotten = live.profile.ledger.forgotten
-            self.forgotten += forgotten - live.forgotten
-            live.forgotten = forgotten
-            changes[name.encode()] = profiles.encode(live.profile)
+        changes = self._saved.changes()
         if changes:
-            changes[TALLIES_KEY] = msgspec.msgpack.encode((self._tallied_ms, self._tallies))
+            changes[Key.TALLIES] = msgspec.msgpack.encode((self._tallied_ms, self._tallies))
         return changes
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """Note that `changes` are durable; nothing may have been applied since they were asked for."""
         apply_changes(self._store, changes)
-        self._dirty.clear()
-        self._gone.clear()
+        self._saved.saved()
         if len(self._live) > self._limit:
             self._live.clear()
 
@@ -221,7 +205,7 @@ class Detection:
     @property
     def dirty(self) -> int:
         """How many profiles have changed since they were saved."""
-        return len(self._dirty) + len(self._gone)
+        return self._saved.dirty
 
     def _tally_of(self, tenant: str, time_ms: int) -> Tally:
         """What has been counted of a tenant in the tick that an event falls into, or in the first that is not told."""
@@ -251,6 +235,19 @@ class Detection:
             sequence=start // TICK_MS,
         )
 
+    def _restore(self, name: str, data: bytes) -> None:
+        """Raises `ProfileError`."""
+        profile = profiles.decode(data)
+        self._enter(name, profile)
+        if profile.open_days:
+            self._plan(profiles.due_ms(profile, self._settings), name)
+
+    def _encode(self, live: _Live) -> bytes:
+        forgotten = live.profile.ledger.forgotten
+        self.forgotten += forgotten - live.forgotten
+        live.forgotten = forgotten
+        return profiles.encode(live.profile)
+
     def _load(self, name: str) -> _Live | None:
         profile = self._stored(name)
         if profile is None:
@@ -259,12 +256,12 @@ class Detection:
         return live
 
     def _stored(self, name: str) -> Profile | None:
-        data = None if name in self._gone else self._store.get(name.encode())
+        data = None if self._saved.gone(name) else self._store.get(name.encode())
         return None if data is None else profiles.decode(data)
 
     def _create(self, name: str, profile: Profile) -> _Live:
         live = self._live[name] = _Live(profile, self._settings)
-        self._gone.discard(name)
+        self._saved.change(name, live)
         self._enter(name, profile)
         return live
 
@@ -282,7 +279,7 @@ class Detection:
             self._plan(live.due, name)
         elif live.due <= until_ms:
             return signals + self._forget(name, live, live.due)
-        self._dirty[name] = None
+        self._saved.change(name, live)
         return signals
 
     def _forget_idle(self, watermark_ms: int) -> list[Signal]:
@@ -326,8 +323,7 @@ class Detection:
         self._roster.leave(name)
         self.profiles[live.profile.actor_kind] -= 1
         del self._live[name]
-        self._dirty.pop(name, None)
-        self._gone.add(name)
+        self._saved.drop(name)
         return profiles.forget(live.profile, time_ms, self._settings)
 
     def _plan(self, due: int, name: str) -> None:

@@ -10,13 +10,13 @@ import msgspec
 from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
 from detector.errors import CrmwatchError
 from detector.event import AccessEvent, ActorKind, Operation
-from detector.identity.baseline import DAY_MS, HOUR_MS
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.ledger import Ledger, count
 from detector.identity.objects import cut
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings, peers_of
 from detector.signal import Measure, Signal, SignalKind
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = [
     "PROFILE_VERSION",

@@ -24,11 +24,10 @@ from river.anomaly import HalfSpaceTrees
 from detector.event import AccessEvent
 from detector.identity.ledger import Ledger, count
 from detector.simulation.score import ScoredAlert
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["BaselineDetector", "BaselineDetectors"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 TRAILING_DAYS = 14
 KNOWN_DAYS = 3
 """How long an account must be known before it is compared with itself."""

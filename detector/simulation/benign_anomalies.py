@@ -9,9 +9,10 @@ from random import Random
 
 from detector.simulation.actions import ActionRecorder, App, Interface
 from detector.simulation.addresses import mobile_ip
-from detector.simulation.company import HOUR_MS, RECORDS, Employee, JobRole
+from detector.simulation.company import RECORDS, Employee, JobRole
 from detector.simulation.distributions import around, number_of
 from detector.simulation.soql import select
+from detector.units import HOUR_MS
 
 __all__ = ["odd_day"]
 

@@ -11,8 +11,9 @@ import msgspec
 
 from detector.simulation.actions import App
 from detector.simulation.addresses import host_ip
-from detector.simulation.company import DAY_MS, HOUR_MS, Company, JobRole, WorkRhythm
+from detector.simulation.company import Company, JobRole, WorkRhythm
 from detector.simulation.distributions import stream
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["Burst", "BurstKind", "Calendar", "calendar"]
 

@@ -17,8 +17,6 @@ from detector.simulation.addresses import host_ip
 from detector.simulation.distributions import stream
 
 __all__ = [
-    "DAY_MS",
-    "HOUR_MS",
     "Company",
     "Employee",
     "Integration",
@@ -29,8 +27,6 @@ __all__ = [
     "company",
 ]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 RECORDS = {
     "Account": 30_000,
     "Case": 60_000,

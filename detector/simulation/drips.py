@@ -6,9 +6,10 @@ import msgspec
 
 from detector.event import Operation
 from detector.simulation.actions import SimulatedAction
-from detector.simulation.company import DAY_MS, RECORDS, JobRole, WorkRhythm
+from detector.simulation.company import RECORDS, JobRole, WorkRhythm
 from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
+from detector.units import DAY_MS, MINUTE_MS
 
 __all__ = ["low_and_slow", "ramp"]
 
@@ -30,7 +31,7 @@ def _more_of_the_same(scene: Scene, acts: list[SimulatedAction], factor: float) 
             continue
         for _ in range(int(extra) + (random.random() < extra % 1)):
             jobs += 1
-            at = first + 60_000 + int(random.random() * (last - first))
+            at = first + MINUTE_MS + int(random.random() * (last - first))
             record = act.record
             if act.operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD):
                 record = 1 + int(random.random() * RECORDS.get(act.kind, 4_000))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
 from detector.simulation.actions import Interface, JobState, Login, SimulatedAction
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 __all__ = ["HEADERS", "ORGANISATION", "Elf", "record_id", "user_id"]
 
@@ -97,12 +98,12 @@ class Elf:
     ) -> None:
         """Add a row: the columns that all types have, and in their midst the type's own."""
         time_ms = act.time_ms
-        hour, rest = divmod(time_ms, 3_600_000)
+        hour, rest = divmod(time_ms, HOUR_MS)
         if hour != self._hour:
             self._hour = hour
             when = datetime.fromtimestamp(hour * 3600, UTC)
             self._compact, self._iso = when.strftime("%Y%m%d%H"), when.strftime("%Y-%m-%dT%H")
-        minute, rest = divmod(rest, 60_000)
+        minute, rest = divmod(rest, MINUTE_MS)
         second, ms = divmod(rest, 1000)
         self._number += 1
         number = self._number
@@ -207,7 +208,7 @@ class Elf:
         else:
             uri = f"/query/01g{act.job:012d}-{act.total - act.rows}" if more else "/query"
             self.rest(act, "GET", uri, act.rows)
-        asked = (act.account.number, act.time_ms // 86_400_000, act.query)
+        asked = (act.account.number, act.time_ms // DAY_MS, act.query)
         if asked not in self._asked:
             self._asked.add(asked)
             self.row(act, "UniqueQuery", "", "", f'"SOQL","{act.query}","{len(self._asked):x}"')

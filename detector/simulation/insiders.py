@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from detector.simulation.addresses import mobile_ip, vpn_ip
-from detector.simulation.company import HOUR_MS, RECORDS, JobRole
+from detector.simulation.company import RECORDS, JobRole
 from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
+from detector.units import HOUR_MS
 
 __all__ = ["file_download", "leaver", "report_scraping", "ui_paging"]
 

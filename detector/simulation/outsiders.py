@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from detector.simulation.actions import ActionRecorder, App, Interface
 from detector.simulation.addresses import home_ip, host_ip, visitor_ip, vpn_ip
-from detector.simulation.company import HOUR_MS, RECORDS, JobRole, WorkRhythm, browser
+from detector.simulation.company import RECORDS, JobRole, WorkRhythm, browser
 from detector.simulation.distributions import around
 from detector.simulation.scene import Attack, Scene
 from detector.simulation.soql import select
+from detector.units import HOUR_MS, MINUTE_MS
 
 __all__ = [
     "distributed",
@@ -65,7 +66,7 @@ def stolen_token(scene: Scene) -> list[Attack]:
             erase = 24_000 if not scene.hard or random.random() < 0.5 else None
             span = int(202_000 * random.uniform(0.6, 1.2))
             at = hand.bulk(
-                at + 60_000, kind, max(20, rows), select(kind, all_of_it=True), span, delete_ms=erase
+                at + MINUTE_MS, kind, max(20, rows), select(kind, all_of_it=True), span, delete_ms=erase
             )
     return scene.result([victim.account.number], [scout, host])
 

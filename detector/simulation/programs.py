@@ -7,13 +7,13 @@ from random import Random
 from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
 from detector.simulation.addresses import visitor_ip
 from detector.simulation.bursts import Calendar
-from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Integration, Portal, WorkRhythm
+from detector.simulation.company import RECORDS, Company, Integration, Portal, WorkRhythm
 from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 __all__ = ["integration_acts", "portal_acts"]
 
-MINUTE_MS = 60_000
 DAY_SHAPE = (
     0.25, 0.18, 0.15, 0.15, 0.2, 0.4, 0.8, 1.2, 1.5, 1.7, 1.7, 1.6,
     1.4, 1.5, 1.6, 1.6, 1.5, 1.4, 1.3, 1.2, 1.0, 0.8, 0.5, 0.35,

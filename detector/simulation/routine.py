@@ -8,13 +8,13 @@ from detector.simulation.actions import ActionRecorder, Interface, SimulatedActi
 from detector.simulation.addresses import home_ip, mobile_ip, office_ip, vpn_ip
 from detector.simulation.benign_anomalies import odd_day
 from detector.simulation.bursts import Calendar
-from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Employee, JobRole, browser
+from detector.simulation.company import RECORDS, Company, Employee, JobRole, browser
 from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 __all__ = ["person_acts"]
 
-MINUTE_MS = 60_000
 _TASK_KINDS = ("case", "customer", "deal", "list", "search", "report", "file", "tool", "setup")
 _TASK_WEIGHTS = {
     JobRole.AGENT: (62, 18, 0, 12, 6, 1.0, 2, 0, 0),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from detector.event import ActorKind, Operation
 from detector.simulation.actions import Interface, JobState, SimulatedAction
 from detector.simulation.elf import record_id
+from detector.units import HOUR_MS, MINUTE_MS
 
 __all__ = ["Rtem"]
 
@@ -43,11 +44,11 @@ class Rtem:
     def event(self, act: SimulatedAction, event_type: str, own: str, after_ms: int = 0) -> None:
         """Add an event: the common fields, the type's own, and the envelope that the type arrives in."""
         time_ms = act.time_ms + after_ms
-        hour, rest = divmod(time_ms, 3_600_000)
+        hour, rest = divmod(time_ms, HOUR_MS)
         if hour != self._hour:
             self._hour = hour
             self._iso = datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H")
-        minute, rest = divmod(rest, 60_000)
+        minute, rest = divmod(rest, MINUTE_MS)
         second, ms = divmod(rest, 1000)
         when = f"{self._iso}:{minute:02d}:{second:02d}.{ms:03d}"
         self._number += 1

@@ -17,7 +17,7 @@ from detector.adapters import RecordError, decode
 from detector.simulation.actions import SimulatedAction
 from detector.simulation.attacks import Attack, attacks
 from detector.simulation.bursts import Calendar, calendar
-from detector.simulation.company import DAY_MS, HOUR_MS, company
+from detector.simulation.company import company
 from detector.simulation.distributions import stream
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
@@ -26,6 +26,7 @@ from detector.simulation.routine import person_acts
 from detector.simulation.rtem import Rtem
 from detector.simulation.shapes import Shape
 from detector.simulation.ual import Ual
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["Format", "LogFile", "Scenario", "Simulation"]
 

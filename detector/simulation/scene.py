@@ -8,15 +8,15 @@ import msgspec
 
 from detector.event import Operation
 from detector.simulation.actions import ActionRecorder, App, Interface, SimulatedAction
-from detector.simulation.company import DAY_MS, HOUR_MS, RECORDS, Company, Employee, Integration, JobRole
+from detector.simulation.company import RECORDS, Company, Employee, Integration, JobRole
 from detector.simulation.distributions import stream
 from detector.simulation.shapes import Difficulty, Shape
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
-__all__ = ["MINUTE_MS", "WARM_DAYS", "Attack", "Scene"]
+__all__ = ["WARM_DAYS", "Attack", "Scene"]
 
 WARM_DAYS = 14
 """No attack begins before this day, or before half of a shorter world."""
-MINUTE_MS = 60_000
 _SESSIONS = 970_000_000
 
 

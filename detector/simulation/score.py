@@ -17,14 +17,14 @@ import msgspec
 from detector.alert.finding import FindingError, read
 from detector.simulation.labels import AttackLabel, Labels
 from detector.simulation.shapes import Difficulty, Shape
+from detector.units import DAY_MS
 
 __all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Score", "ScoredAlert", "evaluate", "score", "scored_alert"]
 
 BUDGET = 10
 """How many findings a day per 1,000 identities somebody has time for."""
-GRACE_MS = 24 * 3_600_000
+GRACE_MS = DAY_MS
 """So long after an attack's end an alert still belongs to it."""
-DAY_MS = 24 * 3_600_000
 
 
 class ScoredAlert(msgspec.Struct, frozen=True):

@@ -14,9 +14,10 @@ from random import Random
 
 import msgspec
 
+from detector.units import HOUR_MS
+
 __all__ = ["Theft", "World", "records"]
 
-HOUR_MS = 3_600_000
 ORGANISATION = "00D4R000001kSky"
 
 _BROWSER = (

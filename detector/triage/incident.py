@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import msgspec
 
 from detector.event import ActorKind
-from detector.identity.baseline import DAY_MS
 from detector.signal import Evidence, NewValue, Signal
+from detector.units import DAY_MS
 
-__all__ = ["Anomaly", "Incident", "RowCount", "add", "channels_taken", "new", "objects_taken", "rows_taken"]
+__all__ = [
+    "Anomaly",
+    "Incident",
+    "RowCount",
+    "about",
+    "add",
+    "channels_taken",
+    "new",
+    "objects_taken",
+    "rows_taken",
+    "uid",
+]
 
 MAX_PARTS = 64
 """How many parts an incident keeps one by one."""
@@ -117,6 +130,22 @@ def new(signal: Signal) -> Incident:
         last_ms=signal.last_ms,
         modified_ms=signal.time_ms,
     )
+
+
+def uid(incident: Incident) -> str:
+    """The incident's stable name, derived from what it is about: tenant, identity and when it opened."""
+    name = about(incident)
+    if incident.source is not None:  # several things may be wrong with a source at once
+        name += "\x1f" + "\x1f".join(sorted(anomaly.channel for anomaly in incident.anomalies.values()))
+    text = f"{incident.tenant}\x1f{name}\x1f{incident.opened_ms}"
+    return "crmwatch-" + blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def about(incident: Incident) -> str:
+    """What it is about: an identity, a network or a source, without the tenant."""
+    if incident.source is not None:
+        return incident.source or "all sources"
+    return incident.actor or incident.network
 
 
 def add(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from detector.alert import build as alert
 from detector.decision import Decision, DecisionSubject
 from detector.decision_index import NEVER_MS, DecisionIndex
-from detector.triage.incident import Incident
+from detector.triage.incident import Incident, uid
 
 __all__ = ["IncidentLifecycle"]
 
@@ -27,7 +26,7 @@ class IncidentLifecycle:
         """When it closes, and the decision if that is why."""
         lasts = incident.source or incident.confirmed  # a source is in trouble until it is known to be over
         quiet_ms = NEVER_MS if lasts else max(incident.modified_ms, incident.breach_ms) + self._quiet_ms
-        decision = self._decisions.ending(alert.incident_uid(incident)) if self._decisions else None
+        decision = self._decisions.ending(uid(incident)) if self._decisions else None
         if decision is None or decision.effective_ms > quiet_ms:
             return quiet_ms, None
         return decision.effective_ms, decision
@@ -36,11 +35,11 @@ class IncidentLifecycle:
         """When it next becomes a breach, or if it is one ceases to be one, and by which decision."""
         if not self._decisions:
             return None
-        uid, since_ms = alert.incident_uid(incident), incident.breach_ms
+        name, since_ms = uid(incident), incident.breach_ms
         if incident.confirmed:
-            decision = self._decisions.breach_withdrawal(uid, since_ms)
+            decision = self._decisions.breach_withdrawal(name, since_ms)
         else:
-            decision = self._decisions.breach(uid, since_ms)
+            decision = self._decisions.breach(name, since_ms)
         return None if decision is None else (max(decision.effective_ms, since_ms), decision)
 
     def muted(self, incident: Incident, time_ms: int) -> bool:
@@ -48,7 +47,7 @@ class IncidentLifecycle:
         if not self._decisions:
             return False
         identity = f"{incident.tenant}/{incident.actor}"
-        subject = DecisionSubject(incident=alert.incident_uid(incident), identity=identity)
+        subject = DecisionSubject(incident=uid(incident), identity=identity)
         return self._decisions.muted(subject, time_ms)
 
     def expected(self, identity: str, first_ms: int, last_ms: int) -> bool:

@@ -14,16 +14,14 @@ from detector.fleet import origin
 from detector.fleet.origin import NetworkNewcomers, Newcomer
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
-from detector.identity.baseline import DAY_MS
+from detector.keyed_state import KeyedState, Prefix
 from detector.settings import TriageSettings
 from detector.signal import Evidence, NewValue, Signal, SignalKind
 from detector.trait import network as network_of
+from detector.units import DAY_MS
 
-__all__ = ["ORIGIN", "PENDING", "Networks", "signal_of"]
+__all__ = ["Networks", "signal_of"]
 
-ORIGIN = b"o"
-PENDING = b"p"
-"""What the keys of stored values begin with."""
 KNOWN_DAYS = 2
 """How long a network is remembered on which nobody has newly turned up."""
 SAMPLE_ROWS = 300
@@ -48,18 +46,9 @@ class Networks:
         self._settings = settings
         self._origins: dict[str, NetworkNewcomers] = {}
         self._pending: dict[int, dict[str, _Pending]] = {}  # end of a tick → by tenant, network and actor
-        self._dirty: set[str] = set()
-        self._dirty_pending: set[bytes] = set()
-        self._gone: set[bytes] = set()
-
-    def restore(self, key: bytes, data: bytes) -> None:
-        """Take up a stored value. Raises msgspec's `DecodeError`, or `ValueError` for a bad key."""
-        name = key[1:].decode("utf-8", "replace")
-        if key[:1] == ORIGIN:
-            self._origins[name] = origin.decode(data)
-        else:
-            end, _, about = name.partition("|")
-            self._pending.setdefault(int(end), {})[about] = msgspec.msgpack.decode(data, type=_Pending)
+        self._saved_origins = KeyedState(Prefix.NETWORK, origin.encode, self._restore_origin)
+        self._saved_pending = KeyedState(Prefix.NEWCOMER, msgspec.msgpack.encode, self._restore_pending)
+        self.states = self._saved_origins, self._saved_pending
 
     def enter(self, signal: Signal, news: list[NewValue], watermark_ms: int) -> None:
         """Let an identity that is new on a network wait for the tick's end, to be seen with others."""
@@ -83,8 +72,8 @@ class Networks:
             known = waiting.get(about)
             if known is not None and event is None:
                 event = known.evidence
-            waiting[about] = _Pending(signal.tenant, new.value, signal.actor, newcomer, event)
-            self._dirty_pending.add(_pending_key(end, about))
+            pending = waiting[about] = _Pending(signal.tenant, new.value, signal.actor, newcomer, event)
+            self._saved_pending.change(_pending_name(end, about), pending)
 
     def close(self, watermark_ms: int) -> Iterator[tuple[str, NetworkNewcomers, float, int]]:
         """Enter who waited in ticks that are over: tenant, network, how suspicious it is now, and the tick's end."""
@@ -99,13 +88,11 @@ class Networks:
                 origin.enter(found, waiting.actor, waiting.newcomer, event)
                 found.changed_ms = end
                 changed.add((waiting.tenant, waiting.network))
-                key = _pending_key(end, about)
-                self._dirty_pending.discard(key)
-                self._gone.add(key)
+                self._saved_pending.drop(_pending_name(end, about))
             for tenant, network in sorted(changed):
                 name = f"{tenant}|{network}"
                 found = self._origins[name]
-                self._dirty.add(name)
+                self._saved_origins.change(name, found)
                 origin.forget(found, end)
                 yield tenant, found, origin.score(self._population, tenant, found, end), end
 
@@ -114,29 +101,16 @@ class Networks:
         before_ms = now_ms - KNOWN_DAYS * DAY_MS
         for name in [name for name, found in self._origins.items() if found.changed_ms < before_ms]:
             del self._origins[name]
-            self._dirty.discard(name)
-            self._gone.add(ORIGIN + name.encode())
+            self._saved_origins.drop(name)
 
-    def changes(self) -> dict[bytes, bytes | None]:
-        """The values changed since `saved`, encoded; ``None`` for one that is gone."""
-        changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
-        for name in sorted(self._dirty):
-            changed[ORIGIN + name.encode()] = origin.encode(self._origins[name])
-        for key in sorted(self._dirty_pending):
-            end, _, about = key[1:].decode().partition("|")
-            changed[key] = msgspec.msgpack.encode(self._pending[int(end)][about])
-        return changed
+    def _restore_origin(self, name: str, data: bytes) -> None:
+        """Raises msgspec's `DecodeError`."""
+        self._origins[name] = origin.decode(data)
 
-    def saved(self) -> None:
-        """What `changes` gave is durable."""
-        self._gone.clear()
-        self._dirty.clear()
-        self._dirty_pending.clear()
-
-    @property
-    def dirty(self) -> int:
-        """How many values have changed since they were saved."""
-        return len(self._dirty) + len(self._dirty_pending) + len(self._gone)
+    def _restore_pending(self, name: str, data: bytes) -> None:
+        """Raises msgspec's `DecodeError`, or `ValueError` for a bad name."""
+        end, _, about = name.partition("|")
+        self._pending.setdefault(int(end), {})[about] = msgspec.msgpack.decode(data, type=_Pending)
 
 
 def signal_of(tenant: str, found: NetworkNewcomers, now_ms: int) -> Signal:
@@ -162,5 +136,5 @@ def signal_of(tenant: str, found: NetworkNewcomers, now_ms: int) -> Signal:
     )
 
 
-def _pending_key(end: int, about: str) -> bytes:
-    return PENDING + f"{end}|{about}".encode()
+def _pending_name(end: int, about: str) -> str:
+    return f"{end}|{about}"

@@ -1,4 +1,4 @@
-"""How much an incident matters: evidence × sensitivity × rows that left, from 0 to 100."""
+"""How much an incident matters: evidence × sensitivity × rows taken, from 0 to 100."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from math import log10, sqrt
 
-__all__ = ["KINDS", "Severity", "evidence", "risk", "severity"]
+from detector.catalogue import sensitivity
+from detector.triage.incident import Incident, objects_taken
+
+__all__ = ["KINDS", "Severity", "evidence", "incident_risk", "risk", "severity"]
 
 FULL_ROWS = 10_000
 """From this many rows on, more of them do not make it worse: it is a breach."""
@@ -63,6 +66,28 @@ def risk(evidence: float, sensitivity: float, rows: int) -> int:
     certainty = 1 - 10 ** (-evidence / 9)
     extent = sqrt(sensitivity * min(1.0, log10(1 + rows) / log10(1 + FULL_ROWS)))
     return round(100 * certainty * (IDLE + (1 - IDLE) * extent))
+
+
+def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
+    """The incident's risk from 0 to 100 at an event time; old evidence has faded."""
+    weight = evidence(
+        {
+            name: anomaly.surprise * 0.5 ** (max(0, time_ms - anomaly.time_ms) * fade)
+            for name, anomaly in incident.anomalies.items()
+        }
+    )
+    by_sensitivity = sorted(
+        ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True
+    )
+    points = risk(weight, 0.0, 0)
+    rows_so_far = 0
+    for (
+        sensitive,
+        rows,
+    ) in by_sensitivity:  # one contact among ten thousand products is not ten thousand contacts
+        rows_so_far += rows
+        points = max(points, risk(weight, sensitive, rows_so_far))
+    return points
 
 
 def severity(risk: int) -> Severity:

@@ -1,4 +1,4 @@
-"""The triage step: signals in, alerts out.
+"""The triage step: signals in, incidents to publish out.
 
 It holds what is known of a tenant as a whole, its population, its networks and its incidents, and decides what
 is worth a human. A decision about a moment rests on the identity's own signals in their order and on what was
@@ -12,18 +12,14 @@ from math import inf
 
 import msgspec
 
-from detector.alert import build as alert
-from detector.alert.alert import Alert
-from detector.alert.ocsf import Activity
 from detector.decision import Decision
 from detector.decision_index import DecisionIndex
 from detector.fleet import burst
-from detector.fleet.mixture import FOREST, VECTOR, Mixtures
+from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import NetworkNewcomers
-from detector.fleet.population import SETTLE_MS, TICK_MS, Population, day_known_at
+from detector.fleet.population import SETTLE_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
-from detector.identity.baseline import DAY_MS
-from detector.keyed_state import apply_changes
+from detector.keyed_state import KeyedStates, apply_changes
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage import budget, risk
@@ -31,11 +27,13 @@ from detector.triage import fleet_incidents as whole
 from detector.triage import incident as incidents
 from detector.triage.incident import Anomaly, Incident
 from detector.triage.lifecycle import IncidentLifecycle
-from detector.triage.networks import ORIGIN, PENDING, Networks, signal_of
+from detector.triage.networks import Networks, signal_of
+from detector.triage.publication import Activity, Publication, publish
 from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError, record_peak_score
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import CERTAIN, assess
-from detector.triage.tenants import TALLY, TENANT, Tenants
+from detector.triage.tenants import Tenants
+from detector.units import DAY_MS, TICK_MS
 
 __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
 
@@ -43,7 +41,6 @@ NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
-_CELL = b"d"
 _AMOUNTS = ("volume", "export", "drip")
 _ALONE = (*CERTAIN, "drip")
 """What these say is not worth less for being said of many on one day."""
@@ -58,7 +55,6 @@ class Triage:
     """Incidents and population of the tenants in one shard; its encoded values are in a store."""
 
     def __init__(self, settings: Settings, store: MutableMapping[bytes, bytes]) -> None:
-        self._settings = settings
         self._triage = settings.triage
         self._fade = (
             1 / (settings.triage.half_life_seconds * 1000) if settings.triage.half_life_seconds else 0.0
@@ -69,8 +65,13 @@ class Triage:
         self._networks = Networks(self._population, settings.triage)
         self._tenants = Tenants(settings.triage.most_tenants)
         self._mixtures = Mixtures()
-        self._parts = self._states, self._networks, self._tenants, self._mixtures
-        self._gone: set[bytes] = set()
+        self._saved = KeyedStates(
+            self._population.state,
+            self._states.state,
+            *self._networks.states,
+            *self._tenants.states,
+            *self._mixtures.states,
+        )
         self._quiet_from: float = (
             inf  # event time before which no open incident can have been quiet for long enough
         )
@@ -90,24 +91,14 @@ class Triage:
     def restore(self, keys: Iterable[bytes]) -> None:
         """Take up the stored values of a shard that is taken over. Raises `TriageStateError` for a bad one."""
         for key in keys:
-            name = key[1:].decode("utf-8", "replace")
             try:
-                if key[:1] == _CELL:
-                    self._population.restore(name, self._store[key])
-                elif key[:1] in (ORIGIN, PENDING):
-                    self._networks.restore(key, self._store[key])
-                elif key[:1] in (TENANT, TALLY):
-                    self._tenants.restore(key, self._store[key])
-                elif key[:1] in (FOREST, VECTOR):
-                    self._mixtures.restore(key, self._store[key])
-                else:
-                    name, state = self._states.restore(key, self._store[key])
-                    if state.incident is not None:
-                        self._opened(name, state.incident)
+                self._saved.restore(key, self._store[key])
+            except TriageStateError:
+                raise
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                if isinstance(error, TriageStateError):
-                    raise
+                name = key[1:].decode("utf-8", "replace")
                 raise TriageStateError(f"{name}: not a value of triage: {error}") from error
+        self._quiet_from = -inf
 
     def apply_decisions(self, decisions: Iterable[Decision]) -> None:
         """Follow these decisions from now on, and those of the settings."""
@@ -115,8 +106,8 @@ class Triage:
         self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, index)
         self._quiet_from = -inf
 
-    def assess(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
-        """Take a signal in; the alerts that follow from it.
+    def assess(self, signal: Signal, *, provisional: bool = False) -> list[Publication]:
+        """Take a signal in; the publications that follow from it.
 
         With `provisional`, what it rests on was not complete yet, and the incident will say so.
         """
@@ -136,10 +127,10 @@ class Triage:
         if self._provisional and not provisional:
             self._settle_provisional()
         self._provisional = self._provisional or provisional
-        alerts = self._settle(name, state, signal.time_ms)
+        publications = self._settle(name, state, signal.time_ms)
         if signal.kind is SignalKind.FORGOTTEN:
             self._forget(name, state)
-            return alerts
+            return publications
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
         weighed = not over and not (announced and signal.detector in _AMOUNTS)
@@ -150,27 +141,27 @@ class Triage:
         incident = state.incident
         # The last of the signals that belong together may add nothing, and still all before it wait for it.
         if incident is not None and not signal.more and (weighed or incident.modified_ms == signal.time_ms):
-            alerts += self._publish_if_due(state, incident, signal.time_ms, signal.day)
+            publications += self._publish_if_due(state, incident, signal.time_ms, signal.day)
         if over:
             self._learn(state, signal, announced=announced)
-        return alerts
+        return publications
 
-    def advance(self, watermark_ms: int) -> list[Alert]:
+    def advance(self, watermark_ms: int) -> list[Publication]:
         """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget."""
         if watermark_ms <= self.watermark_ms:
             return []
         if self._provisional:
             self._settle_provisional()
-        alerts = []
+        publications = []
         for tenant, found, score, end in self._networks.close(watermark_ms):
-            alerts += self._look_at(tenant, found, score, end)
+            publications += self._look_at(tenant, found, score, end)
         for tenant, notice, end in self._tenants.close(watermark_ms):
-            alerts += self._notice(tenant, notice, end)
+            publications += self._notice(tenant, notice, end)
         self.watermark_ms = watermark_ms
         if watermark_ms >= self._quiet_from:
             self._quiet_from = inf
             for name, state in list(self._states.opened()):
-                alerts += self._settle(name, state, watermark_ms)
+                publications += self._settle(name, state, watermark_ms)
                 if state.incident is not None:
                     self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(state.incident))
         day = watermark_ms // DAY_MS
@@ -178,32 +169,25 @@ class Triage:
             self._day = day
             self._thresholds.clear()
             oldest = day - self._triage.population_days - 2
-            self._gone |= {_CELL + key.encode() for key in self._population.forget(oldest)}
+            self._population.forget(oldest)
             self._networks.forget(watermark_ms)
             self._tenants.forget(oldest * DAY_MS)
-        return alerts
+        return publications
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""
-        changed: dict[bytes, bytes | None] = dict.fromkeys(sorted(self._gone))
-        for key, cell in self._population.changes().items():
-            changed[_CELL + key.encode()] = cell
-        for part in self._parts:
-            changed |= part.changes()
-        return changed
+        return self._saved.changes()
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
-        """Note that `changes` are durable; nothing may have been judged since they were asked for."""
+        """Note that `changes` are durable; nothing may have been assessed since they were asked for."""
         apply_changes(self._store, changes)
-        self._gone.clear()
-        self._population.saved()
-        for part in self._parts:
-            part.saved()
+        self._saved.saved()
+        self._states.put_away()
 
     @property
     def dirty(self) -> int:
         """How many values have changed since they were saved."""
-        return len(self._gone) + self._population.dirty + sum(part.dirty for part in self._parts)
+        return self._saved.dirty
 
     @property
     def open_risks(self) -> list[int]:
@@ -304,7 +288,9 @@ class Triage:
         self._states.open(name)
         self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(incident))
 
-    def _publish_if_due(self, state: TriageState, incident: Incident, time_ms: int, day: int) -> list[Alert]:
+    def _publish_if_due(
+        self, state: TriageState, incident: Incident, time_ms: int, day: int
+    ) -> list[Publication]:
         points = self._risk(incident, time_ms)
         severity = risk.severity(points)
         rows = incidents.rows_taken(incident)
@@ -323,11 +309,11 @@ class Triage:
             return []
         if self._lifecycle.muted(incident, time_ms):
             return []
-        return [_publish(incident, activity, time_ms, rows, points)]
+        return [publish(incident, activity, time_ms, rows, points)]
 
     def _risk(self, incident: Incident, time_ms: int) -> int:
         return (
-            NOTICE_RISK if incident.source is not None else alert.incident_risk(incident, time_ms, self._fade)
+            NOTICE_RISK if incident.source is not None else risk.incident_risk(incident, time_ms, self._fade)
         )
 
     def _threshold(self, tenant: str, time_ms: int) -> int:
@@ -338,70 +324,70 @@ class Triage:
             self._thresholds[key] = threshold
         return threshold
 
-    def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Alert]:
+    def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Publication]:
         """Apply breach decisions to an incident, and close one that is over, by an event time."""
         incident = state.incident
         if incident is None or self._lifecycle.due_ms(incident) > now_ms:
             return []
         self._states.change(name)
-        alerts = []
+        publications = []
         while change := self._lifecycle.breach_change(incident):
             time_ms, decision = change
             if time_ms > min(now_ms, self._lifecycle.ends(incident)[0]):
                 break
-            alerts.append(self._change_breach(incident, decision, time_ms))
+            publications.append(self._change_breach(incident, decision, time_ms))
         ends_ms, ending = self._lifecycle.ends(incident)
         if ends_ms > now_ms:
-            return alerts
+            return publications
         state.incident = None
         self._states.close(name)
         if not incident.published:
-            return alerts
+            return publications
         if ending is not None:
             incident.decision = ending.text
         points = self._risk(incident, incident.modified_ms)
         return [
-            *alerts,
-            _publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
+            *publications,
+            publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
         ]
 
-    def _change_breach(self, incident: Incident, decision: Decision, time_ms: int) -> Alert:
+    def _change_breach(self, incident: Incident, decision: Decision, time_ms: int) -> Publication:
         """Publish that an incident is a breach by a decision, or is none any more by its withdrawal."""
         incident.confirmed = not decision.withdraws
         incident.breach_ms = time_ms
         incident.decision = decision.text
         points = self._risk(incident, max(incident.modified_ms, time_ms))
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return _publish(incident, activity, time_ms, incidents.rows_taken(incident), points)
+        return publish(incident, activity, time_ms, incidents.rows_taken(incident), points)
 
     # --- the tenant as a whole
 
-    def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Alert]:
+    def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Publication]:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
         adapter, _, operation = notice.source.partition("/")
         name = f"{tenant}\x1f{whole.detector_of(notice)} {adapter} {notice.trouble}"
         state = self._states[name]
         self._states.change(name)
         state.sequence += 1
-        alerts = self._settle(name, state, now_ms)
+        publications = self._settle(name, state, now_ms)
         incident = state.incident
         if notice.over:
             if incident is None:
-                return alerts
+                return publications
             incident.apps.pop(operation, None)
             if incident.apps:
-                return alerts
+                return publications
             state.incident = None
             self._states.close(name)
-            return [_publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
+            return [publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
         if incident is None:
             incident = state.incident = whole.troubled(tenant, notice)
             self._opened(name, incident)
         whole.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [*alerts, _publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
+        return [*publications, publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
 
-    def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Alert]:
+    def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Publication]:
         """Judge a network on which somebody has newly turned up or taken more."""
         if score < self._triage.support_surprise:
             return []
@@ -409,7 +395,7 @@ class Triage:
         state = self._states[state_name]
         self._states.change(state_name)
         state.sequence += 1
-        alerts = self._settle(state_name, state, now_ms)
+        publications = self._settle(state_name, state, now_ms)
         signal = signal_of(tenant, found, now_ms)
         incident = state.incident
         if incident is None:
@@ -417,12 +403,4 @@ class Triage:
             incident.network = found.network
             self._opened(state_name, incident)
         whole.enter_network(incident, signal, found, score, self._triage.evidence_events, self._fade)
-        return alerts + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)
-
-
-def _publish(incident: Incident, activity: Activity, time_ms: int, rows: int, points: int) -> Alert:
-    incident.published += 1
-    incident.published_rows = rows
-    incident.published_severity = max(risk.severity(points), incident.published_severity)
-    incident.published_risk = max(points, incident.published_risk)
-    return alert.build(incident, activity, time_ms, points)
+        return publications + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)

@@ -20,12 +20,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from detector.adapters import decode
 from detector.simulation.world import Theft, World, records
+from detector.units import HOUR_MS
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
 
 HERE = Path(__file__).parent
-HOUR_MS = 3_600_000
 DAYS = 16
 WIDTH, HEIGHT = 1600, 1000
 SECONDS = 1000

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from detector.simulation import Theft, World, records
+from detector.units import HOUR_MS
 
 HERE = Path(__file__).parent
 WIDTH = 110
-HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02
 
 # Rich's own, without the fonts that it would fetch.

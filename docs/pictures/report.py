@@ -11,9 +11,9 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from detector.simulation.world import Theft, World, records
+from detector.units import HOUR_MS
 
 HERE = Path(__file__).parent
-HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02
 WIDTH, MARGIN = 1280, 28
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
+from detector.units import HOUR_MS
 from streams.files.reader import FileRecord
 
 __all__ = ["SPEED", "THEFT_AFTER_SECONDS", "Traffic"]
@@ -21,7 +22,6 @@ STOLEN = 1
 SPEED = 60.0
 THEFT_AFTER_SECONDS = 60
 """Of real time, from the first live record on."""
-HOUR_MS = 3_600_000
 
 
 class Traffic:

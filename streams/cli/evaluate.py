@@ -20,12 +20,11 @@ from detector.simulation import (
 )
 from detector.simulation import evaluate as evaluate_at
 from detector.simulation.shapes import Difficulty, Shape
+from detector.units import HOUR_MS
 from streams.cli.screen import fail, out
 from streams.files.reader import ReadError, read_in_order
 
 __all__ = ["baseline_scores", "evaluate"]
-
-HOUR_MS = 3_600_000
 
 
 def evaluate(

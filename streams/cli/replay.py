@@ -20,6 +20,7 @@ from streams.cli.output_files import OutputFiles
 from streams.cli.progress import progress
 from streams.cli.screen import fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
 from streams.files.reader import ReadError
+from streams.locale import Language
 from streams.replay.parallel import ShardError
 from streams.replay.replay import DeadLetter, Replay, Summary
 from streams.report import DeadLetters, Findings, write
@@ -43,6 +44,9 @@ def replay(
         Path | None,
         typer.Option(help="Write a report for people there: one HTML page that needs nothing else."),
     ] = None,
+    language: Annotated[
+        Language, typer.Option("--lang", help="The language of the report.")
+    ] = Language.ENGLISH,
     form: Annotated[
         str,
         typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
@@ -129,6 +133,7 @@ def replay(
                 settings=config.detector,
                 made_ms=time.time_ns() // 1_000_000,
                 interrupted=interrupted,
+                language=language,
             )
             again = not interrupted and not any(map(_is_stream, paths))
             try:
@@ -182,7 +187,7 @@ def _show(summary: Summary, alerts: list[Alert], signs: dict[str, str]) -> None:
         table.add_row(Text(f"read as {name}"), Text(f"{count:,}{sign}"))
     table.add_row("identities", f"{summary.identities:,}")
     for category, rows in summary.rows_taken.items():
-        table.add_row(f"rows left: {category}", f"{rows:,}")
+        table.add_row(f"rows taken: {category}", f"{rows:,}")
     for reason, count in summary.dead_letters.items():
         table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")
     table.add_row("alerts", f"{summary.alerts:,} on {len(ranked):,} incidents")

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from detector.alert.finding import Finding, FindingError, read
 from detector.triage.risk import Severity
+from detector.units import HOUR_MS
 from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, settings, utc
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
@@ -27,7 +28,6 @@ from streams.kafka.topics import TopicsError, partitions
 
 __all__ = ["OpenIncidents", "tail"]
 
-HOUR_MS = 3_600_000
 MAX_INCIDENTS = 10_000
 """How many incidents are kept; those that were heard of last."""
 GROWN_SECONDS = 10.0

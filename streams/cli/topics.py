@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from detector.units import DAY_MS
 from streams.cli.screen import fail, settings
 from streams.kafka.topics import Comparison, Topic, TopicsError, compare, ensure, plan
 
@@ -86,5 +87,5 @@ def _table(wanted: tuple[Topic, ...], found: Comparison, check: bool) -> Table:
 
 def _kept(topic: Topic) -> str:
     retention = topic.config.get("retention.ms")
-    days = f"{int(retention) // 86_400_000} days" if retention else ""
+    days = f"{int(retention) // DAY_MS} days" if retention else ""
     return ", ".join(filter(None, (days, "compacted" if "compact" in topic.config["cleanup.policy"] else "")))

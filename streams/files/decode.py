@@ -1,4 +1,4 @@
-"""Files' records as events, in lists: framed and decoded in one go, for speed.
+"""Decodes files' records into lists of events, framing and decoding in one pass for speed.
 
 The events equal those of decoding each record from `streams.files.reader.read`; a test compares the two.
 """
@@ -31,22 +31,22 @@ from streams.files.reader import (
 __all__ = ["CHUNK_RECORDS", "EVENT_KEY", "PART_LINES", "Decoded", "FilePart", "decoded", "events_in_order"]
 
 CHUNK_RECORDS = 200_000
-"""How many events are held before they go to the disk."""
+"""How many events are held in memory before they spill to the disk."""
 CHUNK_BYTES = 192_000_000
-"""Of records of how many bytes events are held at most; an event takes about as much."""
+"""Events of at most so many bytes of records are held; an event takes about as much as its record."""
 BATCH_RECORDS = 512
 PART_LINES = 4_096
-"""How many lines of a file in a row belong to the same one of its parts."""
+"""How many consecutive lines of a file belong to the same part."""
 
 RecordReader = Callable[[bytes, str], AccessEvent]
 
 
 EVENT_KEY: Key = (attrgetter("time_ms"), attrgetter("event_id"), msgspec.msgpack.Encoder().encode)
-"""By time, then by id, then by all that they say, and last by their position: the order in which events are applied."""
+"""The order in which events are applied: by time, id, content, and last by position."""
 
 
 class FilePart(msgspec.Struct, frozen=True, array_like=True):
-    """A file, or those of its records that one of some processes decodes: stretches of lines in turn."""
+    """A file, or the stretches of its lines that one of several processes decodes."""
 
     path: str
     number: int = 0
@@ -54,19 +54,19 @@ class FilePart(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Decoded(msgspec.Struct):
-    """What some records of a file came to."""
+    """The events of some records of a file."""
 
     events: list[AccessEvent] = []
     unread: list[tuple[FileRecord, RecordError]] = []
     """The records without an event, in their order, and why."""
     size_bytes: int = 0
-    """The records' size, about."""
+    """The records' approximate size."""
 
 
 def decoded(
     part: FilePart, adapters: Sequence[Adapter] = EVERY_ADAPTER, arrived_ms: int | None = None
 ) -> Iterator[Decoded]:
-    """The records of a file, some hundred at a time.
+    """The records of a file, some hundreds at a time.
 
     An event well after `arrived_ms` is rejected, as by `detector.adapters.reject_future`. Raises `ReadError` for a file
     that cannot be opened.
@@ -115,7 +115,7 @@ class _File:
         return part.parts == 1 or line // PART_LINES % part.parts == part.number
 
     def _add(self, record: bytes, line: int, fault: str = "") -> None:
-        """One record, looked at closely."""
+        """Decode one record with all checks."""
         result = self._result
         position = f"{self._name}:{line}"
         result.size_bytes += len(record)
@@ -131,7 +131,7 @@ class _File:
             self._usual = ADAPTERS[event.origin.adapter]
 
     def _add_lines(self, lines: ObjectLines) -> None:
-        """Lines, up to the first that is anything but an event of the adapter that read the record before."""
+        """Decode lines up to the first that the adapter of the record before cannot read."""
         records, first = lines.records, lines.line
         ours = len(records)
         while lines.taken < len(records):
@@ -220,7 +220,7 @@ def events_in_order(
     chunk_records: int = CHUNK_RECORDS,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[AccessEvent]:
-    """The events in files, in the order of their times; `on_unread` is first told of each record that has none.
+    """The events in files, in the order of their times; `on_unread` first gets each record that has none.
 
     The order, and the paths, are those of `streams.files.reader.read_in_order`, and so are the errors; the records
     themselves are not kept, which makes this several times as fast. `arrived_ms` is as for `decoded`.

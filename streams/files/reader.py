@@ -1,4 +1,4 @@
-"""Records out of files and folders, as they lie there or decoded and in the order of their times."""
+"""Reads records from files and folders, raw or decoded and in the order of their times."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 CHUNK_RECORDS = 200_000
-"""How many records `read_in_order` holds before it goes to the disk."""
+"""How many records `read_in_order` holds in memory before it spills to the disk."""
 CHUNK_BYTES = 64_000_000
 """How many bytes of records it holds at most."""
 EVERY_ADAPTER = tuple(ADAPTERS.values())
@@ -50,7 +50,7 @@ class ReadError(CrmwatchError):
 
 
 class FileRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A record as it lies in a file."""
+    """A record as it is in a file."""
 
     record: bytes
     """A JSON object or a line; one of more than `MAX_RECORD_BYTES` has been cut."""
@@ -59,13 +59,13 @@ class FileRecord(msgspec.Struct, frozen=True, array_like=True):
     source: str
     """The file's path."""
     fault: str = ""
-    """What the reader already knows to be wrong with it; empty for nothing."""
+    """The fault that the reader found in it, or empty."""
 
 
 def read(paths: Sequence[str], adapters: Sequence[Adapter] = EVERY_ADAPTER) -> Iterator[FileRecord]:
     """The records in files, folders (recursively, in their names' order), globs and ``-`` (standard input).
 
-    Gzip and Zstandard are decompressed, told by content. The pages of these adapters' APIs
+    Gzip and Zstandard are recognised by content and decompressed. The pages of these adapters' APIs
     (``{"results": [{…}, {…}]}``) are taken apart in files that begin with one. Raises `ReadError` at once for a path
     that names nothing, and in its turn for a file that cannot be opened; whatever is wrong inside a file becomes
     a record.
@@ -104,7 +104,7 @@ def read_in_order(
     chunk_records: int = CHUNK_RECORDS,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
-    """Every record with its event: first those that have none, as they are read, then the others by time.
+    """Every record with its event: first those without one, as they are read, then the others by time.
 
     Events of one time go by their id, then by all that they say, and last by their position, so that the order
     of the paths does not matter. What does not fit into a chunk is sorted in a temporary file, which is gone when
@@ -135,9 +135,9 @@ def files_of(path: str) -> Iterator[str]:
 
 
 def _inside(folder: str) -> Iterator[str]:
-    """The files in a folder in their names' order, then those in the folders in it; links to folders are left alone.
+    """The files in a folder in their names' order, then those in the folders in it; links to folders are skipped.
 
-    What cannot be looked into is passed over, as a walk does.
+    A folder that cannot be read is skipped.
     """
     try:
         with os.scandir(folder) as found:
@@ -152,7 +152,7 @@ def _inside(folder: str) -> Iterator[str]:
 
 
 def shown(path: str) -> str:
-    """A path as text, which a file's name need not be."""
+    """A path as text; a file's name may be undecodable."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -168,7 +168,7 @@ def _raws(path: str, pages: Pages) -> Iterator[FileRecord]:
 
 
 class _Unbuffered:
-    """A file that is read in blocks, so that a buffer of its own would only copy them."""
+    """A file that is read in blocks, for which a buffer would only be a copy."""
 
     def __init__(self, file: FileIO) -> None:
         self.read = self.read1 = file.read

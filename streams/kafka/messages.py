@@ -21,6 +21,7 @@ __all__ = [
     "FAULT_HEADER",
     "HEARTBEAT_SECONDS",
     "NOTHING_KNOWN",
+    "POSITIONS_HEADER",
     "POSITION_HEADER",
     "REPEAT_SECONDS",
     "EventsMessage",
@@ -52,6 +53,8 @@ ARRIVAL_HEADER = "crmwatch-arrived"
 """The header that says when the first of the records behind a message came to Kafka."""
 POSITION_HEADER = "crmwatch-position"
 """The header of a published record that says where it lay in a file."""
+POSITIONS_HEADER = "crmwatch-positions"
+"""The header of an alert that says where the records lie that it quotes: event id → adapter and position, as JSON."""
 FAULT_HEADER = "crmwatch-fault"
 """The header of a published record that says what was wrong with it in the file."""
 

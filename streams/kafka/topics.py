@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
+from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.errors import KafkaError
 
 from detector.errors import CrmwatchError
+from detector.units import DAY_MS
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach, refusal
 
 __all__ = [
@@ -28,7 +31,6 @@ __all__ = [
     "plan",
 ]
 
-DAY_MS = 24 * 3600 * 1000
 PACKED_BYTES = 8 * 1024 * 1024
 """What each topic takes: Kafka counts a whole record batch, and packing and publishing fill theirs."""
 TIMEOUT_MS = 15_000
@@ -184,9 +186,6 @@ def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
         reach(bootstrap, kafka)
     except ConnectError as error:
         raise TopicsError(str(error)) from error
-    from kafka.admin import KafkaAdminClient  # settings need the names above, and no client
-    from kafka.errors import KafkaError
-
     try:
         admin = KafkaAdminClient(bootstrap_timeout_ms=TIMEOUT_MS, request_timeout_ms=TIMEOUT_MS, **connection)
         try:
@@ -199,8 +198,6 @@ def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
 
 
 def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:
-    from kafka.admin import ConfigResource
-
     existing = set(admin.list_topics())
     present = [topic for topic in topics if topic.name in existing]
     missing = tuple(topic for topic in topics if topic.name not in existing)

@@ -14,11 +14,10 @@ from statistics import median
 import msgspec
 
 from detector.event import AccessEvent, Operation
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["Coverage", "CoverageRow", "Gap", "HourCount", "SourceCoverage", "Strip"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 MOST_HOURS = 20_000
 """How many hours are kept apart: more than two years."""
 MOST_DAYS = 400

@@ -16,8 +16,8 @@ from detector.catalogue import Category
 from detector.engine import Batch, SequencedTriage
 from detector.engine import DetectionShard as Watch
 from detector.event import AccessEvent
-from detector.fleet.population import TICK_MS
 from detector.settings import Settings
+from detector.units import TICK_MS
 from streams.files.decode import events_in_order
 from streams.files.reader import FileRecord, files_of
 from streams.plugins import NO_PLUGINS, PluginError, Plugins, discover

@@ -1,6 +1,6 @@
-"""Where things stand on an incident's charts: geometry alone, in percent of the plot from its top left.
+"""The geometry of an incident's charts, in percent of the plot from its top left.
 
-A page draws them as SVG that is as wide as there is room; what is text stays its size.
+A page draws them as SVG as wide as there is room; text keeps its size. The page formats numbers, in its language.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ from collections.abc import Sequence
 import msgspec
 
 from detector.alert.finding import Finding
-from streams.report.text import clock, day, number
+from detector.units import DAY_MS, MINUTE_MS
+from streams.locale.times import clock, day
 from streams.report.timeline import DayRows, Mark, Timeline, TimelineStage
 
-__all__ = ["Bar", "Bars", "Curve", "Flag", "Tick", "bars", "curve", "shown_marks"]
+__all__ = ["Bar", "Bars", "Curve", "Flag", "RowTick", "TimeTick", "bars", "curve", "shown_marks"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-MINUTE_MS = 60_000
 LEAST_SPAN_MS = 10 * MINUTE_MS
 BEFORE, AFTER = 0.08, 0.05
 """How much of the span there is before the first mark and after the end."""
 UNSEEN_SHARE = 0.25
-"""If no more than this share of the rows left before the first stage, the curve begins shortly before it."""
+"""If no more than this share of the rows was taken before the first stage, the curve begins shortly before it."""
 FLAG_WIDTH = 6.5
 """Flags nearer to one another than this are put above one another."""
 ALL_BUT = 0.98
@@ -42,8 +40,15 @@ _TIME_STEPS_MS = tuple(
 )  # fmt: skip
 
 
-class Tick(msgspec.Struct, frozen=True):
-    """A mark on an axis."""
+class RowTick(msgspec.Struct, frozen=True):
+    """A mark on the axis of rows."""
+
+    at: float
+    rows: int
+
+
+class TimeTick(msgspec.Struct, frozen=True):
+    """A mark on the axis of time."""
 
     at: float
     text: str
@@ -73,8 +78,8 @@ class Curve(msgspec.Struct, frozen=True):
     """The rows of the bound's own operation, where they differ from all rows."""
     bound: str
     """How far rows could have risen in each window and stayed within the bound."""
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[TimeTick, ...]
+    y_ticks: tuple[RowTick, ...]
     flags: tuple[Flag, ...]
     levels: int
     start_ms: int
@@ -90,7 +95,9 @@ class Bar(msgspec.Struct, frozen=True):
     width: float
     height: float
     inside: bool
-    title: str
+    """Whether the day belongs to the incident."""
+    start_ms: int
+    rows: int
 
 
 class Bars(msgspec.Struct, frozen=True):
@@ -99,8 +106,8 @@ class Bars(msgspec.Struct, frozen=True):
     bars: tuple[Bar, ...]
     bound: float | None
     """How far from the top the bound on a day lies."""
-    y_ticks: tuple[Tick, ...]
-    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[RowTick, ...]
+    x_ticks: tuple[TimeTick, ...]
 
 
 def shown_marks(account: Timeline) -> list[Mark]:
@@ -111,14 +118,14 @@ def shown_marks(account: Timeline) -> list[Mark]:
 
 
 def curve(incident: Finding, account: Timeline) -> Curve | None:
-    """The curve of an incident; ``None`` if no rows are known to have left."""
+    """The curve of an incident; ``None`` if no rows are known to have been taken."""
     if not account.points:
         return None
     marks = shown_marks(account)
     start, end = _span(account, marks)
     differs = account.bound_rows < ALL_BUT * account.rows
     steps: list[tuple[int, float]] = []
-    if incident.bound is not None:  # each window's bound stands on the rows that had left when it began
+    if incident.bound is not None:  # each window's bound stands on the rows taken before it
         rows = incident.bound.rows
         steps = [(at, (own if differs else every) + rows) for at, every, own in account.windows]
     top = 1.06 * max(account.rows, min(steps[-1][1], FARTHEST * account.rows) if steps else 0)
@@ -156,14 +163,15 @@ def bars(incident: Finding, days: tuple[DayRows, ...]) -> Bars | None:
                 round(0.76 * width, 3),
                 round(100 * one.rows / top, 3),
                 one.inside,
-                f"{day(one.start_ms)}: {number(one.rows, 'row')}",
+                one.start_ms,
+                one.rows,
             )
             for index, one in enumerate(days)
         ),
         bound=None if line is None or line > top else _height(line, top),
         y_ticks=_row_ticks(top),
         x_ticks=tuple(
-            Tick(round((index + 0.5) * width, 3), day(one.start_ms)[5:])
+            TimeTick(round((index + 0.5) * width, 3), day(one.start_ms)[5:])
             for index, one in enumerate(days)
             if not (len(days) - 1 - index) % every
         ),
@@ -171,7 +179,7 @@ def bars(incident: Finding, days: tuple[DayRows, ...]) -> Bars | None:
 
 
 def _span(account: Timeline, marks: list[Mark]) -> tuple[int, int]:
-    """From shortly before the first stage, unless much left before it, to shortly after the end.
+    """From shortly before the first stage, unless much was taken before it, to shortly after the end.
 
     An alert long after the end is not waited for: the curve would be squeezed.
     """
@@ -213,19 +221,19 @@ def _flags(marks: list[Mark], start: int, end: int) -> list[Flag]:
     return flags
 
 
-def _row_ticks(top: float) -> tuple[Tick, ...]:
+def _row_ticks(top: float) -> tuple[RowTick, ...]:
     """Round whole numbers from 0 to below the top, at most five steps."""
     step = 1
     while top / step > 5:
         step = step * 5 // 2 if str(step)[0] == "2" else step * 2
-    return tuple(Tick(_height(rows, top), number(rows)) for rows in range(0, int(top) + 1, step))
+    return tuple(RowTick(_height(rows, top), rows) for rows in range(0, int(top) + 1, step))
 
 
 def _height(rows: float, top: float) -> float:
     return round(100 - 100 * rows / top, 3)
 
 
-def _time_ticks(start: int, end: int) -> list[Tick]:
+def _time_ticks(start: int, end: int) -> list[TimeTick]:
     """At most six round times; the day stands below the first and wherever it changes."""
     step = next((step for step in _TIME_STEPS_MS if (end - start) / step <= 6), _TIME_STEPS_MS[-1])
     ticks = []
@@ -234,10 +242,10 @@ def _time_ticks(start: int, end: int) -> list[Tick]:
         at = round(100 * (time_ms - start) / (end - start), 3)
         date = day(time_ms)
         if step >= DAY_MS:
-            ticks.append(Tick(at, date[5:], date[:4] if date[:4] != shown else ""))
+            ticks.append(TimeTick(at, date[5:], date[:4] if date[:4] != shown else ""))
             shown = date[:4]
             continue
         text = clock(time_ms) if step >= MINUTE_MS else f"{clock(time_ms)}:{time_ms // 1000 % 60:02}"
-        ticks.append(Tick(at, text, date if date != shown else ""))
+        ticks.append(TimeTick(at, text, date if date != shown else ""))
         shown = date
     return ticks

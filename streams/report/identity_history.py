@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from detector.event import AccessEvent, Operation
 from detector.identity.ledger import Ledger
+from detector.units import DAY_MS
 
 __all__ = ["IdentityHistory", "is_new"]
 
-HISTORY_MS = 86_400_000
+HISTORY_MS = DAY_MS
 """With less of an identity's past than this, nothing is called new."""
 MOST_NETWORKS = 2_000
 

@@ -1,46 +1,36 @@
-"""A report as one HTML page: no script, nothing to load, all log text escaped and nothing in it hidden."""
+"""A report as one HTML page: no script, nothing to load, all log text escaped and fully visible."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from detector.alert.finding import Finding
 from detector.catalogue import Category, category
+from streams.locale import Language, Translator
+from streams.locale.templates import environment
+from streams.locale.vocabulary import CATEGORIES, OPERATIONS, SEVERITIES
 from streams.replay.coverage import LEVELS, Coverage, SourceCoverage
 from streams.replay.replay import Summary
 from streams.report import sentences
 from streams.report.chart import bars, curve, shown_marks
 from streams.report.dead_letters import Group
 from streams.report.findings import FindingHistory
-from streams.report.text import (
-    CATEGORIES,
-    OPERATIONS,
-    SEVERITIES,
-    clipped,
-    day,
-    duration,
-    joined,
-    minute,
-    number,
-    second,
-    visible,
-)
 from streams.report.timeline import Timeline
 
 __all__ = ["Report", "ReportedIncident", "Setting", "render"]
 
 SHOWN_INCIDENTS = 25
-"""How many incidents are told in full, the worst; the others stand in the list."""
+"""How many incidents are shown in full, the worst; the list has the others."""
 OPEN_INCIDENTS = 3
 """How many of these are unfolded."""
 LISTED_INCIDENTS = 200
@@ -62,24 +52,24 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class ReportedIncident(msgspec.Struct, frozen=True):
-    """An incident with its account, if one could be taken."""
+    """An incident with its timeline, if the logs could be read again."""
 
     history: FindingHistory
     account: Timeline | None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a page says."""
+    """All that a page shows."""
 
     paths: tuple[str, ...]
     made_ms: int
     interrupted: bool
     reread: bool
-    """Whether the logs were read a second time, for the accounts."""
+    """Whether the logs were read a second time, for the timelines."""
     told: tuple[ReportedIncident, ...]
     """The worst first."""
     severities: tuple[int, ...]
-    """Of every incident, those that are not told included."""
+    """Of every incident, those not shown included."""
     summary: Summary
     coverage: Coverage
     letters: tuple[Group, ...]
@@ -87,32 +77,33 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[tuple[str, str], ...]
 
 
-def render(report: Report) -> str:
-    """The page."""
+def render(report: Report, language: Language = Language.ENGLISH) -> str:
+    """The page in a language."""
+    t = Translator(language)
     coverage = report.coverage
     sources = coverage.sources()
-    incidents = [told.history.finding for told in report.told]
-    return _template().render(
+    incidents = [reported.history.finding for reported in report.told]
+    return _template(language).render(
         report=report,
         summary=report.summary,
         style=_style(),
-        headline=sentences.headline(incidents, len(report.severities), report.summary),
-        others=sentences.others_text(report.severities),
-        left=_left(incidents),
-        stories=[_story(told, sources, report) for told in report.told[:SHOWN_INCIDENTS]],
+        headline=sentences.headline(t, incidents, len(report.severities), report.summary),
+        severities=sentences.severities_text(t, report.severities),
+        taken=_taken(incidents),
+        stories=[_story(t, reported, sources, report) for reported in report.told[:SHOWN_INCIDENTS]],
         listed=incidents[:LISTED_INCIDENTS],
-        adapters=[(name, list(found)) for name, found in groupby(sources, attrgetter("adapter"))],
+        adapters=[(name, list(group)) for name, group in groupby(sources, attrgetter("adapter"))],
         gaps=[(source, gap) for source in sources for gap in source.gaps],
         judged=any(source.judged for source in sources),
         hours=coverage.rows(),
         strips=coverage.strips(),
-        absent=sentences.absent(coverage.operations),
+        absent=sentences.absent(t, coverage.operations),
         dead_letters=sum(group.records for group in report.letters),
     )
 
 
-def _left(incidents: Sequence[Finding]) -> list[tuple[Category, int]]:
-    """What the incidents together took, by kind of data."""
+def _taken(incidents: Sequence[Finding]) -> list[tuple[Category, int]]:
+    """The rows that the incidents took together, by category of data."""
     rows: Counter[Category] = Counter()
     for incident in incidents:
         for name, count in incident.objects:
@@ -120,27 +111,29 @@ def _left(incidents: Sequence[Finding]) -> list[tuple[Category, int]]:
     return rows.most_common()
 
 
-def _story(told: ReportedIncident, sources: Sequence[SourceCoverage], report: Report) -> dict[str, Any]:
+def _story(
+    t: Translator, reported: ReportedIncident, sources: Sequence[SourceCoverage], report: Report
+) -> dict[str, Any]:
     """An incident as the template takes it."""
-    incident, account = told.history.finding, told.account
-    found: dict[str, Any] = {
+    incident, account = reported.history.finding, reported.account
+    story: dict[str, Any] = {
         "incident": incident,
-        "positions": told.history.positions,
+        "positions": reported.history.positions,
         "account": account,
         "shares": sentences.exposure(incident, account),
         "curve": None,
     }
     if account is not None:
         dead = sum(group.records for group in report.letters)
-        found |= {
+        story |= {
             "curve": curve(incident, account),
             "bars": bars(incident, account.days),
             "marks": shown_marks(account),
-            "cautions": sentences.cautions(account, sources, report.coverage.operations, dead),
+            "cautions": sentences.cautions(t, account, sources, report.coverage.operations, dead),
             "first_alert": next((mark for mark in account.marks if mark.severity), None),
             "first_sign": next((mark for mark in account.marks if not mark.severity), None),
         }
-    return found
+    return story
 
 
 @cache
@@ -150,33 +143,26 @@ def _style() -> Markup:
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("streams", "report"),
-        autoescape=True,
-        finalize=visible,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "clipped": lambda text: clipped(text, SHOWN_TEXT),
-        "day": day,
-        "duration": duration,
-        "joined": joined,
-        "minute": minute,
-        "number": number,
-        "second": second,
+def _template(language: Language) -> Template:
+    t = Translator(language)
+    templates = environment("report", t, SHOWN_TEXT)
+    labels = {code.value: name for names in (CATEGORIES, OPERATIONS) for code, name in names.items()}
+    templates.filters |= {
+        "label": lambda code: t.gettext(labels[code]) if code in labels else code,
+        "object_name": partial(sentences.object_name, t),
+        "severity": lambda level: t.gettext(SEVERITIES[level]),
     }
-    environment.globals |= {
-        "CATEGORIES": CATEGORIES,
-        "LEVELS": LEVELS,
-        "OPERATIONS": OPERATIONS,
-        "SEVERITIES": SEVERITIES,
-        "SHOWN_INCIDENTS": SHOWN_INCIDENTS,
+    templates.globals |= {
         "FIRST_LISTED": FIRST_LISTED,
+        "LEVELS": LEVELS,
         "OPEN_INCIDENTS": OPEN_INCIDENTS,
+        "SHOWN_INCIDENTS": SHOWN_INCIDENTS,
         "SHOWN_ROWS": SHOWN_ROWS,
-        "say": sentences,
+        "bound_text": partial(sentences.bound_text, t),
+        "curve_text": partial(sentences.curve_text, t),
+        "gap_text": partial(sentences.gap_text, t),
+        "mark_text": partial(sentences.mark_text, t),
+        "mark_title": partial(sentences.mark_title, t),
+        "span_text": partial(sentences.span_text, t),
     }
-    return environment.get_template("page.html.jinja")
+    return templates.get_template("page.html.jinja")

@@ -1,4 +1,4 @@
-"""Makes a run's report: its incidents, their accounts from a second pass, what was covered and what was not."""
+"""Makes a run's report: its incidents, their timelines from a second pass, what the logs cover and what they do not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from detector.alert.ocsf import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
+from streams.locale import Language
 from streams.replay.coverage import Coverage
 from streams.replay.replay import Summary
 from streams.report.dead_letters import DeadLetters
@@ -34,12 +35,13 @@ def write(
     settings: Settings,
     made_ms: int,
     interrupted: bool = False,
+    language: Language = Language.ENGLISH,
 ) -> None:
     """Write the report of a run to a file.
 
-    `events` are all events of the run in the order of their time, once more; they are read only if there are
-    incidents, and no further than the last of them. ``None`` if they cannot be read again: then the page says
-    that it has the alerts alone to go by. Raises `OSError` if the file cannot be written.
+    `events` are all events of the run in order of time, once more; they are read only if there are incidents, and no
+    further than the last of them. ``None`` if they cannot be read again: the page then says that it rests on the alerts
+    alone. Raises `OSError` if the file cannot be written.
     """
     report = Report(
         paths=tuple(paths),
@@ -54,13 +56,13 @@ def write(
         settings=settings_used(settings),
         versions=_versions(),
     )
-    path.write_text(render(report), encoding="utf-8")
+    path.write_text(render(report, language), encoding="utf-8")
 
 
 def timelines_of(
     incidents: Sequence[FindingHistory], events: Iterable[AccessEvent] | None
 ) -> tuple[ReportedIncident, ...]:
-    """The incidents with the accounts of those that are told in full."""
+    """The incidents, with the timelines of those shown in full."""
     accounts = Timelines(incidents[:SHOWN_INCIDENTS])
     until_ms = accounts.until_ms
     if events is None or until_ms is None:
@@ -77,17 +79,17 @@ def timelines_of(
 
 def settings_used(settings: Settings) -> tuple[Setting, ...]:
     """Every setting of the detector as it was used."""
-    found = []
+    used = []
     for section in msgspec.structs.fields(settings):
-        used = getattr(settings, section.name)
-        for field in msgspec.structs.fields(used):
-            value = getattr(used, field.name)
-            found.append(
+        values = getattr(settings, section.name)
+        for field in msgspec.structs.fields(values):
+            value = getattr(values, field.name)
+            used.append(
                 Setting(
                     section.name, field.name, msgspec.json.encode(value).decode(), value == _default(field)
                 )
             )
-    return tuple(found)
+    return tuple(used)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

@@ -1,4 +1,4 @@
-"""What a report says in sentences: the verdict, the stages of an incident, and what nobody may conclude."""
+"""The report's sentences: the verdict, the stages of an incident, and what the logs cannot prove."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ import msgspec
 
 from detector.alert.finding import ExceededBound, Finding
 from detector.catalogue import SENSITIVITY, Category, category
-from detector.event import Operation
+from detector.event import READING, ActorKind, Operation
+from detector.units import DAY_MS, HOUR_MS
+from streams.locale import Translator
+from streams.locale.times import clock, day, minute
+from streams.locale.vocabulary import CATEGORIES, OPERATIONS, SEVERITIES
 from streams.replay.coverage import Gap, SourceCoverage
 from streams.replay.replay import Summary
-from streams.report.text import (
-    CATEGORIES,
-    KINDS,
-    OPERATIONS,
-    SEVERITIES,
-    clock,
-    day,
-    duration,
-    joined,
-    minute,
-    number,
-)
-from streams.report.timeline import READING, Mark, Timeline, TimelineStage
+from streams.report.timeline import FURTHER, STAGES, UNNAMED, Mark, Timeline, TimelineStage
 
 __all__ = [
     "CategoryShare",
@@ -33,30 +25,19 @@ __all__ = [
     "cautions",
     "curve_text",
     "exposure",
+    "gap_list",
     "gap_text",
     "headline",
     "mark_text",
     "mark_title",
-    "others_text",
+    "object_name",
+    "severities_text",
     "span_text",
     "who",
 ]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 NAMED_CATEGORIES = 2
 NAMED_GAPS = 3
-_TITLES = {
-    TimelineStage.NETWORK: "New network",
-    TimelineStage.RECONNAISSANCE: "Reconnaissance",
-    TimelineStage.SAMPLE: "Sample",
-    TimelineStage.BULK: "Bulk",
-    TimelineStage.BOUND: "Above what is expected",
-    TimelineStage.DELETION: "Traces deleted",
-    TimelineStage.VENDOR: "The vendor's own finding",
-    TimelineStage.ALERT: "Alert",
-    TimelineStage.UPDATE: "Alert again",
-}
 
 
 class CategoryShare(msgspec.Struct, frozen=True):
@@ -68,100 +49,149 @@ class CategoryShare(msgspec.Struct, frozen=True):
     unknown: int
     """Reads whose log does not say how many rows."""
     named: bool
-    """Whether objects of it were named in any access."""
+    """Whether any access named objects of it."""
 
 
-def headline(incidents: Sequence[Finding], count: int, summary: Summary) -> str:
+def headline(t: Translator, incidents: Sequence[Finding], count: int, summary: Summary) -> str:
     """The verdict in one sentence."""
     if not summary.events:
-        return "Nothing could be read, so nothing can be said."
+        return t.gettext("Nothing could be read, so nothing can be concluded.")
     if not incidents:
-        return (
-            f"Nothing that stands out in {number(summary.events, 'event')} of "
-            f"{number(summary.identities, 'identity', 'identities')}."
+        return t.gettext(
+            "Nothing stands out in {events} from {identities}.",
+            events=t.ngettext("{n} event", "{n} events", summary.events),
+            identities=t.ngettext("{n} identity", "{n} identities", summary.identities),
         )
     worst = incidents[0]
-    taken = number(worst.rows, "row")
-    kinds: Counter[Category] = Counter()
-    for name, rows in worst.objects:
-        kinds[category(name)] += rows
-    held = [CATEGORIES[kind] for kind, _ in kinds.most_common(NAMED_CATEGORIES)]
-    if held:
-        taken += f" of {joined(held)}" if len(kinds) <= NAMED_CATEGORIES else f", mostly {joined(held)},"
-    lead = "One incident," if count == 1 else f"{number(count, 'incident')}, the worst"
-    return f"{lead} {_level(worst)}: {who(worst)} took out {taken} since {minute(worst.start_ms)} UTC."
+    values = {
+        "severity": t.gettext(SEVERITIES[worst.severity]),
+        "who": who(t, worst),
+        "taken": _taken(t, worst),
+        "time": minute(worst.start_ms),
+    }
+    if count == 1:
+        return t.gettext("One incident, {severity}: {who} took out {taken} since {time} UTC.", **values)
+    return t.gettext(
+        "{incidents}, the worst {severity}: {who} took out {taken} since {time} UTC.",
+        incidents=t.ngettext("{n} incident", "{n} incidents", count),
+        **values,
+    )
 
 
-def others_text(severities: Sequence[int]) -> str:
+def severities_text(t: Translator, severities: Sequence[int]) -> str:
     """How many incidents there are of each severity, the worst first."""
     counts = Counter(severities)
-    return joined([f"{counts[level]:,} {SEVERITIES[level]}" for level in sorted(counts, reverse=True)])
+    return t.listed(
+        [
+            t.gettext(
+                "{number} {severity}", number=t.number(counts[level]), severity=t.gettext(SEVERITIES[level])
+            )
+            for level in sorted(counts, reverse=True)
+        ]
+    )
 
 
-def who(incident: Finding) -> str:
-    """Whom an incident is about, within a sentence."""
-    if len(incident.identities) > 1 or incident.kind is None:
-        return incident.actor
-    return f"{KINDS[incident.kind]} {incident.actor}"
+def who(t: Translator, incident: Finding) -> str:
+    """Whom the incident is about, within a sentence: an identity, how many, or a source or tenant."""
+    match incident.kind:
+        case ActorKind.HUMAN:
+            return t.gettext("the user {name}", name=incident.actor)
+        case ActorKind.INTEGRATION:
+            return t.gettext("the integration {name}", name=incident.actor)
+        case ActorKind.GUEST:
+            return t.gettext("the guest {name}", name=incident.actor)
+        case None if incident.identities:
+            return t.ngettext("{n} identity", "{n} identities", len(incident.identities))
+        case None:
+            return incident.actor
 
 
-def span_text(start_ms: int, end_ms: int) -> str:
+def span_text(t: Translator, start_ms: int, end_ms: int) -> str:
     """From when to when, UTC.
 
-    >>> span_text(0, 60_000), span_text(0, 90_000_000)
+    >>> span_text(Translator(), 0, 60_000), span_text(Translator(), 0, 90_000_000)
     ('1970-01-01, 00:00 to 00:01 UTC', '1970-01-01 00:00 to 1970-01-02 01:00 UTC')
     """
     if day(start_ms) != day(end_ms):
-        return f"{minute(start_ms)} to {minute(end_ms)} UTC"
+        return t.gettext("{start} to {end} UTC", start=minute(start_ms), end=minute(end_ms))
     if clock(start_ms) == clock(end_ms):
         return f"{minute(start_ms)} UTC"
-    return f"{day(start_ms)}, {clock(start_ms)} to {clock(end_ms)} UTC"
+    return t.gettext(
+        "{day}, {start} to {end} UTC", day=day(start_ms), start=clock(start_ms), end=clock(end_ms)
+    )
 
 
-def mark_title(mark: Mark) -> str:
+def mark_title(t: Translator, mark: Mark) -> str:
     """A mark in two words."""
-    level = f", {SEVERITIES[mark.severity]}" if mark.severity else ""
-    return f"{_TITLES[mark.stage]}{level}"
+    title = t.gettext(STAGES[mark.stage])
+    return f"{title}, {t.gettext(SEVERITIES[mark.severity])}" if mark.severity else title
 
 
-def mark_text(mark: Mark, incident: Finding) -> str:
+def mark_text(t: Translator, mark: Mark, incident: Finding) -> str:
     """What a mark means."""
-    if mark.stage is TimelineStage.NETWORK:
-        return f"first access from {mark.where}, not used by this identity before"
-    if mark.stage is TimelineStage.RECONNAISSANCE:
-        return "objects described or counted" + (f", from {mark.where}" if mark.where else "")
-    if mark.stage is TimelineStage.SAMPLE:
-        return f"first rows read, from {mark.where}"
-    if mark.stage is TimelineStage.BULK:
-        return "the first read of a large part" + (f", from {mark.where}" if mark.where else "")
-    if mark.stage is TimelineStage.BOUND and incident.bound is not None:
-        return bound_text(incident.bound)
-    if mark.stage is TimelineStage.DELETION:
-        return f"an export was deleted: {mark.where}" if mark.where else "an export was deleted"
-    return ""
+    match mark.stage:
+        case TimelineStage.NETWORK:
+            return t.gettext("first access from {where}, which this identity had not used", where=mark.where)
+        case TimelineStage.RECONNAISSANCE if mark.where:
+            return t.gettext("objects described or counted, from {where}", where=mark.where)
+        case TimelineStage.RECONNAISSANCE:
+            return t.gettext("objects described or counted")
+        case TimelineStage.SAMPLE:
+            return t.gettext("first rows read, from {where}", where=mark.where)
+        case TimelineStage.BULK if mark.where:
+            return t.gettext("first large read, from {where}", where=mark.where)
+        case TimelineStage.BULK:
+            return t.gettext("first large read")
+        case TimelineStage.BOUND if incident.bound is not None:
+            return bound_text(t, incident.bound)
+        case TimelineStage.DELETION if mark.where:
+            return t.gettext("an export was deleted: {what}", what=mark.where)
+        case TimelineStage.DELETION:
+            return t.gettext("an export was deleted")
+        case _:
+            return ""
 
 
-def bound_text(bound: ExceededBound) -> str:
+def bound_text(t: Translator, bound: ExceededBound) -> str:
     """The bound in words."""
-    what = f" by {OPERATIONS[bound.operation]}" if bound.operation is not None else ""
-    return f"at most {number(round(bound.rows), 'row')}{what} in {_window(bound.horizon_ms)}"
+    rows = t.ngettext("{n} row", "{n} rows", round(bound.rows))
+    if bound.operation is not None:
+        rows = t.gettext("{rows} by {operation}", rows=rows, operation=t.gettext(OPERATIONS[bound.operation]))
+    if bound.horizon_ms == HOUR_MS:
+        return t.gettext("at most {rows} in an hour", rows=rows)
+    if bound.horizon_ms == DAY_MS:
+        return t.gettext("at most {rows} in a day", rows=rows)
+    return t.gettext("at most {rows} in {duration}", rows=rows, duration=t.duration(bound.horizon_ms))
 
 
-def curve_text(incident: Finding, account: Timeline) -> str:
-    """A curve for those who do not see it."""
-    text = (
-        f"Rows that left, added up: {number(account.rows)} between {minute(account.points[0][0])} and "
-        f"{minute(account.points[-1][0])} UTC."
+def curve_text(t: Translator, incident: Finding, account: Timeline) -> str:
+    """The curve for readers who cannot see it."""
+    text = t.gettext(
+        "Rows taken, cumulative: {rows} between {start} and {end} UTC.",
+        rows=t.number(account.rows),
+        start=minute(account.points[0][0]),
+        end=minute(account.points[-1][0]),
     )
     crossed = next((mark for mark in account.marks if mark.stage is TimelineStage.BOUND), None)
     if incident.bound is not None:
-        text += f" Expected are {bound_text(incident.bound)}"
-        text += f", exceeded at {minute(crossed.time_ms)} UTC." if crossed else ", which was not exceeded."
-    return text + " The marks are listed beside it."
+        bound = bound_text(t, incident.bound)
+        text += " "
+        if crossed:
+            text += t.gettext(
+                "Expected: {bound}; exceeded at {time} UTC.", bound=bound, time=minute(crossed.time_ms)
+            )
+        else:
+            text += t.gettext("Expected: {bound}; not exceeded.", bound=bound)
+    return f"{text} {t.gettext('The list beside the chart explains the marks.')}"
+
+
+def object_name(t: Translator, name: str) -> str:
+    """An object's name from a log, or what stands for the objects without one."""
+    return t.gettext(name) if name in (UNNAMED, FURTHER) else name
 
 
 def exposure(incident: Finding, account: Timeline | None) -> list[CategoryShare]:
-    """Every category that is in the catalogue: what left first, then the most sensitive."""
+    """Every category in the catalogue: those with rows taken first, then the most sensitive."""
     objects = account.objects if account is not None else incident.objects
     unknown = account.unknown_objects if account is not None else ()
     touched = account.touched if account is not None else {category(name) for name, _ in objects}
@@ -175,16 +205,30 @@ def exposure(incident: Finding, account: Timeline | None) -> list[CategoryShare]
 
 
 def cautions(
-    account: Timeline, sources: Sequence[SourceCoverage], operations: frozenset[Operation], dead_letters: int
+    t: Translator,
+    account: Timeline,
+    sources: Sequence[SourceCoverage],
+    operations: frozenset[Operation],
+    dead_letters: int,
 ) -> list[str]:
-    """Why what was not seen may have left all the same."""
-    found = []
+    """Reasons why data may have been taken although these logs do not show it."""
+    reasons = []
     unknown = sum(way.unknown for way in account.ways)
     if unknown:
-        found.append(f"{unknown:,} of these reads {_does(unknown)} not say how many rows left.")
+        reasons.append(
+            t.ngettext(
+                "{n} of these reads does not say how many rows it returned.",
+                "{n} of these reads do not say how many rows they returned.",
+                unknown,
+            )
+        )
     if account.unnamed_reads:
-        found.append(
-            f"{account.unnamed_reads:,} of these reads {_does(account.unnamed_reads)} not say of which object."
+        reasons.append(
+            t.ngettext(
+                "{n} of these reads does not name its object.",
+                "{n} of these reads do not name their object.",
+                account.unnamed_reads,
+            )
         )
     gaps = {
         (gap.start_ms, gap.end_ms): gap
@@ -193,47 +237,65 @@ def cautions(
         if gap.start_ms <= account.end_ms and gap.end_ms >= account.base_ms
     }
     if gaps:
-        found.append(f"Logs are missing within this time: {gap_list(list(gaps.values()))}.")
-    missing = absent(operations)
-    if missing:
-        found.append(f"These logs hold no {joined(missing, 'or')} at all, of anybody.")
-    if dead_letters:
-        found.append(f"{number(dead_letters, 'record')} could not be read.")
-    if account.forgotten:
-        found.append(
-            f"{number(account.forgotten, 'operation')} fell out of the count's memory:"
-            " rows of those that report again later are counted twice."
+        reasons.append(
+            t.gettext("Logs are missing in this period: {gaps}.", gaps=gap_list(t, list(gaps.values())))
         )
-    return found
+    missing = absent(t, operations)
+    if missing:
+        reasons.append(
+            t.gettext(
+                "These logs hold no {operations} at all, from anyone.", operations=t.listed(missing, "or")
+            )
+        )
+    if dead_letters:
+        reasons.append(
+            t.ngettext("{n} record could not be read.", "{n} records could not be read.", dead_letters)
+        )
+    if account.forgotten:
+        reasons.append(
+            t.ngettext(
+                "{n} operation dropped out of the count’s memory: if it reports again later, its rows count twice.",
+                "{n} operations dropped out of the count’s memory: if they report again later, their rows count twice.",
+                account.forgotten,
+            )
+        )
+    return reasons
 
 
-def absent(operations: frozenset[Operation]) -> list[str]:
-    """The kinds of reading that no event is of: whatever was done that way is not in the logs."""
-    return [OPERATIONS[done] for done in Operation if done in READING and done not in operations]
+def absent(t: Translator, operations: frozenset[Operation]) -> list[str]:
+    """The kinds of reading without a single event: data taken that way would not be in the logs."""
+    return [
+        t.gettext(OPERATIONS[operation])
+        for operation in Operation
+        if operation in READING and operation not in operations
+    ]
 
 
-def gap_text(gap: Gap) -> str:
+def gap_text(t: Translator, gap: Gap) -> str:
     """A gap in words."""
-    hours = f" ({number(gap.hours, 'hour')})" if gap.hours * HOUR_MS != gap.end_ms - gap.start_ms else ""
-    return f"{span_text(gap.start_ms, gap.end_ms)}{hours}"
+    span = span_text(t, gap.start_ms, gap.end_ms)
+    if gap.hours * HOUR_MS == gap.end_ms - gap.start_ms:
+        return span
+    return f"{span} ({t.ngettext('{n} hour', '{n} hours', gap.hours)})"
 
 
-def gap_list(gaps: Sequence[Gap]) -> str:
-    """The first gaps in words, and how many more."""
-    shown = [gap_text(gap) for gap in sorted(gaps, key=lambda gap: gap.start_ms)[:NAMED_GAPS]]
-    more = [f"{number(len(gaps) - NAMED_GAPS, 'more time')}"] if len(gaps) > NAMED_GAPS else []
-    return "; ".join(shown + more)
+def gap_list(t: Translator, gaps: Sequence[Gap]) -> str:
+    """The first gaps in words, and how many follow."""
+    shown = [gap_text(t, gap) for gap in sorted(gaps, key=lambda gap: gap.start_ms)[:NAMED_GAPS]]
+    if len(gaps) > NAMED_GAPS:
+        shown.append(t.ngettext("{n} more gap", "{n} more gaps", len(gaps) - NAMED_GAPS))
+    return "; ".join(shown)
 
 
-def _level(incident: Finding) -> str:
-    return SEVERITIES[incident.severity]
-
-
-def _does(count: int) -> str:
-    return "does" if count == 1 else "do"
-
-
-def _window(horizon_ms: int) -> str:
-    if horizon_ms == HOUR_MS:
-        return "an hour"
-    return "a day" if horizon_ms == DAY_MS else duration(horizon_ms)
+def _taken(t: Translator, incident: Finding) -> str:
+    """The rows taken, and the main kinds of data in them."""
+    rows = t.ngettext("{n} row", "{n} rows", incident.rows)
+    kinds: Counter[Category] = Counter()
+    for name, count in incident.objects:
+        kinds[category(name)] += count
+    named = t.listed([t.gettext(CATEGORIES[kind]) for kind, _ in kinds.most_common(NAMED_CATEGORIES)])
+    if not named:
+        return rows
+    if len(kinds) <= NAMED_CATEGORIES:
+        return t.gettext("{rows} of {kinds}", rows=rows, kinds=named)
+    return t.gettext("{rows}, mostly {kinds},", rows=rows, kinds=named)

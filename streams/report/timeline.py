@@ -1,4 +1,4 @@
-"""What an incident comes to, as values: rows once, where from, by which ways, and when what happened."""
+"""What an incident amounts to, as values: rows counted once, origins, ways, and what happened when."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import msgspec
 
 from detector.catalogue import Category
 from detector.event import Operation
+from streams.locale import gettext_noop
 
-__all__ = ["READING", "UNNAMED", "AccessOrigin", "DayRows", "ExportPath", "Mark", "Timeline", "TimelineStage"]
+__all__ = [
+    "FURTHER",
+    "STAGES",
+    "UNNAMED",
+    "AccessOrigin",
+    "DayRows",
+    "ExportPath",
+    "Mark",
+    "Timeline",
+    "TimelineStage",
+]
 
-UNNAMED = "(not named in the log)"
-READING = frozenset(
-    {
-        Operation.QUERY,
-        Operation.BULK_EXPORT,
-        Operation.REPORT,
-        Operation.REPORT_EXPORT,
-        Operation.LIST_VIEW,
-        Operation.RECORD_VIEW,
-        Operation.SEARCH,
-        Operation.FILE_DOWNLOAD,
-    }
-)
-"""The operations by which rows leave."""
+UNNAMED = gettext_noop("(not named in the log)")
+FURTHER = gettext_noop("(further objects)")
 
 
 class TimelineStage(StrEnum):
@@ -41,15 +40,29 @@ class TimelineStage(StrEnum):
     UPDATE = "update"
 
 
+STAGES = {
+    TimelineStage.NETWORK: gettext_noop("New network"),
+    TimelineStage.RECONNAISSANCE: gettext_noop("Reconnaissance"),
+    TimelineStage.SAMPLE: gettext_noop("Sample"),
+    TimelineStage.BULK: gettext_noop("Bulk read"),
+    TimelineStage.BOUND: gettext_noop("Above the baseline"),
+    TimelineStage.DELETION: gettext_noop("Traces deleted"),
+    TimelineStage.VENDOR: gettext_noop("Vendor finding"),
+    TimelineStage.ALERT: gettext_noop("Alert"),
+    TimelineStage.UPDATE: gettext_noop("Alert again"),
+}
+"""The names of the stages, as messages."""
+
+
 class Mark(msgspec.Struct, frozen=True):
     """Something that happened at one time."""
 
     stage: TimelineStage
     time_ms: int
     rows: int | None
-    """Rows of the incident that had left by then; ``None`` before it began."""
+    """Rows of the incident taken by then; ``None`` before it began."""
     where: str = ""
-    """The network, or what the deletion or the finding was of."""
+    """The network, or the object of the deletion or the finding."""
     severity: int = 0
 
 
@@ -75,7 +88,7 @@ class AccessOrigin(msgspec.Struct, frozen=True):
 
 
 class ExportPath(msgspec.Struct, frozen=True):
-    """How rows left."""
+    """One way by which rows were taken."""
 
     operation: Operation
     events: int
@@ -94,7 +107,7 @@ class DayRows(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What the events of an incident come to."""
+    """What the events of an incident amount to."""
 
     base_ms: int
     """From when on its rows are counted."""
@@ -107,14 +120,14 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of the bound's own operation."""
     bound_points: tuple[tuple[int, int], ...]
     windows: tuple[tuple[int, int, int], ...]
-    """Windows of the bound in which rows left: their start, and all rows and the bound's own before it.
+    """Windows of the bound in which rows were taken: their start, and all rows and the bound's own before it.
     Empty if there are too many."""
     marks: tuple[Mark, ...]
     origins: tuple[AccessOrigin, ...]
     more_origins: int
     """Events of origins beyond those that are listed."""
     objects: tuple[tuple[str, int], ...]
-    """Objects and the rows of them that left, the most first."""
+    """Objects and the rows taken of them, the most first."""
     unknown_objects: tuple[tuple[str, int], ...]
     """Objects and in how many reads of them the log does not say how many rows."""
     touched: frozenset[Category]

@@ -9,12 +9,13 @@ from collections import Counter
 
 from detector.alert.ocsf import Activity
 from detector.catalogue import Category, category, sensitivity
-from detector.event import AccessEvent, Operation
+from detector.event import READING, AccessEvent, Operation
 from detector.trait import network
+from detector.units import DAY_MS, HOUR_MS
 from streams.report.findings import FindingHistory, FindingVersion
 from streams.report.identity_history import IdentityHistory, is_new
 from streams.report.timeline import (
-    READING,
+    FURTHER,
     UNNAMED,
     AccessOrigin,
     DayRows,
@@ -26,10 +27,9 @@ from streams.report.timeline import (
 
 __all__ = ["TimelineBuilder"]
 
-DAY_MS = 86_400_000
 LOOKBACK_MS = 7 * DAY_MS
 """How long before an incident its first signs are looked for: thieves log in first and come back later."""
-TAIL_MS = 36 * 3_600_000
+TAIL_MS = 36 * HOUR_MS
 """How long after an open incident's last alert its new networks are still followed."""
 CONTEXT_DAYS = 21
 CURVE_POINTS = 400
@@ -43,7 +43,6 @@ SAMPLE_ROWS = 200
 BULK_SHARE = 0.1
 BULK_ROWS = 100
 """The first read of such a share of the incident's rows, and of at least so many, is its bulk."""
-FURTHER = "(further objects)"
 _RECONNAISSANCE = {Operation.DESCRIBE, Operation.COUNT}
 
 

@@ -21,6 +21,7 @@ from detector.adapters.rejection import Rejection
 from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.settings import Indicator
+from detector.units import DAY_MS
 from streams.kafka.topics import TopicNames
 
 __all__ = ["MAX_INDICATORS", "OperatorInputs"]
@@ -32,7 +33,6 @@ MAX_INDICATORS = 200_000
 MAX_DECISION_BYTES = 8_192
 MAX_INDICATOR_BYTES = 4_096
 """Nothing larger, its key included, is read. All decisions and indicators together take about 1 GB at most."""
-DAY_MS = 86_400_000
 
 _indicator = msgspec.json.Decoder(Indicator)
 

@@ -20,6 +20,7 @@ def test_a_file_has_so_many_records_in_the_order_of_their_time(tmp_path: Path) -
     assert times == sorted(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peer", ["loop", "trees"])
 def test_a_peer_finds_a_theft(peer: str, tmp_path: Path) -> None:
     """The simple models are real ones: a user with a hundred small reports and a huge one is printed for that."""
@@ -45,6 +46,7 @@ def test_a_peer_finds_a_theft(peer: str, tmp_path: Path) -> None:
     assert "theft" not in fewer.stdout
 
 
+@pytest.mark.slow
 def test_all_are_run_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each process ends well; rates, memory and all ratios are printed."""
     against_peers(tmp_path, 400, 100, 1, 20)

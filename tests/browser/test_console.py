@@ -89,7 +89,7 @@ def test_the_board_turns_without_a_reload(chromium: Browser, tmp_path: Path) -> 
         site.learn(alert(1))
         expect(word).to_have_text("Act", timeout=5 * SECONDS)
         expect(page.locator("a.jump").first).to_have_text("Unusually many rows by bulk export: sync")
-        expect(page.locator(".reasons")).to_have_text("1 grave incident that nobody has taken on")
+        expect(page.locator(".reasons")).to_have_text("1 serious incident not acknowledged")
         site.learn(decided(1, Kind.DISPOSITION, reason="a test"))
         expect(word).to_have_text("Calm", timeout=5 * SECONDS)
         assert page.evaluate("window.same") is True
@@ -109,7 +109,7 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
     expect(page.locator("#headline .over")).to_contain_text("bo")
     page.locator("#actions summary", has_text="Confirm as a breach").click()
     page.get_by_role("button", name="Confirm as a breach").click()
-    expect(page.locator("#headline .clock .left")).to_have_text(re.compile("71 h 59 min left|72 h left"))
+    expect(page.locator("#headline .clock .left")).to_have_text(re.compile("71h 59m left|72h left"))
     page.goto("/")
     expect(page.locator(".clocks a")).to_have_text("Unusually many rows by bulk export: sync")
     expect(page.locator("#state-h")).to_have_text("Act")
@@ -137,7 +137,7 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
         "tokens are revoked",
         "breach",
         "→ bo",
-        "step taken",
+        "step done",
         "acknowledged",
     ):
         expect(history).to_contain_text(words)
@@ -227,7 +227,7 @@ def test_everything_is_done_by_keyboard(chromium: Browser, live: Running) -> Non
     """From the board to an incident, its actions, the search and back, with keys that can be turned off."""
     page = opened(chromium, live)
     page.keyboard.press("Tab")
-    expect(page.get_by_text("To the content")).to_be_focused()
+    expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("j")
     expect(page.locator("a.jump").nth(0)).to_be_focused()
     page.keyboard.press("j")
@@ -248,7 +248,7 @@ def test_everything_is_done_by_keyboard(chromium: Browser, live: Running) -> Non
     expect(page.locator("table.incidents tbody tr")).to_have_count(1)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
-    page.get_by_label("Use these keys").uncheck()
+    page.get_by_label("Use keyboard shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.wait_for_timeout(300)
@@ -355,7 +355,7 @@ def test_what_a_role_may_not_do_is_not_offered(chromium: Browser, tmp_path: Path
             expect(page).to_have_url(re.compile("/sign-in"))
             page.get_by_label("Token").fill("wrong")
             page.keyboard.press("Enter")
-            expect(page.get_by_role("alert")).to_have_text("This token is not known.")
+            expect(page.get_by_role("alert")).to_have_text("Unknown token.")
             page.get_by_label("Token").fill(GIVEN.format(role))
             page.keyboard.press("Enter")
             expect(page).to_have_url(re.compile("/incidents/crmwatch-1"))
@@ -381,7 +381,7 @@ def test_an_ended_session_is_said(chromium: Browser, tmp_path: Path) -> None:
             site.gate.end(session.key)
         site.freshness.read({}, shown=True)
         expect(page.locator("#feed")).to_have_text(
-            "You are signed out: load the page anew", timeout=20 * SECONDS
+            "You are signed out: reload the page", timeout=20 * SECONDS
         )
         assert page.evaluate("document.body.dataset.stale") == "yes"
 

@@ -121,7 +121,7 @@ def test_charts_and_tables_have_names(chromium: Browser, tmp_path: Path) -> None
     pictures = page.get_by_role("img")
     names = [picture.get_attribute("aria-labelledby") for picture in pictures.all()]
     assert len(names) > 6
-    heard = page.get_by_role("img", name="Rows that left, added up: 6,020 between")
+    heard = page.get_by_role("img", name="Rows taken, cumulative: 6,020 between")
     assert heard.count() == 3  # of the incidents that are unfolded
     assert page.get_by_role("img", name="Events by day and hour.").count() == 1
     assert page.get_by_role("table", name="Events that the alert quotes").count() == 3

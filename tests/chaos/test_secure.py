@@ -154,7 +154,7 @@ def rights(names: TopicNames) -> dict[str, Operations]:
     }
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(340)
 def test_all_of_it_runs_through_tls_with_no_more_rights_than_written(company: Company) -> None:
     """Topics are made, a file is published, resumed, and judged by a worker as by a replay, and the console shows
     incidents, identities and activity; no password is said."""

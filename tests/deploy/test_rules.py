@@ -38,6 +38,7 @@ def test_prometheus_reads_its_configuration_and_rules() -> None:
     assert f"{len(list(PROMETHEUS.glob('rules/*.yml')))} rule files found" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 @pytest.mark.timeout(600)
 def test_rules_do_what_their_cases_say(path: Path) -> None:

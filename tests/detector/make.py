@@ -14,9 +14,8 @@ from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.settings import Settings
 from detector.signal import Familiarity, Measure, NewValue, Signal, SignalKind, Span
 from detector.simulation import Theft, World, records
+from detector.units import DAY_MS, HOUR_MS
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 START_DAY = START_MS // DAY_MS
 THIEF = "00D4R000001kSkyUAE/0054R9000000000QAA"

@@ -8,7 +8,8 @@ import msgspec
 
 from detector.decision import EXPECTED_MS, DecisionSubject, Kind
 from detector.decision_index import NEVER_MS, NOTIFICATION_MS, DecisionIndex
-from tests.detector.make import DAY_MS, HOUR_MS, START_MS, decision, withdrawn
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_MS, decision, withdrawn
 
 IDENTITY = DecisionSubject(identity="t/u")
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detector.decision import Decision, DecisionSubject, Kind
 from detector.decision_index import DecisionIndex
 from detector.decision_log import MAX_DECISIONS, PRUNE_EVERY, DecisionLog, obsolete
-from tests.detector.make import DAY_MS, HOUR_MS, START_MS, decision, withdrawn
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_MS, decision, withdrawn
 
 KEEP_MS = 7 * DAY_MS
 LATER_MS = START_MS + 60 * DAY_MS

@@ -21,8 +21,10 @@ from detector.identity import profile as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
 from detector.triage.risk import Severity
-from detector.triage.triage import Triage, settled_at
-from tests.detector.make import DAY_MS, HOUR_MS, START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
+from detector.triage.triage import settled_at
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
+from tests.detector.triage.triages import AlertingTriage
 
 HOURS = 24 * 10
 PEOPLE = 120
@@ -47,6 +49,7 @@ def small() -> tuple[AccessEvent, ...]:
     return world(5, 24 * 5, Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS), 12, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 101])
 def test_a_stolen_token_is_found(seed: int) -> None:
     """Told within its first minutes, grave within ten, before all others by risk, with its host and all its rows."""
@@ -65,6 +68,7 @@ def test_a_stolen_token_is_found(seed: int) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [5, 103])
 def test_a_world_without_theft_keeps_to_its_budget(seed: int) -> None:
     """Ten days of 126 identities who do nothing wrong raise about what a budget for 126 allows, none of it grave."""
@@ -75,6 +79,7 @@ def test_a_world_without_theft_keeps_to_its_budget(seed: int) -> None:
     assert max(alert.severity for alert in alerts) < Severity.HIGH
 
 
+@pytest.mark.slow
 def test_nobody_is_accused_on_the_first_days() -> None:
     """Just switched on, with everything new, it learns before it speaks."""
     assert alerts_of(world(1, 48, None, PEOPLE)) == []
@@ -186,6 +191,7 @@ def test_several_shards_say_what_one_says(shards: int) -> None:
     assert [alert.body for alert in alerts] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap_hours", [1, 30, 24 * 9])
 def test_a_silence_of_all_is_no_matter_of_order(gap_hours: int) -> None:
     """Days that end while nobody does anything are learned as they ended, not all at once when somebody returns."""
@@ -200,7 +206,7 @@ def test_a_silence_of_all_is_no_matter_of_order(gap_hours: int) -> None:
     once = Engine(TALKATIVE)
     alerts = [alert for found in [*events, *later] for alert in once.observe(found)]
     alerts += once.finish(later[-1].time_ms)
-    shard, triage = DetectionShard(TALKATIVE), Triage(TALKATIVE, {})
+    shard, triage = DetectionShard(TALKATIVE), AlertingTriage(TALKATIVE, {})
     batches = [batch for found in [*events, *later] for batch in shard.observe(found)]
     told: list[Alert] = []
     for batch in [*batches, *shard.finish(later[-1].time_ms)]:
@@ -224,6 +230,7 @@ def said() -> str:
     return digest(alerts) + stored
 
 
+@pytest.mark.slow
 def test_hashing_changes_nothing() -> None:
     """Processes whose sets and dicts are seeded differently give the same alerts and state, byte for byte."""
     script = "from tests.detector.test_engine import said; print(said())"

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +15,7 @@ from detector.identity.observation import Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind
 from tests.detector.make import DAY_MS, START_DAY, START_MS, event
-from tests.examples.installed import EXAMPLES
+from tests.examples.installed import EXAMPLES, installed
 
 SETTINGS = DetectionSettings()
 
@@ -20,7 +24,7 @@ SETTINGS = DetectionSettings()
 def dormant(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The example's module."""
     monkeypatch.syspath_prepend(EXAMPLES / "detector")
-    return pytest.importorskip("crmwatch_dormant")
+    return importlib.import_module("crmwatch_dormant")
 
 
 def lived(detector: IdentityDetector, *days: int, rows: int = 10, state: Any = None) -> list[Signal]:
@@ -90,3 +94,13 @@ def test_its_state_is_small_and_survives_a_restart(dormant: ModuleType) -> None:
     again = msgspec.msgpack.decode(packed, type=dormant.DETECTOR.State)
     assert lived(dormant.DETECTOR, 70, state=again) == lived(dormant.DETECTOR, 70, state=state)
     assert msgspec.msgpack.decode(b"\x90", type=dormant.DETECTOR.State) == dormant.DETECTOR.State()
+
+
+def test_an_installed_detector_is_discovered(tmp_path: Path) -> None:
+    """crmwatch finds the package by its entry point, with the version that the state will name."""
+    script = "from streams.plugins import discover; print(discover().versions, discover().detectors[0].name)"
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=installed(tmp_path, "detector"), cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert ran.stdout == "{'detector dormant': 'crmwatch-dormant 1.0.0'} dormant\n", ran.stderr

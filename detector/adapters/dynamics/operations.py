@@ -1,4 +1,4 @@
-"""What the Microsoft 365 audit log's words mean: operations of Dynamics 365 and of the services beside it."""
+"""The operations of the Microsoft 365 audit log: those of Dynamics 365 and of the services beside it."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ _CHANGE = re.compile(
 def crm_operation(word: str) -> Operation:
     """What a message of Dynamics 365's organisation service does, such as ``RetrieveMultiple``."""
     word = word.lower().removesuffix("request")
-    found = _CRM_WORDS.get(word)
-    if found is not None:
-        return found
+    operation = _CRM_WORDS.get(word)
+    if operation is not None:
+        return operation
     if _METADATA.fullmatch(word):
         return Operation.DESCRIBE
     return Operation.REPORT_EXPORT if word.startswith("exportto") else Operation.OTHER
@@ -113,9 +113,9 @@ def crm_operation(word: str) -> Operation:
 def service_operation(word: str, record_type: str) -> Operation:
     """What an operation of another service does; the record's type decides where its name does not."""
     word = word.lower().strip(". ")
-    found = _SERVICE_WORDS.get(word)
-    if found is not None:
-        return found
+    operation = _SERVICE_WORDS.get(word)
+    if operation is not None:
+        return operation
     if record_type in LOGIN_TYPES:
         return Operation.LOGIN
     plain = word.replace(" ", "")

@@ -1,4 +1,4 @@
-"""Queries of Dynamics 365: FetchXML, and whatever else stands in ``Query``."""
+"""Queries of Dynamics 365: FetchXML, and the other texts of ``Query``."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _query(text: str) -> Query:
     if "<fetch" not in text and "<entity" not in text:
         return Query(_LITERAL.sub("?", text.lower())[:300])
     attributes = _ATTRIBUTE.findall(text)
-    names = [found[1] for one in attributes if (found := _ATTRIBUTE_NAME.search(one))]
-    aggregates = [found[1] if (found := _AGGREGATE.search(one)) else "" for one in attributes]
+    names = [name[1] for attribute in attributes if (name := _ATTRIBUTE_NAME.search(attribute))]
+    aggregates = [kind[1] if (kind := _AGGREGATE.search(attribute)) else "" for attribute in attributes]
     counts = bool(attributes) and all(one.startswith("count") for one in aggregates) and "groupby" not in text
     shape = _FETCH_TEXT.sub(r"\1?", _FETCH_VALUE.sub(r"\1?", text)).lower()[:300]
     return Query(
@@ -60,9 +60,9 @@ def _query(text: str) -> Query:
 def query(text: str | None) -> Query:
     """What a query asks for, as far as its first `MAX_QUERY` characters tell.
 
-    >>> found = query('<fetch><entity name="contact"><attribute name="email"/>'
+    >>> fetched = query('<fetch><entity name="contact"><attribute name="email"/>'
     ...               '<filter><condition attribute="city" operator="eq" value="Oslo"/></filter></entity></fetch>')
-    >>> found.objects, found.fields, found.shape[-46:]
+    >>> fetched.objects, fetched.fields, fetched.shape[-46:]
     (('contact',), ('email',), 'rator="eq" value=?/></filter></entity></fetch>')
     """
     return _query(text[:MAX_QUERY]) if text else NO_QUERY

@@ -35,7 +35,7 @@ class Context(msgspec.Struct, rename="pascal", gc=False):
 
 
 class Record(msgspec.Struct, rename="pascal"):
-    """The fields that matter; the many others are passed over. Parts that seldom matter stay undecoded."""
+    """The fields that matter; the many others are skipped. Parts that seldom matter stay undecoded."""
 
     creation_time: str | None = None
     id: str | None = None
@@ -118,7 +118,7 @@ _pairs_decoder = msgspec.json.Decoder(list[_Pair])
 _folders_decoder = msgspec.json.Decoder(list[_Folder])
 _text_decoder = msgspec.json.Decoder(str)
 NULL_BYTES = 4
-"""How long ``null`` is: a part of no more is none."""
+"""The length of ``null``; a part must be longer to hold anything."""
 _Part = TypeVar("_Part")
 
 
@@ -129,7 +129,7 @@ def opened(raw: msgspec.Raw) -> str:
 
 
 def _part(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_Part], otherwise: _Part) -> _Part:
-    """A part that is not needed for the event to stand; what cannot be read is as if it were missing."""
+    """A part that the event can do without; an unreadable one counts as missing."""
     if len(raw) <= NULL_BYTES:
         return otherwise
     try:
@@ -139,11 +139,11 @@ def _part(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_Part], otherwise: _Pa
 
 
 NO_CONTEXT = Context()
-"""That of a record which names none."""
+"""The context of a record that names none."""
 
 
 def context(record: Record) -> Context:
-    """Through which application and session it was done."""
+    """The application and session that the access went through."""
     return _part(record.app_access_context, _context_decoder, NO_CONTEXT)
 
 
@@ -173,7 +173,7 @@ _PARTS = frozenset(
 
 
 def _loose(record: bytes) -> _Envelope:
-    """A record whose names are spelled otherwise (``Entity Name``) or whose scalars have other types."""
+    """A record whose names are spelled differently (``Entity Name``) or whose scalars have other types."""
     value = msgspec.json.decode(record)
     if not isinstance(value, dict):
         raise FieldError(Rejection.MALFORMED, "not a JSON object")
@@ -191,11 +191,13 @@ def _loose(record: bytes) -> _Envelope:
 
 def _envelope(record: bytes) -> _Envelope:
     try:
-        found = _envelope_decoder.decode(record)
+        envelope = _envelope_decoder.decode(record)
     except msgspec.ValidationError:
         return _loose(record)
-    incomplete = not (found.creation_time and found.operation and found.client_ip and found.user_agent)
-    return _loose(record) if incomplete and _SPACED.search(record) else found
+    incomplete = not (
+        envelope.creation_time and envelope.operation and envelope.client_ip and envelope.user_agent
+    )
+    return _loose(record) if incomplete and _SPACED.search(record) else envelope
 
 
 def unwrapped(record: bytes) -> Record:
@@ -210,7 +212,7 @@ def unwrapped(record: bytes) -> Record:
 
 
 def _of_table(row: _Envelope) -> _Envelope:
-    """A row of a SIEM's table: some columns are named otherwise there."""
+    """A row of a SIEM's table, where some columns have other names."""
     return msgspec.structs.replace(
         row,
         creation_time=row.creation_time or row.time_generated,

@@ -88,8 +88,8 @@ def _results(raw: msgspec.Raw) -> tuple[int | None, tuple[str, ...]]:
 
 def _first_ids(items: list[str]) -> tuple[str, ...]:
     """The first id in each of a few items, or the item itself."""
-    found = ((_GUID.search(item), item) for item in items[:MAX_RECORD_IDS])
-    return id_texts(guid[0] if guid else item for guid, item in found)
+    guids = ((_GUID.search(item), item) for item in items[:MAX_RECORD_IDS])
+    return id_texts(guid[0] if guid else item for guid, item in guids)
 
 
 _READS = frozenset({Operation.QUERY, Operation.SEARCH, Operation.REPORT_EXPORT, Operation.REPORT})
@@ -181,7 +181,7 @@ def _status(record: Record) -> str | None:
 
 _UNKNOWN = frozenset({"", "unknown", "not available", "n/a", "null", "none"})
 LONGEST_UNKNOWN = 20
-"""A name of more characters is not looked up among those that mean none."""
+"""A longer name is not compared with those that mean none."""
 _PROGRAM_TYPES = frozenset(
     {
         "3", "5", "6", "7", "8",
@@ -198,7 +198,7 @@ _ANONYMOUS = re.compile(r"urn:spo:anon|anonymous")
 
 
 def _known(*names: str | None) -> str | None:
-    """The first of some names that is one: the log writes ``Not Available`` and the like for none."""
+    """The first real name among some: the log writes ``Not Available`` and the like for none."""
     for name in names:
         if name and (len(name) > LONGEST_UNKNOWN or name.strip().lower() not in _UNKNOWN):
             return name
@@ -206,15 +206,15 @@ def _known(*names: str | None) -> str | None:
 
 
 def _actor(record: Record) -> str:
-    found = _known(record.user_id, record.user_upn, record.user_key, record.system_user_id)
-    if found is None:
+    account = _known(record.user_id, record.user_upn, record.user_key, record.system_user_id)
+    if account is None:
         raise FieldError(Rejection.MISSING_FIELD, "neither UserId nor UserKey")
-    return normalise_actor(found)
+    return normalise_actor(account)
 
 
 @lru_cache(maxsize=4_096)
 def _kind(actor: str, user_type: str, logs_in: bool) -> ActorKind:
-    """A program by its type or its name; a system's name on a login is only a person's who is not known yet."""
+    """An integration by its type or its name; a login under a system's name is a person not yet identified."""
     if _ANONYMOUS.match(actor):
         return ActorKind.GUEST
     program = user_type in _PROGRAM_TYPES or (
@@ -224,7 +224,7 @@ def _kind(actor: str, user_type: str, logs_in: bool) -> ActorKind:
 
 
 def _word(value: Number) -> str:
-    """A closed vocabulary's word, written as a number or by its name."""
+    """A member of a closed vocabulary, written as a number or by its name."""
     if isinstance(value, str):
         return value[:80].lower()
     if isinstance(value, float):
@@ -237,16 +237,16 @@ MAX_WORD = 10**6
 
 
 def _agent(record: Record) -> str | None:
-    found = record.user_agent or record.client_user_agent or record.client_info_string
-    if not found and len(record.extended_properties) > NULL_BYTES:
+    text = record.user_agent or record.client_user_agent or record.client_info_string
+    if not text and len(record.extended_properties) > NULL_BYTES:
         extended = pairs(record.extended_properties)
-        found = extended.get("UserAgent")
-        if not found and "User-Agent" in (details := extended.get("additionalDetails", "")):
+        text = extended.get("UserAgent")
+        if not text and "User-Agent" in (details := extended.get("additionalDetails", "")):
             try:
-                found = msgspec.json.decode(details, type=dict[str, object]).get("User-Agent")  # type: ignore[assignment] # whether it is one is asked below
+                text = msgspec.json.decode(details, type=dict[str, object]).get("User-Agent")  # type: ignore[assignment] # whether it is one is asked below
             except msgspec.MsgspecError:
-                found = None
-    return agent(found) if isinstance(found, str) else None
+                text = None
+    return agent(text) if isinstance(text, str) else None
 
 
 def _app(record: Record, through: Context) -> str | None:
@@ -264,10 +264,10 @@ def _app(record: Record, through: Context) -> str | None:
 
 
 def _session(record: Record, through: Context, logs_in: bool) -> str | None:
-    found = record.session_id or through.aad_session_id
-    if not found and logs_in:
-        found = pairs(record.device_properties).get("SessionId")
-    return clip(found, 128)
+    session = record.session_id or through.aad_session_id
+    if not session and logs_in:
+        session = pairs(record.device_properties).get("SessionId")
+    return clip(session, 128)
 
 
 def _event(raw: bytes, position: str) -> AccessEvent:

@@ -1,8 +1,8 @@
 """Salesforce EventLogFile: the rows of the vendor's hourly and daily CSV logs, as they are or as JSON objects.
 
-Three decisions hold for every type. Only reads have rows: what a write processed did not leave. The session
-is the session key, else the login key. Who speaks to an API is an integration, who opens pages a human,
-whatever the account is called; a guest user is a guest in either case.
+Three decisions hold for every type. Only reads have rows: a write takes nothing out. The session is the session
+key, else the login key. An account that calls an API is an integration and one that opens pages a human, whatever
+its name; a guest user is a guest in either case.
 
 See https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_eventlogfile.htm
 """
@@ -56,7 +56,7 @@ def _other(row: ElfRow) -> AccessFields:
 
 
 _OTHER = Type(OtherRow, _other)
-# By the class of a row: what its type makes of it, and what parts its ids from those of other types.
+# Class of a row → what its type reads from it, and a seed that keeps its ids apart from those of other types.
 _BY_CLASS = {kind.row: (kind.access, crc32(name.encode())) for name, kind in _TYPES.items()} | {
     OtherRow: (_other, 0)
 }
@@ -91,8 +91,8 @@ def _loose_row(record: bytes) -> ElfRow:
         column: _text(loose[column]) for column in row.__struct_encode_fields__ if column and column in loose
     }
     marker = {"": loose[""]} if "" in loose else {}
-    found: ElfRow = msgspec.convert(wanted | marker | {"EVENT_TYPE": name}, row)
-    return found
+    loose_row: ElfRow = msgspec.convert(wanted | marker | {"EVENT_TYPE": name}, row)
+    return loose_row
 
 
 def _text(value: object) -> str:
@@ -121,7 +121,7 @@ def _time_ms(derived: str, compact: str) -> int:
 
 
 def _check(row: Any) -> None:
-    """Refuse what is no row."""
+    """Raise `FieldError` for what is no row."""
     if row.marker is not None:
         shape = row.marker if isinstance(row.marker, dict) else {}
         raise FieldError(
@@ -137,7 +137,7 @@ def _check(row: Any) -> None:
 
 
 def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEvent:
-    """The event of a row, whose columns' values in the order of its class are given besides."""
+    """The event of a row; `values` are its columns' values in the order of its class."""
     # Unpacked, as reading an attribute of now this class, now that one takes several times as long.
     (
         timestamp, request_id, organization_id, user_id, _, _, _, session_key, login_key, user_type, _, _,
@@ -251,16 +251,16 @@ def _recognises(record: bytes) -> bool:
 def _columns(header: Sequence[str]) -> RowReader | None:
     """What reads the rows under this header, or ``None`` for one that is not the vendor's."""
     key = tuple(header)
-    found = _headers.get(key)
-    if found is None:
+    columns = _headers.get(key)
+    if columns is None:
         if "EVENT_TYPE" not in key or "TIMESTAMP" not in key:
             return None
-        found = _Columns(key)
+        columns = _Columns(key)
         if sum(map(len, key)) <= MAX_HEADER:
             if len(_headers) >= 256:
                 _headers.clear()
-            _headers[key] = found
-    return found.event
+            _headers[key] = columns
+    return columns.event
 
 
 ADAPTER = Adapter(

@@ -255,7 +255,7 @@ def _megabytes(text: str) -> int | None:
 
 
 class QueryRow(ElfRow, tag_field="EVENT_TYPE", tag="UniqueQuery"):
-    """A query, told once however often it is asked."""
+    """A query, logged once however often it runs."""
 
     query_identifier: str = ""
     query_id: str = ""

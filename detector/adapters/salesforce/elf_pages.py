@@ -87,9 +87,9 @@ def _report_id(row: ReportRow | ReportExportRow) -> str | None:
     if named:
         return known_id(named)
     for text in (row.uri_id_derived, row.uri[:2_000]):
-        found = _REPORT_ID.search(text)
-        if found:
-            return id18(found[0])
+        match = _REPORT_ID.search(text)
+        if match:
+            return id18(match[0])
     return None
 
 

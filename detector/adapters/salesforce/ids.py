@@ -1,7 +1,6 @@
-"""The small values that both Salesforce formats share: ids, addresses, counts and names.
+"""The values that Salesforce's formats share: ids, accounts, key prefixes and lists of names.
 
-What cannot be read raises `FieldError`, which the adapters turn into a `RecordError` with the record's position.
-Every string that comes out is bounded, and so is every cache.
+A value that cannot be read raises `FieldError`. Every text that comes out is bounded, and so is every cache.
 """
 
 from __future__ import annotations
@@ -132,8 +131,8 @@ def key_object(record_id: str | None) -> tuple[str, ...]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    found = (name.strip() for name in text[:MAX_LIST].strip("[] ").split(",", MAX_NAMES)[:MAX_NAMES])
-    return tuple(dict.fromkeys(name[:80] for name in found if name))
+    texts = (name.strip() for name in text[:MAX_LIST].strip("[] ").split(",", MAX_NAMES)[:MAX_NAMES])
+    return tuple(dict.fromkeys(name[:80] for name in texts if name))
 
 
 NAMES = Memo(_names, 4_096, MAX_LIST)

@@ -106,7 +106,7 @@ def _time_ms(payload: Payload, record: bytes) -> int:
 
 
 def _created(record: bytes) -> str | int | float | None:
-    """When the event was stored, of a record that does not say when it happened."""
+    """When the event was stored, for a record that does not say when it happened."""
     envelope = msgspec.json.decode(record, type=_DatedEnvelope)
     message = envelope.data or envelope.event
     dated = (message.payload if message else None) or envelope.payload or envelope
@@ -128,8 +128,8 @@ _ORG_ID = re.compile(r"00D(?:[A-Za-z0-9]{15}|[A-Za-z0-9]{12})(?![A-Za-z0-9])")
 
 def _org(url: str) -> str:
     """The org in an object's url."""
-    found = _ORG_ID.search(url[:2_000]) if "00D" in url else None
-    return id18(found[0]) if found else UNNAMED_TENANT
+    org_id = _ORG_ID.search(url[:2_000]) if "00D" in url else None
+    return id18(org_id[0]) if org_id else UNNAMED_TENANT
 
 
 def _app(payload: Payload) -> str | None:

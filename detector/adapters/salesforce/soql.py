@@ -61,14 +61,14 @@ def _asked(bare: str) -> _Asked:
             break
         flat = emptied
     flat = flat.replace("\0", "()")
-    found = _SELECT.match(flat)
-    if found is None:
+    select = _SELECT.match(flat)
+    if select is None:
         return shape, (), (), False
-    selected = [item.strip() for item in found[1].split(",")]
+    selected = [item.strip() for item in select[1].split(",")]
     first = [item.split()[0][:80] for item in selected[:MAX_NAMES] if item]
     fields = tuple(dict.fromkeys(name for name in first if "(" not in name))
     counts = all(_COUNT.fullmatch(item) for item in selected)
-    return shape, (found[2][:80],), () if counts else fields, counts
+    return shape, (select[2][:80],), () if counts else fields, counts
 
 
 _ASKED = Memo(_asked, 2_048, MAX_QUERY)

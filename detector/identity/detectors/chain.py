@@ -14,11 +14,11 @@ from zlib import crc32
 import msgspec
 
 from detector.event import Operation
-from detector.identity.baseline import DAY_MS
 from detector.identity.objects import MAX_OBJECT_NAME
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
+from detector.units import DAY_MS
 
 __all__ = ["DETECTOR", "STAGES", "Chain", "ChainState"]
 

@@ -12,11 +12,13 @@ from math import expm1, log1p, sqrt
 import msgspec
 
 from detector.event import Operation
-from detector.identity.baseline import DAY_MS, FLOOR_VARIANCE, Baseline, familiarity, learn, measure
+from detector.identity.baseline import Baseline, familiarity, learn, measure
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
+from detector.prior import FLOOR_VARIANCE
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
+from detector.units import DAY_MS
 
 __all__ = ["DETECTOR", "Drip", "DripState"]
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import ActorKind, Operation
-from detector.identity.baseline import DAY_MS
 from detector.identity.objects import add_rows, cut
 from detector.identity.observation import ClosedDay, Observation
 from detector.published import NewTrait
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind, evidence
-from detector.trait import MAX_TEXT, SORTS, agent_family, checksum, network
+from detector.trait import MAX_TEXT, SORTS, YOUNG_DAYS, agent_family, checksum, network
+from detector.units import DAY_MS
 
 __all__ = ["DETECTOR", "Novelty", "NoveltyState", "Young"]
 
@@ -29,7 +29,6 @@ MAX_YOUNG = 12
 LEAST_KNOWN = 4
 """So many values of a sort are kept even when room is short."""
 MAX_COMBINATIONS = 64
-YOUNG_DAYS = 5
 FIRST_ROWS = 10
 """A signal follows each time rows have grown by the growth factor and by so many."""
 ODD_SHARE = 0.12

@@ -9,11 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import ActorKind, Operation
-from detector.identity.baseline import DAY_MS
 from detector.identity.objects import add_rows, cut
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
+from detector.units import DAY_MS, MINUTE_MS
 
 __all__ = ["DETECTOR", "Rhythm", "RhythmState"]
 
@@ -30,7 +30,7 @@ OPERATIONS = frozenset(
 GAPS = 32
 """How many gaps are looked at."""
 FIRST_ACTIONS = 40
-PAUSE_MS = 10 * 60_000
+PAUSE_MS = 10 * MINUTE_MS
 """A longer gap ends a run of actions."""
 USUAL_SPREAD = 0.5
 """People's gaps have (q75 - q25) / (q75 + q25) above this; that of random arrivals is 0.65."""

@@ -10,13 +10,14 @@ from math import expm1, log1p
 
 import msgspec
 
-from detector.event import Operation
-from detector.identity.baseline import DAY_MS, HOUR_MS, Baseline, bound, familiarity, learn, measure
+from detector.event import READING, Operation
+from detector.identity.baseline import Baseline, bound, familiarity, learn, measure
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
 from detector.published import UsualVolume
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
+from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["ALL", "CALLS", "DETECTOR", "KILOBYTES", "Channel", "Open", "Volume", "VolumeState"]
 
@@ -26,18 +27,6 @@ INTERNAL = ":internal"
 """Behind an operation: rows of the company's own data, counted apart."""
 CALLS, KILOBYTES = ":calls", ":kilobytes"
 """Behind an operation: what is counted where a log does not tell rows."""
-READING = frozenset(
-    {
-        Operation.QUERY,
-        Operation.BULK_EXPORT,
-        Operation.REPORT,
-        Operation.REPORT_EXPORT,
-        Operation.LIST_VIEW,
-        Operation.RECORD_VIEW,
-        Operation.SEARCH,
-        Operation.FILE_DOWNLOAD,
-    }
-)
 MAX_CHANNELS = 14
 MAX_HOURS = 3
 """How many hours of a day are open for late events."""

@@ -1,4 +1,4 @@
-"""The board: one word that can be read across the room, why, and what is open, leaving, silent and due."""
+"""The board: one word readable across the room, the reasons for it, and what is open, taken, silent and due."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
 from streams.console.store.incidents import IncidentRow
+from streams.locale import gettext_noop, ngettext_noop
 
 __all__ = ["Board", "BoardReason", "BoardState", "board", "board_state", "outflow_table"]
 
 SHOWN = 50
 """How many incidents the board lists; all are found by searching."""
 ACT_SEVERITY = 4
-"""From this severity on, what nobody has taken on is to be acted on."""
+"""An unacknowledged incident of at least this severity calls for action."""
 LOOK_SEVERITY = 2
 
 
@@ -34,11 +35,11 @@ class BoardState(StrEnum):
 
 
 class BoardReason(msgspec.Struct, frozen=True):
-    """Why, as a message for one and for several."""
+    """A reason for the state, as a message; one that counts has a form for one thing and a form for several."""
 
     one: str
-    more: str
-    count: int
+    more: str = ""
+    count: int = 1
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ def board(db: sqlite3.Connection, feed: Feed, newest_ms: int, now_ms: int) -> Bo
     opened = incidents.open_incidents(db, SHOWN)
     severities = incidents.by_severity(db)
     due = incidents.clocks(db)
-    left = outflow(db)
+    taken = outflow(db)
     _, sources = health.sources(db)
     unseen = dict(
         db.execute(
@@ -70,7 +71,7 @@ def board(db: sqlite3.Connection, feed: Feed, newest_ms: int, now_ms: int) -> Bo
             (now_ms,),
         ).fetchall()
     )
-    state, reasons = board_state(unseen, severities, len(due), left, sources, feed)
+    state, reasons = board_state(unseen, severities, len(due), taken, sources, feed)
     return Board(
         state=state,
         reasons=reasons,
@@ -78,7 +79,7 @@ def board(db: sqlite3.Connection, feed: Feed, newest_ms: int, now_ms: int) -> Bo
         more=max(0, sum(severities.values()) - len(opened)),
         severities=severities,
         clocks=tuple(due),
-        outflow=left,
+        outflow=taken,
         sources=sources,
         newest_ms=newest_ms,
     )
@@ -88,58 +89,66 @@ def board_state(
     unseen: dict[int, int],
     severities: dict[int, int],
     breaches: int,
-    left: Outflow,
+    taken: Outflow,
     sources: tuple[health.SourceRow, ...],
     feed: Feed,
 ) -> tuple[BoardState, tuple[BoardReason, ...]]:
-    """The state, and why: incidents by severity that nobody has taken on, all that are open, and what else there is.
+    """The state and its reasons, from unacknowledged incidents by severity, all open ones, and the rest.
 
-    What is worse goes before; in a state, only its own reasons are given.
+    The worst state wins, and only its own reasons are given.
     """
     blind = [
-        BoardReason("Kafka does not answer: this is what was known before", "", 1)
+        BoardReason(gettext_noop("Kafka does not answer: this page may be out of date"))
         if feed.lost_ms is not None
         else None,
-        BoardReason("The index is being built: not everything has been read yet", "", 1)
+        BoardReason(gettext_noop("The index is being built: not everything has been read yet"))
         if feed.lost_ms is None and not feed.caught_up
         else None,
     ]
     grave = sum(count for severity, count in unseen.items() if severity >= ACT_SEVERITY)
     act = [
         BoardReason(
-            "{n} breach is not yet notified to the authority",
-            "{n} breaches are not yet notified to the authority",
+            *ngettext_noop(
+                "{n} breach is not yet notified to the authority",
+                "{n} breaches are not yet notified to the authority",
+            ),
             breaches,
         )
         if breaches
         else None,
         BoardReason(
-            "{n} grave incident that nobody has taken on",
-            "{n} grave incidents that nobody has taken on",
+            *ngettext_noop("{n} serious incident not acknowledged", "{n} serious incidents not acknowledged"),
             grave,
         )
         if grave
         else None,
     ]
     lesser = sum(count for severity, count in unseen.items() if LOOK_SEVERITY <= severity < ACT_SEVERITY)
-    taken_on = sum(count for severity, count in severities.items() if severity >= ACT_SEVERITY) - grave
-    above = sum(one.above for one in left.categories)
+    in_progress = sum(count for severity, count in severities.items() if severity >= ACT_SEVERITY) - grave
+    above = sum(category.above for category in taken.categories)
     troubled = sum(source.state is health.SourceStatus.TROUBLE for source in sources)
     look = [
-        BoardReason("{n} incident to look at", "{n} incidents to look at", lesser) if lesser else None,
-        BoardReason(
-            "{n} grave incident is being worked on", "{n} grave incidents are being worked on", taken_on
-        )
-        if taken_on and not breaches
+        BoardReason(*ngettext_noop("{n} incident to review", "{n} incidents to review"), lesser)
+        if lesser
         else None,
         BoardReason(
-            "{n} kind of data leaves faster than it ever did at this hour",
-            "{n} kinds of data leave faster than they ever did at this hour",
+            *ngettext_noop("{n} serious incident in progress", "{n} serious incidents in progress"),
+            in_progress,
+        )
+        if in_progress and not breaches
+        else None,
+        BoardReason(
+            *ngettext_noop(
+                "{n} category of data is being taken faster than ever at this hour",
+                "{n} categories of data are being taken faster than ever at this hour",
+            ),
             above,
         )
         if above
         else None,
-        BoardReason("{n} source is in trouble", "{n} sources are in trouble", troubled) if troubled else None,
+        BoardReason(*ngettext_noop("{n} source is in trouble", "{n} sources are in trouble"), troubled)
+        if troubled
+        else None,
     ]
     for state, reasons in ((BoardState.ACT, act), (BoardState.BLIND, blind), (BoardState.LOOK, look)):
         found = tuple(reason for reason in reasons if reason is not None)
@@ -147,20 +156,20 @@ def board_state(
             if state is BoardState.ACT:
                 found += tuple(reason for reason in blind if reason is not None)
             return state, found
-    return BoardState.CALM, (BoardReason("Nothing is waiting for you", "", 1),)
+    return BoardState.CALM, (BoardReason(gettext_noop("Nothing needs attention")),)
 
 
-def outflow_table(left: Outflow) -> Table:
+def outflow_table(taken: Outflow) -> Table:
     """The newest hour as a table."""
     return Table(
-        "leaving",
-        "Rows leaving in the newest hour, by kind of data",
+        "outflow",
+        "Rows taken in the latest hour, by category of data",
         (
             Column("category", "Data", ColumnKind.WORD),
             Column("rows", "Rows", ColumnKind.NUMBER),
             Column("usual", "Usual", ColumnKind.NUMBER),
-            Column("most", "Most before", ColumnKind.NUMBER),
+            Column("most", "Previous maximum", ColumnKind.NUMBER),
             Column("days", "Days compared", ColumnKind.NUMBER),
         ),
-        tuple((one.category, one.rows, one.usual, one.most, one.days) for one in left.categories),
+        tuple((one.category, one.rows, one.usual, one.most, one.days) for one in taken.categories),
     )

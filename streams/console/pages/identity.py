@@ -9,13 +9,13 @@ import msgspec
 
 from detector.published import IdentityRecord, decode_identity
 from detector.trait import SORTS, agent_family, checksum
+from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.incidents import IncidentRow
 
 __all__ = ["IdentityView", "KnownProfile", "identities", "identity"]
 
-DAY_MS = 86_400_000
 MOST_INCIDENTS = 100
 MOST_ROWS = 200
 
@@ -128,18 +128,18 @@ def _takes(record: IdentityRecord | None) -> Table:
     rows.sort(key=lambda row: (row[0] != "all", -(row[4] or 0), row[0], row[1]))
     return Table(
         "takes",
-        "What it takes: its usual, the most expected, and its newest day that is not over",
+        "Volume: what is usual, the expected maximum, and the latest day so far",
         (
-            Column("way", "Way", ColumnKind.WORD),
+            Column("way", "Operation", ColumnKind.WORD),
             Column("counted", "Counted", ColumnKind.WORD),
-            Column("usual_hour", "Usual in its fullest hour", ColumnKind.NUMBER),
-            Column("most_hour", "Most expected", ColumnKind.NUMBER),
-            Column("usual_day", "Usual a day", ColumnKind.NUMBER),
-            Column("most_day", "Most expected", ColumnKind.NUMBER),
-            Column("days", "From days", ColumnKind.NUMBER),
+            Column("usual_hour", "Usual in its busiest hour", ColumnKind.NUMBER),
+            Column("most_hour", "Expected maximum", ColumnKind.NUMBER),
+            Column("usual_day", "Usual per day", ColumnKind.NUMBER),
+            Column("most_day", "Expected maximum", ColumnKind.NUMBER),
+            Column("days", "Days learned", ColumnKind.NUMBER),
             Column("day", "Day", ColumnKind.TIME, hidden=True),
-            Column("today", "Newest day", ColumnKind.NUMBER),
-            Column("objects", "Of these"),
+            Column("today", "Latest day", ColumnKind.NUMBER),
+            Column("objects", "By object"),
         ),
         tuple(rows),
     )
@@ -181,13 +181,13 @@ def _seen(record: IdentityRecord | None, quoted: list[Any]) -> Table:
     unnamed.sort(key=lambda row: (-row[3], row[0]))
     return Table(
         "seen",
-        "Where it was seen: with names as far as alerts or its newest days tell them",
+        "Where it was seen; names come from alerts and from recent days",
         (
             Column("what", "What", ColumnKind.WORD),
-            Column("value", "Which", ColumnKind.CODE),
+            Column("value", "Value", ColumnKind.CODE),
             Column("first", "First seen, UTC", ColumnKind.TIME),
             Column("last", "Last seen, UTC", ColumnKind.TIME),
-            Column("rows", "Rows since it is new", ColumnKind.NUMBER),
+            Column("rows", "Rows since first seen", ColumnKind.NUMBER),
         ),
         tuple((rows + unnamed)[:MOST_ROWS]),
     )

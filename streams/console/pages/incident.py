@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 
 from detector.alert.finding import Finding, read
+from detector.alert.message import Message
 from detector.alert.ocsf import Activity
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.decision import Assignment, Decision, Kind, StepMark
 from detector.decision_index import DecisionIndex
 from detector.event import Operation
+from detector.units import MINUTE_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
+from streams.console.store.alerts import sentences_from
 from streams.console.store.decisions import decisions_about
 from streams.console.store.incidents import IncidentRow
 from streams.console.store.seen_at import seen_elsewhere
@@ -33,14 +36,14 @@ BULK_SHARE = 0.5
 BULK_ROWS = 100
 """The first quoted read of so many rows, and of such a share of the largest, is called large."""
 BEFORE = 0.15
-LEAST_BEFORE_MS = 600_000
+LEAST_BEFORE_MS = 10 * MINUTE_MS
 UNSEEN_SHARE = 0.25
-"""If no more than this share of the rows left before the first alert, the curve begins shortly before it."""
+"""If no more than this share of the rows was taken before the first alert, the curve begins shortly before it."""
 _RECONNAISSANCE = (Operation.DESCRIBE, Operation.COUNT)
 
 
 class ExposedCategory(msgspec.Struct, frozen=True):
-    """What is known to have left of a kind of data."""
+    """What is known to have been taken of a category of data."""
 
     category: Category
     rows: int
@@ -51,7 +54,7 @@ class ChecklistStep(msgspec.Struct, frozen=True):
     """A step of the checklist."""
 
     id: str
-    text: str
+    message: Message
     done: bool
     by: str
     """Who ticked or unticked it last; empty if nobody did."""
@@ -64,9 +67,9 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     listed: IncidentRow
     incident: Finding
     shares: tuple[ExposedCategory, ...]
-    """The kinds of data of which rows left, the most first."""
+    """The categories of which rows were taken, the most first."""
     spared: tuple[Category, ...]
-    """The kinds of which none are known to have left, the most sensitive first."""
+    """The categories of which none are known to have been taken, the most sensitive first."""
     marks: tuple[Mark, ...]
     curve: Curve | None
     bound_rows: int | None
@@ -76,7 +79,7 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     origins: Table
     seen_elsewhere: Table
     evidence: Table
-    left: Table
+    taken: Table
     history: Table
     techniques: Table
 
@@ -120,7 +123,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
         origins=_origins(evidence),
         seen_elsewhere=seen_elsewhere(db, uid, evidence),
         evidence=_evidence(evidence),
-        left=_left(shares),
+        taken=_taken(shares),
         history=_history(versions, decisions, incident, uid),
         techniques=_techniques(incident),
     )
@@ -129,7 +132,7 @@ def incident_view(db: sqlite3.Connection, uid: str) -> IncidentView | None:
 def _account(incident: Finding, publications: Sequence[FindingVersion], evidence: Sequence[Any]) -> Timeline:
     """The curve's points and stages, as far as alerts know them.
 
-    Each alert says how many rows had left by then; before the first, the quoted events say how they began.
+    Each alert says how many rows were taken by then; before the first, the quoted events say how they began.
     """
     points: list[tuple[int, int]] = []
     first = publications[0] if publications else None
@@ -180,7 +183,7 @@ def _account(incident: Finding, publications: Sequence[FindingVersion], evidence
 def _from_where_it_began(
     points: list[tuple[int, int]], first: FindingVersion | None
 ) -> list[tuple[int, int]]:
-    """Without the days before the first alert, if little left in them: the curve would be squeezed."""
+    """Without the days before the first alert, if few rows were taken in them: they would squeeze the curve."""
     if first is None or not points:
         return points
     begin = first.time_ms - max(LEAST_BEFORE_MS, round(BEFORE * (points[-1][0] - first.time_ms)))
@@ -286,12 +289,12 @@ def _steps(incident: Finding, decisions: DecisionIndex, uid: str) -> tuple[Check
             latest[decision.payload.step_id] = decision
     steps = []
     for step in incident.steps:
-        text, mark = step.message.text, latest.get(step.id)
+        mark = latest.get(step.id)
         if mark is None or decisions.withdrawal(mark) is not None:
-            steps.append(ChecklistStep(step.id, text, False, "", None))
+            steps.append(ChecklistStep(step.id, step.message, False, "", None))
         else:
             done = isinstance(mark.payload, StepMark) and mark.payload.done
-            steps.append(ChecklistStep(step.id, text, done, mark.by, mark.time_ms))
+            steps.append(ChecklistStep(step.id, step.message, done, mark.by, mark.time_ms))
     return tuple(steps)
 
 
@@ -309,7 +312,7 @@ def _origins(evidence: Sequence[Any]) -> Table:
     ordered = sorted(found.items(), key=lambda item: (-item[1][2], item[1][0]))
     return Table(
         "origins",
-        "Where it was done from, as far as alerts quote it",
+        "Origins, as quoted by alerts",
         (
             Column("address", "Address", ColumnKind.CODE, page="address"),
             Column("network", "Network", ColumnKind.CODE, page="address"),
@@ -327,7 +330,7 @@ def _origins(evidence: Sequence[Any]) -> Table:
 def _evidence(evidence: Sequence[Any]) -> Table:
     return Table(
         "evidence",
-        "Events that alerts quote",
+        "Events quoted by alerts",
         (
             Column("time", "Time, UTC", ColumnKind.TIME),
             Column("operation", "Operation", ColumnKind.WORD),
@@ -358,10 +361,10 @@ def _evidence(evidence: Sequence[Any]) -> Table:
     )
 
 
-def _left(shares: Sequence[ExposedCategory]) -> Table:
+def _taken(shares: Sequence[ExposedCategory]) -> Table:
     return Table(
-        "left",
-        "Rows that left, by kind of data and object",
+        "taken",
+        "Rows taken, by category of data and object",
         (
             Column("category", "Data", ColumnKind.WORD),
             Column("object", "Object", ColumnKind.CODE),
@@ -378,16 +381,19 @@ def _history(versions: Sequence[Any], decisions: DecisionIndex, incident: Findin
         if version["activity"] == Activity.CLOSE:
             what = "closed by the detector"
         figures = version["severity"], version["risk"], version["rows"]
-        rows.append((version["time_ms"], what, "crmwatch", *figures, version["message"], None))
-    texts = {step.id: step.message.text for step in incident.steps}
+        rows.append(
+            (version["time_ms"], what, "crmwatch", *figures, sentences_from(version["message"]), None)
+        )
+    steps = {step.id: step.message for step in incident.steps}
     for decision in decisions:
-        what, text = decision.outcome, decision.reason
+        what = str(decision.outcome)
+        text: str | tuple[Message | str, ...] = decision.reason
         match decision.payload:
             case StepMark(step, done):
                 what = "step taken" if done else "step taken back"
-                text = f"{texts.get(step, step)} {text}".strip()
+                text = tuple(filter(None, (steps.get(step, step), decision.reason)))
             case Assignment(assignee):
-                text = f"→ {assignee} {text}".strip()
+                text = f"→ {assignee} {decision.reason}".strip()
         if decision.withdraws:
             what = f"{decision.kind} withdrawn"
         elif decision.subject.incident != uid:
@@ -396,7 +402,7 @@ def _history(versions: Sequence[Any], decisions: DecisionIndex, incident: Findin
     rows.sort(key=lambda row: row[0], reverse=True)
     return Table(
         "history",
-        "What happened to the incident, the newest first",
+        "History of the incident, newest first",
         (
             Column("time", "Time, UTC", ColumnKind.TIME),
             Column("what", "What", ColumnKind.WORD),
@@ -404,7 +410,7 @@ def _history(versions: Sequence[Any], decisions: DecisionIndex, incident: Findin
             Column("severity", "Severity", ColumnKind.SEVERITY),
             Column("risk", "Risk", ColumnKind.NUMBER),
             Column("rows", "Rows", ColumnKind.NUMBER),
-            Column("text", "In words"),
+            Column("text", "Text", ColumnKind.ALERT),
             Column("until", "Until, UTC", ColumnKind.TIME),
         ),
         tuple(rows),

@@ -9,12 +9,10 @@ from statistics import median
 import msgspec
 
 from detector.catalogue import SENSITIVITY, Category
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
 
 __all__ = ["CategoryHour", "Outflow", "outflow"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-TICK_MS = 600_000
 DAYS = 28
 ENOUGH_DAYS = 5
 """On fewer days before, nothing is called normal."""

@@ -44,16 +44,16 @@ def read_raw(config: Config, position: str) -> RawRecord:
     """The record at ``adapter topic/partition/offset``, if it is one of the access topics'. Raises `RawRecordError`."""
     found = _POSITION.fullmatch(position)
     if found is None:
-        raise RawRecordError("This record does not lie in Kafka but where its position says.")
+        raise RawRecordError("This record is not in Kafka; its position says where it is.")
     topic, partition, offset = found[1], int(found[2]), int(found[3])
     if topic not in config.access_topics:
-        raise RawRecordError("This record does not lie in a topic that is read.")
+        raise RawRecordError("This record is not in a topic that crmwatch reads.")
     try:
         record = _fetch(config, TopicPartition(topic, partition), offset)
     except (KafkaError, ConnectError, TimeoutError) as error:
         raise RawRecordError("Kafka does not answer. Try again.") from error
     if record is None:
-        raise RawRecordError("This record is no longer in Kafka: the topic has dropped it.")
+        raise RawRecordError("This record is no longer in Kafka: its retention has passed.")
     value = record.value or b""
     return RawRecord(
         topic,

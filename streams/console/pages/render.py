@@ -1,4 +1,4 @@
-"""Pages as HTML: everything that is put in is escaped, and nothing in it is hidden."""
+"""Pages as HTML, in the visitor's language."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from detector.alert.ocsf import Activity
-from streams.console.i18n import french_alerts
-from streams.console.i18n.locale import Language
+from streams.console.labels import LABELS
 from streams.console.store.incidents import state
-from streams.report.text import SEVERITIES, clipped, clock, day, minute, second, visible
-from streams.report.timeline import TimelineStage
+from streams.locale import Language, Translator
+from streams.locale.templates import environment
+from streams.locale.vocabulary import SEVERITIES
+from streams.report.sentences import mark_title
 
 __all__ = ["address", "render"]
 
@@ -22,13 +22,14 @@ SHOWN_TEXT = 240
 """How much of one field of a log a table shows."""
 
 
-def render(template: str, **values: Any) -> Markup:
+def render(template: str, language: Language, **values: Any) -> Markup:
     """A page, or a part of one."""
-    return Markup(_environment().get_template(f"{template}.html.jinja").render(values))  # noqa: S704 - escaped by it
+    page = _environment(language).get_template(f"{template}.html.jinja")
+    return Markup(page.render(values))  # noqa: S704 - the template escapes
 
 
 def address(page: str, value: object) -> str:
-    """Where a cell leads that names an incident, an identity, or something to search by.
+    """Where a cell leads that names an incident, an identity, or a search term.
 
     >>> address("incident", "crmwatch-1"), address("identity", "t/a b")
     ('/incidents/crmwatch-1', '/identity?id=t%2Fa+b')
@@ -41,30 +42,23 @@ def address(page: str, value: object) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("streams", "console/templates"),
-        autoescape=True,
-        finalize=visible,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "clipped": lambda text: clipped(str(text), SHOWN_TEXT),
-        "clock": clock,
-        "day": day,
-        "kind": lambda code, t: t.word(code),
-        "minute": minute,
-        "second": second,
+def _environment(language: Language) -> Environment:
+    t = Translator(language)
+    templates = environment("console/templates", t, SHOWN_TEXT)
+
+    def label(code: object) -> str:
+        name = LABELS.get(str(code))
+        return str(code) if name is None else t.gettext(name)
+
+    templates.filters |= {
+        "label": label,
+        "mark_title": lambda mark: mark_title(t, mark),
+        "severity": lambda level: t.gettext(SEVERITIES[level]),
     }
-    environment.globals |= {
-        "Activity": Activity,
-        "Language": Language,
-        "SEVERITIES": SEVERITIES,
-        "Stage": TimelineStage,
+    templates.globals |= {
         "address": address,
-        "french": french_alerts,
+        "languages": tuple(Language),
         "state_of": state,
+        "weekdays": t.weekdays(),
     }
-    return environment
+    return templates

@@ -9,11 +9,12 @@ from statistics import median
 
 import msgspec
 
+from detector.alert.message import Message
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from streams.console.store.alerts import title_from
+
 __all__ = ["SourceRow", "SourceStatus", "sources"]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-TICK_MS = 600_000
 DAYS = 14
 ENOUGH_DAYS = 4
 MOST_SOURCES = 500
@@ -50,7 +51,7 @@ class SourceRow(msgspec.Struct, frozen=True):
     """Events by hour of the last day, the newest last."""
     incident: str
     """The open incident about it; empty if there is none."""
-    trouble: str
+    trouble: Message | None
     """Its title."""
 
 
@@ -77,7 +78,7 @@ def sources(db: sqlite3.Connection) -> tuple[int | None, tuple[SourceRow, ...]]:
     ):
         by_hour[tenant, source][ago] = events
     wrong = {
-        row["source"]: (row["uid"], row["title"])
+        row["source"]: (row["uid"], title_from(row["title"]))
         for row in db.execute(
             "SELECT source, uid, title FROM incidents WHERE open AND source != '' ORDER BY time_ms"
         )
@@ -88,7 +89,7 @@ def sources(db: sqlite3.Connection) -> tuple[int | None, tuple[SourceRow, ...]]:
         days = min(DAYS, (end_ms - HOUR_MS - first[tenant]) // DAY_MS)
         before = [hours.get(24 * ago, 0) for ago in range(1, days + 1)]
         usual = round(median(before)) if len(before) >= ENOUGH_DAYS else None
-        uid, title = wrong.get(f"{tenant}/{source}", ("", ""))
+        uid, title = wrong.get(f"{tenant}/{source}", ("", None))
         now = hours.get(0, 0)
         state = SourceStatus.FINE
         if uid:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from detector.alert.message import Message
+
 __all__ = ["Column", "ColumnKind", "Table", "as_csv", "as_json", "inert"]
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
@@ -30,6 +32,8 @@ class ColumnKind(StrEnum):
     WORD = "word"
     """One of our own closed words."""
     SEVERITY = "severity"
+    ALERT = "alert"
+    """What an alert says, as messages; or what a person said about it."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -66,7 +70,8 @@ class Table(msgspec.Struct, frozen=True):
 
 def as_json(table: Table) -> bytes:
     """A list of objects; times in milliseconds since 1970 UTC, what is unknown null."""
-    return msgspec.json.encode({"table": table.name, "rows": list(table.dicts()), "more": table.more})
+    rows = [{key: _plain(value) for key, value in row.items()} for row in table.dicts()]
+    return msgspec.json.encode({"table": table.name, "rows": rows, "more": table.more})
 
 
 def as_csv(table: Table) -> str:
@@ -89,6 +94,15 @@ def inert(text: str) -> str:
     return f"'{text}" if bare.startswith(_BEGINS_A_FORMULA) else text
 
 
+def _plain(value: Any) -> Any:
+    """The value as a file has it: an alert's messages in English."""
+    if isinstance(value, Message):
+        return value.text
+    if isinstance(value, tuple) and any(isinstance(item, Message) for item in value):
+        return " ".join(str(_plain(item)) for item in value)
+    return value
+
+
 def _cell(column: Column, value: Any) -> str:
     if value is None:
         return ""
@@ -96,8 +110,9 @@ def _cell(column: Column, value: Any) -> str:
         return datetime.fromtimestamp(min(max(value, 0), _LAST_MS) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
+    value = _plain(value)
     if isinstance(value, (list, tuple)):
-        value = " ".join(str(one) for one in value)
+        value = " ".join(str(item) for item in value)
     return inert(
         "".join(letter if letter.isprintable() or letter in "\t\n" else "\ufffd" for letter in str(value))
     )

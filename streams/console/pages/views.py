@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import msgspec
 
 from detector.errors import CrmwatchError
-from streams.console.i18n.locale import Translator
 from streams.console.pages import sources as health
 from streams.console.pages.board import board, outflow_table
 from streams.console.pages.identity import identities, identity
@@ -21,6 +20,7 @@ from streams.console.store import incidents
 from streams.console.store.freshness import Feed
 from streams.console.store.incidents import found_by, incident_table
 from streams.console.web.auth import Session, User
+from streams.locale import Translator
 
 __all__ = [
     "NotFound",
@@ -53,7 +53,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     same_origin: bool
     session: Session
     address: str
-    words: Translator
+    translator: Translator
     theme: str
     chosen: tuple[tuple[str, str], ...]
     """Language and theme, if they were chosen just now."""
@@ -98,7 +98,7 @@ def incident_page(visit: PageRequest) -> Page:
     if found is None:
         raise NotFound("There is no such incident.")
     tables = (
-        found.left,
+        found.taken,
         found.origins,
         found.seen_elsewhere,
         found.evidence,
@@ -112,7 +112,7 @@ def identity_page(visit: PageRequest) -> Page:
     """An identity."""
     found = identity(visit.db(), visit.query.get("id", ""))
     if found is None:
-        raise NotFound("Nothing is known of this identity.")
+        raise NotFound("This identity is unknown.")
     return _page(
         {"identity": found},
         found.takes,
@@ -130,7 +130,7 @@ def sources_page(visit: PageRequest) -> Page:
     )
     wrong = Table(
         "unreadable",
-        "Messages that the console itself could not read",
+        "Messages that the console could not read",
         (
             Column("topic", "Topic", ColumnKind.CODE),
             Column("partition", "Partition", ColumnKind.NUMBER),
@@ -187,10 +187,10 @@ def _sources_table(found: tuple[health.SourceRow, ...]) -> Table:
             Column("state", "State", ColumnKind.WORD),
             Column("tenant", "Tenant", ColumnKind.CODE),
             Column("source", "Source", ColumnKind.CODE),
-            Column("hour", "Events in the newest hour", ColumnKind.NUMBER),
+            Column("hour", "Events in the latest hour", ColumnKind.NUMBER),
             Column("usual", "Usual", ColumnKind.NUMBER),
             Column("newest", "Last event, UTC", ColumnKind.TIME),
-            Column("trouble", "Trouble", page="incident", by="incident"),
+            Column("trouble", "Problem", page="incident", by="incident"),
             Column("incident", "Name", ColumnKind.CODE, hidden=True),
         ),
         tuple(

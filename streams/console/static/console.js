@@ -189,11 +189,20 @@ function where(part) {
 
 // --- clocks
 
+// As the server writes durations (streams.locale.translator), with the browser's own copy of the Unicode locale data.
+const language = document.documentElement.lang;
+const unit = (count, name, unitDisplay = "narrow") =>
+  new Intl.NumberFormat(language === "en" ? "en-GB" : language, { style: "unit", unit: name, unitDisplay }).format(count);
+const pair = (count, name, rest, finer) => (rest ? `${unit(count, name)} ${unit(rest, finer)}` : unit(count, name));
+
 function span(ms) {
-  const minutes = Math.floor(Math.max(0, ms) / 60_000);
-  if (minutes < 60) return `${minutes} min`;
-  if (minutes <= 72 * 60) return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
-  return `${Math.floor(minutes / 1440)} ${body.dataset.day}`;
+  const seconds = Math.floor(Math.max(0, ms) / 1_000);
+  if (seconds < 60) return unit(seconds, "second");
+  if (seconds < 600) return pair(Math.floor(seconds / 60), "minute", seconds % 60, "second");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return unit(minutes, "minute");
+  if (minutes <= 72 * 60) return pair(Math.floor(minutes / 60), "hour", minutes % 60, "minute");
+  return unit(Math.floor(minutes / 1440), "day", "short");
 }
 
 function count() {

@@ -10,13 +10,26 @@ from typing import Any
 import msgspec
 
 from detector.alert.finding import Finding, read
+from detector.alert.message import Message
 from detector.trait import network
 from streams.console.store.decisions import refresh_decision
+from streams.kafka.messages import POSITIONS_HEADER
 
-__all__ = ["POSITIONS_HEADER", "enter_alert"]
+__all__ = ["enter_alert", "sentences_from", "title_from"]
 
-POSITIONS_HEADER = "crmwatch-positions"
-"""The header in which an alert's Kafka record says where the quoted records lie."""
+
+_title = msgspec.json.Decoder(Message)
+_sentences = msgspec.json.Decoder(tuple[Message, ...])
+
+
+def title_from(text: str) -> Message:
+    """The title of an alert, as the index keeps it."""
+    return _title.decode(text)
+
+
+def sentences_from(text: str) -> tuple[Message, ...]:
+    """What an alert says, as the index keeps it."""
+    return _sentences.decode(text)
 
 
 def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:
@@ -40,7 +53,7 @@ def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:
             finding.severity,
             finding.risk,
             finding.rows,
-            finding.sentence,
+            msgspec.json.encode(finding.extension.summary).decode(),
         ),
     ).rowcount
     if not added:  # delivered twice
@@ -63,7 +76,7 @@ def enter_alert(db: sqlite3.Connection, record: Any) -> int | None:
             finding.extension.identity,
             finding.extension.network,
             finding.source,
-            finding.title,
+            msgspec.json.encode(finding.extension.title).decode(),
             " ".join(finding.detectors),
             finding.actor,
             finding.severity,

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from detector.alert.message import Message
 from detector.decision_index import NOTIFICATION_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
+from streams.console.store.alerts import title_from
 
 __all__ = ["IncidentRow", "about", "by_severity", "clocks", "found_by", "incident_table", "open_incidents"]
 
@@ -29,7 +31,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     identity: str
     network: str
     source: str
-    title: str
+    title: Message
     detectors: str
     actor: str
     severity: int
@@ -198,6 +200,13 @@ def state(found: IncidentRow) -> str:
 def _select(db: sqlite3.Connection, rest: str, values: tuple[Any, ...]) -> list[IncidentRow]:
     rows = db.execute(f"SELECT {_COLUMNS} FROM incidents {rest}", values)  # noqa: S608 - values are bound
     return [
-        IncidentRow(**{**dict(row), "closed": bool(row["closed"]), "open": bool(row["open"])})
+        IncidentRow(
+            **{
+                **dict(row),
+                "title": title_from(row["title"]),
+                "closed": bool(row["closed"]),
+                "open": bool(row["open"]),
+            }
+        )
         for row in rows.fetchall()
     ]

@@ -17,6 +17,7 @@ import msgspec
 
 from detector.errors import CrmwatchError
 from detector.published import PublishedRecordError, decode_activity, decode_identity
+from detector.units import DAY_MS
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
 from streams.console.store.decisions import enter_decision, prune_decisions
@@ -25,7 +26,6 @@ from streams.kafka.topics import TopicNames
 
 __all__ = ["Index", "IndexFileError"]
 
-DAY_MS = 86_400_000
 MOST_TICK_DAYS = 35
 """Ticks are compared with those of four weeks before; older ones are dropped."""
 MOST_UNREADABLE = 1_000

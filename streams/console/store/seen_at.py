@@ -6,15 +6,17 @@ import sqlite3
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from detector.alert.message import Message
 from detector.trait import SORTS, agent_family, checksum
+from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
+from streams.console.store.alerts import title_from
 
 __all__ = ["USED", "seen_elsewhere"]
 
 USED = ("network", "agent", "app")
 """The sorts of trait of which identities publish when they last used each."""
 
-DAY_MS = 86_400_000
 MOST_VALUES = 40
 MOST_LOOKED_AT = 500
 MOST_NAMED = 10
@@ -37,7 +39,7 @@ def seen_elsewhere(db: sqlite3.Connection, uid: str, evidence: Sequence[Mapping[
         ]
     return Table(
         "others",
-        "Who else is known there, from other incidents and from what profiles remember",
+        "Other identities seen there, from other incidents and from profiles",
         (
             Column("what", "What", ColumnKind.WORD),
             Column("value", "Where", ColumnKind.CODE),
@@ -59,17 +61,17 @@ def _values(evidence: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _in_incidents(
     db: sqlite3.Connection, uid: str, what: str, value: str, own: Set[str]
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, tuple[Message, str]]:
     """Identity → title and uid of the newest other incident that quotes it there."""
     rows = db.execute(
         f"SELECT evidence.identity, title, incidents.uid FROM evidence JOIN incidents USING (uid)"  # noqa: S608 - our own columns
         f" WHERE evidence.{what} = ? AND uid != ? AND evidence.identity != '' ORDER BY incidents.time_ms DESC LIMIT ?",
         (value, uid, MOST_LOOKED_AT),
     )
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[Message, str]] = {}
     for identity, title, where in rows:
         if identity not in own:
-            found.setdefault(identity, (title, where))
+            found.setdefault(identity, (title_from(title), where))
     return found
 
 

@@ -12,12 +12,12 @@ from kafka.errors import KafkaError
 
 from detector.decision import Decision, DecisionSubject, Kind, Outcome, encode
 from detector.errors import CrmwatchError
+from detector.units import HOUR_MS
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 
 __all__ = ["ACTIONS", "WITHDRAW", "ActionError", "DecisionSender", "StoredDecision", "decision"]
 
-HOUR_MS = 3_600_000
 MOST_HOURS = 90 * 24
 MOST_REASON = 1_000
 MOST_ASSIGNEE = 100

@@ -23,7 +23,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from streams.config import Config
-from streams.console.i18n.locale import Language, Translator, accepted
 from streams.console.pages import render as pages
 from streams.console.pages import views
 from streams.console.pages.incident import withdrawable
@@ -40,6 +39,7 @@ from streams.console.web.audit import Audit
 from streams.console.web.auth import Role, Session, Sessions
 from streams.console.web.rate_limit import RateLimiter
 from streams.console.web.sign_in import HEADERS, LANGUAGE, SESSION, SignIn, form_of, refused
+from streams.locale import Language, Translator, negotiate
 
 __all__ = ["Console"]
 
@@ -138,7 +138,7 @@ class Console:
     def _answer(self, answer: Answer, role: Role, visit: PageRequest, begun: bool) -> Response:
         name = visit.session.key if not begun else visit.address
         if not self._looks.allows(name):
-            return self._sorry(visit, 429, "Too much at once. Wait a minute.")
+            return self._sorry(visit, 429, "Too many requests. Wait a minute.")
         if visit.person.role < role:
             self._audit.write("refused", **_by(visit), path=visit.path, needs=role.word)
             return self._sorry(visit, 403, "Your role does not allow this.")
@@ -152,9 +152,9 @@ class Console:
                 self._audit.write(
                     "refused", **_by(visit), path=visit.path, why="no proof that the form was ours"
                 )
-                return self._sorry(visit, 403, "This page was too old. Go back, load it anew, and try again.")
+                return self._sorry(visit, 403, "This page has expired. Go back, reload it and try again.")
             if not self._acts.allows(visit.session.key):
-                return self._sorry(visit, 429, "Too much at once. Wait a minute.")
+                return self._sorry(visit, 429, "Too many requests. Wait a minute.")
         try:
             return answer(visit)
         except NotFound as error:
@@ -181,10 +181,10 @@ class Console:
             same_origin=request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"),
             session=session,
             address=address,
-            words=Translator(
+            translator=Translator(
                 Language(language)
                 if language in set(Language)
-                else accepted(request.headers.get("accept-language", ""))
+                else negotiate(request.headers.get("accept-language", ""))
             ),
             theme=theme if theme in THEMES else "auto",
             chosen=tuple((name, query[name]) for name in ("lang", "theme") if name in query),
@@ -213,12 +213,12 @@ class Console:
     # --- pages
 
     def _page(self, visit: PageRequest, template: str, status: int = 200, **values: Any) -> Response:
-        html = pages.render(template, visit=visit, t=visit.words, **values)
+        html = pages.render(template, visit.translator.language, visit=visit, **values)
         return Response(html, status, media_type="text/html")
 
     def _sorry(self, visit: PageRequest, status: int, message: str) -> Response:
         if visit.query.get("as"):
-            return PlainTextResponse(visit.words(message), status)
+            return PlainTextResponse(visit.translator.gettext(message), status)
         return self._page(visit, "sorry", status, message=message)
 
     def _nothing(self, visit: PageRequest) -> Response:
@@ -227,11 +227,11 @@ class Console:
     def _board(self, visit: PageRequest) -> Response:
         if visit.query.get("as"):
             return self._file(visit, views.board_page(visit))
-        key = (visit.feed.generation, visit.words.language, visit.now_ms // 10_000)
+        key = (visit.feed.generation, visit.translator.language, visit.now_ms // 10_000)
         with self._part_lock:  # one of many browsers works it out for all
             if self._part is None or self._part[0] != key:
                 found = views.board_page(visit)
-                part = pages.render("board_part", visit=visit, t=visit.words, **found.values)
+                part = pages.render("board_part", visit.translator.language, visit=visit, **found.values)
                 self._part = key, part
             part = self._part[1]
         return self._page(visit, "board", part=part)
@@ -272,7 +272,7 @@ class Console:
 
     def _record(self, visit: PageRequest) -> Response:
         if not self._reads.allows(visit.session.key):
-            return self._sorry(visit, 429, "Too much at once. Wait a minute.")
+            return self._sorry(visit, 429, "Too many requests. Wait a minute.")
         uid, event = visit.query.get("incident", ""), visit.query.get("event", "")
         row = (
             visit.db()

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from streams.config import ConsoleSettings
-from streams.console.i18n.locale import Language, Translator, accepted
 from streams.console.pages import render as pages
 from streams.console.web.audit import Audit
 from streams.console.web.auth import Role, Session, Sessions, User, local_name
 from streams.console.web.rate_limit import RateLimiter
+from streams.locale import Language, gettext_noop, negotiate
 
 __all__ = ["HEADERS", "LANGUAGE", "SESSION", "SignIn", "form_of", "refused"]
 
@@ -95,14 +95,16 @@ class SignIn:
         if request.method != "GET" or request.headers.get("accept", "").startswith("text/event-stream"):
             return refused(401, "You are signed out.")
         if request.headers.get("authorization") or request.query_params.get("as"):
-            return refused(401, "This token is not known.")
+            return refused(401, "Unknown token.")
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         if not _is_ours(back):  # //elsewhere is a path, too, and would lead there
             back = "/"
         if request.headers.get("sec-fetch-site") == "cross-site" and "from" not in request.query_params:
             # A strict cookie does not come with a link from elsewhere; it does when our own page leads here.
             mark = "&" if "?" in back else "?"
-            response = Response(pages.render("bounce", to=f"{back}{mark}from=link"), media_type="text/html")
+            response = Response(
+                pages.render("bounce", Language.ENGLISH, to=f"{back}{mark}from=link"), media_type="text/html"
+            )
             response.headers.update(HEADERS | {"Cache-Control": "no-store"})
             return response
         return RedirectResponse(f"/sign-in?{urlencode({'to': back})}", 303)
@@ -112,10 +114,10 @@ class SignIn:
         if not self.is_asked_for(request) or not self._gate.by_token:
             return refused(404, "There is nothing here.")
         address = request.client.host if request.client else ""
-        words = Translator(
+        language = (
             Language(request.cookies[LANGUAGE])
             if request.cookies.get(LANGUAGE) in set(Language)
-            else accepted(request.headers.get("accept-language", ""))
+            else negotiate(request.headers.get("accept-language", ""))
         )
         message, status = "", 200
         form = await form_of(request)
@@ -124,7 +126,7 @@ class SignIn:
             if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
                 return refused(403, "This form was not ours.")
             if not self._guesses.would_allow(address):
-                message, status = "Too much at once. Wait a minute.", 429
+                message, status = gettext_noop("Too many requests. Wait a minute."), 429
             else:
                 person = self._of_token(form.get("token", ""), address)
                 if person is not None:
@@ -135,8 +137,8 @@ class SignIn:
                     self.cookie(response, SESSION, session.key, None)
                     return response
                 self._audit.write("sign_in_refused", address=address)
-                message, status = "This token is not known.", 401
-        html = pages.render("sign_in", t=words, message=message, to=to if _is_ours(to) else "/")
+                message, status = gettext_noop("Unknown token."), 401
+        html = pages.render("sign_in", language, message=message, to=to if _is_ours(to) else "/")
         answer = Response(html, status, media_type="text/html")
         answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
         return answer

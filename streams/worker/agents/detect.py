@@ -12,6 +12,7 @@ import msgspec
 
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
+from detector.keyed_state import Key
 from detector.published import ActivityRecord, encode
 from detector.settings import Indicator, Settings
 from detector.signal import Signal, SignalKind
@@ -31,11 +32,6 @@ from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output
 
 __all__ = ["DetectAgent"]
-
-_WATERMARKS_KEY = b"\x00watermarks"
-"""Where a shard keeps its inputs' watermarks among its profiles; no identity has this name."""
-_STATE_SET_KEY = b"\x00plugins"
-"""Where it keeps the detectors and plug-ins that the profiles were written with."""
 
 
 class DetectAgent:
@@ -61,7 +57,7 @@ class DetectAgent:
         Raises `StateSetError` for state that was written with another one, unless `accept_plugins`.
         """
         self._state_set = msgspec.msgpack.encode(dict(state_set))
-        written = store.get(_STATE_SET_KEY)
+        written = store.get(Key.STATE_SET)
         if written is not None and not accept_plugins:
             check_state_set(msgspec.msgpack.decode(written, type=dict[str, str]), state_set)
         self._shard = shard
@@ -71,8 +67,8 @@ class DetectAgent:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard)
-        self._detection.restore([key for key in store if key not in (_WATERMARKS_KEY, _STATE_SET_KEY)])
-        self._watermarks = Watermarks(store.get(_WATERMARKS_KEY))
+        self._detection.restore(list(store))
+        self._watermarks = Watermarks(store.get(Key.WATERMARKS))
         self._store = store
         self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), monotonic())
         self._activity: list[Output] = []
@@ -165,10 +161,10 @@ class DetectAgent:
         """The profiles changed, and how far each input partition is."""
         changes = self._detection.changes()
         watermarks = self._watermarks.encode()
-        if watermarks != self._store.get(_WATERMARKS_KEY):
-            changes[_WATERMARKS_KEY] = watermarks
-        if self._state_set != self._store.get(_STATE_SET_KEY):
-            changes[_STATE_SET_KEY] = self._state_set
+        if watermarks != self._store.get(Key.WATERMARKS):
+            changes[Key.WATERMARKS] = watermarks
+        if self._state_set != self._store.get(Key.STATE_SET):
+            changes[Key.STATE_SET] = self._state_set
         for key in changes:
             if _is_identity(key) and changes[key] is not None:
                 self._identities.changed(key.decode(), new=key not in self._store)

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from detector.alert.alert import Alert
-from detector.alert.ocsf import Activity
+from detector.alert.build import alerts_of
 from detector.decision import Decision
 from detector.settings import Settings
 from detector.signal import Signal
+from detector.triage.publication import Activity, Publication
 from detector.triage.triage import Triage, settled_at
 from streams.kafka import messages as wire
 from streams.kafka.topics import TopicNames
@@ -107,7 +108,7 @@ class TriageAgent:
                 None,
                 alert.uid.encode(),
                 alert.body,
-                (("crmwatch-positions", msgspec.json.encode(alert.positions)),),
+                ((wire.POSITIONS_HEADER, msgspec.json.encode(alert.positions)),),
             )
             for alert in alerts
         ]
@@ -133,7 +134,8 @@ class TriageAgent:
             self._publish(self._triage.assess(signal, provisional=provisional), arrived_ms)
             waiting[0] -= 1
 
-    def _publish(self, alerts: list[Alert], arrived_ms: int | None) -> None:
+    def _publish(self, publications: list[Publication], arrived_ms: int | None) -> None:
+        alerts = alerts_of(publications)
         for alert in alerts:
             self._metrics.alert(alert)
             if arrived_ms is not None and alert.activity is not Activity.CLOSE:  # to close takes its time

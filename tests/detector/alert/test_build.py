@@ -8,7 +8,7 @@ from ocsf_json_schema import get_ocsf_schema
 
 from detector.adapters import decode
 from detector.alert.alert import Alert
-from detector.alert.build import build, incident_risk, incident_uid
+from detector.alert.build import build
 from detector.alert.ocsf import OCSF_VERSION, Activity
 from detector.catalogue import Category
 from detector.event import Operation
@@ -16,7 +16,9 @@ from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import Evidence, evidence
 from detector.simulation import Theft, World, records
 from detector.triage.incident import Incident
-from detector.triage.risk import Severity, severity
+from detector.triage.incident import uid as name_of
+from detector.triage.risk import Severity, incident_risk, severity
+from detector.units import DAY_MS, HOUR_MS
 from tests.detector.incidents import (
     HOSTILE,
     describe,
@@ -29,18 +31,7 @@ from tests.detector.incidents import (
     valid,
     words,
 )
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_DAY,
-    START_MS,
-    THEFT,
-    THIEF,
-    alerts_of,
-    event,
-    new,
-    world,
-)
+from tests.detector.make import START_DAY, START_MS, THEFT, THIEF, alerts_of, event, new, world
 
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.5, cold_days=2),
@@ -85,7 +76,7 @@ def test_every_shape_is_valid_ocsf(shape: str, activity: Activity) -> None:
     assert body["risk_score"] == 58
     assert body["severity_id"] == alert.severity == severity(58) == Severity.MEDIUM
     assert body["time"] == alert.time_ms == START_MS + 700_000
-    assert body["finding_info"]["uid"] == alert.uid == incident_uid(one)
+    assert body["finding_info"]["uid"] == alert.uid == name_of(one)
     said = describe(one, over=activity is Activity.CLOSE)
     assert body["message"] == body["finding_info"]["desc"] == alert.sentence == said
     assert tuple(body["finding_info"]["types"]) == alert.detectors
@@ -93,6 +84,7 @@ def test_every_shape_is_valid_ocsf(shape: str, activity: Activity) -> None:
     assert b"null" not in alert.body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 8])
 def test_every_alert_of_a_world_is_valid_ocsf(seed: int) -> None:
     """All alerts of simulated worlds, of all activities, with as many words as a tired analyst reads."""
@@ -130,7 +122,7 @@ def test_hostile_text_breaks_nothing(text: str) -> None:
     ):
         alert = build(one, Activity.CREATE, START_MS, 50)
         assert valid(alert.body)["finding_info"]["title"].isprintable()
-        assert alert.uid == incident_uid(one)
+        assert alert.uid == name_of(one)
 
 
 # --- what it says
@@ -139,7 +131,7 @@ def test_hostile_text_breaks_nothing(text: str) -> None:
 def test_a_uid_is_an_incidents_for_life() -> None:
     """It stays the same while the incident grows, and differs by tenant, by what it is about and by its opening."""
     one = incident()
-    uid = incident_uid(one)
+    uid = name_of(one)
     one.parts.append(part(5, {"Lead": 5}, channel="query"))
     one.modified_ms += 5
     one.actor_name = "Other"
@@ -152,7 +144,7 @@ def test_a_uid_is_an_incidents_for_life() -> None:
         of_network(network="198.51.100.0/24"),
     ]
     others += [notice(), notice("lag"), notice(source="other"), notice("volume", source="")]
-    assert len({uid, *map(incident_uid, others)}) == 10
+    assert len({uid, *map(name_of, others)}) == 10
 
 
 def test_the_body_says_what_the_incident_is() -> None:
@@ -359,6 +351,7 @@ def test_one_file_or_many() -> None:
     assert all(b".csv" not in alert.body for alert in one)
 
 
+@pytest.mark.slow
 def test_the_theft_is_told_as_it_was() -> None:
     """In a simulated world the sentence of the theft names its rows, host, time, kinds of record and what is new."""
     alerts = [

@@ -19,9 +19,9 @@ from detector.alert.finding import (
 from detector.alert.ocsf import AttackTechnique, NamedUid
 from detector.event import ActorKind, Operation
 from detector.triage.risk import Severity
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.detector.incidents import valid
-from tests.detector.make import DAY_MS, HOUR_MS
-from tests.streams.report.make import AGENT, AWAY, MINUTE_MS, THEFT_MS, analysis, body, incident
+from tests.streams.report.make import AGENT, AWAY, THEFT_MS, analysis, body, incident
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

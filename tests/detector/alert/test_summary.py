@@ -13,6 +13,7 @@ from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import STAGES
 from detector.signal import NewValue
 from detector.triage.incident import Anomaly, Incident
+from detector.units import DAY_MS, MINUTE_MS
 from tests.detector.incidents import (
     HOSTILE,
     describe,
@@ -24,9 +25,8 @@ from tests.detector.incidents import (
     title,
     words,
 )
-from tests.detector.make import DAY_MS, START_MS, new
+from tests.detector.make import START_MS, new
 
-MINUTE_MS = 60_000
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.fleet.burst import BINS, LEAST_OTHERS, STEP, ShownSurprise, count, discount_for_common_surprise
-from detector.fleet.population import TICK_MS, Population
+from detector.fleet.population import Population
 from detector.settings import Settings
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, closed
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, closed
 
 NOW_MS = START_MS + 3 * DAY_MS + 12 * HOUR_MS
 PEOPLE = 200

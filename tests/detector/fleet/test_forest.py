@@ -89,6 +89,7 @@ def test_a_burst_of_what_is_alarmed_on_stays_odd() -> None:
     assert learned.score(THEFT).rarity < 1.5
 
 
+@pytest.mark.slow
 def test_the_past_fades() -> None:
     """What it knows stays bounded, and so does its size, however many vectors it learns."""
     forest, random = Forest(3, seed=1), Random(1)
@@ -138,6 +139,7 @@ def test_what_is_no_forest_is_refused(change: dict[int, object]) -> None:
         Forest.decode(b"\x81\xa1")
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans()), max_size=60), st.integers(0, 60))
 def test_any_vectors_are_scored_alike_across_a_restart(
     vectors: list[tuple[float, float, bool]], cut: int

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.fleet.health import TICK_MS, Counts, Health, Phase, SourceState, Trouble, observe
+from detector.fleet.health import Counts, Health, Phase, SourceState, Trouble, observe
+from detector.units import HOUR_MS, TICK_MS
 
 DAY = 144
 WEEK = 7 * DAY
-HOUR_MS = 3_600_000
 START = 1_772_409_600_000 // TICK_MS  # 2026-03-02, a Monday
 
 

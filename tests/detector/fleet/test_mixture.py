@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from detector.fleet.forest import WARM
-from detector.fleet.mixture import FOREST, Mixtures, features
+from detector.fleet.mixture import Mixtures, features
+from detector.keyed_state import KeyedStates, Prefix
 from detector.signal import Signal, Span
 from tests.detector.make import START_DAY, closed, measure
 
@@ -70,11 +71,12 @@ def test_only_closed_days_are_learned() -> None:
     for one in usual(3, START_DAY + 2):
         mixtures.add(one, START_DAY + 3, alarmed=False)
     assert surprise(mixtures, day(90_000, 9, 90_000, day=START_DAY + 2)) == before
-    mixtures.saved()
+    saved = KeyedStates(*mixtures.states)
+    saved.saved()
     mixtures.learn(day(1, day=START_DAY + 4))
-    changes = mixtures.changes()
-    assert list(changes.values())[:-1] == [None] * PEOPLE  # the days need be kept no longer
-    assert list(changes)[-1][:1] == FOREST
+    changes = saved.changes()
+    assert [key[:1] for key, value in changes.items() if value is not None] == [Prefix.FOREST]
+    assert [key[:1] for key, value in changes.items() if value is None] == [Prefix.VECTOR] * PEOPLE
 
 
 def test_peers_are_ones_own_group_and_tenant() -> None:
@@ -87,9 +89,9 @@ def test_peers_are_ones_own_group_and_tenant() -> None:
 def anew(mixtures: Mixtures) -> Mixtures:
     """Others that take up what these have to store."""
     again = Mixtures()
-    for key, value in mixtures.changes().items():
+    for key, value in KeyedStates(*mixtures.states).changes().items():
         if value is not None:
-            again.restore(key, value)
+            KeyedStates(*again.states).restore(key, value)
     return again
 
 

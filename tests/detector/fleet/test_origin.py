@@ -22,11 +22,12 @@ from detector.fleet.origin import (
     score,
     tick_end,
 )
-from detector.fleet.population import TICK_MS, Population
+from detector.fleet.population import Population
 from detector.settings import Settings
 from detector.signal import evidence
 from detector.trait import SORTS, checksum
-from tests.detector.make import DAY_MS, START_DAY, START_MS, closed, event
+from detector.units import DAY_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, closed, event
 
 NETWORK = "192.0.2.0/24"
 NOW_MS = START_MS + 2 * DAY_MS + DAY_MS // 2

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from detector.event import ActorKind
 from detector.fleet.population import Population
 from detector.fleet.rarity import COMMON_SHARE, FURTHER, IDLE_SHARE, WEIGHT, strangeness
-from detector.identity.detectors.novelty import YOUNG_DAYS
 from detector.settings import Settings
 from detector.signal import NewValue, Signal
-from detector.trait import SORTS, checksum
+from detector.trait import SORTS, YOUNG_DAYS, checksum
 from tests.detector.make import START_DAY, START_MS, closed, new, signal
 
 NETWORK = "192.0.2.0/24"

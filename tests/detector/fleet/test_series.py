@@ -59,6 +59,7 @@ def test_an_alarm_says_what_was_seen_and_what_was_expected() -> None:
     assert 0.8 < found.score <= 1
 
 
+@pytest.mark.slow
 def test_ordinary_weeks_are_quiet() -> None:
     """Over two months of ten tenants there are at most three alarms a month and tenant, Mondays after weekends
     included.

@@ -6,15 +6,11 @@ import msgspec
 
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
-from detector.fleet.population import TICK_MS
 from detector.signal import Signal, SignalKind
-from detector.triage.triage import Triage
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_MS,
-)
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_MS
 from tests.detector.triage.triages import SETTINGS, Store, anew, body, crossed, save, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 
 def tally(shard: int, tick: int, rows: int, **sources: float) -> Signal:

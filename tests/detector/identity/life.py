@@ -8,7 +8,8 @@ from detector.identity import profile as profiles
 from detector.identity.profile import Profile
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
-from tests.detector.make import DAY_MS, START_MS, event
+from detector.units import DAY_MS
+from tests.detector.make import START_MS, event
 
 __all__ = ["Life", "crossed", "measures"]
 

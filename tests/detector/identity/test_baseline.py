@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.identity.baseline import MAX_BOUND, Baseline, bound, familiarity, learn, measure, prior_mean
+from detector.identity.baseline import MAX_BOUND, Baseline, bound, familiarity, learn, measure
+from detector.prior import prior_mean
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Span
 

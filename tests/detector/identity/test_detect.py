@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
-from detector.fleet.tenant import TICK_MS
 from detector.identity import profile as profile_of
-from detector.identity.detect import TALLIES_KEY, Detection
+from detector.identity.detect import Detection
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import ProfileError
+from detector.keyed_state import Key
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, event
 
 # Quick to speak, so that few events say much.
 TALKATIVE = Settings(
@@ -94,7 +95,7 @@ def without_offsets(encoded: bytes) -> bytes:
 
 def profiles_of(store: Store) -> Store:
     """A store's profiles, without the tallies beside them."""
-    return {key: value for key, value in store.items() if key != TALLIES_KEY}
+    return {key: value for key, value in store.items() if key != Key.TALLIES}
 
 
 def save(detection: Detection) -> None:
@@ -169,6 +170,7 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
     }
 
 
+@pytest.mark.slow
 @given(streams(late=LATE), st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: st.DataObject) -> None:
@@ -442,6 +444,7 @@ def test_indicators_may_come_later_and_go() -> None:
     assert named(later + 1, "198.51.100.7") == ["ours"]
 
 
+@pytest.mark.slow
 @given(streams(most_days=4), st.data())
 @settings(max_examples=80, deadline=None)
 def test_when_somebody_is_forgotten_is_no_matter_of_when_that_is_seen(

@@ -26,7 +26,8 @@ from detector.identity.ledger import RECENT_EVENTS
 from detector.identity.profile import MAX_BYTES, Profile
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_DAY, START_MS, event
 
 SETTINGS = DetectionSettings(indicators={"192.0.2.0/24": Indicator(name="a published list")})
 COLD = SETTINGS.cold_days
@@ -266,6 +267,7 @@ def test_a_profile_can_be_stored_at_any_event(events: list[AccessEvent], every: 
     assert profiles.encode(other) == profiles.encode(profile)
 
 
+@pytest.mark.slow
 @given(anything(), st.integers(1, 4))
 @quick
 def test_anything_can_be_stored_at_any_event(events: list[AccessEvent], every: int) -> None:
@@ -279,6 +281,7 @@ def test_anything_can_be_stored_at_any_event(events: list[AccessEvent], every: i
     assert size(profile) <= MAX_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [1, 2, 4])
 @pytest.mark.parametrize("names", [1, 12, 90])
 def test_a_profile_stays_small(names: int, days: int) -> None:
@@ -294,6 +297,7 @@ def test_a_profile_stays_small(names: int, days: int) -> None:
     assert 3_000 < largest <= MAX_BYTES == 4_096
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "distinct",
     [
@@ -358,6 +362,7 @@ def test_an_ordinary_profile_is_smaller(actor_kind: ActorKind) -> None:
 # --- what is said
 
 
+@pytest.mark.slow
 @given(anything(last_day=COLD - 1))
 @quick
 def test_cold_is_never_new(events: list[AccessEvent]) -> None:
@@ -368,6 +373,7 @@ def test_cold_is_never_new(events: list[AccessEvent]) -> None:
     assert all(found.news == [] for found in said if found.detector != "intel")
 
 
+@pytest.mark.slow
 @given(anything(), st.data())
 @quick
 def test_an_event_again_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
@@ -389,6 +395,7 @@ def test_an_event_again_changes_nothing(events: list[AccessEvent], data: st.Data
     assert RECENT_EVENTS > 30
 
 
+@pytest.mark.slow
 @given(anything(), st.data())
 @quick
 def test_a_record_again_changes_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
@@ -432,6 +439,7 @@ def digest() -> str:
     return total.hexdigest()
 
 
+@pytest.mark.slow
 def test_hashing_changes_nothing() -> None:
     """Processes whose sets and dicts are seeded differently say the same, byte for byte."""
     script = "from tests.detector.identity.test_detector_laws import digest; print(digest())"

@@ -11,8 +11,9 @@ from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import MAX_NAME, MAX_OPEN_DAYS, PROFILE_VERSION, Profile, ProfileError
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import SignalKind
+from detector.units import DAY_MS, HOUR_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event
+from tests.detector.make import START_DAY, START_MS, event
 
 SETTINGS = DetectionSettings(indicators={"stolen": Indicator(name="a leaked token")})
 STATES = Profile.__struct_fields__.index("states")
@@ -81,6 +82,7 @@ def test_another_version_of_the_same_shape_is_named() -> None:
         profiles.decode(profiles.encode(msgspec.structs.replace(known(), version=7)))
 
 
+@pytest.mark.slow
 def test_a_new_detector_starts_empty_and_a_gone_one_is_dropped() -> None:
     """An old profile is read by a release with other detectors: theirs are kept, the rest is as new, even in days
     that are not over."""

@@ -5,8 +5,9 @@ from detector.identity.summary import summary
 from detector.published import IdentityRecord, NewTrait, UsualVolume, decode_identity, encode
 from detector.settings import DetectionSettings
 from detector.trait import checksum
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life
-from tests.detector.make import DAY_MS, START_DAY, START_MS, world
+from tests.detector.make import START_DAY, START_MS, world
 
 
 def published(life: Life) -> IdentityRecord:

@@ -7,9 +7,7 @@ import pytest
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.simulation import ScoredAlert
 from detector.simulation.baselines import BaselineDetector, BaselineDetectors
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+from detector.units import DAY_MS, HOUR_MS
 
 
 def event(time_ms: int, rows: int, **other: Any) -> AccessEvent:

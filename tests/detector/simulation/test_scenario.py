@@ -15,7 +15,10 @@ from detector.simulation import Format, Scenario, Simulation
 from detector.simulation.bursts import BurstKind, calendar
 from detector.simulation.company import company
 from detector.simulation.shapes import Difficulty, Shape, difficulty_of
-from tests.detector.simulation.worlds import DAY_MS, DAYS, HOUR_MS, PEOPLE, decoded, read, results, world
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.simulation.worlds import DAYS, PEOPLE, decoded, read, results, world
+
+pytestmark = pytest.mark.slow
 
 FORMATS = list(Format)
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday

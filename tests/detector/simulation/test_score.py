@@ -9,9 +9,9 @@ from detector.simulation import Labels, ScoredAlert, evaluate, read_labels, scor
 from detector.simulation.labels import AttackLabel, BurstLabel, IdentityLabel
 from detector.simulation.score import GRACE_MS
 from detector.simulation.shapes import Difficulty, Shape
+from detector.units import DAY_MS
 from tests.streams.report.make import THEFT_MS, body
 
-DAY_MS = 86_400_000
 MADE = {
     "seed": 1,
     "format": "elf",

@@ -13,7 +13,8 @@ from detector.adapters import decode, recognise
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.identity.ledger import Ledger, count
 from detector.simulation import Theft, World, records
-from tests.detector.make import HOUR_MS, START_MS, THIEF_IP
+from detector.units import HOUR_MS
+from tests.detector.make import START_MS, THIEF_IP
 
 WORLD = World(seed=9, start_ms=START_MS, hours=72, people=20, integrations=4)
 THEFT = Theft(start_ms=START_MS + 30 * HOUR_MS + 3_400_000, rows=60_001)

@@ -170,6 +170,7 @@ def left(found: list[AccessEvent]) -> int:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", list(Format))
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_taken_is_what_the_records_say(log_format: Format, seed: int) -> None:
@@ -183,6 +184,7 @@ def test_what_was_taken_is_what_the_records_say(log_format: Format, seed: int) -
         assert {event.identity for event in found} == set(label.identities)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", list(Format))
 def test_what_was_taken_from_elsewhere_is_in_the_files(log_format: Format) -> None:
     """All that came from an attacker's own networks is in the log and in no other name than the victims'."""

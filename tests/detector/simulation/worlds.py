@@ -12,8 +12,6 @@ from detector.simulation import Format, Labels, LogFile, Scenario, Simulation
 from streams.files.framing import frames
 
 DAYS, PEOPLE = 20, 40
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
 
 
 @functools.cache

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from detector.fleet.population import SETTLE_MS, Population
 from detector.settings import Settings, TriageSettings
 from detector.triage.budget import NAME, threshold
-from tests.detector.make import DAY_MS, START_DAY, START_MS, closed
+from detector.units import DAY_MS
+from tests.detector.make import START_DAY, START_MS, closed
 
 DEFAULT = TriageSettings()
 NOON_MS = DAY_MS // 2

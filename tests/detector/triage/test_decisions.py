@@ -9,12 +9,12 @@ import pytest
 from detector.alert.alert import Alert
 from detector.decision import Decision, Kind
 from detector.settings import Settings, TriageSettings
-from detector.triage.triage import Triage
-from tests.detector.make import DAY_MS, HOUR_MS, decision, withdrawn
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.detector.make import decision, withdrawn
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
-MINUTE_MS = 60_000
 
 
 def begun(store: Store | None = None) -> tuple[Triage, Alert]:

@@ -24,7 +24,8 @@ from detector.triage.incident import (
     objects_taken,
     rows_taken,
 )
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS, event, measure, signal
+from detector.units import DAY_MS, HOUR_MS
+from tests.detector.make import START_DAY, START_MS, event, measure, signal
 
 EVERYTHING = DetectionSettings(
     bound_deviations=0.0, growth=1.0, prior_weight=1e9, prior_rows_hour=0.0, prior_rows_day=0.0

@@ -5,21 +5,12 @@ import pytest
 
 from detector.alert.ocsf import Activity
 from detector.decision import Kind
-from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity
-from detector.triage.triage import TRIAGE_VERSION, Triage, TriageStateError, settled_at
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_DAY,
-    START_MS,
-    closed,
-    decision,
-    measure,
-    signal,
-)
+from detector.triage.triage import TRIAGE_VERSION, TriageStateError, settled_at
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, closed, decision, measure, signal
 from tests.detector.triage.triages import (
     NOON_MS,
     SETTINGS,
@@ -32,6 +23,7 @@ from tests.detector.triage.triages import (
     tell,
     told,
 )
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
 

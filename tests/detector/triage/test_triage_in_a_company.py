@@ -10,22 +10,12 @@ import pytest
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
 from detector.event import ActorKind
-from detector.fleet.population import TICK_MS
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, Span, evidence
-from detector.triage.triage import Triage
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_DAY,
-    START_MS,
-    closed,
-    event,
-    measure,
-    new,
-    signal,
-)
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_DAY, START_MS, closed, event, measure, new, signal
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, body, crossed, found, save, tell, told
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 # --- the budget
 
@@ -61,6 +51,7 @@ def populated(
     return by_day, sequences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.3, 1.0])
 @pytest.mark.parametrize("budget", [10.0, 40.0])
 def test_a_soc_gets_what_it_can_look_at(spread: float, budget: float) -> None:
@@ -73,6 +64,7 @@ def test_a_soc_gets_what_it_can_look_at(spread: float, budget: float) -> None:
     assert max(created) <= 4 * allowed
 
 
+@pytest.mark.slow
 def test_the_threshold_follows_the_noise() -> None:
     """The same theft is raised in a calm company and not in one in which such days are daily."""
     raised = {}

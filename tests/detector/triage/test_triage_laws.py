@@ -14,23 +14,15 @@ from hypothesis import strategies as st
 
 from detector.alert.alert import Alert
 from detector.event import AccessEvent, Operation
-from detector.fleet.population import TICK_MS
 from detector.identity.detect import Detection
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.signal import Signal, SignalKind
 from detector.simulation import Theft
-from detector.triage.triage import Triage, settled_at
-from tests.detector.make import (
-    DAY_MS,
-    HOUR_MS,
-    START_MS,
-    event,
-    measure,
-    new,
-    signal,
-    world,
-)
+from detector.triage.triage import settled_at
+from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from tests.detector.make import START_MS, event, measure, new, signal, world
 from tests.detector.triage.triages import NOON_MS, Store, anew, save, tell
+from tests.detector.triage.triages import AlertingTriage as Triage
 
 TALKATIVE = Settings(
     detection=DetectionSettings(
@@ -143,6 +135,7 @@ def test_the_same_signals_twice_over_a_whole_stream() -> None:
     assert store == stored
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=8)
 def test_a_desk_begun_anew_says_the_same(data: st.DataObject) -> None:

@@ -1,4 +1,4 @@
-"""Signals as triage gets them, and desks that are told them."""
+"""Signals as triage gets them, and triage steps that are given them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,34 @@ from typing import Any
 import msgspec
 
 from detector.alert.alert import Alert
+from detector.alert.build import alerts_of
 from detector.settings import Settings
 from detector.signal import Signal, evidence
 from detector.triage.triage import Triage, settled_at
-from tests.detector.make import HOUR_MS, START_MS, event, measure, signal
+from detector.units import HOUR_MS
+from tests.detector.make import START_MS, event, measure, signal
 
 SETTINGS = Settings()
 NOON_MS = START_MS + 12 * HOUR_MS
 Store = dict[bytes, bytes]
+
+
+class AlertingTriage:
+    """A triage step whose publications come as alerts."""
+
+    def __init__(self, config: Settings, store: Store) -> None:
+        self._triage = Triage(config, store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._triage, name)
+
+    def assess(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
+        """The alerts that follow from a signal."""
+        return alerts_of(self._triage.assess(signal, provisional=provisional))
+
+    def advance(self, watermark_ms: int) -> list[Alert]:
+        """The alerts that follow from time passing."""
+        return alerts_of(self._triage.advance(watermark_ms))
 
 
 def crossed(sequence: int, rows: int, hours: float = 0.0, **fields: Any) -> Signal:
@@ -46,7 +66,7 @@ def body(alert: Alert) -> Any:
     return json.loads(alert.body)
 
 
-def tell(triage: Triage, *signals: Signal) -> list[Alert]:
+def tell(triage: AlertingTriage, *signals: Signal) -> list[Alert]:
     """Signals as triage gets them: once what they rest on is known, and sharing nothing with anybody."""
     alerts = []
     for one in signals:
@@ -55,14 +75,14 @@ def tell(triage: Triage, *signals: Signal) -> list[Alert]:
     return alerts
 
 
-def save(triage: Triage) -> None:
+def save(triage: AlertingTriage) -> None:
     """Make all of it durable."""
     triage.saved(triage.changes())
 
 
-def anew(triage: Triage, store: Store, config: Settings = SETTINGS) -> Triage:
-    """Another desk that takes over what is durable of this one."""
+def anew(triage: AlertingTriage, store: Store, config: Settings = SETTINGS) -> AlertingTriage:
+    """Another triage step that takes over what is durable of this one."""
     save(triage)
-    again = Triage(config, store)
+    again = AlertingTriage(config, store)
     again.restore(list(store))
     return again

@@ -26,6 +26,7 @@ def test_every_benchmark_is_there(name: Benchmark) -> None:
     assert (ROOT / "benchmarks" / f"{name.value}.py").is_file()
 
 
+@pytest.mark.slow
 def test_options_are_handed_on(tmp_path: Path) -> None:
     """The data's folder and what the command does not know reach the benchmark, whose exit code is the command's."""
     absent = run("nab", "--data", str(tmp_path), "--splits", "3")
@@ -37,6 +38,7 @@ def test_options_are_handed_on(tmp_path: Path) -> None:
     assert "--no-such-option" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_an_unknown_benchmark_is_a_usage_error() -> None:
     """And the known ones are named."""
     wrong = run("nob")

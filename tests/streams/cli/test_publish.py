@@ -160,6 +160,7 @@ def test_a_failure_is_said_in_a_sentence(error: Exception, monkeypatch: pytest.M
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{error}\n")
 
 
+@pytest.mark.slow
 def test_where_no_kafka_answers_it_says_so(tmp_path: Path) -> None:
     """A wrong address costs some seconds, and gives a sentence and no traceback."""
     (tmp_path / "a.jsonl").write_text("{}\n")

@@ -58,7 +58,7 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert f"events {len(world()):,} (0 duplicates)" in text
     assert "identities 15" in text
     assert "dead letters: no adapter: unknown_format 1" in text
-    assert "rows left: contact" in text
+    assert "rows taken: contact" in text
     assert f"No adapter knows the format of what lies in: {logs} (1 records)" in text
     assert result.stderr == ""
 
@@ -228,6 +228,7 @@ def test_log_text_does_not_reach_the_terminal_as_commands(tmp_path: Path) -> Non
     assert "[bold red]x" in shown
 
 
+@pytest.mark.slow
 def test_it_is_a_program(logs: Path, tmp_path: Path) -> None:
     """As it is started from a shell: standard input, no colours into a pipe, exit code 1 on a finding."""
     file = tmp_path / "alerts.jsonl"

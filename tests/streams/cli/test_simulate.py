@@ -18,6 +18,7 @@ def invoke(*arguments: object) -> Result:
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["simulate", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_all_formats_are_written_with_their_labels(tmp_path: Path) -> None:
     """For each a folder of logs and the labels beside it, as the simulation itself has them; and a sentence."""
     result = invoke(tmp_path / "out", "--seed", 3, "--format", "all", *SMALL)

@@ -23,13 +23,13 @@ from detector.published import ActivityRecord
 from detector.published import encode as encode_published
 from detector.settings import Settings
 from streams.config import Config, ConsoleSettings
-from streams.console.store.alerts import POSITIONS_HEADER
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
 from streams.console.web.audit import Audit
 from streams.console.web.auth import Sessions
 from streams.console.web.server import Console
+from streams.kafka.messages import POSITIONS_HEADER
 from streams.kafka.topics import TopicNames
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import body

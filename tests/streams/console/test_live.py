@@ -143,6 +143,7 @@ def test_topics_that_are_not_there_yet_are_waited_for(
     following.stop()
 
 
+@pytest.mark.kafka
 def test_a_lost_broker_is_said_and_found_again(names: TopicNames, tmp_path: Path) -> None:
     """The command says so on its pages while Kafka is away; when it is back, what came meanwhile is on the board."""
     folder, settings = tmp_path / "kafka", tmp_path / "crmwatch.toml"

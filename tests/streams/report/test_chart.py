@@ -133,7 +133,8 @@ def test_bars_compare_with_the_days_before() -> None:
     made = bars(incident(), found.days)
     assert made is not None
     assert [bar.inside for bar in made.bars] == [False] * 9 + [True]
-    assert made.bars[-1].title == "2026-03-11: 6,000 rows"
+    assert made.bars[-1].start_ms == THEFT_MS - 3 * HOUR_MS
+    assert made.bars[-1].rows == 6000
     assert made.bars[-1].height == pytest.approx(100 / 1.06, abs=0.01)
     assert made.bound == pytest.approx(100 - 100 * 1500 / (6000 * 1.06), abs=0.01)
     assert 4 <= len(made.x_ticks) <= 6

@@ -93,28 +93,28 @@ def theft() -> str:
 
 
 def test_the_page_says_all_of_it() -> None:
-    """Verdict, sentence, stages, origins, what left and what did not, evidence, techniques, steps, coverage."""
+    """Verdict, sentence, stages, origins, what was taken and what was not, evidence, techniques, steps, coverage."""
     page = Page(theft())
     for part in (
         "One incident, high: the integration sync (u) took out 6,000 rows of customer-service content since",
-        "235 events of 1 identity were read, 2026-03-02 00:00 to 2026-03-11 03:06 UTC.",
+        "Read: 235 events from 1 identity, 2026-03-02 00:00 to 2026-03-11 03:06 UTC.",
         "Every record could be read.",
         "The integration “sync” (u) took out 6,000 rows of Case by bulk export on 2026-03-11",
         "risk 71 of 100",
-        "Had left at the first alert 3,020 50 %",
+        "Taken by the first alert 3,020 50%",
         "First sign 2026-03-11 03:00",
-        "From it to the alert 4 min",
-        "New network 2026-03-11 03:00:00 first access from 192.0.2.0/24, not used by this identity before",
+        "First sign to alert 4m",
+        "New network 2026-03-11 03:00:00 first access from 192.0.2.0/24, which this identity had not used",
         "expected: at most 1,500 rows by bulk exports in a day",
         "customer-service content Case 6,000",
-        "Not seen leaving in these logs identity documents",
-        "It does not prove that nothing of it left:",
+        "Not seen taken in these logs identity documents",
+        "It does not prove that none of it was taken:",
         "192.0.2.77 192.0.2.0/24 new network 6,020 10 2026-03-11 03:00:00 2026-03-11 03:06:00 python-requests/2.32.4",
-        "2026-03-11 03:04:00 bulk export 3,000 Case 192.0.2.77 python-requests/2.32.4 test log:7",
+        "2026-03-11 03:04:00 bulk exports 3,000 Case 192.0.2.77 python-requests/2.32.4 test log:7",
         "T1213.004 Data from Information Repositories: Customer Relationship Management Software Collection",
         "Ask the integration's owner whether this was planned; if not, revoke its tokens now.",
         "Sources and event types",
-        "All settings are as crmwatch comes.",
+        "All settings have their defaults.",
         "triage.alert_risk",
     ):
         assert part in page.text
@@ -199,7 +199,7 @@ def spoilt(word: str) -> Report:
 def test_log_text_is_text(text: str) -> None:
     """Whatever it is and wherever it stands, the page has the same elements and attributes, and hides nothing."""
     attack = text + "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&lt;\u202e\x00{{7*7}}"
-    plain, hostile = Page(render(spoilt("plain"))), Page(render(spoilt(attack)))
+    plain, hostile = Page(render(spoilt("benign"))), Page(render(spoilt(attack)))
     assert hostile.tags == plain.tags
     assert [(tag, name) for tag, name, _ in hostile.attributes] == [
         (tag, name) for tag, name, _ in plain.attributes
@@ -207,7 +207,7 @@ def test_log_text_is_text(text: str) -> None:
     assert hostile.values("href") == plain.values("href")
     assert hostile.values("style") == plain.values("style")
     shown = "".join(hostile.texts)
-    assert shown.count("<script>alert(1)</script>") == "".join(plain.texts).count("plain") > 25
+    assert shown.count("<script>alert(1)</script>") == "".join(plain.texts).count("benign") > 25
     assert "⟨U+202E⟩⟨U+0000⟩{{7*7}}" in shown
     hidden = {
         letter for letter in shown if unicodedata.category(letter) in ("Cc", "Cf", "Co", "Cn", "Zl", "Zp")
@@ -221,46 +221,46 @@ def test_a_missing_hour_and_an_unreadable_record_are_named() -> None:
     events = [event(n, time_ms=START_MS + hour * HOUR_MS) for hour in hours for n in range(12)]
     letter = DeadLetter("odd.csv:7", "odd.csv:7", "salesforce_elf", "bad_value", "no number", b"x,y", 3)
     text = Page(render(report([*events, *stolen()], incidents(), [letter]))).text
-    assert "Hours are missing: 1 gap . 1 record could not be read." in text
+    assert "Hours are missing: 1 gap . Could not be read: 1 record ." in text
     assert "2026-03-11, 02:00 to 03:00 UTC test all 12 events" in text
-    assert "Logs are missing within this time: 2026-03-11, 02:00 to 03:00 UTC." in text
-    assert "salesforce_elf bad value 1 odd.csv:7 no number x,y 3 bytes" in text
+    assert "Logs are missing in this period: 2026-03-11, 02:00 to 03:00 UTC." in text
+    assert "salesforce_elf bad_value 1 odd.csv:7 no number x,y 3 bytes" in text
 
 
 def test_without_incidents_the_verdict_says_what_was_covered() -> None:
     """That nothing stands out is worth as much as what was read."""
     text = Page(render(report(everyday()))).text
-    assert "Nothing that stands out in 225 events of 1 identity." in text
+    assert "Nothing stands out in 225 events from 1 identity." in text
     assert (
         "Not covered: reports, report exports, list views, record views, searches or file downloads;" in text
     )
-    assert "too few to say" in text
+    assert "too few to tell" in text
     assert "Incident" not in text.replace("Incidents", "")
 
 
 def test_what_the_map_leaves_out_is_said() -> None:
     """Logs of many years have a map of their last days."""
     long = [event(n, time_ms=START_MS + n * 100 * 24 * HOUR_MS) for n in range(9)]
-    told = "The map shows the days since 2027-04-06; the logs begin 2026-03-02"
+    told = "The map begins on 2027-04-06, the logs on 2026-03-02"
     assert told in Page(render(report(long))).text
-    assert "The map shows" not in Page(render(report(everyday()))).text
+    assert "The map begins" not in Page(render(report(everyday()))).text
 
 
 def test_of_nothing_nothing_is_claimed() -> None:
     """Neither that every hour is there nor that every record could be read."""
     text = Page(render(report())).text
-    assert "Nothing could be read, so nothing can be said." in text
+    assert "Nothing could be read, so nothing can be concluded." in text
     assert "No event was read." in text
     assert "No hour is missing" not in text
 
 
 def test_without_a_second_reading_the_alerts_must_do() -> None:
-    """No curve, no origins, and no word on what did not leave; what the alert has is there."""
+    """No curve, no origins, and no word on what was not taken; what the alert has is there."""
     found = incidents()
     text = Page(render(report(everyday(), found, reread=False, told=untold(found), interrupted=True))).text
-    assert "Interrupted. The rest of the input has not been read" in text
+    assert "Interrupted. The rest of the input was not read" in text
     assert "The logs could not be read a second time, so there is no curve" in text
-    assert "Not known: it takes all of the events, and the alerts quote only some." in text
+    assert "Unknown: this needs all events, and the alerts quote only some." in text
     assert "customer-service content Case 6,000" in text
     assert "Where from" not in text
 
@@ -286,7 +286,7 @@ def test_changed_settings_are_named() -> None:
     """What was not as it comes stands before the rest, with its value."""
     changed = settings_used(Settings(triage=TriageSettings(alert_risk=60)))
     text = Page(render(report(settings=changed))).text
-    assert "Changed settings: triage.alert_risk = 60 . The others are as crmwatch comes." in text
+    assert "Changed settings: triage.alert_risk = 60 . All others have their defaults." in text
     assert "triage.alert_risk 60 changed" in text
 
 
@@ -295,7 +295,7 @@ def test_what_is_closed_provisional_or_cold_is_said() -> None:
     own = {"crmwatch": {"identity": "t/u", "rows_taken": 1, "judged_by_peers": True, "provisional": True}}
     text = Page(render(report(stolen(), incidents(alert(Activity.CLOSE, unmapped=own))))).text
     assert "closed, quiet since then" in text
-    assert "of 100, judged by peers" in text
+    assert "of 100, judged by its peers" in text
     assert "A decision in it is provisional" in text
 
 

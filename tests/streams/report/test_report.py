@@ -64,7 +64,7 @@ def test_a_replay_writes_its_report(logs: Path) -> None:
         assert "192.0.2.77 192.0.2.0/24 new network 60,000 10 2026-03-09 03:03:" in text
         assert f"salesforce_elf {logs / 'day.jsonl'}:" in text
         assert "1 record could not be read" in text
-        assert f"no adapter unknown format 1 {logs / 'day.jsonl'}:{len(world().splitlines())}" in text
+        assert f"no adapter unknown_format 1 {logs / 'day.jsonl'}:{len(world().splitlines())}" in text
         assert "triage.alert_risk" in text
 
 
@@ -96,7 +96,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     for text in (piped, words(page)):
         assert "the integration 0054R9000000000QAA took out " in text
         assert "The logs could not be read a second time" in text
-    assert "from standard input" in words(page)
+    assert "from: standard input" in words(page)
 
 
 @pytest.mark.parametrize("where", ["missing/report.html", "."])

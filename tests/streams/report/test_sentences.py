@@ -5,6 +5,7 @@ import pytest
 
 from detector.catalogue import Category, category
 from detector.event import Counting, Operation
+from streams.locale import Language, Translator
 from streams.replay.coverage import Coverage, Gap
 from streams.replay.replay import Summary
 from streams.report.sentences import (
@@ -17,7 +18,7 @@ from streams.report.sentences import (
     headline,
     mark_text,
     mark_title,
-    others_text,
+    severities_text,
     who,
 )
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
@@ -30,6 +31,7 @@ from tests.streams.report.make import (
     stolen,
 )
 
+T, FRENCH = Translator(), Translator(Language.FRENCH)
 SUMMARY = Summary(events=1200, identities=31)
 EVERY = frozenset(Operation)
 
@@ -58,33 +60,34 @@ def test_the_verdict_is_one_sentence(count: int, objects: dict[str, int], senten
             ]
         )
     )
-    assert headline([one], count, SUMMARY) == f"{sentence} since 2026-03-11 03:00 UTC."
+    assert headline(T, [one], count, SUMMARY) == f"{sentence} since 2026-03-11 03:00 UTC."
 
 
 def test_the_verdict_may_be_that_nothing_stands_out() -> None:
     """In so many events; but of what could not be read, nothing is said."""
-    assert headline([], 0, SUMMARY) == "Nothing that stands out in 1,200 events of 31 identities."
-    assert headline([], 0, Summary(records=9)) == "Nothing could be read, so nothing can be said."
+    assert headline(T, [], 0, SUMMARY) == "Nothing stands out in 1,200 events from 31 identities."
+    assert headline(T, [], 0, Summary(records=9)) == "Nothing could be read, so nothing can be concluded."
 
 
 def test_whom_it_is_about_is_said_plainly() -> None:
     """By kind and name; several are counted."""
-    assert who(incident()) == "the integration sync (u)"
+    assert who(T, incident()) == "the integration sync (u)"
+    assert who(FRENCH, incident()) == "l’intégration sync (u)"
     several = {"identity": "", "network": "192.0.2.0/24", "actors": {"a": 1, "b": 2}}
-    assert who(incident(alert(unmapped={"crmwatch": several}))) == "2 identities"
-    assert others_text([4, 3, 3, 5, 4, 3]) == "1 critical, 2 high and 3 medium"
+    assert who(T, incident(alert(unmapped={"crmwatch": several}))) == "2 identities"
+    assert severities_text(T, [4, 3, 3, 5, 4, 3]) == "1 critical, 2 high and 3 medium"
 
 
 def test_marks_say_what_they_mean() -> None:
     """Every stage in a few words, alerts with their severity."""
     found = account(everyday() + stolen())
-    told = [(mark_title(mark), mark_text(mark, incident())) for mark in found.marks]
+    told = [(mark_title(T, mark), mark_text(T, mark, incident())) for mark in found.marks]
     assert told == [
-        ("New network", "first access from 192.0.2.0/24, not used by this identity before"),
+        ("New network", "first access from 192.0.2.0/24, which this identity had not used"),
         ("Reconnaissance", "objects described or counted, from 192.0.2.0/24"),
         ("Sample", "first rows read, from 192.0.2.0/24"),
-        ("Bulk", "the first read of a large part, from 192.0.2.0/24"),
-        ("Above what is expected", "at most 1,500 rows by bulk exports in a day"),
+        ("Bulk read", "first large read, from 192.0.2.0/24"),
+        ("Above the baseline", "at most 1,500 rows by bulk exports in a day"),
         ("Alert, high", ""),
         ("Traces deleted", "an export was deleted: Case"),
     ]
@@ -93,12 +96,13 @@ def test_marks_say_what_they_mean() -> None:
 def test_the_curve_is_told_to_those_who_do_not_see_it() -> None:
     """From when to when, how much, and when the bound was crossed, if it was."""
     found = account(everyday() + stolen())
-    assert curve_text(incident(), found) == (
-        "Rows that left, added up: 6,020 between 2026-03-11 03:02 and 2026-03-11 03:06 UTC. Expected are at most 1,500"
-        " rows by bulk exports in a day, exceeded at 2026-03-11 03:04 UTC. The marks are listed beside it."
+    assert curve_text(T, incident(), found) == (
+        "Rows taken, cumulative: 6,020 between 2026-03-11 03:02 and 2026-03-11 03:06 UTC. Expected: at most 1,500"
+        " rows by bulk exports in a day; exceeded at 2026-03-11 03:04 UTC. The list beside the chart explains the"
+        " marks."
     )
     few = account([event(1, time_ms=THEFT_MS, rows=1)])
-    assert "in a day, which was not exceeded." in curve_text(incident(), few)
+    assert "in a day; not exceeded." in curve_text(T, incident(), few)
 
 
 def test_bounds_are_in_words() -> None:
@@ -106,8 +110,8 @@ def test_bounds_are_in_words() -> None:
     bound = incident().bound
     assert bound is not None
     hour = msgspec.structs.replace(bound, horizon_ms=HOUR_MS, operation=None, rows=1.2)
-    assert bound_text(hour) == "at most 1 row in an hour"
-    assert bound_text(msgspec.structs.replace(bound, horizon_ms=7 * DAY_MS)) == (
+    assert bound_text(T, hour) == "at most 1 row in an hour"
+    assert bound_text(T, msgspec.structs.replace(bound, horizon_ms=7 * DAY_MS)) == (
         "at most 1,500 rows by bulk exports in 7 days"
     )
 
@@ -148,22 +152,22 @@ def test_what_may_not_be_concluded_is_said() -> None:
         for n in range(12):
             coverage.observe(event(n, time_ms=START_MS + hour * HOUR_MS))
     sources = coverage.sources()
-    told = cautions(account(events), sources, EVERY - {Operation.SEARCH, Operation.LOGIN}, 3)
+    told = cautions(T, account(events), sources, EVERY - {Operation.SEARCH, Operation.LOGIN}, 3)
     assert told == [
-        "1 of these reads does not say how many rows left.",
-        "1 of these reads does not say of which object.",
-        "Logs are missing within this time: 2026-03-11, 03:00 to 04:00 UTC.",
-        "These logs hold no searches at all, of anybody.",
+        "1 of these reads does not say how many rows it returned.",
+        "1 of these reads does not name its object.",
+        "Logs are missing in this period: 2026-03-11, 03:00 to 04:00 UTC.",
+        "These logs hold no searches at all, from anyone.",
         "3 records could not be read.",
-        "2 operations fell out of the count's memory: rows of those that report again later are counted twice.",
+        "2 operations dropped out of the count’s memory: if they report again later, their rows count twice.",
     ]
-    assert cautions(account(stolen()), [], EVERY, 0) == []
+    assert cautions(T, account(stolen()), [], EVERY, 0) == []
 
 
 def test_only_ways_by_which_rows_leave_are_missed() -> None:
     """That nobody logged in takes nothing from the picture."""
-    assert absent(EVERY) == []
-    assert absent(frozenset({Operation.QUERY, Operation.SEARCH, Operation.RECORD_VIEW, Operation.LIST_VIEW})) == [
+    assert absent(T, EVERY) == []
+    assert absent(T, frozenset({Operation.QUERY, Operation.SEARCH, Operation.RECORD_VIEW, Operation.LIST_VIEW})) == [
         "bulk exports", "reports", "report exports", "file downloads",
     ]  # fmt: skip
 
@@ -174,7 +178,7 @@ def test_gaps_are_listed_shortly() -> None:
         Gap(START_MS + n * DAY_MS, START_MS + n * DAY_MS + 3 * HOUR_MS, 2 + (n > 0), 9)
         for n in (4, 0, 1, 2, 3)
     ]
-    assert gap_list(gaps) == (
+    assert gap_list(T, gaps) == (
         "2026-03-02, 00:00 to 03:00 UTC (2 hours); 2026-03-03, 00:00 to 03:00 UTC;"
-        " 2026-03-04, 00:00 to 03:00 UTC; 2 more times"
+        " 2026-03-04, 00:00 to 03:00 UTC; 2 more gaps"
     )

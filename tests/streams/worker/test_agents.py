@@ -3,7 +3,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -462,7 +462,51 @@ def test_what_is_published_is_exact_over_shards_that_are_lost(seed: int, clock: 
     assert published == counted
 
 
+def test_a_restored_shard_publishes_what_it_knows(clock: Clock) -> None:
+    """Though nothing new comes: whatever its predecessor had not got to, or the topic has lost, is there in the end."""
+    store: dict[bytes, bytes] = {}
+    first = new_detect(store)
+    first.take([packed(event for _, event in world(0)[:2000])])
+    sent = first.outputs()
+    first.saved(first.changes())
+    clock.now += 1
+    sent += first.outputs()
+    known = {key for key in store if key[0]}
+    assert {output.key for output in sent if output.topic == TOPICS.identities} == known
+    again = {output.key: output.value for output in new_detect(store).outputs() if output.key is not None}
+    assert again == {key: encode(summary(profiles.decode(store[key]))) for key in known}
+
+
+def test_a_forgotten_identity_is_deleted_before_its_profile(clock: Clock) -> None:
+    """The record without a value is among the outputs that precede the state in which the profile is gone."""
+    store: dict[bytes, bytes] = {}
+    detect = new_detect(store)
+    first, last = world(0)[0][1], world(0)[-1][1]
+    detect.take([packed([first])])
+    detect.outputs()
+    detect.saved(detect.changes())
+    years_later = msgspec.structs.replace(last, time_ms=first.time_ms + 1000 * 24 * HOUR_MS, actor="another")
+    detect.take([packed([years_later], first_offset=1)])
+    deleted = [output.key for output in detect.outputs() if output.key is not None and output.value is None]
+    assert deleted == [first.identity.encode()]
+    assert detect.changes()[first.identity.encode()] is None
+
+
 # --- what the shards say
+
+
+def new_detect(store: dict[bytes, bytes]) -> DetectAgent:
+    """The only shard of identities, with this state."""
+    metrics = Metrics(CollectorRegistry())
+    return DetectAgent(0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0)
+
+
+def packed(events: Iterable[AccessEvent], first_offset: int = 0) -> Any:
+    """A record with these events of the only input partition."""
+    numbered = list(enumerate(events, first_offset))
+    raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in numbered]
+    newest_ms = max(event.time_ms for _, event in numbered)
+    return fake(wire.encode(wire.EventsMessage(source=0, sources=1, watermark_ms=newest_ms, events=raw)))
 
 
 def signals_of(detect: DetectAgent) -> list[Output]:
@@ -634,21 +678,14 @@ def test_a_shard_that_was_taken_over_skips_what_it_has_applied(clock: Clock) -> 
     ingest = new_ingest()
     ingest.take([fake(record, offset=offset) for offset, (record, _) in enumerate(world(0)[:400])])
     message = next(output.value for output in ingest.outputs() if output.partition == 0)
-    detect = DetectAgent(
-        0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
-    )
+    detect = new_detect(store)
     detect.take([fake(message)])
     signals = [wire.decode_signals(output.value)[1] for output in signals_of(detect)]
     assert signals
     assert any(signals)
     detect.saved(detect.changes())
     before = dict(store)
-    for again in (
-        detect,
-        DetectAgent(
-            0, 1, 1, TALKATIVE, store, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=0
-        ),
-    ):
+    for again in (detect, new_detect(store)):
         again.take([fake(message)])
         assert not any(wire.decode_signals(output.value)[1] for output in signals_of(again))
         again.saved(again.changes())

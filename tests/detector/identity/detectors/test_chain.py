@@ -8,8 +8,9 @@ from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import MANY_OBJECTS, MEMORY_DAYS, ORDERED, STAGES
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 RARE = -log10(0.5 / 21)
 """What a step counts that was never taken in twenty days."""

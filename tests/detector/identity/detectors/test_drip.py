@@ -8,8 +8,9 @@ import pytest
 from detector.identity.detectors.drip import DETECTOR, FIRST_SCORE, MAX_DAYS, REFERENCE_DAYS, STEP, DripState
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Signal, SignalKind, Span
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life, crossed, measures
-from tests.detector.make import DAY_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 NORMAL = 40
 

@@ -7,8 +7,9 @@ from detector.identity.baseline import Baseline, bound
 from detector.identity.detectors.export import OPERATIONS
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Signal, SignalKind, Span
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life, crossed, measures
-from tests.detector.make import DAY_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 SETTINGS = DetectionSettings()
 BOUND = bound(Baseline(), Span.OPERATION, SETTINGS)

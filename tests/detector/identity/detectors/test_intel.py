@@ -8,8 +8,9 @@ from detector.event import Operation
 from detector.identity.detectors.intel import GROWTH_ROWS
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import NewValue, Signal, SignalKind
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 BAD = Indicator(name="a published list of thieves", score=4.0)
 

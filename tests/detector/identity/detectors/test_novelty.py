@@ -17,8 +17,9 @@ from detector.identity.detectors.novelty import (
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind
 from detector.trait import SORTS, checksum
+from detector.units import DAY_MS, HOUR_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/{}.0 Safari/537.36"
 HOME: dict[str, Any] = {

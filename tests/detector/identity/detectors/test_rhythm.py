@@ -11,8 +11,9 @@ from detector.event import ActorKind, Operation
 from detector.identity.detectors.rhythm import ASCENDING, FIRST_ACTIONS, OPERATIONS, PAUSE_MS
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 VIEW: dict[str, Any] = {"operation": Operation.RECORD_VIEW, "rows": 1}
 

@@ -4,8 +4,9 @@ from detector.event import Operation
 from detector.identity.detectors.vendor import SCORE
 from detector.settings import DetectionSettings
 from detector.signal import SignalKind
+from detector.units import DAY_MS
 from tests.detector.identity.life import Life, crossed
-from tests.detector.make import DAY_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 
 def test_a_vendors_finding_is_passed_on() -> None:

@@ -9,8 +9,9 @@ from detector.identity.baseline import Baseline, bound
 from detector.identity.detectors.volume import ALL, INTERNAL, MAX_CHANNELS
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Signal, SignalKind, Span
+from detector.units import DAY_MS, HOUR_MS
 from tests.detector.identity.life import Life, crossed, measures
-from tests.detector.make import DAY_MS, HOUR_MS, START_DAY, START_MS
+from tests.detector.make import START_DAY, START_MS
 
 SETTINGS = DetectionSettings()
 DAY_BOUND = bound(Baseline(), Span.DAY, SETTINGS)

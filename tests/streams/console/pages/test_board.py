@@ -3,6 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from detector.alert.message import Message
 from detector.decision import Kind
 from streams.console.pages.board import BoardState, board
 from streams.console.pages.outflow import outflow
@@ -10,6 +13,7 @@ from streams.console.pages.sources import SourceStatus
 from streams.console.store.freshness import Feed
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS
 from tests.streams.console.make import TICK_MS, alert, decided, index, tick, ticks
+from tests.streams.report.make import analysis
 
 UNTIL_MS = START_MS + 9 * DAY_MS
 WELL = Feed(caught_up=True)
@@ -25,7 +29,7 @@ def state(
 
 def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
     """Without incidents, with an informational one only, and with what was closed or muted."""
-    assert state(tmp_path / "a") == (BoardState.CALM, ["Nothing is waiting for you"])
+    assert state(tmp_path / "a") == (BoardState.CALM, ["Nothing needs attention"])
     assert state(tmp_path / "b", alert(severity_id=1))[0] is BoardState.CALM
     assert state(tmp_path / "c", alert(), decided(0, Kind.DISPOSITION, reason="x"))[0] is BoardState.CALM
     muted = decided(0, Kind.MUTE, until_ms=START_MS + DAY_MS)
@@ -37,16 +41,16 @@ def test_it_is_calm_when_nothing_waits(tmp_path: Path) -> None:
 
 def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
     """A grave incident until somebody has taken it on, a breach until the authority is told, even without Kafka."""
-    assert state(tmp_path / "a", alert()) == (BoardState.ACT, ["{n} grave incident that nobody has taken on"])
+    assert state(tmp_path / "a", alert()) == (BoardState.ACT, ["{n} serious incident not acknowledged"])
     two = alert(1, "crmwatch-2", severity_id=5, risk_score=1)
     assert state(tmp_path / "b", alert(), two) == (
         BoardState.ACT,
-        ["{n} grave incidents that nobody has taken on"],
+        ["{n} serious incidents not acknowledged"],
     )
     known = decided(0, Kind.ACKNOWLEDGE)
     assert state(tmp_path / "c", alert(), known) == (
         BoardState.LOOK,
-        ["{n} grave incident is being worked on"],
+        ["{n} serious incident in progress"],
     )
     breach = decided(1, Kind.BREACH)
     assert state(tmp_path / "d", alert(), known, breach) == (
@@ -58,7 +62,7 @@ def test_it_asks_to_act_for_what_is_grave(tmp_path: Path) -> None:
         BoardState.ACT,
         [
             "{n} breach is not yet notified to the authority",
-            "Kafka does not answer: this is what was known before",
+            "Kafka does not answer: this page may be out of date",
         ],
     )
     over = decided(2, Kind.DISPOSITION, reason="over")
@@ -116,13 +120,14 @@ def test_nothing_is_normal_before_enough_is_known(tmp_path: Path) -> None:
 
 def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
     """Quiet if nothing came in an hour in which much usually does; in trouble if an open incident says so."""
-    analyses = [{"analysis_targets": [{"name": "t/elf/login", "type": "source"}]}]
+    targets = {"analysis_targets": [{"name": "t/elf/login", "type": "source"}]}
+    title = Message("trouble.silence", "A source has gone silent")
     silent = alert(
         0,
         "crmwatch-9",
         severity_id=1,
-        anomaly_analyses=analyses,
-        finding_info={"title": "A source has gone silent"},
+        anomaly_analyses=[analysis("elf/login.events", 0, 1, HOUR_MS, START_MS) | targets],
+        unmapped={"crmwatch": {"title": msgspec.to_builtins(title)}},
     )
     last = [tick(50 + n, UNTIL_MS + n * TICK_MS, {}, {"elf/query": 9, "elf/login": 1}) for n in range(6)]
     history = ticks(6, {}, {"elf/query": 9, "elf/report": 4, "elf/login": 1})
@@ -132,5 +137,5 @@ def test_a_source_is_fine_quiet_or_in_trouble(tmp_path: Path) -> None:
         ("elf/report", SourceStatus.QUIET, 0, 24),
         ("elf/query", SourceStatus.FINE, 54, 54),
     ]
-    assert (found[0].incident, found[0].trouble) == ("crmwatch-9", "A source has gone silent")
+    assert (found[0].incident, found[0].trouble) == ("crmwatch-9", title)
     assert found[1].newest_ms == UNTIL_MS

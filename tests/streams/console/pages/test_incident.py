@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from detector.catalogue import Category
+from detector.alert.finding import read
+from detector.alert.message import Message
+from detector.catalogue import Category, category
 from detector.decision import Kind, decode
 from streams.console.pages.identity import identities, identity
 from streams.console.pages.incident import IncidentView, incident_view
@@ -34,6 +36,11 @@ def told(path: Path, *records: Any) -> IncidentView:
     found = incident_view(index(path, *records).reader(), "crmwatch-1")
     assert found is not None
     return found
+
+
+def title_of(made: Any) -> Message:
+    """The title of an alert's record."""
+    return read(made.value).extension.title
 
 
 THEFT = [
@@ -85,7 +92,8 @@ def test_the_curve_rises_with_each_alert(tmp_path: Path) -> None:
 def test_it_says_what_left_and_what_did_not(tmp_path: Path) -> None:
     """By the catalogue: objects under their kinds, and every other kind, the most sensitive first."""
     resources = [
-        {"name": name, "data": {"rows": rows}} for name, rows in (("Case", 50), ("Contact", 20), ("Lead", 9))
+        {"name": name, "type": "CRM object", "data": {"rows": rows, "category": category(name)}}
+        for name, rows in (("Case", 50), ("Contact", 20), ("Lead", 9))
     ]
     found = told(tmp_path / "a", alert(resources=resources))
     assert [(share.category, share.rows, share.objects) for share in found.shares] == [
@@ -124,7 +132,7 @@ def test_who_else_was_seen_there_is_named(tmp_path: Path) -> None:
         alert(1, "crmwatch-2", evidences=[other]),
         alert(2, "crmwatch-3", evidences=[same]),
     )
-    title = "Unusually many rows by bulk export: sync"
+    title = title_of(alert())
     assert found.seen_elsewhere.rows == tuple(
         (what, value, None, "t/v", None, title, "crmwatch-2")
         for what, value in (
@@ -148,7 +156,7 @@ def test_who_is_at_home_there_is_known_from_identities_uses(tmp_path: Path) -> N
         identity_record(2, "w", user_agent=agent),
     ]
     last_ms = START_MS // DAY_MS * DAY_MS + 5 * DAY_MS
-    title = "Unusually many rows by bulk export: sync"
+    title = title_of(alert())
     by_what: dict[str, list[Any]] = {}
     for row in told(tmp_path / "a", *records).seen_elsewhere.rows:
         by_what.setdefault(row[0], []).append(row[1:])
@@ -183,7 +191,7 @@ def test_steps_are_ticked_off_by_the_newest_decision(tmp_path: Path) -> None:
         decided(2, Kind.STEP, step_id=second.id, done=True, by="bo"),
     ]
     found = told(tmp_path / "a", alert(), *marks)
-    assert [(step.id, step.text, step.done, step.by) for step in found.steps[:2]] == [
+    assert [(step.id, step.message.text, step.done, step.by) for step in found.steps[:2]] == [
         (first.id, first.message.text, False, "ana"),
         (second.id, second.message.text, True, "bo"),
     ]
@@ -214,7 +222,7 @@ def test_history_is_what_happened_newest_first(tmp_path: Path) -> None:
         (9, "closed by the detector", "crmwatch", found.history.rows[0][6]),
         (8, "false_positive", "ana", "a test"),
         (6, "mute withdrawn", "ana", ""),
-        (4, "step taken", "ana", step.message.text),
+        (4, "step taken", "ana", (step.message,)),
         (3, "mute (identity)", "ana", "known"),
         (2, "assign", "ana", "→ bo"),
     ]
@@ -244,8 +252,9 @@ def test_what_can_be_withdrawn_is_listed_newest_first(tmp_path: Path) -> None:
 
 
 def test_an_incident_that_says_little_is_shown_all_the_same(tmp_path: Path) -> None:
-    """Without evidence, analyses, resources or times there is a page without a curve."""
-    found = told(tmp_path / "a", alert(evidences=[], resources=[], anomaly_analyses=[], unmapped={}, count=0))
+    """Without evidence, analyses, resources or rows there is a page without a curve."""
+    nothing = {"crmwatch": {"rows_taken": 0}}
+    found = told(tmp_path / "a", alert(evidences=[], resources=[], anomaly_analyses=[], unmapped=nothing))
     assert found.curve is None
     assert found.evidence.rows == ()
     assert incident_view(index(tmp_path / "b").reader(), "none") is None

@@ -17,6 +17,7 @@ from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
 from tests.streams.console.make import Client, Site, alert, decided, identity_record, ticks
+from tests.streams.locale.english import english_in
 from tests.streams.report.make import body
 from tests.streams.report.test_page import spoilt
 
@@ -219,6 +220,14 @@ def test_nothing_that_a_log_says_becomes_part_of_a_page(tmp_path: Path, attack: 
         assert not {"\u202e", "\u2066", "\x00", "\x1b"} & set(hostile.text), path
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_in_french_says_nothing_in_english(site: Site, path: str) -> None:
+    """Neither of its own nor in what an alert says."""
+    page = Client(site, accept_language="fr").get(path).text
+    assert '<html lang="fr"' in page
+    assert english_in(page) == {}
+
+
 def test_hostile_names_lead_to_their_own_pages(tmp_path: Path) -> None:
     """Whatever an identity is called, its link leads to it, and an incident whose name is odd is found by its link."""
     word = "a/b?c=d&e=f#g%2F..\"'<"
@@ -416,12 +425,12 @@ def test_an_admin_ends_a_session(guarded: Site) -> None:
 def test_every_table_can_be_had_as_a_file(site: Site) -> None:
     """Each that a page shows, as CSV and JSON with the same rows, and it is noted who took it; others are not there."""
     client = Client(site)
-    names = {"/": ["incidents", "leaving", "sources"], "/sources": ["sources", "unreadable"]}
+    names = {"/": ["incidents", "outflow", "sources"], "/sources": ["sources", "unreadable"]}
     names |= {
         "/search?q=u": ["incidents", "identities"],
         "/identity?id=t%2Fu": ["takes", "seen", "incidents"],
     }
-    names["/incidents/crmwatch-1"] = ["left", "origins", "others", "evidence", "attack", "history"]
+    names["/incidents/crmwatch-1"] = ["taken", "origins", "others", "evidence", "attack", "history"]
     for path, tables in names.items():
         mark = "&" if "?" in path else "?"
         for name in tables:
