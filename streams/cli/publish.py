@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from streams.cli.screen import errors, fail, out, plugins, settings, utc
+from streams.cli.progress import progress
+from streams.cli.screen import fail, out, plugins, settings, utc
 from streams.files.reader import ReadError
-from streams.publisher.publisher import Interruption, Published, PublishError, publish_files
+from streams.publisher.interruption import Interruption
+from streams.publisher.publisher import Published, PublishError, publish_files
 
 __all__ = ["publish"]
 
@@ -40,20 +40,15 @@ def publish(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     installed = plugins()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with (
-        Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress,
-        Interruption() as interruption,
-    ):
-        task = progress.add_task("reading …", total=None)
-        rate = _Rate()
+    rate = _Rate()
+    with progress("reading …") as show, Interruption() as interruption:
         try:
             published = publish_files(
                 config.worker.bootstrap,
                 config.topics.access,
                 paths,
                 _factor(speed),
-                lambda published: progress.update(task, description=_progress(published, rate)),
+                lambda published: show(_progress(published, rate)),
                 mappings=config.sources.mappings,
                 plugins=installed,
                 resume=resume,

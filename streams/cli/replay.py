@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from detector.adapters import AUTO
 from detector.alert.alert import Alert
-from streams.cli.screen import errors, fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
+from streams.cli.output_files import OutputFiles
+from streams.cli.progress import progress
+from streams.cli.screen import fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
 from streams.files.reader import ReadError
 from streams.locale import Language
 from streams.replay.parallel import ShardError
@@ -88,85 +88,72 @@ def replay(
         config.adapters(form, installed.adapters)
     except ValueError as error:
         fail(str(error))
-    letters_file = Path(f"{alerts}.deadletters") if alerts is not None else None
-    positions_file = Path(f"{alerts}.positions") if alerts is not None else None
-    outputs = [path for path in (alerts, letters_file, positions_file, report) if path is not None]
-    for path in outputs:
-        if path.is_file() and any(Path(given).resolve() == path.resolve() for given in paths):
+    files = OutputFiles(alerts, report)
+    for path in files.paths:
+        if path.is_file() and any(Path(name).resolve() == path.resolve() for name in paths):
             fail(f"{path}: is an input, so it cannot be written")
-    shown: dict[str, Alert] = {}
+    latest: dict[str, Alert] = {}
     worst = 0
     interrupted = False
-    incidents, dead_letters = Findings(), DeadLetters()
-    with (
-        _Output(report),
-        _Output(alerts) as alert_out,
-        _Output(letters_file) as letter_out,
-        _Output(positions_file) as where_out,
-    ):
+    findings, dead_letters = Findings(), DeadLetters()
 
-        def write_letter(letter: DeadLetter) -> None:
-            letter_out.line(msgspec.json.encode(letter))
-            dead_letters.observe(letter)
+    def on_letter(letter: DeadLetter) -> None:
+        files.letter(letter)
+        dead_letters.observe(letter)
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(
-            *columns, console=errors(), transient=True, disable=not sys.stderr.isatty()
-        ) as progress:
-            task = progress.add_task("reading …", total=None)
-            run = Replay(
-                paths,
-                config.detector,
-                time.time_ns() // 1_000_000,
-                write_letter,
-                lambda records: progress.update(task, description=f"{records:,} records"),
-                outputs,
-                form=form,
-                mappings=config.sources.mappings,
-                plugins=installed,
-                workers=workers,
-                since_ms=_milliseconds(since),
-                until_ms=_milliseconds(until),
+    with files, progress("reading …") as show:
+        run = Replay(
+            paths,
+            config.detector,
+            time.time_ns() // 1_000_000,
+            on_letter,
+            lambda records: show(f"{records:,} records"),
+            files.paths,
+            form=form,
+            mappings=config.sources.mappings,
+            plugins=installed,
+            workers=workers,
+            since_ms=_milliseconds(since),
+            until_ms=_milliseconds(until),
+        )
+        try:
+            for alert in run.alerts():
+                files.alert(alert)
+                worst = max(worst, alert.severity)
+                latest[alert.uid] = alert
+                if report is not None:
+                    findings.observe(alert)
+        except (ReadError, ShardError) as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            interrupted = True
+        summary = run.summary()
+        if report is not None:
+            show("writing the report …")
+            write_report = functools.partial(
+                write,
+                report,
+                paths=paths,
+                incidents=findings,
+                summary=summary,
+                coverage=run.coverage,
+                letters=dead_letters,
+                settings=config.detector,
+                made_ms=time.time_ns() // 1_000_000,
+                interrupted=interrupted,
+                language=language,
             )
+            again = not interrupted and not any(map(_is_stream, paths))
             try:
-                for alert in run.alerts():
-                    alert_out.line(alert.body)
-                    where_out.line(msgspec.json.encode({"uid": alert.uid, "positions": alert.positions}))
-                    worst = max(worst, alert.severity)
-                    shown[alert.uid] = alert
-                    if report is not None:
-                        incidents.observe(alert)
-            except (ReadError, ShardError) as error:
-                fail(str(error))
-            except KeyboardInterrupt:
+                write_report(events=run.events() if again else None)
+            except (KeyboardInterrupt, ReadError):  # then as far as the alerts alone tell
                 interrupted = True
-            summary = run.summary()
-            if report is not None:
-                progress.update(task, description="writing the report …")
-                tell = functools.partial(
-                    write,
-                    report,
-                    paths=paths,
-                    incidents=incidents,
-                    summary=summary,
-                    coverage=run.coverage,
-                    letters=dead_letters,
-                    settings=config.detector,
-                    made_ms=time.time_ns() // 1_000_000,
-                    interrupted=interrupted,
-                    language=language,
-                )
-                again = not interrupted and not any(map(_is_stream, paths))
-                try:
-                    tell(events=run.events() if again else None)
-                except (KeyboardInterrupt, ReadError):  # then as far as the alerts alone tell
-                    interrupted = True
-                    tell(events=None)
+                write_report(events=None)
     if as_json:
         typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
     else:
         adapters = config.adapters(plugins=installed.adapters) if form == AUTO else ()
-        _show(summary, list(shown.values()), {adapter.name: adapter.sign for adapter in adapters})
+        _show(summary, list(latest.values()), {adapter.name: adapter.sign for adapter in adapters})
     if interrupted:
         fail(
             "Interrupted: the output written so far is complete, but the rest of the input was not read.", 130
@@ -182,30 +169,6 @@ def _milliseconds(time_utc: datetime | None) -> int | None:
 def _is_stream(path: str) -> bool:
     """Whether a path can be read only once: standard input, a pipe."""
     return path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
-
-
-class _Output:
-    """Writes lines to a file, or nowhere."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> _Output:
-        if self._path is not None:
-            try:
-                self._file = self._path.open("wb")
-            except OSError as error:
-                fail(f"{self._path}: cannot be written: {error.strerror}")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def line(self, data: bytes) -> None:
-        if self._file is not None:
-            self._file.write(data + b"\n")
 
 
 def _show(summary: Summary, alerts: list[Alert], signs: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from detector.simulation import Format, Labels, Scenario, Simulation
 from detector.simulation.shapes import Shape
-from streams.cli.screen import errors, fail
+from streams.cli.progress import progress
+from streams.cli.screen import fail
 from streams.cli.screen import out as screen
 
 __all__ = ["simulate", "write_world"]
@@ -49,30 +48,26 @@ def simulate(
     """
     shapes = _shapes(attack_shapes)
     formats = [Format(log_format.value)] if log_format is not Formats.ALL else list(Format)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    for one in formats:
-        scenario = Scenario(seed=seed, format=one, days=days, people=people, shapes=shapes)
-        with Progress(
-            *columns, console=errors(), transient=True, disable=not sys.stderr.isatty()
-        ) as progress:
-            task = progress.add_task(f"{one.value} …", total=None)
+    for each in formats:
+        scenario = Scenario(seed=seed, format=each, days=days, people=people, shapes=shapes)
+        with progress(f"{each.value} …") as show:
 
-            def show(records: int, progress: Progress = progress, task: TaskID = task) -> None:
-                progress.update(task, description=f"{records:,} records")
+            def on_records(records: int, show: Callable[[str], None] = show) -> None:
+                show(f"{records:,} records")
 
             try:
                 labels = write_world(
                     scenario,
-                    out / one.value,
+                    out / each.value,
                     compress=compress,
-                    on_records=show,
+                    on_records=on_records,
                 )
             except OSError as error:
                 fail(f"{error.filename or out}: cannot be written: {error.strerror or error}")
         screen().print(
             Text(
                 f"{labels.records:,} records of {len(labels.identities)} identities, {len(labels.attacks)} attacks: "
-                f"{out / one.value / 'logs'}, {out / one.value / 'labels.json'}"
+                f"{out / each.value / 'logs'}, {out / each.value / 'labels.json'}"
             ),
             soft_wrap=True,
         )

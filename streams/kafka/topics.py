@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
-from kafka.admin import ConfigResource, KafkaAdminClient
-from kafka.errors import KafkaError
 
 from detector.errors import CrmwatchError
 from detector.units import DAY_MS
@@ -186,6 +184,9 @@ def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
         reach(bootstrap, kafka)
     except ConnectError as error:
         raise TopicsError(str(error)) from error
+    from kafka.admin import KafkaAdminClient  # settings need the names above, and no client
+    from kafka.errors import KafkaError
+
     try:
         admin = KafkaAdminClient(bootstrap_timeout_ms=TIMEOUT_MS, request_timeout_ms=TIMEOUT_MS, **connection)
         try:
@@ -198,6 +199,8 @@ def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
 
 
 def _compare(admin: Any, topics: Sequence[Topic]) -> Comparison:
+    from kafka.admin import ConfigResource
+
     existing = set(admin.list_topics())
     present = [topic for topic in topics if topic.name in existing]
     missing = tuple(topic for topic in topics if topic.name not in existing)

@@ -13,7 +13,7 @@ from detector.adapters.generic import Mapping
 from streams.cli import publish as command
 from streams.cli.main import app
 from streams.files.reader import ReadError
-from streams.publisher import publisher as publishing
+from streams.publisher import pace as pacing
 from streams.publisher.publisher import Published, PublishError
 
 
@@ -185,9 +185,9 @@ def test_event_time_goes_at_a_multiple_of_real_time(monkeypatch: pytest.MonkeyPa
         slept.append(seconds)
         now += seconds
 
-    monkeypatch.setattr(publishing.time, "monotonic", lambda: now)
-    monkeypatch.setattr(publishing.time, "sleep", sleep)
-    pace = publishing._Pace(60.0)
+    monkeypatch.setattr(pacing.time, "monotonic", lambda: now)
+    monkeypatch.setattr(pacing.time, "sleep", sleep)
+    pace = pacing.Pace(60.0)
     pace.wait(5_000_000)
     pace.wait(5_000_000 + 1_800_000)
     now += 25
@@ -195,6 +195,6 @@ def test_event_time_goes_at_a_multiple_of_real_time(monkeypatch: pytest.MonkeyPa
     now += 10
     pace.wait(5_000_000 + 3_600_000)
     assert (slept, pace.behind_seconds) == ([30.0, 5.0], 10.0)
-    unhurried = publishing._Pace(None)
+    unhurried = pacing.Pace(None)
     unhurried.wait(10**15)
     assert (slept, unhurried.behind_seconds) == ([30.0, 5.0], None)

@@ -22,7 +22,8 @@ from streams.kafka.embedded.broker import Broker
 from streams.kafka.messages import POSITION_HEADER
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.publisher import resume
-from streams.publisher.publisher import Interruption, Published, PublishError, publish, publish_files
+from streams.publisher.interruption import Interruption
+from streams.publisher.publisher import Published, PublishError, publish, publish_files
 from streams.publisher.resume import RUN_HEADER, SEQUENCE_HEADER, PublishRun, fingerprint, published_before
 
 PARTITIONS = 4
