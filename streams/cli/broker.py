@@ -1,4 +1,4 @@
-"""``crmwatch broker``: a Kafka on this machine until it is told to stop."""
+"""``crmwatch broker``: runs Kafka on this machine until it is stopped."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ def broker(
         int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes any free one.")
     ] = 9092,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the data stays. Without it, it is gone when the broker stops.")
+        Path | None,
+        typer.Option(help="Keeps the data here. Without it, the data is deleted when the broker stops."),
     ] = None,
     memory: Annotated[int, typer.Option(min=256, help="Java's heap in MiB.")] = 512,
 ) -> None:
     """Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.
 
-    It serves this machine only and asks for no password: for a laptop, a demo or tests, not for production.
+    It serves this machine only and asks for no password: use it on a laptop, for a demo or tests, not in production.
     """
     out = Console(highlight=False, soft_wrap=True)
     kafka = Broker(folder, port, memory)
@@ -35,17 +36,17 @@ def broker(
             signal.signal(number, _interrupt)
     try:
         try:
-            with out.status("Starting Kafka (the first time, 45 MB are fetched) …"):
+            with out.status("Starting Kafka (the first start downloads 45 MB) …"):
                 kafka.start()
             out.print(f"Kafka listens on {kafka.bootstrap}", markup=False)
             out.print(f"  folder  {kafka.folder}{'' if folder else ' (removed at the end)'}", markup=False)
             out.print(f"  log     {kafka.log_path}", markup=False)
-            out.print("Ctrl-C stops it.")
+            out.print("Press Ctrl-C to stop it.")
             kafka.wait()
         finally:
             kafka.stop()
     except KeyboardInterrupt:
-        out.print("Kafka is stopped.")
+        out.print("Kafka has stopped.")
     except BrokerError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
         raise typer.Exit(2) from None

@@ -24,18 +24,18 @@ __all__ = ["console"]
 def console(
     bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
     host: Annotated[
-        str | None, typer.Option(help="Where to listen; elsewhere than here needs tokens or a proxy.")
+        str | None, typer.Option(help="Where to listen; other than this machine needs tokens or a proxy.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="0 takes any free one.")] = None,
     index: Annotated[
         Path | None,
-        typer.Option(help="A file for the index, so that a restart goes on from it; else a temporary one."),
+        typer.Option(help="A file that keeps the index across restarts; without it, a temporary one."),
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Serve the web console: what is open, leaving and silent, and what operators decide about it.
+    """Serve the web console: open incidents, data taken, silent sources, and what operators decide.
 
-    It reads the topics and writes to the feedback topic only; it is a process of its own, beside the workers.
+    It runs beside the workers as a process of its own, reads topics and writes only to the feedback topic.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     flags: dict[str, object] = {"worker.bootstrap": bootstrap, "console.host": host, "console.port": port}

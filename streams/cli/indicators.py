@@ -1,4 +1,4 @@
-"""``crmwatch indicators``: known-bad addresses, networks, agents and apps, told to all workers."""
+"""``crmwatch indicators``: sends known-bad addresses, networks, agents and apps to all workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streams.kafka.topics import TopicsError, partitions
 __all__ = ["indicators"]
 
 SHOWN = 10
-"""How many of the entries that were passed over are named."""
+"""How many skipped entries are named."""
 SEND_SECONDS = 60
 
 
@@ -32,39 +32,37 @@ def indicators(
     paths: Annotated[
         list[Path], typer.Argument(help="STIX 2.1 bundles, MISP events (JSON) or CSV with a column value.")
     ],
-    name: Annotated[
-        str | None, typer.Option(help="What those are called that have no name of their own.")
-    ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take them back instead.")] = False,
+    name: Annotated[str | None, typer.Option(help="The name for indicators that have none.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Withdraw them instead.")] = False,
     as_toml: Annotated[
-        bool, typer.Option("--toml", help="Print them as settings, for a replay; send nothing.")
+        bool, typer.Option("--toml", help="Print them as settings for a replay and send nothing.")
     ] = False,
     bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Send indicators to the topic that workers take them from; they count from the next event on.
+    """Send indicators to all workers; they apply from the next event on.
 
-    Exit code: 0 sent, also if some entries were passed over, 2 an unreadable file, bad settings or no Kafka.
+    Exit code: 0 sent, even if some entries were skipped, 2 an unreadable file, bad settings or no Kafka.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
-    found: dict[str, Indicator] = {}
-    passed_over: list[str] = []
+    indicators: dict[str, Indicator] = {}
+    skipped: list[str] = []
     for path in paths:
-        one = _read(path, name)
-        found |= one.indicators
-        passed_over += [f"{path}: {sentence}" for sentence in one.passed_over]
-    for sentence in passed_over[:SHOWN]:
-        errors().print(Text(plain(f"passed over: {sentence}"), "dim"), soft_wrap=True)
-    if len(passed_over) > SHOWN:
-        errors().print(Text(f"passed over: {len(passed_over) - SHOWN:,} more", "dim"))
+        parsed = _read(path, name)
+        indicators |= parsed.indicators
+        skipped += [f"{path}: {sentence}" for sentence in parsed.passed_over]
+    for sentence in skipped[:SHOWN]:
+        errors().print(Text(plain(f"skipped: {sentence}"), "dim"), soft_wrap=True)
+    if len(skipped) > SHOWN:
+        errors().print(Text(f"skipped: {len(skipped) - SHOWN:,} more", "dim"))
     if as_toml:
-        tables = {value: _kept(indicator) for value, indicator in found.items()}
+        tables = {value: _kept(indicator) for value, indicator in indicators.items()}
         sys.stdout.write(msgspec.toml.encode({"detection": {"indicators": tables}}).decode())
         return
-    _send(config, dict.fromkeys(found) if remove else dict(found))
-    done = "taken back from" if remove else "sent to"
-    out().print(Text(f"{len(found):,} indicators {done} {config.topics.indicators}"), soft_wrap=True)
+    _send(config, dict.fromkeys(indicators) if remove else dict(indicators))
+    verb = "withdrawn from" if remove else "sent to"
+    out().print(Text(f"{len(indicators):,} indicators {verb} {config.topics.indicators}"), soft_wrap=True)
 
 
 def _read(path: Path, name: str | None) -> ParsedIndicators:
@@ -77,7 +75,7 @@ def _read(path: Path, name: str | None) -> ParsedIndicators:
 
 
 def _kept(indicator: Indicator) -> dict[str, Any]:
-    """Without what is the default anyway."""
+    """The indicator without default values."""
     plainly = Indicator(name=indicator.name)
     return {
         key: value

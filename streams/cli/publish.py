@@ -1,4 +1,4 @@
-"""``crmwatch publish``: historic logs onto the access topic."""
+"""``crmwatch publish``: sends historic logs to the access topic."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def publish(
     bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
     speed: Annotated[str, typer.Option(help="max, or a multiple of real time such as 60x.")] = "max",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Leave out what a run that was broken off has published.")
+        bool, typer.Option("--resume", help="Skip what an interrupted run has already published.")
     ] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Publish a CRM's access logs from files, in the order of event time and keyed by identity.
+    """Publish a CRM's access logs from files, in event-time order and keyed by identity.
 
-    Ctrl-C ends it with all that was sent in Kafka; the same command with --resume goes on from there.
+    Ctrl-C stops it once Kafka has everything sent so far; the same command with --resume continues from there.
 
-    Exit code: 0 all is published, 2 unreadable input, bad settings or no Kafka, 130 interrupted.
+    Exit code: 0 everything published, 2 unreadable input, bad settings or no Kafka, 130 interrupted.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
@@ -73,7 +73,7 @@ _HOW = "The same command with --resume goes on from what is in Kafka."
 
 
 class _Rate:
-    """Records a second over the last seconds."""
+    """The publishing rate of the last seconds."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -81,7 +81,7 @@ class _Rate:
         self._value = 0.0
 
     def of(self, records: int) -> float:
-        """The rate, now that so many are published."""
+        """Records a second, now that so many are published."""
         seconds = time.monotonic() - self._since
         if seconds >= (2 if self._value else 0.5):
             self._value = (records - self._records) / seconds

@@ -1,4 +1,4 @@
-"""``crmwatch replay``: historic logs through the same engine as the worker's."""
+"""``crmwatch replay``: runs historic logs through the worker's engine."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from streams.report import DeadLetters, Findings, write
 __all__ = ["replay"]
 
 SHOWN_PANELS = 3
-"""So many incidents are shown with all that is said of them, the worst first, …"""
+"""How many incidents are shown in full, the worst first, …"""
 SHOWN_LINES = 15
-"""… and so many more on a line each: with the summary, about as much as a screen holds."""
+"""… and how many more on a line each: with the summary, about a screenful."""
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -38,31 +38,35 @@ def replay(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
     alerts: Annotated[
         Path | None,
-        typer.Option(help="Write the alerts there, one OCSF finding a line; dead letters beside them."),
+        typer.Option(
+            help="Write the alerts there, one OCSF finding per line, with dead letters beside them."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write a report for people there: one HTML page that needs nothing else."),
+        typer.Option(help="Write a report there: one self-contained HTML page."),
     ] = None,
     language: Annotated[
         Language, typer.Option("--lang", help="The language of the report.")
     ] = Language.ENGLISH,
     form: Annotated[
         str,
-        typer.Option("--format", help="The records' format by its name, or auto: told for each by content."),
+        typer.Option(
+            "--format", help="The records' format by name, or auto: recognised from each record's content."
+        ),
     ] = AUTO,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     workers: Annotated[
-        int, typer.Option(min=1, max=256, help="How many processes share the work; the alerts are the same.")
+        int, typer.Option(min=1, max=256, help="How many processes share the work; the alerts stay the same.")
     ] = 1,
     since: Annotated[
         datetime | None,
         typer.Option(
-            formats=TIMES, help="Tell only of what became known from then on; learn from all before."
+            formats=TIMES, help="Report only what became known from then on; learn from everything before."
         ),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Leave out what happened from then on (UTC).")
+        datetime | None, typer.Option(formats=TIMES, help="Ignore what happened from then on (UTC).")
     ] = None,
     fail_on: Annotated[
         int | None,
@@ -83,7 +87,7 @@ def replay(
     files = OutputFiles(alerts, report)
     for path in files.paths:
         if path.is_file() and any(Path(name).resolve() == path.resolve() for name in paths):
-            fail(f"{path}: is to be read, so it cannot be written")
+            fail(f"{path}: is an input, so it cannot be written")
     latest: dict[str, Alert] = {}
     worst = 0
     interrupted = False
@@ -147,7 +151,7 @@ def replay(
         adapters = config.adapters(plugins=installed.adapters) if form == AUTO else ()
         _show(summary, list(latest.values()), {adapter.name: adapter.sign for adapter in adapters})
     if interrupted:
-        fail("Interrupted: what was written is whole, but the rest of the input has not been read.", 130)
+        fail("Interrupted: the output is complete up to here; the rest of the input was not read.", 130)
     if fail_on is not None and worst >= fail_on:
         raise typer.Exit(1)
 
@@ -157,7 +161,7 @@ def _milliseconds(time_utc: datetime | None) -> int | None:
 
 
 def _is_stream(path: str) -> bool:
-    """Whether what a path names can be read but once: standard input, a pipe."""
+    """Whether a path can be read only once: standard input, a pipe."""
     return path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 

@@ -1,4 +1,4 @@
-"""``crmwatch simulate``: a labelled world's logs from a seed."""
+"""``crmwatch simulate``: generates a labelled world's logs from a seed."""
 
 from __future__ import annotations
 
@@ -31,21 +31,20 @@ class Formats(StrEnum):
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="A folder; a folder per format is made in it.")],
+    out: Annotated[Path, typer.Argument(help="A folder; each format gets a folder in it.")],
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another company.")] = 1,
-    days: Annotated[int, typer.Option(min=1, max=366, help="How long it goes on.")] = 42,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days the logs cover.")] = 42,
     people: Annotated[int, typer.Option(min=1, max=5_000, help="How many people work there.")] = 250,
-    log_format: Annotated[
-        Formats, typer.Option("--format", help="In whose format the logs are.")
-    ] = Formats.ELF,
+    log_format: Annotated[Formats, typer.Option("--format", help="The format of the logs.")] = Formats.ELF,
     attack_shapes: Annotated[
-        str | None, typer.Option(help="Only these attacks, with commas; without it, all; none for no attack.")
+        str | None,
+        typer.Option(help="Only these attacks, separated by commas; all without it; none for no attack."),
     ] = None,
     compress: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
 ) -> None:
-    """Make up weeks of a company's CRM logs, with attacks and with what only looks like one, all labelled.
+    """Generate weeks of a company's CRM logs, with labelled attacks and harmless lookalikes.
 
-    Exit code: 0 all is written, 2 a folder that cannot be written or that has something in it.
+    Exit code: 0 everything written, 2 a folder that cannot be written or is not empty.
     """
     shapes = _shapes(attack_shapes)
     formats = [Format(log_format.value)] if log_format is not Formats.ALL else list(Format)
@@ -83,7 +82,7 @@ def write_world(
 ) -> Labels:
     """Write a world's logs into ``logs`` and its labels into ``labels.json``; raises OSError.
 
-    The labels come last: where they are, the world is whole.
+    The labels come last: a world that has them is complete.
     """
     logs = folder / "logs"
     logs.mkdir(parents=True)

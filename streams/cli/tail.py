@@ -1,4 +1,4 @@
-"""``crmwatch tail``: incidents as they grow, in a terminal."""
+"""``crmwatch tail``: shows incidents in a terminal as they grow."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from streams.kafka.topics import TopicsError, partitions
 __all__ = ["OpenIncidents", "tail"]
 
 MAX_INCIDENTS = 10_000
-"""How many incidents are kept; those that were heard of last."""
+"""How many incidents are kept: the most recent."""
 GROWN_SECONDS = 10.0
-"""How long one that has just grown stands out."""
+"""How long an incident that has just grown stands out."""
 
 
 class OpenIncidents:
@@ -47,10 +47,10 @@ class OpenIncidents:
         self.newest_ms: int | None = None
         """Event time of the newest alert."""
         self.unreadable = 0
-        """How many messages were no alerts."""
+        """How many messages were not alerts."""
 
     def take(self, body: bytes | None, now: float) -> Finding | None:
-        """Take an alert in that came at `now`; it, if it is one that is shown."""
+        """Take in an alert that came at `now`; return it if it is shown."""
         try:
             finding = read(body or b"")
         except FindingError:
@@ -72,27 +72,29 @@ class OpenIncidents:
     @property
     def open(self) -> list[Finding]:
         """The open ones, by risk, the highest first."""
-        found = [finding for finding, _ in self._open.values()]
-        return sorted(found, key=lambda one: (-one.risk, -one.time_ms, one.uid))
+        findings = [finding for finding, _ in self._open.values()]
+        return sorted(findings, key=lambda finding: (-finding.risk, -finding.time_ms, finding.uid))
 
     def has_grown(self, finding: Finding, now: float) -> bool:
-        """Whether it was told of a moment ago."""
+        """Whether it has just grown."""
         return now - self._open[finding.uid][1] < GROWN_SECONDS
 
 
 def tail(
     bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
     severity: Annotated[
-        str, typer.Option(help="Nothing below: informational, low, medium, high or critical.")
+        str, typer.Option(help="The lowest severity to show: informational, low, medium, high or critical.")
     ] = "low",
-    hours: Annotated[float, typer.Option(min=0, help="Nothing older; 0 is everything that is open.")] = 48.0,
-    once: Annotated[bool, typer.Option("--once", help="Show how it stands and end.")] = False,
+    hours: Annotated[
+        float, typer.Option(min=0, help="Hide older incidents; 0 shows all that are open.")
+    ] = 48.0,
+    once: Annotated[bool, typer.Option("--once", help="Show the current incidents and exit.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Each alert as it is, one a line, for programs.")
+        bool, typer.Option("--json", help="Print each alert as JSON, one per line, for programs.")
     ] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Show the open incidents, live, as alerts come: a table in a terminal, a line for each alert elsewhere.
+    """Show open incidents live as alerts arrive: a table in a terminal, elsewhere a line per alert.
 
     Exit code: 0 ended, 2 bad settings or no Kafka.
     """
@@ -120,7 +122,7 @@ def tail(
 
 
 def _messages(config: Config, *, once: bool) -> Iterator[list[bytes | None]]:
-    """The topic's messages from its beginning, some at a time, and then as they come; with `once`, up to its end."""
+    """Read the topic in batches from its beginning, then as messages arrive; with `once`, stop at its end."""
     reach(config.worker.bootstrap, config.kafka)
     topic = config.topics.alerts
     count = partitions(config.worker.bootstrap, topic, config.kafka)
@@ -133,8 +135,8 @@ def _messages(config: Config, *, once: bool) -> Iterator[list[bytes | None]]:
         ends = consumer.end_offsets(tps)
         consumer.seek_to_beginning()
         while not once or any(consumer.position(tp) < end for tp, end in ends.items()):
-            found = consumer.poll(timeout_ms=500)
-            batch = [message for messages in found.values() for message in messages]
+            polled = consumer.poll(timeout_ms=500)
+            batch = [message for messages in polled.values() for message in messages]
             yield [message.value for message in sorted(batch, key=lambda message: message.timestamp)]
     finally:
         consumer.close()
@@ -151,9 +153,9 @@ def _print_bodies(incidents: OpenIncidents, messages: Iterable[list[bytes | None
 def _print_lines(incidents: OpenIncidents, messages: Iterable[list[bytes | None]], *, once: bool) -> None:
     screen = out()
     for batch in messages:
-        found = [incidents.take(body, 0.0) for body in batch]
+        findings = [incidents.take(body, 0.0) for body in batch]
         if not once:
-            for finding in found:
+            for finding in findings:
                 if finding is not None:
                     screen.print(_line(finding), soft_wrap=True)
     if once:
@@ -189,7 +191,7 @@ def _who(finding: Finding) -> str:
 
 
 def table(incidents: OpenIncidents, now: float) -> Group:
-    """The open incidents; what has just grown stands out."""
+    """The open incidents as a table; those that have just grown stand out."""
     shown = Table(
         Column("risk", justify="right", no_wrap=True),
         Column("", no_wrap=True),

@@ -1,4 +1,4 @@
-"""``crmwatch topics``: create Kafka's topics for crmwatch, or verify them."""
+"""``crmwatch topics``: creates crmwatch's Kafka topics, or verifies them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ __all__ = ["topics"]
 
 def topics(
     bootstrap: Annotated[str | None, typer.Option(help="Kafka's host:port; several with commas.")] = None,
-    partitions: Annotated[int, typer.Option(min=1, help="As many as there may ever be workers.")] = 8,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="At least as many as there will ever be workers.")
+    ] = 8,
     replication: Annotated[int, typer.Option(min=1, help="Copies of each record; 3 in production.")] = 1,
-    check: Annotated[bool, typer.Option("--check", help="Only verify; create nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Verify only; create nothing.")] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Create the topics that are missing and say what differs from the plan; never change what is there.
+    """Create missing topics and report what differs from the plan; never change an existing topic.
 
-    Exit code: 0 all is as planned, 1 something is missing or differs, 2 bad settings, or Kafka cannot be
+    Exit code: 0 as planned, 1 something is missing or differs, 2 bad settings, or Kafka cannot be
     reached or refuses.
     """
-    # kafka-python logs each failed try; what matters of it is said once, below.
+    # kafka-python logs each failed attempt; one sentence below says what matters.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     bootstrap = config.worker.bootstrap
@@ -44,9 +46,9 @@ def topics(
         if name != config.topics.access
     )
     try:
-        found = compare(bootstrap, planned, config.kafka)
-        missing = found.missing + compare(bootstrap, others, config.kafka).missing
-        differing = found.differing
+        comparison = compare(bootstrap, planned, config.kafka)
+        missing = comparison.missing + compare(bootstrap, others, config.kafka).missing
+        differing = comparison.differing
         if missing and not check:
             ensure(bootstrap, missing, config.kafka)
             differing = compare(bootstrap, planned, config.kafka).differing
@@ -70,12 +72,12 @@ def topics(
         raise typer.Exit(1)
 
 
-def _table(wanted: tuple[Topic, ...], found: Comparison, check: bool) -> Table:
+def _table(wanted: tuple[Topic, ...], comparison: Comparison, check: bool) -> Table:
     table = Table(
         Column("topic", no_wrap=True), "partitions", "copies", "kept", Column("state", no_wrap=True), box=None
     )
-    missing = {topic.name for topic in found.missing}
-    differing = {sentence.partition(":")[0] for sentence in found.differing}
+    missing = {topic.name for topic in comparison.missing}
+    differing = {sentence.partition(":")[0] for sentence in comparison.differing}
     for topic in wanted:
         if topic.name in missing:
             state = "[red]missing[/]" if check else "[green]created[/]"

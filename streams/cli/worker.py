@@ -31,7 +31,7 @@ def worker(
         int | None, typer.Option(help="Where /metrics, /live and /ready are; 0 takes any free port.")
     ] = None,
     instance: Annotated[
-        str | None, typer.Option(help="A name that stays over restarts: a restart then moves no partitions.")
+        str | None, typer.Option(help="A name that survives restarts, so that a restart moves no partitions.")
     ] = None,
     accept_plugins: Annotated[
         bool | None,
@@ -43,7 +43,7 @@ def worker(
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Read the access topic, always on, and publish alerts. Start several: they share the partitions.
+    """Read the access topic continuously and publish alerts. Start several to share the partitions.
 
     Exit code: 0 stopped, 2 bad settings, no Kafka, or state of other plug-ins, 70 something unexpected: restart it.
     """
@@ -91,11 +91,11 @@ def worker(
 
 
 def _stop(*_: object) -> NoReturn:
-    log.info("stopped before it had begun")
+    log.info("stopped before it started")
     raise SystemExit(0)
 
 
 def _fail(sentence: str) -> NoReturn:
-    """Say in the log what is wrong, and exit."""
+    """Log what is wrong and exit."""
     log.critical("%s", sentence)
     raise typer.Exit(2)

@@ -1,7 +1,7 @@
-"""How clients reach Kafka: plainly, through TLS, with a name and a password; the same for every client there is.
+"""How clients reach Kafka: in plain text, through TLS, with a name and a password; the same for every client.
 
-What is set is `KafkaSettings`. `arguments` turns it into what aiokafka and kafka-python both take, and `credentials`
-into what Faust does. Whatever is wrong is said by the setting's name and without the password.
+`arguments` turns `KafkaSettings` into what aiokafka and kafka-python both take, and `credentials` into what Faust
+takes. Errors name the setting and never show the password.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ __all__ = [
 
 REACH_SECONDS = 15.0
 HANG_UP_SECONDS = 0.1
-"""TLS says goodbye in some turns of the event loop that nobody can wait for."""
+"""TLS closes over some turns of the event loop that cannot be awaited."""
 HIDDEN = "(hidden)"
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ConnectError(CrmwatchError, ValueError):
-    """Why Kafka cannot be talked to as it is set; one sentence for a person."""
+    """Why Kafka cannot be reached with these settings; one sentence for a person."""
 
 
 class Protocol(StrEnum):
-    """Kafka's own names for the ways in which a listener may be talked to."""
+    """Kafka's names for how clients talk to a listener."""
 
     PLAINTEXT = "PLAINTEXT"
     SSL = "SSL"
@@ -55,17 +55,17 @@ class Protocol(StrEnum):
 
     @property
     def encrypts(self) -> bool:
-        """Whether what is sent goes through TLS."""
+        """Whether the connection uses TLS."""
         return self in (Protocol.SSL, Protocol.SASL_SSL)
 
     @property
     def asks(self) -> bool:
-        """Whether the client says who it is by name and password."""
+        """Whether the client authenticates with a name and a password."""
         return self in (Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL)
 
 
 class Mechanism(StrEnum):
-    """How a password is proved: sent as it is, or with SCRAM, which sends a proof of it."""
+    """How a password is sent: as it is, or as SCRAM's proof of it."""
 
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -73,7 +73,7 @@ class Mechanism(StrEnum):
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the brokers are talked to."""
+    """How clients talk to the brokers."""
 
     protocol: Protocol = Protocol.PLAINTEXT
     ca_file: Text | None = None
@@ -106,7 +106,7 @@ PLAIN = KafkaSettings()
 
 
 def fault(bootstrap: str, settings: KafkaSettings) -> str | None:
-    """What is wrong with the settings as they stand beside one another, in a sentence; None if nothing is.
+    """What is wrong with the settings in combination, in a sentence; None if nothing is.
 
     >>> fault("127.0.0.1:9092", KafkaSettings(username="crmwatch"))
     'kafka.username is set, but kafka.protocol is PLAINTEXT, which asks for no name'
@@ -147,17 +147,17 @@ def arguments(bootstrap: str, settings: KafkaSettings) -> dict[str, Any]:
     wrong = fault(bootstrap, settings)
     if wrong:
         raise ConnectError(wrong)
-    found: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in bootstrap.split(",")],
         "security_protocol": settings.protocol.value,
     }
     if settings.protocol.encrypts:
-        found["ssl_context"] = _tls(settings)
+        keywords["ssl_context"] = _tls(settings)
     if settings.protocol.asks:
-        found["sasl_mechanism"] = settings.sasl_mechanism.value
-        found["sasl_plain_username"] = settings.username
-        found["sasl_plain_password"] = _password(settings)
-    return found
+        keywords["sasl_mechanism"] = settings.sasl_mechanism.value
+        keywords["sasl_plain_username"] = settings.username
+        keywords["sasl_plain_password"] = _password(settings)
+    return keywords
 
 
 def credentials(settings: KafkaSettings) -> Any:
@@ -166,7 +166,7 @@ def credentials(settings: KafkaSettings) -> Any:
 
     context = _tls(settings) if settings.protocol.encrypts else None
     if settings.protocol.asks:
-        # Without a context Faust's would not encrypt, whatever else is said.
+        # Without a context Faust does not encrypt, whatever else is set.
         return faust.SASLCredentials(
             username=settings.username,
             password=_password(settings),
@@ -177,7 +177,7 @@ def credentials(settings: KafkaSettings) -> Any:
 
 
 def reach(bootstrap: str, settings: KafkaSettings) -> None:
-    """Ask a server for a first word as it is set, and hang up. Raises `ConnectError` if none gives it.
+    """Connect to a server with these settings and hang up. Raises `ConnectError` if none answers.
 
     Done before a client is made: a client tries again and again, loses the reason (kafka-python even that a password
     is wrong, if the broker hangs up at once), and keeps a thread. Not to be called from an event loop.
@@ -231,8 +231,8 @@ def _log_in(host: str, port: int, bootstrap: str, settings: KafkaSettings) -> No
     try:
         asyncio.run(log_in())
     except KafkaError as error:
-        told = refusal(error, bootstrap, settings)
-        raise ConnectError(told or f"{host}:{port} does not let {settings.username} in: {error}") from error
+        reason = refusal(error, bootstrap, settings)
+        raise ConnectError(reason or f"{host}:{port} does not let {settings.username} in: {error}") from error
 
 
 def speaks_kafka(connection: socket.socket) -> bool:
@@ -248,7 +248,7 @@ def speaks_kafka(connection: socket.socket) -> bool:
 
 
 def refusal(error: Exception, bootstrap: str, settings: KafkaSettings) -> str | None:
-    """Why a client was not let in, in a sentence; None if its error is about something else."""
+    """Why a client was refused, in a sentence; None if its error is about something else."""
     from aiokafka import errors as aio  # both clients have their own of each
     from kafka import errors as sync
 
@@ -268,11 +268,11 @@ def _as_set(settings: KafkaSettings) -> str:
 
 
 def _addresses(bootstrap: str) -> list[tuple[str, int | None]]:
-    found = []
+    addresses = []
     for server in bootstrap.split(","):
         host, _, port = server.strip().rpartition(":")
-        found.append((host.strip("[]"), int(port) if port.isdecimal() else None))
-    return found
+        addresses.append((host.strip("[]"), int(port) if port.isdecimal() else None))
+    return addresses
 
 
 def _is_here(host: str) -> bool:

@@ -31,8 +31,8 @@ def test_they_are_sent_and_taken_back(kafka: Broker, names: TopicNames, tmp_path
     result = invoke(file, *options)
     assert result.exit_code == 0, result.output
     assert result.stdout == f"2 indicators sent to {names.indicators}\n"
-    assert result.stderr == f"passed over: {file}: line 4: it has no value\n"
-    assert invoke(file, "--remove", *options).stdout == f"2 indicators taken back from {names.indicators}\n"
+    assert result.stderr == f"skipped: {file}: line 4: it has no value\n"
+    assert invoke(file, "--remove", *options).stdout == f"2 indicators withdrawn from {names.indicators}\n"
     messages = _read(kafka.bootstrap, names.indicators)
     decode = msgspec.json.Decoder(Indicator).decode
     assert [(key, None if value is None else decode(value)) for key, value in messages] == [

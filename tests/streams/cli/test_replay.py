@@ -185,7 +185,7 @@ def test_a_log_is_not_written_over(option: str, logs: Path) -> None:
     before = (logs / "day.jsonl").read_bytes()
     result = invoke(logs / "day.jsonl", "--alerts", logs / option)
     assert result.exit_code == 2
-    assert "is to be read, so it cannot be written" in result.stderr
+    assert "is an input, so it cannot be written" in result.stderr
     assert (logs / "day.jsonl").read_bytes() == before
 
 

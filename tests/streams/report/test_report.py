@@ -112,7 +112,7 @@ def test_a_log_is_not_written_over_by_a_report(logs: Path) -> None:
     """A report that would replace what is to be read is refused."""
     result = replay(logs / "day.jsonl", "--report", logs / "day.jsonl")
     assert result.exit_code == 2
-    assert "is to be read, so it cannot be written" in result.stderr
+    assert "is an input, so it cannot be written" in result.stderr
     assert (logs / "day.jsonl").read_bytes() == world()
 
 
