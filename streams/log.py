@@ -1,7 +1,7 @@
-"""The service's log: one line for each thing that happened, as JSON or as text.
+"""The service's log: one line per event, as JSON or as text.
 
-What is logged may have been written by somebody else; it can neither make a line of its own nor move a terminal's
-cursor. At info and above nothing is logged that a record holds.
+Logged text may come from somebody else; it can neither start a line of its own nor move a terminal's cursor. At info
+and above, nothing from a record is logged.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Any, TextIO
 __all__ = ["FIELDS", "LineFormatter", "LogFormat", "instance_name", "last_words", "set_up"]
 
 FIELDS = ("partition", "partitions", "keys", "seconds")
-"""What may be said beside the message, with logging's `extra`."""
+"""Fields allowed beside the message, through logging's `extra`."""
 MAX_MESSAGE = 8_000
-"""So many characters of a message are kept."""
+"""How many characters of a message are kept."""
 MAX_ERROR = 32_000
-"""So many of an error with its traceback: the last ones, which say what it was."""
+"""How many of an error with its traceback: the last ones, which name the error."""
 
 
 class LogFormat(StrEnum):
-    """How the log is written."""
+    """The form of the log."""
 
     AUTO = "auto"
     """Text to a terminal, JSON to anything else."""
@@ -57,22 +57,22 @@ class LineFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
         message = _message(record)[:MAX_MESSAGE]
         error = _error(record)[-MAX_ERROR:]
-        said = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        fields = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if self._as_json:
             values = {"time": time, "level": record.levelname.lower(), "logger": record.name}
-            values |= {"message": message, "instance": self._instance, **said}
+            values |= {"message": message, "instance": self._instance, **fields}
             if error:
                 values["error"] = error
-            return json.dumps(_whole(values), separators=(",", ":"), default=str)
-        more = "".join(f" {name}={value}" for name, value in said.items())
+            return json.dumps(_encodable(values), separators=(",", ":"), default=str)
+        more = "".join(f" {name}={value}" for name, value in fields.items())
         lines = [f"{time} {record.levelname} {record.name} {message}{more}", *error.splitlines()]
         return "\n    ".join(_visible(line) for line in lines)
 
 
 def set_up(form: LogFormat, instance: str | None, stream: TextIO | None = None) -> None:
-    """Log everything through one formatter to standard error: our own from info on, libraries' from warning on.
+    """Log everything to standard error through one formatter: our own from info on, libraries' from warning on.
 
-    Errors that nobody catches are logged as well.
+    Uncaught errors are logged as well.
     """
     global _lines
     stream = stream or sys.__stderr__ or sys.stderr
@@ -90,12 +90,12 @@ def set_up(form: LogFormat, instance: str | None, stream: TextIO | None = None) 
 
 
 def instance_name() -> str:
-    """What a worker is called that has no name of its own: its machine and its process."""
+    """The name of a worker without one: its machine and its process id."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def last_words(message: str, logger: str, stack: str = "") -> bytes:
-    """A line about the end, made without logging's locks: whoever holds them may be what hangs."""
+    """A final line, made without logging's locks: whoever holds them may be what hangs."""
     if _lines is None:  # a process that keeps no log
         return f"crmwatch: {_visible(message)}\n".encode()
     values: dict[str, Any] = {"msg": message, "levelname": "CRITICAL", "name": logger}
@@ -120,17 +120,17 @@ def _error(record: logging.LogRecord) -> str:
     return "\n".join(part for part in (record.exc_text, record.stack_info) if part)
 
 
-def _whole(value: Any) -> Any:
-    """Without halves of letters, which are no JSON."""
+def _encodable(value: Any) -> Any:
+    """Escape lone surrogates, which are not valid JSON."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_whole(key): _whole(item) for key, item in value.items()}
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
     return value
 
 
 def _visible(text: str) -> str:
-    """With what a terminal or a reader of lines would obey written out."""
+    """Escape whatever a terminal or a line reader would obey."""
     if text.isprintable():
         return text
     return "".join(
@@ -141,7 +141,7 @@ def _visible(text: str) -> str:
 def _uncaught(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    logging.getLogger(__name__).critical("an error nobody expected", exc_info=(kind, error, where))
+    logging.getLogger(__name__).critical("an unexpected error", exc_info=(kind, error, where))
 
 
 def _uncaught_in_thread(hook: threading.ExceptHookArgs) -> None:

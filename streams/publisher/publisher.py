@@ -1,4 +1,4 @@
-"""Files onto the access topic, in event-time order and keyed by identity, as a replay would read them."""
+"""Publishes files to the access topic, in event-time order and keyed by identity, as a replay reads them."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Published(msgspec.Struct):
 
     records: int = 0
     keyed: int = 0
-    """Records with an identity; the others cannot be read, go without a key and become dead letters."""
+    """Records with an identity; the others are unreadable, have no key and become dead letters."""
     size_bytes: int = 0
     already: int = 0
-    """Records that were there before, of the run that is resumed; the other figures are without them."""
+    """Records that an earlier part of the run published; the other figures exclude them."""
     time_ms: int | None = None
     """The event time reached."""
     behind_seconds: float | None = None
-    """How much later than the wanted speed demands the last record was handed over; ``None`` at full speed."""
+    """How far the last record lagged behind the wanted speed; ``None`` at full speed."""
     run: str | None = None
-    """The fingerprint by which it can be resumed, if it can."""
+    """The fingerprint to resume it by, if it can be resumed."""
     interrupted: bool = False
-    """Whether it was ended before all was published; what the other figures count is there nevertheless."""
+    """Whether it ended early; Kafka has what the other figures count all the same."""
 
 
 def publish_files(
@@ -74,7 +74,7 @@ def publish_files(
     mark = fingerprint(paths, mappings, plugins.versions)
     records = read_in_order(paths, adapters=adapters)
     if resume and mark is None:
-        raise PublishError("only files can be resumed, and something here cannot be read twice")
+        raise PublishError("only files can be resumed, and one of these inputs cannot be read twice")
     return publish(
         bootstrap,
         topic,
@@ -102,8 +102,8 @@ def publish(
 ) -> Published:
     """Publish records in their order, with an idempotent producer; Kafka has all of them when this returns.
 
-    `mark` is the records' fingerprint; with it each goes with its run and its number, and with `resume`, too,
-    those that are there already are left out. Raises `PublishError`.
+    `mark` is the records' fingerprint: each record then carries its run and its number, and with `resume` those that
+    are there already are skipped. Raises `PublishError`.
     """
     published = Published(run=mark)
     try:
@@ -159,7 +159,7 @@ def _due(
     published: Published,
     pace: Pace,
 ) -> Iterator[_Due]:
-    """The records that are not there yet, each when it is due."""
+    """Yield the records that are not there yet, each when it is due."""
     keys: dict[str, tuple[bytes, int]] = {}
     for sequence, (raw, result) in enumerate(records):
         if isinstance(result, RecordError):

@@ -1,7 +1,7 @@
-"""What has been published of a run already, told by Kafka itself: nothing about it is kept in a file here.
+"""Finds out from Kafka what a run has already published; nothing about it is kept in a file.
 
 Each record of a run carries the run and its number in the run's order. A run's records reach each partition in
-that order and without a gap, so the newest one in a partition says what is there: it and all before it.
+that order and without a gap, so the newest one in a partition proves that all before it are there.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["RUN_HEADER", "SEQUENCE_HEADER", "PublishRun", "ResumeError", "finger
 RUN_HEADER = "crmwatch-run"
 """The Kafka header that names a record's run, as `PublishRun.header` writes it."""
 SEQUENCE_HEADER = "crmwatch-sequence"
-"""The one with the record's number in the run, from 0, in the order of event time."""
+"""The Kafka header with the record's number in the run, from 0, in event-time order."""
 WINDOW_RECORDS = 500
-"""How many of a partition's last records are looked at first; then four times as many, and so on."""
+"""How many of a partition's last records are read first; then four times as many, and so on."""
 LARGEST_WINDOW_RECORDS = 100_000
 SETTLE_SECONDS = 2.0
 """What a killed process had sent may still be on its way into the log."""
@@ -42,7 +42,7 @@ class ResumeError(CrmwatchError):
 
 
 class PublishRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One publishing of some files, which may be broken off and resumed."""
+    """One publication of some files, which may be interrupted and resumed."""
 
     fingerprint: str
     started_ms: int
@@ -112,9 +112,9 @@ def published_before(
             if not any(ends.values()):
                 return None
             newest = {
-                partition.partition: found
+                partition.partition: record
                 for partition in partitions
-                if (found := _newest(consumer, partition, wanted, begins[partition], ends[partition]))
+                if (record := _newest(consumer, partition, wanted, begins[partition], ends[partition]))
             }
         finally:
             consumer.close()
@@ -131,7 +131,7 @@ def published_before(
             f"{topic} had {run.partitions} partitions when run {wanted} began and has {len(partitions)} now:"
             " the same identity's records would go elsewhere, so it cannot be resumed"
         )
-    return run, {number: sequence for number, (one, sequence) in newest.items() if one == run}
+    return run, {number: sequence for number, (its_run, sequence) in newest.items() if its_run == run}
 
 
 def _newest(
@@ -139,39 +139,38 @@ def _newest(
 ) -> tuple[PublishRun, int] | None:
     """The newest record with a fingerprint: its run and number. Looks back window by window."""
     window = WINDOW_RECORDS
-    others = [one for one in consumer.assignment() if one != partition]
-    consumer.pause(*others)
+    consumer.pause(*(other for other in consumer.assignment() if other != partition))
     consumer.resume(partition)
     while end > begin:
         start = max(begin, end - window)
         consumer.seek(partition, start)
-        found = None
+        newest = None
         heard = time.monotonic()
         while (position := consumer.position(partition)) < end:
             for message in consumer.poll(timeout_ms=1000, max_records=5000).get(partition, ()):
                 if message.offset < end:
-                    found = _told(message.headers, wanted) or found
+                    newest = _run_of(message.headers, wanted) or newest
             if consumer.position(partition) > position:
                 heard = time.monotonic()
             elif time.monotonic() - heard > PATIENCE_SECONDS:
                 raise ResumeError(
                     f"{partition.topic}: nothing more came of partition {partition.partition} in a minute"
                 )
-        if found is not None:
-            return found
+        if newest is not None:
+            return newest
         end = start
         window = min(window * 4, LARGEST_WINDOW_RECORDS)
     return None
 
 
-def _told(headers: Sequence[tuple[str, bytes | None]], wanted: str) -> tuple[PublishRun, int] | None:
-    """What a record's headers say, if it is one with this fingerprint."""
-    told = {name: value for name, value in headers if name in (RUN_HEADER, SEQUENCE_HEADER) and value}
+def _run_of(headers: Sequence[tuple[str, bytes | None]], wanted: str) -> tuple[PublishRun, int] | None:
+    """A record's run and number, if it has this fingerprint."""
+    values = {name: value for name, value in headers if name in (RUN_HEADER, SEQUENCE_HEADER) and value}
     try:
-        name, started, partitions = told[RUN_HEADER].decode().split(".")
+        name, started, partitions = values[RUN_HEADER].decode().split(".")
         if name == wanted:
             run = PublishRun(fingerprint=name, started_ms=int(started), partitions=int(partitions))
-            return run, int(told[SEQUENCE_HEADER])
+            return run, int(values[SEQUENCE_HEADER])
     except (KeyError, ValueError):  # somebody else's
         pass
     return None

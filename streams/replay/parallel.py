@@ -1,11 +1,11 @@
-"""A replay on several cores: files decoded by several processes, each identity's events applied by one of them.
+"""A replay on several cores: several processes decode files, and one of them applies each identity's events.
 
-Each process decodes a part of the files and sorts what it finds by shard: by identity, as the worker's internal
-topics are partitioned. When all have done so, each is given its own shard's events, in the order in which a single
-process would have them, and hands what follows from them to this one as messages, which are merged by their time.
-What comes out does not depend on how many processes there are, nor on the order of the files.
+Each process decodes a part of the files and sorts the events by shard: by identity, as the worker's internal topics
+are partitioned. Then each process applies the events of its own shard, in the order a single process would have them,
+and sends the results to this process as messages, which are merged by time. The result depends neither on how many
+processes there are nor on the order of the files.
 
-Between processes there are but bytes: events in runs in temporary files that have no name, all else in pipes.
+Processes exchange only bytes: events as runs in temporary files without a name, everything else through pipes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ __all__ = ["Message", "ShardContext", "ShardError", "ShardWork", "run"]
 SPLIT_BYTES = 1_000_000
 """A smaller file is read by one process."""
 HELD_BYTES = 64_000_000
-"""How much of what one shard says is held while another is behind."""
+"""How much of a shard's messages is held while another shard is behind."""
 
 OnUnread = Callable[[FileRecord, RecordError], None]
 OnProgress = Callable[[int, int], None]
@@ -70,15 +70,16 @@ def run(
     on_unread: OnUnread,
     on_progress: OnProgress = lambda records, events: None,
 ) -> Iterator[Message]:
-    """What `work` says of the events in files, in the order of its messages' times, and of their keys within one.
+    """Apply `work` to the events in files and yield its messages, by time and within one time by key.
 
-    `work` and `adapters` are functions of a module, which other processes can import; both are given `options`.
-    `on_unread` is told of each record that has no event before the first message comes, in the order of files'
-    names and lines; `on_progress` now and then of how many records have been read and how many events applied.
-    `arrived_ms` is as for `streams.files.decode.decoded`. One shard needs no other process.
+    `work` and `adapters` are functions that other processes can import; both get `options`. `on_unread` gets each
+    record without an event before the first message, by file name and line; `on_progress` gets the numbers of records
+    read and of events applied now and then. `arrived_ms` is as for `streams.files.decode.decoded`. One shard needs no
+    other process.
 
     Raises `ReadError`, at once for a path that names nothing and in its turn for a file that cannot be opened, and
-    `ShardError` for what else goes wrong in another process. However it ends, no process is left.
+    `ShardError` for what else goes wrong in another process. However it ends, no process is left. Raises `ValueError`
+    at once for a function that another process cannot import.
     """
     files = [file for path in paths for file in files_of(path)]
     for function in (work, adapters):
@@ -134,7 +135,7 @@ def _together(
 ) -> Iterator[Message]:
     shared, own = _shares(files, task.shards)
     with ExitStack() as stack:
-        # One a process, and one for what only this process can read.
+        # One for each process, and one for what only this process can read.
         spills = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(task.shards + 1)]
         processes: list[ShardProcess] = []
         for number, parts in enumerate(shared):
@@ -156,7 +157,7 @@ def _together(
 
 
 def _shares(files: list[str], shards: int) -> tuple[list[list[FilePart]], list[FilePart]]:
-    """Which process reads what: about as many bytes each. What is no ordinary file is left to this process."""
+    """Share out files by size; whatever is not an ordinary file stays with this process."""
     sizes: dict[str, int] = {}
     own = []
     shares: list[list[FilePart]] = [[] for _ in range(shards)]
@@ -201,11 +202,11 @@ def _read(processes: list[ShardProcess], on_records: Callable[[int], None]) -> l
     return [decoded[number] for number in range(len(processes))]
 
 
-# --- merging what they say
+# --- merging messages
 
 
 class _PendingMessages:
-    """What one process has said and what has not been handed on."""
+    """One process's messages that have not been handed on."""
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque()
@@ -220,7 +221,7 @@ class _PendingMessages:
         self.known_ms = messages[-1].time_ms
 
     def before(self, time_ms: float) -> Iterator[Message]:
-        """Take out what was said of earlier times."""
+        """Take out the messages of earlier times."""
         messages = self.messages
         while messages and messages[0].time_ms < time_ms:
             message = messages.popleft()

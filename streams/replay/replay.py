@@ -1,4 +1,4 @@
-"""Historic logs through the engine: files in, alerts and dead letters out, as the worker would say them."""
+"""Runs historic logs through the engine: files in, alerts and dead letters out, as the worker would publish them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from detector.adapters import AUTO, Adapter, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
 from detector.alert.alert import Alert
 from detector.catalogue import Category
-from detector.engine import Batch, SequencedTriage
-from detector.engine import DetectionShard as Watch
+from detector.engine import Batch, DetectionShard, SequencedTriage
 from detector.event import AccessEvent
 from detector.settings import Settings
 from detector.units import TICK_MS
@@ -40,7 +39,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct):
-    """What a replay came to."""
+    """The result of a replay."""
 
     records: int = 0
     events: int = 0
@@ -72,7 +71,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class ShardSummary(msgspec.Struct):
-    """What one shard has seen, in the end."""
+    """What one shard has seen by its end."""
 
     events: int = 0
     duplicates: int = 0
@@ -97,7 +96,7 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
     """Detection over a shard's events: a message for each tick that is over, and at the end what has been seen."""
     options = _options.decode(shard.options)
     until_ms = options.until_ms
-    detect = Watch(options.settings, shard.number)
+    detect = DetectionShard(options.settings, shard.number)
     coverage = Coverage()
     seen = ShardSummary()
     name = str(shard.number)
@@ -112,7 +111,7 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
         coverage.observe(event)
         batches = detect.observe(event)
         for batch in batches:
-            yield _said(batch, name)
+            yield _message(batch, name)
         if not batches and event.time_ms // TICK_MS > tick + 1:
             tick = event.time_ms // TICK_MS
             yield Message((tick - 1) * TICK_MS, "", b"")  # others need not wait
@@ -120,25 +119,25 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
     if until_ms is not None:
         end_ms = min(end_ms, until_ms)
     for batch in detect.finish(end_ms):
-        yield _said(batch, name)
-    found = detect.detection
-    seen.duplicates = found.duplicates
+        yield _message(batch, name)
+    detection = detect.detection
+    seen.duplicates = detection.duplicates
     seen.identities = len(detect.profiles())
     seen.signals = detect.signals
     rows: Counter[Category] = Counter()
-    for (_, category), count in found.rows_taken.items():
+    for (_, category), count in detection.rows_taken.items():
         rows[category] += count
     seen.rows_taken = dict(rows)
     seen.counts = coverage.counts()
     yield Message(LAST_MS, name, msgspec.msgpack.encode(seen))
 
 
-def _said(batch: Batch, name: str) -> Message:
+def _message(batch: Batch, name: str) -> Message:
     return Message(batch.tick * TICK_MS, name, msgspec.msgpack.encode(batch))
 
 
 LAST_MS = 1 << 61
-"""Behind every event's time: the message that tells what a shard has seen."""
+"""After every event's time: the message with a shard's summary."""
 _options = msgspec.msgpack.Decoder(Options)
 _batch = msgspec.msgpack.Decoder(Batch)
 
@@ -146,11 +145,10 @@ _batch = msgspec.msgpack.Decoder(Batch)
 class Replay:
     """One run of the engine over files; iterate `alerts`, then read `summary` and `coverage`.
 
-    `outputs` are files that this run writes: they are not read, should they lie among the paths. `form` and
-    `mappings` say who reads the records, as for `detector.adapters.choose`; the adapters of `plugins` are asked after
-    the mappings. What happened from `until_ms` on is
-    left out; alerts from before `since_ms` are not told, but what lies before is learned from. Several `workers`
-    are as many processes, and give the same alerts.
+    `outputs` are files that this run writes: they are not read even if they lie among the paths. `form` and
+    `mappings` choose the adapters, as for `detector.adapters.choose`; those of `plugins` come after the mappings.
+    Events from `until_ms` on are ignored; alerts from before `since_ms` are not reported, but events before it are
+    learned from. Several `workers` are as many processes and give the same alerts.
     """
 
     def __init__(
@@ -215,7 +213,7 @@ class Replay:
         self._on_record(self._summary.records)
 
     def events(self) -> Iterator[AccessEvent]:
-        """The same events once more, in the order of their time. Raises `ReadError` as `alerts` does."""
+        """The same events once more, in event-time order. Raises `ReadError` as `alerts` does."""
         for event in events_in_order(
             self._files(),
             on_unread=lambda raw, error: None,
@@ -227,7 +225,7 @@ class Replay:
             yield event
 
     def summary(self) -> Summary:
-        """How it stands."""
+        """The result so far."""
         summary = self._summary
         summary.adapters = dict(self._by_adapter.most_common())
         summary.rows_taken = dict(self._rows.most_common())

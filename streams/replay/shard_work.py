@@ -33,7 +33,7 @@ PROGRESS_RECORDS = 20_000
 
 
 class ShardContext(msgspec.Struct, frozen=True, array_like=True):
-    """What a shard knows when its first event comes."""
+    """What a shard knows before its first event."""
 
     number: int
     shards: int
@@ -46,7 +46,7 @@ class ShardContext(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Something that follows from a shard's events."""
+    """A result of a shard's events."""
 
     time_ms: int
     """Event time; never before that of the message before it."""
@@ -64,7 +64,7 @@ AdapterChoice = Callable[[bytes], Sequence[Adapter]]
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):
-    """What a process is to do."""
+    """The task of a process."""
 
     number: int
     shards: int
@@ -74,7 +74,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Unread(msgspec.Struct, frozen=True, array_like=True):
-    """A record that has no event, and why."""
+    """A record without an event, and why."""
 
     source: str
     line: int
@@ -85,7 +85,7 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DecodedRuns(msgspec.Struct, frozen=True, array_like=True):
-    """What decoding came to, and where it lies."""
+    """The result of decoding, and where it lies."""
 
     events: list[list[SortedRun]]
     """By shard."""
@@ -102,7 +102,7 @@ UNREAD = RunFile[Unread](Unread, _UNREAD_KEY)
 
 
 class Decoding:
-    """The events and the unread records of parts of files, sorted by shard and put into a file when they are many."""
+    """Sorts the events and unread records of parts of files by shard, and spills them to a file when there are many."""
 
     def __init__(self, task: Task, adapters: Sequence[Adapter], file: IO[bytes]) -> None:
         self._task = task
@@ -118,9 +118,9 @@ class Decoding:
         self._records = 0
 
     def read(self, parts: Iterable[FilePart], on_records: Callable[[int], None]) -> None:
-        """Decode parts of files, and say now and then how many records that were. Raises `ReadError`."""
+        """Decode parts of files and report the number of records now and then. Raises `ReadError`."""
         most = max(10_000, CHUNK_RECORDS // self._task.shards)
-        held = size = told = 0
+        held = size = reported = 0
         for part in parts:
             for some in decoded(part, self._adapters, self._task.arrived_ms):
                 self._add(some.events)
@@ -131,9 +131,9 @@ class Decoding:
                     self._put_away(keep=None)
                     held = size = 0
                 self._records += len(some.events) + len(some.unread)
-                if self._records - told >= PROGRESS_RECORDS:
-                    told = self._records
-                    on_records(told)
+                if self._records - reported >= PROGRESS_RECORDS:
+                    reported = self._records
+                    on_records(reported)
         on_records(self._records)
 
     def runs(self, keep: int | None) -> tuple[DecodedRuns, list[AccessEvent]]:
@@ -185,7 +185,7 @@ def run_work(
     blocks: Iterable[list[AccessEvent]],
     on_applied: Callable[[int], None],
 ) -> Iterator[Message]:
-    """What a shard's work says of its events. Raises ValueError for a message that goes back in time."""
+    """Yield the messages of a shard's work. Raises ValueError for a message that goes back in time."""
     before: int | None = None
     for message in work(shard, _each(blocks, on_applied)):
         if before is not None and message.time_ms < before:
@@ -203,5 +203,5 @@ def _each(blocks: Iterable[list[AccessEvent]], on_applied: Callable[[int], None]
 
 
 def every_adapter(options: bytes) -> Sequence[Adapter]:
-    """All that are built in, whatever the options."""
+    """All built-in adapters, whatever the options."""
     return EVERY_ADAPTER

@@ -343,9 +343,9 @@ def test_a_runs_header_is_read_as_it_was_written() -> None:
     """Its fingerprint, start and partitions; what is not one of ours is nobody's."""
     run = PublishRun(fingerprint="00c0ffee00c0ffee", started_ms=START_MS, partitions=8)
     headers = [("other", None), (RUN_HEADER, run.header), (SEQUENCE_HEADER, b"41")]
-    assert resume._told(headers, run.fingerprint) == (run, 41)
-    assert resume._told(headers, "f" * 16) is None
+    assert resume._run_of(headers, run.fingerprint) == (run, 41)
+    assert resume._run_of(headers, "f" * 16) is None
     for broken in (b"", b"00c0ffee00c0ffee", b"00c0ffee00c0ffee.x.8", b"\xff.1.8", b"00c0ffee00c0ffee.1.8.9"):
-        assert resume._told([(RUN_HEADER, broken), (SEQUENCE_HEADER, b"41")], run.fingerprint) is None
-    assert resume._told([(RUN_HEADER, run.header)], run.fingerprint) is None
-    assert resume._told([(RUN_HEADER, run.header), (SEQUENCE_HEADER, b"x")], run.fingerprint) is None
+        assert resume._run_of([(RUN_HEADER, broken), (SEQUENCE_HEADER, b"41")], run.fingerprint) is None
+    assert resume._run_of([(RUN_HEADER, run.header)], run.fingerprint) is None
+    assert resume._run_of([(RUN_HEADER, run.header), (SEQUENCE_HEADER, b"x")], run.fingerprint) is None
