@@ -33,7 +33,7 @@ def console(
     ] = None,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
-    """Serve the web console: what is open, leaving and silent, and what operators decide about it.
+    """Serve the web console: what is open, taken and silent, and what operators decide about it.
 
     It reads the topics and writes to the feedback topic only; it is a process of its own, beside the workers.
     """

@@ -22,7 +22,7 @@ COMMANDS = {
     "check": "Look at the settings, at logs if paths are given, and at Kafka if asked: what is wrong and how to "
     "mend it.",
     "worker": "Read the access topic, always on, and publish alerts. Start several: they share the partitions.",
-    "console": "Serve the web console: what is open, leaving and silent, and what operators decide about it.",
+    "console": "Serve the web console: what is open, taken and silent, and what operators decide about it.",
     "tail": "Show the open incidents, live, as alerts come: a table in a terminal, a line for each alert elsewhere.",
     "publish": "Publish a CRM's access logs from files, in the order of event time and keyed by identity.",
     "indicators": "Send indicators to the topic that workers take them from; they count from the next event on.",
