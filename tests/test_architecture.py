@@ -62,8 +62,12 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         ("detector", "streams.files", "streams.kafka.messages", "streams.plugins"),
         "A replay runs all steps over files, dealt out to shards as the messages are.",
     ),
+    "streams.locale": (
+        (SHARED, "detector.alert.message"),
+        "Languages know what is said, not the page that shows it.",
+    ),
     "streams.report": (
-        (SHARED, "detector.alert", "detector.identity.ledger", "streams.replay"),
+        (SHARED, "detector.alert", "detector.identity.ledger", "streams.locale", "streams.replay"),
         "A report shows what a replay found, and counts rows as the ledger does.",
     ),
     "streams.console": (
@@ -72,6 +76,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
             "detector.alert",
             "streams.config",
             "streams.kafka",
+            "streams.locale",
             "streams.report",
             "streams.worker.metric_definitions",
         ),
