@@ -12,9 +12,11 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from detector.alert import summary
 from detector.alert.ocsf import OCSF_VERSION
 from detector.alert.summary import text_of
+from detector.anomaly import Anomaly
+from detector.detectors import BUILT_IN
 from detector.event import ActorKind, Operation
 from detector.signal import NewValue, evidence
-from detector.triage.incident import Anomaly, Incident, RowCount
+from detector.triage.incident import Incident, RowCount
 from tests.detector.make import START_DAY, START_MS, event
 
 HOSTILE = [
@@ -153,12 +155,12 @@ def notice(trouble: str = "silence", source: str = "salesforce_elf", **fields: A
 
 def describe(incident: Incident, *, over: bool = False) -> str:
     """The incident in words."""
-    return text_of(summary.describe(incident, over=over))
+    return text_of(summary.describe(incident, BUILT_IN.explanations, over=over))
 
 
 def title(incident: Incident) -> str:
     """The incident in a few words."""
-    return summary.title(incident).text
+    return summary.title(incident, BUILT_IN.explanations).text
 
 
 def words(sentence: str) -> int:

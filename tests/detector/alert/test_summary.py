@@ -9,10 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.alert.summary import ranked
+from detector.anomaly import Anomaly
 from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import STAGES
 from detector.signal import NewValue
-from detector.triage.incident import Anomaly, Incident
+from detector.triage.incident import Incident
 from detector.units import DAY_MS, MINUTE_MS
 from tests.detector.incidents import (
     HOSTILE,

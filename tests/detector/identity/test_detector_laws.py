@@ -19,11 +19,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from detector.event import AccessEvent, ActorKind, Counting, Operation
-from detector.identity import profile as profiles
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS, IdentityDetector
 from detector.identity.ledger import RECENT_EVENTS
 from detector.identity.profile import MAX_BYTES, Profile
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS

@@ -11,8 +11,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import write_po
 
-from detector.alert import phrase, reason, runbook, source_notice, summary
-from detector.alert.message import Template
+from detector import phrase
+from detector.alert import reason, runbook, source_notice, summary
+from detector.message import Template
 from streams.locale import Language
 from streams.locale.catalogue import catalogue, path_of
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 import detector
-from detector.alert import build, phrase, reason, runbook, source_notice, summary
-from detector.alert.message import Message, message, render
+from detector import phrase
+from detector.alert import build, reason, runbook, source_notice, summary
+from detector.message import Message, message, render
 
 FRENCH = {
     "rows": "{n} lignes",
