@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detector.alert.summary import ranked
 from detector.anomaly import Anomaly
 from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import STAGES
@@ -22,6 +21,7 @@ from tests.detector.incidents import (
     incident,
     of_network,
     part,
+    ranked,
     strange,
     title,
     words,
