@@ -1,8 +1,8 @@
 """Both steps in one process, for a replay: events in event-time order in, alerts out.
 
-    events ──Shard──▶ batches of signals, a tick each ──Court──▶ alerts
+    events ──DetectionShard──▶ batches of signals, a tick each ──SequencedTriage──▶ alerts
 
-A court weighs the signals of one tick together, in an order that does not depend on who saw what first: so one
+Triage weighs the signals of one tick together, in an order that does not depend on who saw what first: so one
 shard or several, each with its own share of the identities, make the same alerts in the same order.
 """
 
@@ -14,8 +14,10 @@ import msgspec
 
 from detector.alert.alert import Alert
 from detector.alert.build import alerts_of
+from detector.detectors import BUILT_IN, DetectorSet
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
+from detector.identity.profile import ProfileModel
 from detector.keyed_state import Key
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
@@ -39,9 +41,10 @@ class Batch(msgspec.Struct, array_like=True):
 class DetectionShard:
     """Detection over one ordered run of events: those of some identities."""
 
-    def __init__(self, settings: Settings, number: int = 0) -> None:
+    def __init__(self, settings: Settings, number: int = 0, detectors: DetectorSet = BUILT_IN) -> None:
         self._profiles: dict[bytes, bytes] = {}
-        self.detection = Detection(settings, self._profiles, shard=number)
+        model = ProfileModel(detectors.identity)
+        self.detection = Detection(settings, self._profiles, shard=number, profiles=model)
         """The detect step, for its counters."""
         self._tick = -(1 << 62)
         self._waiting: dict[int, list[Signal]] = {}
@@ -90,32 +93,32 @@ class DetectionShard:
 class SequencedTriage:
     """Triage of the batches of one shard or of several, tick by tick."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, detectors: DetectorSet = BUILT_IN) -> None:
         self._values: dict[bytes, bytes] = {}
-        self.triage = Triage(settings, self._values)
+        self._explanations = detectors.explanations
+        self.triage = Triage(settings, self._values, self._explanations)
         """The triage step, for its incidents and counters."""
 
     def assess(self, batches: Iterable[Batch]) -> list[Alert]:
         """Weigh what the shards say of one tick; no shard will say more of it, or of one before."""
         alerts: list[Alert] = []
         for signal in sorted((signal for batch in batches for signal in batch.signals), key=_order):
-            alerts += alerts_of(
-                self.triage.advance(settled_at(signal.time_ms))
-            )  # no further: later ticks are open
-            alerts += alerts_of(self.triage.assess(signal))
+            publications = self.triage.advance(settled_at(signal.time_ms))  # no further: later ticks are open
+            publications += self.triage.assess(signal)
+            alerts += alerts_of(publications, self._explanations)
         if self.triage.dirty >= SAVE_EVERY:
             self.triage.saved(self.triage.changes())
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = alerts_of(self.triage.advance(time_ms))
+        alerts = alerts_of(self.triage.advance(time_ms), self._explanations)
         self.triage.saved(self.triage.changes())
         return alerts
 
 
 class Engine:
-    """One shard and its court; the worker does the same over many partitions.
+    """One shard and its triage; the worker does the same over many partitions.
 
     >>> from detector.event import ActorKind, Operation
     >>> engine = Engine(Settings())
@@ -126,9 +129,9 @@ class Engine:
     1
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._shard = DetectionShard(settings)
-        self._triage = SequencedTriage(settings)
+    def __init__(self, settings: Settings, detectors: DetectorSet = BUILT_IN) -> None:
+        self._shard = DetectionShard(settings, detectors=detectors)
+        self._triage = SequencedTriage(settings, detectors)
 
     def observe(self, event: AccessEvent) -> list[Alert]:
         """Apply one event, whose time is not before that of the last one; the alerts of ticks that are over."""

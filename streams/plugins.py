@@ -13,15 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from detector.adapters import ADAPTERS, AUTO, Adapter
+from detector.detectors import BUILT_IN as BUILT_IN_DETECTORS
 from detector.errors import CrmwatchError
-
-if TYPE_CHECKING:
-    from detector.identity.detectors.registry import IdentityDetector
+from detector.identity.detectors.contract import IdentityDetector
 
 __all__ = [
     "NO_PLUGINS",
@@ -70,6 +69,13 @@ def discover() -> Plugins:
         if point.name in ADAPTERS or point.name == AUTO:
             raise PluginError(
                 f"{_origin(point)}: its adapter cannot be named {point.name}, as one of crmwatch's is"
+            )
+    for point, detector in detectors:
+        if not isinstance(detector, IdentityDetector):
+            raise PluginError(f"{_origin(point)}: {point.value} is not an IdentityDetector")
+        if point.name in BUILT_IN_DETECTORS.explanations.names:
+            raise PluginError(
+                f"{_origin(point)}: its detector cannot be named {point.name}, as one of crmwatch's is"
             )
     versions = {f"adapter {point.name}": _origin(point) for point, _ in adapters}
     versions |= {f"detector {point.name}": _origin(point) for point, _ in detectors}

@@ -21,11 +21,15 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         "Triage knows signals and the fleet, not how it is published.",
     ),
     "detector.alert": (
-        (SHARED, "detector.identity.detectors", "detector.triage"),
-        "An alert knows its incident, and what each detector has to say.",
+        (SHARED, "detector.triage"),
+        "An alert knows its incident; what each detector has to say of itself is handed in.",
+    ),
+    "detector.detectors": (
+        (SHARED, "detector.identity.detectors", "detector.fleet"),
+        "The set of detectors joins those of identities and of the fleet.",
     ),
     "detector.engine": (
-        (SHARED, "detector.identity", "detector.triage", "detector.alert"),
+        (SHARED, "detector.detectors", "detector.identity", "detector.triage", "detector.alert"),
         "The engine joins the steps.",
     ),
     "detector.simulation": (
@@ -33,7 +37,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         "A simulation reads its own records as the adapters do, counts rows as the ledger does and scores alerts.",
     ),
     "streams.plugins": (
-        (SHARED, "detector.adapters", "detector.identity.detectors"),
+        (SHARED, "detector.adapters", "detector.detectors", "detector.identity.detectors"),
         "Plug-ins are discovered at the edge and handed in.",
     ),
     "streams.log": ((), "Logging knows nothing of what is logged."),

@@ -33,13 +33,14 @@ from detector.alert.ocsf import (
     Target,
     Timespan,
 )  # fmt: skip
-from detector.alert.reason import explain
 from detector.alert.runbook import attacks, steps
-from detector.alert.summary import describe, ranked, text_of, title
+from detector.alert.summary import describe, explain, text_of, title
+from detector.anomaly import Anomaly
 from detector.catalogue import category
+from detector.explanation import Explanations
 from detector.signal import Evidence
 from detector.triage import risk
-from detector.triage.incident import Anomaly, Incident, about, channels_taken, objects_taken, rows_taken, uid
+from detector.triage.incident import Incident, about, channels_taken, objects_taken, ranked, rows_taken, uid
 from detector.triage.publication import Publication
 from detector.units import DAY_MS, HOUR_MS
 
@@ -51,21 +52,24 @@ OWN_DAYS = 5
 """With fewer days of its own that are known, an identity is judged by its peers."""
 
 
-def alerts_of(publications: Iterable[Publication]) -> list[Alert]:
+def alerts_of(publications: Iterable[Publication], explanations: Explanations) -> list[Alert]:
     """The alerts for what triage wants published."""
     return [
-        build(version.incident, version.activity, version.time_ms, version.points) for version in publications
+        build(version.incident, version.activity, version.time_ms, version.points, explanations)
+        for version in publications
     ]
 
 
-def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> Alert:
+def build(
+    incident: Incident, activity: Activity, time_ms: int, points: int, explanations: Explanations
+) -> Alert:
     """The alert that says how the incident stands; `points` is its risk."""
     severity = risk.severity(points)
     rows = rows_taken(incident)
-    anomalies = ranked(incident)
-    todo = steps(incident)
-    summary = describe(incident, over=activity is Activity.CLOSE)
-    text, heading = text_of(summary), title(incident)
+    anomalies = ranked(incident, explanations)
+    todo = steps(incident, explanations)
+    summary = describe(incident, explanations, over=activity is Activity.CLOSE)
+    text, heading = text_of(summary), title(incident, explanations)
     finding = Finding(
         class_uid=2004,
         class_name="Detection Finding",
@@ -97,7 +101,7 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
             last_seen_time=incident.last_ms,
             types=tuple(anomaly.detector for anomaly in anomalies),
             analytic=Analytic(2, "Behavioral", anomalies[0].detector, anomalies[0].detector),
-            attacks=attacks(incident),
+            attacks=attacks(incident, explanations),
         ),
         resources=tuple(
             Resource(name, "CRM object", ResourceData(count, category(name)))
@@ -126,7 +130,10 @@ def build(incident: Incident, activity: Activity, time_ms: int, points: int) -> 
                 judged_by_peers=_judged_by_peers(incident, anomalies[0]),
                 title=heading,
                 summary=summary,
-                reasons=tuple(Reason(anomaly.detector, explain(incident, anomaly)) for anomaly in anomalies)
+                reasons=tuple(
+                    Reason(anomaly.detector, explain(incident, anomaly, explanations))
+                    for anomaly in anomalies
+                )
                 if incident.source is None
                 else (),
                 steps=todo,

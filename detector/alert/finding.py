@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.alert.message import Message
 from detector.alert.ocsf import (
     Activity,
     Analysis,
@@ -24,6 +23,7 @@ from detector.alert.ocsf import (
 )
 from detector.errors import CrmwatchError
 from detector.event import ActorKind, Operation
+from detector.message import Message
 from detector.triage.risk import Severity
 
 __all__ = [

@@ -7,10 +7,9 @@ Source: https://schema.ocsf.io/1.8.0/classes/detection_finding
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
+from detector.attack import AttackTechnique
 from detector.catalogue import Category
 from detector.triage.publication import Activity
 
@@ -30,7 +29,6 @@ __all__ = [
     "FindingInfo",
     "HttpRequest",
     "Metadata",
-    "NamedUid",
     "Observable",
     "ObservedValue",
     "Product",
@@ -43,7 +41,6 @@ __all__ = [
     "Timespan",
 ]  # fmt: skip
 
-_TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 OCSF_VERSION = "1.8.0"
 """The version of OCSF that alerts follow."""
 
@@ -61,39 +58,6 @@ class Metadata(msgspec.Struct, frozen=True):
     version: str
     product: Product
     tenant_uid: str
-
-
-class NamedUid(msgspec.Struct, frozen=True):
-    """A tactic or a technique of MITRE ATT&CK."""
-
-    uid: str
-    name: str
-
-
-class AttackTechnique(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A technique of MITRE ATT&CK, with the tactics that it serves."""
-
-    version: str
-    tactics: tuple[NamedUid, ...]
-    technique: NamedUid
-    sub_technique: NamedUid | None = None
-
-    @property
-    def uid(self) -> str:
-        """The most exact number, such as ``T1213.004``."""
-        return (self.sub_technique or self.technique).uid
-
-    @property
-    def name(self) -> str:
-        """What it is called, the sub-technique behind its technique."""
-        return self.technique.name + (f": {self.sub_technique.name}" if self.sub_technique else "")
-
-    @property
-    def address(self) -> str:
-        """Its page; empty for what is not a technique's number."""
-        if not _TECHNIQUE.fullmatch(self.uid):
-            return ""
-        return f"https://attack.mitre.org/techniques/{self.uid.replace('.', '/')}/"
 
 
 class Analytic(msgspec.Struct, frozen=True):

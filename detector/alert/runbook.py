@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from detector.alert.finding import Step
-from detector.alert.message import Template, message
-from detector.alert.ocsf import AttackTechnique, NamedUid
+from detector.attack import (
+    COLLECTION,
+    CREDENTIAL_ACCESS,
+    EXFILTRATION,
+    INITIAL_ACCESS,
+    LATERAL_MOVEMENT,
+    TACTICS,
+    AttackTechnique,
+    technique,
+)
 from detector.event import ActorKind, Operation
-from detector.triage.incident import Incident, channels_taken
+from detector.explanation import Explanations
+from detector.message import Template, message
+from detector.triage.incident import Incident, channels_taken, ranked
 
 __all__ = ["TEMPLATES", "attacks", "steps"]
 
-ATTACK_VERSION = "19.0"
 TEMPLATES: dict[str, Template] = {
     "step.keep_logs": "Keep the logs and establish which records were taken before anything else is cleaned up.",
     "step.ask_integration_owner": "Ask the integration's owner whether this was planned; if not, revoke its "
@@ -45,70 +56,62 @@ _STEPS = {
 _NETWORK_STEPS = ("block_network", "freeze_accounts", "check_network_logins", "keep_logs")
 _SOURCE_STEPS = ("ask_log_owner", "watch_otherwise")
 _VOLUME_STEPS = ("find_first_risers", "check_these_hours")
-_COLLECTION = NamedUid("TA0009", "Collection")
-_EXFILTRATION = NamedUid("TA0010", "Exfiltration")
-_ACCESS = NamedUid("TA0001", "Initial Access")
-_DISCOVERY = NamedUid("TA0007", "Discovery")
-_EVASION = NamedUid("TA0005", "Defense Evasion")
-_CREDENTIALS = NamedUid("TA0006", "Credential Access")
-_MOVEMENT = NamedUid("TA0008", "Lateral Movement")
 
 
-def steps(incident: Incident) -> tuple[Step, ...]:
-    """What to do, in order."""
-    ids: tuple[str, ...]
+def steps(incident: Incident, explanations: Explanations) -> tuple[Step, ...]:
+    """What to do, in order: the strongest detector's own steps, or those by who acted."""
     if incident.source is not None:
-        ids = _SOURCE_STEPS if incident.source else _VOLUME_STEPS
-    else:
-        ids = _NETWORK_STEPS if incident.network else _STEPS[incident.actor_kind]
-    return tuple(Step(name, message(f"step.{name}", TEMPLATES[f"step.{name}"])) for name in ids)
+        return _steps(_SOURCE_STEPS if incident.source else _VOLUME_STEPS, {})
+    if incident.network:
+        return _steps(_NETWORK_STEPS, {})
+    explanation = explanations[ranked(incident, explanations)[0].detector]
+    own = (explanation.steps or {}).get(incident.actor_kind)
+    return _steps(own or _STEPS[incident.actor_kind], explanation.step_templates)
 
 
-def attacks(incident: Incident) -> tuple[AttackTechnique, ...]:
-    """The techniques of MITRE ATT&CK, as OCSF writes them."""
+def _steps(names: tuple[str, ...], templates: Mapping[str, Template]) -> tuple[Step, ...]:
+    return tuple(
+        Step(name, message(f"step.{name}", TEMPLATES.get(f"step.{name}") or templates[name]))
+        for name in names
+    )
+
+
+def attacks(incident: Incident, explanations: Explanations) -> tuple[AttackTechnique, ...]:
+    """The techniques of MITRE ATT&CK, in the order of its tactics."""
     if incident.source is not None:
         return ()
-    found = incident.anomalies
-    named = [*channels_taken(incident), *(finding.channel for finding in found.values())]
+    anomalies = incident.anomalies.values()
+    named = [*channels_taken(incident), *(anomaly.channel for anomaly in anomalies)]
     channels = {channel.partition(":")[0] for channel in named}
-    news = {new.what for finding in found.values() for new in finding.news}
+    news = {new.what for anomaly in anomalies for new in anomaly.news}
     result = [
-        _technique(
-            _COLLECTION,
+        technique(
+            COLLECTION,
             ("T1213", "Data from Information Repositories"),
             ("T1213.004", "Customer Relationship Management Software"),
         )
     ]
     if news & {"network", "agent", "app", "country", "indicator"}:
         if incident.actor_kind is ActorKind.INTEGRATION:
-            result.append(_technique(_ACCESS, ("T1199", "Trusted Relationship")))
+            result.append(technique(INITIAL_ACCESS, ("T1199", "Trusted Relationship")))
             result.append(
-                _technique(
-                    _MOVEMENT,
+                technique(
+                    LATERAL_MOVEMENT,
                     ("T1550", "Use Alternate Authentication Material"),
                     ("T1550.001", "Application Access Token"),
                 )
             )
         else:
-            result.append(_technique(_ACCESS, ("T1078", "Valid Accounts"), ("T1078.004", "Cloud Accounts")))
+            result.append(
+                technique(INITIAL_ACCESS, ("T1078", "Valid Accounts"), ("T1078.004", "Cloud Accounts"))
+            )
     if "app" in news:
-        result.append(_technique(_CREDENTIALS, ("T1528", "Steal Application Access Token")))
-    if "rhythm" in found:
-        result.append(_technique(_COLLECTION, ("T1119", "Automated Collection")))
-    if "chain" in found and "recon" in found["chain"].facts:
-        result.append(_technique(_DISCOVERY, ("T1526", "Cloud Service Discovery")))
+        result.append(technique(CREDENTIAL_ACCESS, ("T1528", "Steal Application Access Token")))
     if channels & {Operation.QUERY, Operation.BULK_EXPORT}:
-        result.append(_technique(_EXFILTRATION, ("T1020", "Automated Exfiltration")))
+        result.append(technique(EXFILTRATION, ("T1020", "Automated Exfiltration")))
     if channels & {Operation.BULK_EXPORT, Operation.REPORT_EXPORT, Operation.FILE_DOWNLOAD}:
-        result.append(_technique(_EXFILTRATION, ("T1567", "Exfiltration Over Web Service")))
-    if "chain" in found and "clean-up" in found["chain"].facts:
-        result.append(_technique(_EVASION, ("T1070", "Indicator Removal")))
-    return tuple(result)
-
-
-def _technique(
-    tactic: NamedUid, technique: tuple[str, str], sub: tuple[str, str] | None = None
-) -> AttackTechnique:
-    return AttackTechnique(
-        ATTACK_VERSION, (tactic,), NamedUid(*technique), None if sub is None else NamedUid(*sub)
-    )
+        result.append(technique(EXFILTRATION, ("T1567", "Exfiltration Over Web Service")))
+    for anomaly in ranked(incident, explanations):
+        result += explanations[anomaly.detector].techniques(anomaly)
+    unique = {technique.uid: technique for technique in result}
+    return tuple(sorted(unique.values(), key=lambda technique: TACTICS.index(technique.tactics[0].uid)))

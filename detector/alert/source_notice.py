@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from detector.alert import phrase
-from detector.alert.message import Message, Template, message
+from detector import phrase
+from detector.anomaly import Anomaly
 from detector.event import Operation
-from detector.triage.incident import Anomaly, Incident
+from detector.message import Message, Template, message
+from detector.triage.incident import Incident
 
-__all__ = ["TEMPLATES", "describe", "title"]
+__all__ = ["TEMPLATES", "describe"]
 
 TEMPLATES: dict[str, Template] = {
-    "trouble.silence": "A source has gone silent",
-    "trouble.schema": "A source's records have changed",
-    "trouble.dead_letters": "A source's records cannot be read",
-    "trouble.lag": "A source is late",
-    "trouble.clock": "A source's clock is wrong",
-    "trouble.other": "A source is in trouble",
-    **{f"records.{operation}": operation.value.replace("_", " ") for operation in Operation},
+    f"records.{operation}": operation.value.replace("_", " ") for operation in Operation
 }
-"""Messages by code that are made from a closed vocabulary."""
+"""Kinds of record as messages, by code."""
 
 
-def title(anomaly: Anomaly) -> Message:
-    """The notice in a few words."""
-    code = f"trouble.{anomaly.channel}"
-    if code in TEMPLATES:
-        return message(code, TEMPLATES[code])
-    return message("series.title", "Unusually many rows from all identities together")
-
-
-def describe(incident: Incident, source: str, anomaly: Anomaly, *, over: bool) -> tuple[Message, ...]:
-    """The notice in some fifty words; `source` is empty for the tenant as a whole, `over` is for its end."""
+def describe(
+    incident: Incident, source: str, anomaly: Anomaly, trouble: Message, *, over: bool
+) -> tuple[Message, ...]:
+    """The notice in some fifty words; `source` is empty for the tenant as a whole, `trouble` is the title, `over` is for
+    its end."""
     since, until = (
         " ".join(phrase.day_and_minute(time_ms)) for time_ms in (anomaly.first_ms, anomaly.last_ms)
     )
@@ -51,7 +41,7 @@ def describe(incident: Incident, source: str, anomaly: Anomaly, *, over: bool) -
         )  # fmt: skip
     where = message("source", "{source} of {tenant}", source=phrase.name(source), tenant=tenant)
     if anomaly.channel != "silence":
-        return _trouble(incident, anomaly, where, since, until, over=over)
+        return _trouble(incident, trouble, where, since, until, over=over)
     if over:
         return (
             message("silence.over", "Records come again from {source}.", source=where),
@@ -71,12 +61,10 @@ def describe(incident: Incident, source: str, anomaly: Anomaly, *, over: bool) -
 
 
 def _trouble(
-    incident: Incident, anomaly: Anomaly, where: Message, since: str, until: str, *, over: bool
+    incident: Incident, trouble: Message, where: Message, since: str, until: str, *, over: bool
 ) -> tuple[Message, ...]:
-    code = f"trouble.{anomaly.channel}"
-    code = code if code in TEMPLATES else "trouble.other"
     parts = {
-        "trouble": message(code, TEMPLATES[code]),
+        "trouble": trouble,
         "records": _records(incident),
         "source": where,
         "since": since,

@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from detector.alert import phrase, source_notice
-from detector.alert.message import Message, Template, message
-from detector.alert.reason import COUNTED, explain, rarity
+from detector import phrase
+from detector.alert import source_notice
 from detector.alert.runbook import steps
+from detector.anomaly import Anomaly
 from detector.catalogue import category, sensitivity
 from detector.event import ActorKind
+from detector.explanation import Explanations
+from detector.message import Message, Template, message
 from detector.trait import agent_family, network
-from detector.triage.incident import OTHER, Anomaly, Incident, channels_taken, objects_taken, rows_taken
+from detector.triage.incident import OTHER, Incident, channels_taken, objects_taken, ranked, rows_taken
 from detector.units import DAY_MS
 
-__all__ = ["TEMPLATES", "describe", "ranked", "text_of", "title"]
+__all__ = ["TEMPLATES", "describe", "explain", "text_of", "title"]
 
 SHOWN_AGENT = 40
 """How much of a user agent a sentence quotes; a longer one is called by its family."""
@@ -32,8 +34,6 @@ MANY_ROWS, MANY_SHARE = 20, 0.05
 _QUOTED = re.compile("“[^“”]*”")
 LAG = 1.5
 """Rows taken with something new may be so many times what was last known of them."""
-SUPPORTING = "population"
-"""The detector that never opens an incident, only adds to one."""
 
 TEMPLATES: dict[str, Template] = {
     "why.contact": "The {records} hold contact data, which is what phishing is made of.",
@@ -48,43 +48,30 @@ TEMPLATES: dict[str, Template] = {
     "who.human": "The user {who}",
     "who.integration": "The integration {who}",
     "who.guest": "The guest {who}",
-    "title.new.network": "New network for {who}",
-    "title.new.agent": "New agent for {who}",
-    "title.new.app": "New app for {who}",
-    "title.new.country": "New country for {who}",
-    "title.new.query": "New query for {who}",
-    "title.new.operation": "New kind of operation for {who}",
-    "title.new.object": "New kind of record for {who}",
-    "title.new.hour": "New hour of activity for {who}",
-    "title.new.origin": "New origin for {who}",
-    "title.drip": "More than usual for days: {who}",
-    "title.rhythm": "An account driven by a program: {who}",
-    "title.chain": "The steps of a theft: {who}",
-    "title.vendor": "The vendor's own finding about {who}",
-    "title.intel": "A known-bad origin for {who}",
-    "title.other": "Unusual access by {who}",
 }
 """Messages by code that are made from a closed vocabulary."""
 
 
-def describe(incident: Incident, *, over: bool = False) -> tuple[Message, ...]:
+def describe(incident: Incident, explanations: Explanations, *, over: bool = False) -> tuple[Message, ...]:
     """The incident in about eighty words, sentence by sentence; `over` for its end."""
-    next_step = message("next", "Next: {step!l}", step=steps(incident)[0].message)
+    next_step = message("next", "Next: {step!l}", step=steps(incident, explanations)[0].message)
     if incident.source is not None:
-        return (*source_notice.describe(incident, incident.source, ranked(incident)[0], over=over), next_step)
-    first, *others = ranked(incident)
+        anomaly = ranked(incident, explanations)[0]
+        trouble = title(incident, explanations)
+        return (*source_notice.describe(incident, incident.source, anomaly, trouble, over=over), next_step)
+    first, *others = ranked(incident, explanations)
     happened = message(
         "happened", "{who} {what} {when}{where}.",
         who=_who(incident), what=_what(incident), when=_when(incident), where=_where(incident),
     )  # fmt: skip
-    reasons = [_sentence(explain(incident, first))]
-    odds = [found for found in (rarity(first),) if found is not None]
+    reasons = [_sentence(explain(incident, first, explanations))]
+    odds = _rarity(first, explanations)
     rest = [_why(incident)]
     if over:
         rest.append(message("quiet", "Nothing more has been seen since."))
     rest.append(next_step)
     for anomaly in others[: SHOWN_REASONS - 1]:
-        more = _sentence(explain(incident, anomaly))
+        more = _sentence(explain(incident, anomaly, explanations))
         if _words(text_of([happened, *reasons, more, *odds, *rest])) <= MAX_WORDS:
             reasons.append(more)
     if _words(text_of([happened, *reasons, *odds, *rest])) > MAX_WORDS:
@@ -97,57 +84,27 @@ def text_of(sentences: Sequence[Message]) -> str:
     return " ".join(sentence.text for sentence in sentences)
 
 
-def title(incident: Incident) -> Message:
-    """The incident in a few words."""
-    anomaly = ranked(incident)[0]
-    if incident.source is not None:
-        return source_notice.title(anomaly)
-    who = phrase.quoted(incident.actor_name) if incident.actor_name else phrase.name(incident.actor)
+def title(incident: Incident, explanations: Explanations) -> Message:
+    """The incident in a few words, as its strongest detector puts it."""
+    anomaly = ranked(incident, explanations)[0]
     if incident.network:
-        accounts = phrase.counted(len(incident.actors), "account")
-        return message(
-            "title.origin",
-            "{accounts} on one new network: {network}",
-            accounts=accounts,
-            network=phrase.name(incident.network),
-        )
-    channel, _, unit = anomaly.channel.partition(":")
-    if anomaly.detector == "export":
-        return message(
-            "title.export",
-            "Unusually large {operation} by {who}",
-            operation=phrase.operation(channel),
-            who=who,
-        )
-    if anomaly.detector == "volume":
-        return _volume_title(channel, unit, who)
-    code = f"title.{anomaly.detector}"
-    if anomaly.detector == "novelty":
-        code = f"title.new.{anomaly.news[0].what if anomaly.news else 'origin'}"
-    code = code if code in TEMPLATES else "title.other"
-    return message(code, TEMPLATES[code], who=who)
+        who = phrase.name(incident.network)
+    else:
+        who = phrase.quoted(incident.actor_name) if incident.actor_name else phrase.name(incident.actor)
+    return explanations[anomaly.detector].title(anomaly, who)
 
 
-def _volume_title(channel: str, unit: str, who: str) -> Message:
-    if unit == "calls":
-        return message(
-            "title.calls",
-            "Unusually many {operations}: {who}",
-            operations=phrase.operations(channel),
-            who=who,
-        )
-    way = phrase.way(channel) or message("way.any", "taken out")
-    if unit == "kilobytes":
-        return message("title.kilobytes", "Unusually many kilobytes {way}: {who}", way=way, who=who)
-    return message("title.rows", "Unusually many rows {way}: {who}", way=way, who=who)
+def explain(incident: Incident, anomaly: Anomaly, explanations: Explanations) -> Message:
+    """Why one detector finds it unusual, without the full stop."""
+    return explanations[anomaly.detector].reason(anomaly, incident.known_days)
 
 
-def ranked(incident: Incident) -> list[Anomaly]:
-    """The anomalies, the most surprising first; what only ever supports comes last."""
-    return sorted(
-        incident.anomalies.values(),
-        key=lambda anomaly: (anomaly.detector == SUPPORTING, -anomaly.surprise, anomaly.detector),
-    )
+def _rarity(anomaly: Anomaly, explanations: Explanations) -> list[Message]:
+    """How seldom that is; nothing where nothing was counted that could say it."""
+    odds = 10**anomaly.surprise
+    if odds < 2 or not explanations[anomaly.detector].rarity:
+        return []
+    return [message("rarity", "About 1 in {odds} of its peers' days reaches this.", odds=phrase.about(odds))]
 
 
 def _sentence(reason: Message) -> Message:
@@ -208,7 +165,7 @@ def _shares(taken: dict[str, int], named: list[str], rest: int) -> Message:
 
 def _uncounted(incident: Incident) -> bool:
     """Whether the log tells calls or bytes where rows are meant."""
-    return any(anomaly.channel.partition(":")[2] in COUNTED for anomaly in incident.anomalies.values())
+    return any(anomaly.channel.partition(":")[2] in phrase.COUNTED for anomaly in incident.anomalies.values())
 
 
 def _way(incident: Incident) -> Message | None:

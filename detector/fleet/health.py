@@ -25,6 +25,9 @@ from math import exp, log, log10, sqrt
 
 import msgspec
 
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
+from detector.message import Message, Template, message
 from detector.units import HOUR_MS, TICK_MS
 
 __all__ = ["Counts", "Health", "Phase", "SourceState", "Trouble", "observe"]
@@ -395,3 +398,26 @@ def _learn_lag(state: SourceState, value: float, late: bool) -> None:
     state.lag_mean += rate * away
     state.lag_variance = (1 - rate) * (state.lag_variance + rate * away * away)
     state.lag_ticks += 1
+
+
+TEMPLATES: dict[str, Template] = {
+    "trouble.silence": "A source has gone silent",
+    "trouble.schema": "A source's records have changed",
+    "trouble.dead_letters": "A source's records cannot be read",
+    "trouble.lag": "A source is late",
+    "trouble.clock": "A source's clock is wrong",
+    "trouble.other": "A source is in trouble",
+}
+"""What can be wrong with a source as messages, by code."""
+
+
+def _title(anomaly: Anomaly, who: str) -> Message:
+    code = f"trouble.{anomaly.channel}" if f"trouble.{anomaly.channel}" in TEMPLATES else "trouble.other"
+    return message(code, TEMPLATES[code])
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    return _title(anomaly, "")
+
+
+DETECTOR = Explanation(name="health", title=_title, reason=_reason)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
 from detector.fleet.forest import Forest, unit
 from detector.fleet.population import day_known_at
 from detector.keyed_state import KeyedState, Prefix
+from detector.message import Message, message
 from detector.signal import Signal, Span
 
 __all__ = ["Mixtures", "features"]
@@ -106,3 +109,15 @@ class Mixtures:
 
 def _vector_name(day: int, group: str, actor: str) -> str:
     return f"{day}|{group}\x1f{actor}"
+
+
+def _title(anomaly: Anomaly, who: str) -> Message:
+    return message("title.other", "Unusual access by {who}", who=who)
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    return message("population.reason", "Taken together, what it did that day is a rare mixture")
+
+
+DETECTOR = Explanation(name="population", title=_title, reason=_reason, support=0.05)
+"""It never opens an incident: more of it buried thefts under days that were only odd."""

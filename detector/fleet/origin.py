@@ -10,7 +10,11 @@ from math import log10
 
 import msgspec
 
+from detector import phrase
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
 from detector.fleet.population import Population, day_known_at
+from detector.message import Message, message
 from detector.signal import Evidence
 from detector.trait import SORTS, checksum
 from detector.units import DAY_MS, TICK_MS
@@ -106,3 +110,18 @@ def tick_end(time_ms: int) -> int:
 
 def _place(event: Evidence) -> tuple[int, str]:
     return event.time_ms, event.event_id
+
+
+def _title(anomaly: Anomaly, who: str) -> Message:
+    accounts = phrase.counted(round(anomaly.facts.get("identities", 0)), "account")
+    return message("title.origin", "{accounts} on one new network: {network}", accounts=accounts, network=who)
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    return message(
+        "origin.reason",
+        "All of them turned up there for the first time within a day, and hardly anybody else is seen there",
+    )
+
+
+DETECTOR = Explanation(name="origin", title=_title, reason=_reason, rarity=False, many_days=True)

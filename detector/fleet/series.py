@@ -25,6 +25,9 @@ from math import exp, inf, log, sqrt
 
 import msgspec
 
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
+from detector.message import Message, message
 from detector.units import HOUR_MS
 
 __all__ = ["Residual", "Series", "SeriesScore", "SeriesSettings", "observe"]
@@ -330,3 +333,14 @@ def _told(state: Series, surprise: float, settings: SeriesSettings) -> float:
 
 def _logistic(surprise: float) -> float:
     return 1.0 / (1.0 + exp(-surprise))
+
+
+def _title(anomaly: Anomaly, who: str) -> Message:
+    return message("series.title", "Unusually many rows from all identities together")
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    return _title(anomaly, "")
+
+
+DETECTOR = Explanation(name="series", title=_title, reason=_reason)

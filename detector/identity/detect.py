@@ -15,13 +15,12 @@ import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind
-from detector.identity import profile as profiles
-from detector.identity.profile import Profile
+from detector.identity.profile import PROFILES, Profile, ProfileModel
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
 from detector.keyed_state import Key, KeyedState, apply_changes
 from detector.published import IdentityRecord
-from detector.settings import DetectionSettings, Indicator, Settings
+from detector.settings import Indicator, Settings
 from detector.signal import Signal, SignalKind, Tally
 from detector.units import DAY_MS, TICK_MS
 
@@ -40,10 +39,10 @@ _tallies = msgspec.msgpack.Decoder(tuple[int, dict[int, dict[str, Tally]]])
 class _Live:
     __slots__ = ("due", "forgotten", "profile")
 
-    def __init__(self, profile: Profile, settings: DetectionSettings) -> None:
+    def __init__(self, profile: Profile, due_ms: int) -> None:
         self.profile = profile
         self.forgotten = profile.ledger.forgotten  # as it was when last looked at
-        self.due = profiles.due_ms(profile, settings)
+        self.due = due_ms
 
 
 class Detection:
@@ -60,10 +59,12 @@ class Detection:
         store: MutableMapping[bytes, bytes],
         live_profiles: int = LIVE_PROFILES,
         shard: int = 0,
+        profiles: ProfileModel = PROFILES,
     ) -> None:
         self._settings = self._given = settings.detection
         self._late_ms = settings.detection.late_seconds * 1000
         self._store = store
+        self._profiles = profiles
         self._limit = live_profiles
         self._live: dict[str, _Live] = {}
         self._saved = KeyedState(b"", self._encode, self._restore)
@@ -113,7 +114,7 @@ class Detection:
         if live is None:
             if len(self._roster) >= self._settings.most_identities:
                 signals = self._make_room(event.time_ms)
-            live = self._create(name, profiles.new(event))
+            live = self._create(name, self._profiles.new(event))
         profile = live.profile
         if offset is not None:
             applied = profile.applied
@@ -125,10 +126,10 @@ class Detection:
         if time_ms >= live.due:
             signals += self._close(name, live, time_ms)
             if self._saved.gone(name):  # not heard of for so long that it is somebody new
-                profile = msgspec.structs.replace(profiles.new(event), applied=profile.applied)
+                profile = msgspec.structs.replace(self._profiles.new(event), applied=profile.applied)
                 live = self._create(name, profile)
         self._saved.change(name, live)
-        rows, said = profiles.observe(profile, event, self._settings)
+        rows, said = self._profiles.observe(profile, event, self._settings)
         signals += said
         if rows is None:
             self.duplicates += 1
@@ -237,30 +238,30 @@ class Detection:
 
     def _restore(self, name: str, data: bytes) -> None:
         """Raises `ProfileError`."""
-        profile = profiles.decode(data)
+        profile = self._profiles.decode(data)
         self._enter(name, profile)
         if profile.open_days:
-            self._plan(profiles.due_ms(profile, self._settings), name)
+            self._plan(self._profiles.due_ms(profile, self._settings), name)
 
     def _encode(self, live: _Live) -> bytes:
         forgotten = live.profile.ledger.forgotten
         self.forgotten += forgotten - live.forgotten
         live.forgotten = forgotten
-        return profiles.encode(live.profile)
+        return self._profiles.encode(live.profile)
 
     def _load(self, name: str) -> _Live | None:
         profile = self._stored(name)
         if profile is None:
             return None
-        live = self._live[name] = _Live(profile, self._settings)
+        live = self._live[name] = _Live(profile, self._profiles.due_ms(profile, self._settings))
         return live
 
     def _stored(self, name: str) -> Profile | None:
         data = None if self._saved.gone(name) else self._store.get(name.encode())
-        return None if data is None else profiles.decode(data)
+        return None if data is None else self._profiles.decode(data)
 
     def _create(self, name: str, profile: Profile) -> _Live:
-        live = self._live[name] = _Live(profile, self._settings)
+        live = self._live[name] = _Live(profile, self._profiles.due_ms(profile, self._settings))
         self._saved.change(name, live)
         self._enter(name, profile)
         return live
@@ -273,8 +274,8 @@ class Detection:
     def _close(self, name: str, live: _Live, until_ms: int) -> list[Signal]:
         """Close and learn what is over, and forget the identity if even that was long ago."""
         profile = live.profile
-        signals = profiles.close(profile, until_ms, self._settings)
-        live.due = profiles.due_ms(profile, self._settings)
+        signals = self._profiles.close(profile, until_ms, self._settings)
+        live.due = self._profiles.due_ms(profile, self._settings)
         if profile.open_days:
             self._plan(live.due, name)
         elif live.due <= until_ms:
@@ -324,7 +325,7 @@ class Detection:
         self.profiles[live.profile.actor_kind] -= 1
         del self._live[name]
         self._saved.drop(name)
-        return profiles.forget(live.profile, time_ms, self._settings)
+        return self._profiles.forget(live.profile, time_ms, self._settings)
 
     def _plan(self, due: int, name: str) -> None:
         names = self._schedule.get(due)

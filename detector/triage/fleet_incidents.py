@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from detector.anomaly import Anomaly
 from detector.event import ActorKind
+from detector.explanation import Explanation
 from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.tail import MAX_SURPRISE
 from detector.fleet.tenant import Notice
 from detector.signal import NewValue, Signal
 from detector.triage import incident as incidents
-from detector.triage.incident import Anomaly, Incident
+from detector.triage.incident import Incident
 
-__all__ = ["FLEET", "detector_of", "enter_network", "enter_notice", "troubled"]
-
-FLEET = ("origin", "series", "health")
-"""The detectors that such an incident may be of."""
+__all__ = ["detector_of", "enter_network", "enter_notice", "troubled"]
 
 
 def detector_of(notice: Notice) -> str:
@@ -63,6 +62,7 @@ def enter_network(
     score: float,
     evidence_events: int,
     fade: float,
+    explanation: Explanation,
 ) -> None:
     """Enter who has newly turned up on a network, what left to it, and how surprising that is."""
     finding = Anomaly(
@@ -70,7 +70,7 @@ def enter_network(
         facts={"identities": float(len(found.newcomers))}, rows=signal.rows,
         news=[NewValue("network", found.network, 0.0, 0.0, 0.0, signal.rows)],
     )  # fmt: skip
-    incidents.add(incident, signal, finding, evidence_events, fade)
+    incidents.add(incident, signal, finding, evidence_events, fade, explanation)
     for event in found.evidence:
         if event.ip is not None and len(incident.ips) < incidents.MAX_VALUES:
             incident.ips.setdefault(event.ip, 1)

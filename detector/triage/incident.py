@@ -6,12 +6,13 @@ from hashlib import blake2b
 
 import msgspec
 
+from detector.anomaly import Anomaly
 from detector.event import ActorKind
-from detector.signal import Evidence, NewValue, Signal
+from detector.explanation import Explanation, Explanations
+from detector.signal import Evidence, Signal
 from detector.units import DAY_MS
 
 __all__ = [
-    "Anomaly",
     "Incident",
     "RowCount",
     "about",
@@ -19,6 +20,7 @@ __all__ = [
     "channels_taken",
     "new",
     "objects_taken",
+    "ranked",
     "rows_taken",
     "uid",
 ]
@@ -32,10 +34,6 @@ OTHER = "*"
 TOTAL_CHANNELS = ("all", "")
 """Channels that hold the others."""
 INTERNAL = ":internal"
-APART = ("volume", "export")
-"""Detectors that count each channel apart; of the others, the newest word holds all that they count on a day."""
-RUNNING = ("origin",)
-"""Detectors that count over some days at once, whatever the first event."""
 
 
 class RowCount(msgspec.Struct, array_like=True):
@@ -46,26 +44,6 @@ class RowCount(msgspec.Struct, array_like=True):
     channel: str
     rows: int
     objects: dict[str, int]
-
-
-class Anomaly(msgspec.Struct, array_like=True):
-    """The most surprising that one detector has said."""
-
-    detector: str
-    channel: str
-    span: str
-    time_ms: int
-    first_ms: int
-    last_ms: int
-    surprise: float
-    value: int = 0
-    typical: float = 0.0
-    bound: float = 0.0
-    own_days: int = 0
-    population_days: int = 0
-    news: list[NewValue] = []
-    facts: dict[str, float] = {}
-    rows: int = 0
 
 
 class Incident(msgspec.Struct, array_like=True, kw_only=True):
@@ -149,14 +127,19 @@ def about(incident: Incident) -> str:
 
 
 def add(
-    incident: Incident, signal: Signal, finding: Anomaly | None, evidence_events: int, fade: float
+    incident: Incident,
+    signal: Signal,
+    finding: Anomaly | None,
+    evidence_events: int,
+    fade: float,
+    explanation: Explanation,
 ) -> None:
     """Enter a signal: its rows in their newest version; its finding, if the detector's greatest by now.
 
     `fade` is what a finding's surprise is multiplied by for each millisecond that it is old, as an exponent of
     one half.
     """
-    _add_part(incident, signal)
+    _add_part(incident, signal, explanation)
     incident.first_ms = min(incident.first_ms, signal.first_ms)
     incident.last_ms = max(incident.last_ms, signal.last_ms)
     incident.modified_ms = max(incident.modified_ms, signal.time_ms)
@@ -183,6 +166,16 @@ def add(
     ):
         if value is not None and (value in values or len(values) < MAX_VALUES):
             values[value] = values.get(value, 0) + 1
+
+
+def ranked(incident: Incident, explanations: Explanations) -> list[Anomaly]:
+    """The anomalies, the most surprising first; what only ever supports comes last."""
+    return sorted(
+        incident.anomalies.values(),
+        key=lambda anomaly: (
+            explanations[anomaly.detector].support is not None, -anomaly.surprise, anomaly.detector,
+        ),
+    )  # fmt: skip
 
 
 def rows_taken(incident: Incident) -> int:
@@ -230,10 +223,10 @@ def _seen(side: tuple[str, list[RowCount]]) -> tuple[int, bool]:
     return sum(part.rows for part in parts), name.startswith("volume")
 
 
-def _add_part(incident: Incident, signal: Signal) -> None:
+def _add_part(incident: Incident, signal: Signal, explanation: Explanation) -> None:
     if signal.day < incident.folded_until or not signal.rows:
         return
-    if signal.detector in RUNNING or signal.first_ms < (signal.day - 1) * DAY_MS:
+    if explanation.many_days or signal.first_ms < (signal.day - 1) * DAY_MS:
         if incident.running_total is None or signal.rows > incident.running_total.rows:
             incident.running_total = RowCount(
                 signal.day, signal.detector, signal.channel, signal.rows, signal.objects
@@ -243,7 +236,7 @@ def _add_part(incident: Incident, signal: Signal) -> None:
         if (
             part.day == signal.day
             and part.detector == signal.detector
-            and (part.channel == signal.channel or part.detector not in APART)
+            and (part.channel == signal.channel or not explanation.by_channel)
         ):
             if signal.rows >= part.rows:
                 part.channel = signal.channel

@@ -7,16 +7,13 @@ from enum import IntEnum
 from math import log10, sqrt
 
 from detector.catalogue import sensitivity
+from detector.explanation import Explanations
 from detector.triage.incident import Incident, objects_taken
 
-__all__ = ["KINDS", "Severity", "evidence", "incident_risk", "risk", "severity"]
+__all__ = ["Severity", "evidence", "incident_risk", "risk", "severity"]
 
 FULL_ROWS = 10_000
 """From this many rows on, more of them do not make it worse: it is a breach."""
-KINDS = {"volume": "amount", "export": "amount", "drip": "amount"}
-"""Detectors that look at the same thing are one kind of evidence; each other is a kind of its own."""
-SUPPORTS = {"population": 0.05}
-"""What never is a ground of its own, and how much it adds: more of it buried thefts under days that were only odd."""
 SAME_KIND = 0.15
 """What a further detector of the same kind adds."""
 FURTHER = (1.0, 0.8, 0.6, 0.5)
@@ -35,21 +32,22 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
-def evidence(surprises: Mapping[str, float]) -> float:
+def evidence(surprises: Mapping[str, float], explanations: Explanations) -> float:
     """The weight of several detectors' surprises, in −log10 of a probability.
 
     Of each kind the strongest counts; independent kinds corroborate.
 
-    >>> evidence({"volume": 4.0, "export": 2.0}), evidence({"volume": 3.0, "novelty": 2.0}), evidence({})
-    (4.3, 4.6, 0.0)
+    >>> evidence({"rhythm": 3.0, "novelty": 2.0}, Explanations(())), evidence({}, Explanations(()))
+    (4.6, 0.0)
     """
     kinds: dict[str, list[float]] = {}
     support = 0.0
     for detector, surprise in surprises.items():
-        if detector in SUPPORTS:
-            support += SUPPORTS[detector] * surprise
+        explanation = explanations[detector]
+        if explanation.support is not None:
+            support += explanation.support * surprise
             continue
-        kinds.setdefault(KINDS.get(detector, detector), []).append(surprise)
+        kinds.setdefault(explanation.evidence_kind, []).append(surprise)
     ranked = sorted(
         (max(found) + SAME_KIND * (sum(found) - max(found)) for found in kinds.values()), reverse=True
     )
@@ -68,13 +66,14 @@ def risk(evidence: float, sensitivity: float, rows: int) -> int:
     return round(100 * certainty * (IDLE + (1 - IDLE) * extent))
 
 
-def incident_risk(incident: Incident, time_ms: int, fade: float = 0.0) -> int:
+def incident_risk(incident: Incident, time_ms: int, explanations: Explanations, fade: float = 0.0) -> int:
     """The incident's risk from 0 to 100 at an event time; old evidence has faded."""
     weight = evidence(
         {
             name: anomaly.surprise * 0.5 ** (max(0, time_ms - anomaly.time_ms) * fade)
             for name, anomaly in incident.anomalies.items()
-        }
+        },
+        explanations,
     )
     by_sensitivity = sorted(
         ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.settings import TriageSettings
 from detector.signal import Signal, Span
-from detector.triage.incident import Anomaly
 
-__all__ = ["CERTAIN", "assess"]
-
-CERTAIN = ("vendor", "intel")
-"""Detectors whose scores are what they say."""
+__all__ = ["assess"]
 
 
-def assess(population: Population, signal: Signal, settings: TriageSettings) -> tuple[Anomaly, float]:
+def assess(
+    population: Population, signal: Signal, settings: TriageSettings, explanation: Explanation
+) -> tuple[Anomaly, float]:
     """How surprising a signal is, as a finding; and the score that is to be learned of it, if any."""
     finding = Anomaly(
         signal.detector,
@@ -30,11 +30,11 @@ def assess(population: Population, signal: Signal, settings: TriageSettings) -> 
         rows=signal.rows,
     )
     score = 0.0
-    if signal.detector == "novelty":
+    if explanation.by_news:
         score, found = strangeness(population, signal, settings.own_networks)
         finding.surprise = population.surprise(signal, signal.detector, score)
         finding.news = [new for _, new in found[:5]]
-    elif signal.detector in CERTAIN:
+    elif explanation.certain:
         finding.surprise = signal.score
         finding.news = signal.news
     elif signal.score:

@@ -12,8 +12,10 @@ from math import inf
 
 import msgspec
 
+from detector.anomaly import Anomaly
 from detector.decision import Decision
 from detector.decision_index import DecisionIndex
+from detector.explanation import Explanations
 from detector.fleet import burst
 from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import NetworkNewcomers
@@ -22,16 +24,15 @@ from detector.fleet.tenant import Notice
 from detector.keyed_state import KeyedStates, apply_changes
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
-from detector.triage import budget, risk
-from detector.triage import fleet_incidents as whole
+from detector.triage import budget, fleet_incidents, risk
 from detector.triage import incident as incidents
-from detector.triage.incident import Anomaly, Incident
+from detector.triage.incident import Incident
 from detector.triage.lifecycle import IncidentLifecycle
 from detector.triage.networks import Networks, signal_of
 from detector.triage.publication import Activity, Publication, publish
 from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError, record_peak_score
 from detector.triage.state_store import TriageStateStore
-from detector.triage.surprise import CERTAIN, assess
+from detector.triage.surprise import assess
 from detector.triage.tenants import Tenants
 from detector.units import DAY_MS, TICK_MS
 
@@ -41,9 +42,6 @@ NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
-_AMOUNTS = ("volume", "export", "drip")
-_ALONE = (*CERTAIN, "drip")
-"""What these say is not worth less for being said of many on one day."""
 
 
 def settled_at(time_ms: int) -> int:
@@ -54,8 +52,11 @@ def settled_at(time_ms: int) -> int:
 class Triage:
     """Incidents and population of the tenants in one shard; its encoded values are in a store."""
 
-    def __init__(self, settings: Settings, store: MutableMapping[bytes, bytes]) -> None:
+    def __init__(
+        self, settings: Settings, store: MutableMapping[bytes, bytes], explanations: Explanations
+    ) -> None:
         self._triage = settings.triage
+        self._explanations = explanations
         self._fade = (
             1 / (settings.triage.half_life_seconds * 1000) if settings.triage.half_life_seconds else 0.0
         )
@@ -133,7 +134,7 @@ class Triage:
             return publications
         over = signal.kind is SignalKind.CLOSED
         announced = self._announced(signal)
-        weighed = not over and not (announced and signal.detector in _AMOUNTS)
+        weighed = not over and not (announced and self._explanations[signal.detector].silenced_by_expected)
         if over and not announced:
             weighed = self._mix(state, signal)
         elif weighed:
@@ -258,11 +259,11 @@ class Triage:
 
     def _weigh(self, name: str, state: TriageState, signal: Signal, *, provisional: bool) -> None:
         """Let a signal open an incident or join the one that is open, if it is surprising enough."""
-        finding, score = assess(self._population, signal, self._triage)
+        finding, score = assess(self._population, signal, self._triage, self._explanations[signal.detector])
         if score > 0 and signal.detector != "drip":
             record_peak_score(state, signal.day, signal.detector, score)
-        if finding.surprise >= self._triage.support_surprise and signal.detector not in _ALONE:
-            kind = risk.KINDS.get(signal.detector, signal.detector)
+        if finding.surprise >= self._triage.support_surprise and self._explanations[signal.detector].common:
+            kind = self._explanations[signal.detector].evidence_kind
             about = self._population, signal.tenant, kind, state.shown.get(kind), signal.time_ms
             own = finding.surprise
             finding.surprise = burst.discount_for_common_surprise(*about, own)
@@ -280,7 +281,12 @@ class Triage:
         elif not supports and signal.detector not in incident.anomalies:
             return
         incidents.add(
-            incident, signal, finding if supports else None, self._triage.evidence_events, self._fade
+            incident,
+            signal,
+            finding if supports else None,
+            self._triage.evidence_events,
+            self._fade,
+            self._explanations[signal.detector],
         )
         incident.provisional = incident.provisional or provisional
 
@@ -313,7 +319,9 @@ class Triage:
 
     def _risk(self, incident: Incident, time_ms: int) -> int:
         return (
-            NOTICE_RISK if incident.source is not None else risk.incident_risk(incident, time_ms, self._fade)
+            NOTICE_RISK
+            if incident.source is not None
+            else risk.incident_risk(incident, time_ms, self._explanations, self._fade)
         )
 
     def _threshold(self, tenant: str, time_ms: int) -> int:
@@ -365,7 +373,7 @@ class Triage:
     def _notice(self, tenant: str, notice: Notice, now_ms: int) -> list[Publication]:
         """Tell of the volume as a whole, or of a source's trouble and its end."""
         adapter, _, operation = notice.source.partition("/")
-        name = f"{tenant}\x1f{whole.detector_of(notice)} {adapter} {notice.trouble}"
+        name = f"{tenant}\x1f{fleet_incidents.detector_of(notice)} {adapter} {notice.trouble}"
         state = self._states[name]
         self._states.change(name)
         state.sequence += 1
@@ -381,9 +389,9 @@ class Triage:
             self._states.close(name)
             return [publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
         if incident is None:
-            incident = state.incident = whole.troubled(tenant, notice)
+            incident = state.incident = fleet_incidents.troubled(tenant, notice)
             self._opened(name, incident)
-        whole.enter_notice(incident, notice)
+        fleet_incidents.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
         return [*publications, publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
 
@@ -402,5 +410,13 @@ class Triage:
             incident = state.incident = incidents.new(signal)
             incident.network = found.network
             self._opened(state_name, incident)
-        whole.enter_network(incident, signal, found, score, self._triage.evidence_events, self._fade)
+        fleet_incidents.enter_network(
+            incident,
+            signal,
+            found,
+            score,
+            self._triage.evidence_events,
+            self._fade,
+            self._explanations[signal.detector],
+        )
         return publications + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)

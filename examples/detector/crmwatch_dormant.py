@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.event import Operation
-from detector.identity.observation import ClosedDay, Observation
+from detector.anomaly import Anomaly
+from detector.event import ActorKind
+from detector.explanation import Explanation
+from detector.identity.detectors.contract import IdentityDetector
+from detector.identity.observation import Observation
+from detector.message import Message, message
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
@@ -31,58 +35,59 @@ class DormantState(msgspec.Struct, array_like=True):
     reported_rows: int = 0
 
 
-class Dormant:
-    """Compares the day of an event with the last day on which the identity took rows."""
-
-    name = "dormant"
-    State = DormantState
-    operations: frozenset[Operation] | None = None
-
-    def observe(
-        self, state: DormantState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Report the first rows after a long silence, and again each time that they have doubled that day."""
-        if not access.rows:
-            return None
-        if access.day > state.last_day:
-            silent = access.day - state.last_day if state.last_day else 0
-            state.woke_day = access.day if silent > SILENT_DAYS else 0
-            state.silent_days = silent
-            state.rows = state.reported_rows = 0
-            state.last_day = access.day
-        if access.day != state.woke_day:
-            return None
-        state.rows += access.rows
-        if state.rows < 2 * state.reported_rows:
-            return None
-        state.reported_rows = state.rows
-        return [
-            Signal(
-                kind=SignalKind.CROSSED,
-                detector=self.name,
-                time_ms=access.event.time_ms,
-                day=access.day,
-                first_ms=access.event.time_ms,
-                last_ms=access.event.time_ms,
-                channel=access.event.operation,
-                rows=state.rows,
-                objects={access.object: state.rows},
-                score=min(MOST_SCORE, 1.0 + state.silent_days / SILENT_DAYS),
-                facts={"silent_days": float(state.silent_days)},
-                evidence=evidence(access.event, access.rows),
-            )
-        ]
-
-    def close(self, state: DormantState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
-        """Learn nothing: the last day is known already."""
-        return []
-
-    def drop(self, state: DormantState, day: int) -> None:
-        """Forget nothing: no day is kept."""
-
-    def shrink(self, state: DormantState) -> bool:
-        """Give up nothing: five numbers are all there is."""
-        return False
+def observe(state: DormantState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
+    """Report the first rows after a long silence, and again each time that they have doubled that day."""
+    if not access.rows:
+        return None
+    if access.day > state.last_day:
+        silent = access.day - state.last_day if state.last_day else 0
+        state.woke_day = access.day if silent > SILENT_DAYS else 0
+        state.silent_days = silent
+        state.rows = state.reported_rows = 0
+        state.last_day = access.day
+    if access.day != state.woke_day:
+        return None
+    state.rows += access.rows
+    if state.rows < 2 * state.reported_rows:
+        return None
+    state.reported_rows = state.rows
+    return [
+        Signal(
+            kind=SignalKind.CROSSED,
+            detector="dormant",
+            time_ms=access.event.time_ms,
+            day=access.day,
+            first_ms=access.event.time_ms,
+            last_ms=access.event.time_ms,
+            channel=access.event.operation,
+            rows=state.rows,
+            objects={access.object: state.rows},
+            score=min(MOST_SCORE, 1.0 + state.silent_days / SILENT_DAYS),
+            facts={"silent_days": float(state.silent_days)},
+            evidence=evidence(access.event, access.rows),
+        )
+    ]
 
 
-DETECTOR = Dormant()
+def title(anomaly: Anomaly, who: str) -> Message:
+    """The alert in a few words."""
+    return message("dormant.title", "Awake after a long silence: {who}", who=who)
+
+
+def reason(anomaly: Anomaly, known_days: int) -> Message:
+    """Why it is unusual."""
+    days = round(anomaly.facts.get("silent_days", 0))
+    return message("dormant.reason", "It reads data again after {days} days of silence", days=days)
+
+
+DETECTOR = IdentityDetector(
+    State=DormantState,
+    observe=observe,
+    explanation=Explanation(
+        name="dormant",
+        title=title,
+        reason=reason,
+        steps=dict.fromkeys(ActorKind, ("ask_who_woke", "end_sessions", "keep_logs")),
+        step_templates={"ask_who_woke": "Ask who still uses this account; if nobody does, disable it now."},
+    ),
+)

@@ -41,7 +41,7 @@ def broker(
             out.print(f"Kafka listens on {kafka.bootstrap}", markup=False)
             out.print(f"  folder  {kafka.folder}{'' if folder else ' (removed at the end)'}", markup=False)
             out.print(f"  log     {kafka.log_path}", markup=False)
-            out.print("Press Ctrl-C to stop it.")
+            out.print("Ctrl-C stops it.")
             kafka.wait()
         finally:
             kafka.stop()

@@ -65,7 +65,7 @@ def baseline_scores(labels: Labels, paths: list[str]) -> dict[str, Score]:
     for _, event in read_in_order(paths):
         if not isinstance(event, RecordError):
             run.observe(event)
-    return {baseline.value: score(labels, alerts) for baseline, alerts in run.finish().items()}
+    return {baseline.value: score(labels, found) for baseline, found in run.finish().items()}
 
 
 def _read(path: Path) -> bytes:
@@ -83,16 +83,16 @@ def _labels(path: Path) -> Labels:
 
 
 def _alerts(path: Path) -> list[ScoredAlert]:
-    alerts = []
+    found = []
     for number, line in enumerate(_read(path).splitlines(), 1):
         if line.strip():
             try:
-                alert = scored_alert(line)
+                said = scored_alert(line)
             except ValueError as error:
                 fail(f"{path}:{number}: not a finding: {error}")
-            if alert is not None:
-                alerts.append(alert)
-    return alerts
+            if said is not None:
+                found.append(said)
+    return found
 
 
 def _show(labels: Labels, scores: dict[str, Score]) -> None:
@@ -115,17 +115,17 @@ def _show(labels: Labels, scores: dict[str, Score]) -> None:
         "median time",
     ):
         table.add_column(title, justify="right" if title else "left")
-    for name, result in scores.items():
+    for name, found in scores.items():
         table.add_row(
             name,
-            f"{result.headline:.3f}",
-            f"{result.rows_lost:.2f}",
-            f"{result.recall:.2f}",
-            "-" if result.precision is None else f"{result.precision:.2f}",
-            str(result.findings),
-            f"{result.false_a_day:.2f}",
-            str(result.false_on_bursts),
-            _span(result.median_delay_ms),
+            f"{found.headline:.3f}",
+            f"{found.rows_lost:.2f}",
+            f"{found.recall:.2f}",
+            "-" if found.precision is None else f"{found.precision:.2f}",
+            str(found.findings),
+            f"{found.false_a_day:.2f}",
+            str(found.false_on_bursts),
+            _span(found.median_delay_ms),
         )
     screen.print(table)
     main = next(iter(scores.values()))
@@ -135,9 +135,9 @@ def _show(labels: Labels, scores: dict[str, Score]) -> None:
     order = {shape: number for number, shape in enumerate(Shape)} | {
         level: n for n, level in enumerate(Difficulty)
     }
-    for attack in sorted(main.attacks, key=lambda attack: (order[attack.shape], order[attack.level])):
-        saved = f"{attack.saved:.2f}" if attack.found else "missed"
-        table.add_row(attack.shape.value, attack.level.value, saved, _span(attack.delay_ms))
+    for one in sorted(main.attacks, key=lambda one: (order[one.shape], order[one.level])):
+        saved = f"{one.saved:.2f}" if one.found else "missed"
+        table.add_row(one.shape.value, one.level.value, saved, _span(one.delay_ms))
     screen.print(table)
 
 

@@ -50,8 +50,8 @@ def indicators(
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
-    indicators: dict[str, Indicator] = {}
-    skipped: list[str] = []
+    found: dict[str, Indicator] = {}
+    passed_over: list[str] = []
     for path in paths:
         one = _read(path, name)
         found |= one.indicators
@@ -61,7 +61,7 @@ def indicators(
     if len(passed_over) > SHOWN:
         errors().print(Text(f"skipped: {len(passed_over) - SHOWN:,} more", "dim"))
     if as_toml:
-        tables = {value: _kept(indicator) for value, indicator in indicators.items()}
+        tables = {value: _kept(indicator) for value, indicator in found.items()}
         sys.stdout.write(msgspec.toml.encode({"detection": {"indicators": tables}}).decode())
         return
     _send(config, dict.fromkeys(found) if remove else dict(found))

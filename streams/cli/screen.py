@@ -77,9 +77,6 @@ def plugins() -> Plugins:
         installed = discover()
     except PluginError as error:
         fail(str(error))
-    if installed.detectors:
-        names = ", ".join(detector.name for detector in installed.detectors)
-        fail(f"this release does not run the detectors of plug-ins yet: uninstall what brings {names}")
     return installed
 
 

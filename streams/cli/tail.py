@@ -137,8 +137,8 @@ def _messages(config: Config, *, once: bool) -> Iterator[list[bytes | None]]:
         ends = consumer.end_offsets(tps)
         consumer.seek_to_beginning()
         while not once or any(consumer.position(tp) < end for tp, end in ends.items()):
-            polled = consumer.poll(timeout_ms=500)
-            batch = [message for messages in polled.values() for message in messages]
+            found = consumer.poll(timeout_ms=500)
+            batch = [message for messages in found.values() for message in messages]
             yield [message.value for message in sorted(batch, key=lambda message: message.timestamp)]
     finally:
         consumer.close()
@@ -155,9 +155,9 @@ def _print_bodies(incidents: OpenIncidents, messages: Iterable[list[bytes | None
 def _print_lines(incidents: OpenIncidents, messages: Iterable[list[bytes | None]], *, once: bool) -> None:
     screen = out()
     for batch in messages:
-        findings = [incidents.take(body, 0.0) for body in batch]
+        found = [incidents.take(body, 0.0) for body in batch]
         if not once:
-            for finding in findings:
+            for finding in found:
                 if finding is not None:
                     screen.print(_line(finding), soft_wrap=True)
     if once:

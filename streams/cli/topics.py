@@ -36,7 +36,7 @@ def topics(
     Exit code: 0 everything is as planned, 1 something is missing or differs, 2 bad settings, or Kafka is
     unreachable or refuses.
     """
-    # kafka-python logs each failed attempt; one sentence below says what matters.
+    # kafka-python logs each failed try; what matters of it is said once, below.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     bootstrap = config.worker.bootstrap
@@ -48,9 +48,9 @@ def topics(
         if name != config.topics.access
     )
     try:
-        comparison = compare(bootstrap, planned, config.kafka)
-        missing = comparison.missing + compare(bootstrap, others, config.kafka).missing
-        differing = comparison.differing
+        found = compare(bootstrap, planned, config.kafka)
+        missing = found.missing + compare(bootstrap, others, config.kafka).missing
+        differing = found.differing
         if missing and not check:
             ensure(bootstrap, missing, config.kafka)
             differing = compare(bootstrap, planned, config.kafka).differing
@@ -74,12 +74,12 @@ def topics(
         raise typer.Exit(1)
 
 
-def _table(wanted: tuple[Topic, ...], comparison: Comparison, check: bool) -> Table:
+def _table(wanted: tuple[Topic, ...], found: Comparison, check: bool) -> Table:
     table = Table(
         Column("topic", no_wrap=True), "partitions", "copies", "kept", Column("state", no_wrap=True), box=None
     )
-    missing = {topic.name for topic in comparison.missing}
-    differing = {sentence.partition(":")[0] for sentence in comparison.differing}
+    missing = {topic.name for topic in found.missing}
+    differing = {sentence.partition(":")[0] for sentence in found.differing}
     for topic in wanted:
         if topic.name in missing:
             state = "[red]missing[/]" if check else "[green]created[/]"

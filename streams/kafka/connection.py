@@ -147,17 +147,17 @@ def arguments(bootstrap: str, settings: KafkaSettings) -> dict[str, Any]:
     wrong = fault(bootstrap, settings)
     if wrong:
         raise ConnectError(wrong)
-    keywords: dict[str, Any] = {
+    found: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in bootstrap.split(",")],
         "security_protocol": settings.protocol.value,
     }
     if settings.protocol.encrypts:
-        keywords["ssl_context"] = _tls(settings)
+        found["ssl_context"] = _tls(settings)
     if settings.protocol.asks:
-        keywords["sasl_mechanism"] = settings.sasl_mechanism.value
-        keywords["sasl_plain_username"] = settings.username
-        keywords["sasl_plain_password"] = _password(settings)
-    return keywords
+        found["sasl_mechanism"] = settings.sasl_mechanism.value
+        found["sasl_plain_username"] = settings.username
+        found["sasl_plain_password"] = _password(settings)
+    return found
 
 
 def credentials(settings: KafkaSettings) -> Any:
@@ -231,8 +231,8 @@ def _log_in(host: str, port: int, bootstrap: str, settings: KafkaSettings) -> No
     try:
         asyncio.run(log_in())
     except KafkaError as error:
-        reason = refusal(error, bootstrap, settings)
-        raise ConnectError(reason or f"{host}:{port} does not let {settings.username} in: {error}") from error
+        told = refusal(error, bootstrap, settings)
+        raise ConnectError(told or f"{host}:{port} does not let {settings.username} in: {error}") from error
 
 
 def speaks_kafka(connection: socket.socket) -> bool:
@@ -268,11 +268,11 @@ def _as_set(settings: KafkaSettings) -> str:
 
 
 def _addresses(bootstrap: str) -> list[tuple[str, int | None]]:
-    addresses = []
+    found = []
     for server in bootstrap.split(","):
         host, _, port = server.strip().rpartition(":")
-        addresses.append((host.strip("[]"), int(port) if port.isdecimal() else None))
-    return addresses
+        found.append((host.strip("[]"), int(port) if port.isdecimal() else None))
+    return found
 
 
 def _is_here(host: str) -> bool:

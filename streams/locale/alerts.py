@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache, partial
 from gettext import c2py
 
-from detector.alert.message import Message, Translate, render
+from detector.message import Message, Translate, render
 from streams.locale.catalogue import catalogue, path_of
 from streams.locale.translator import Language, Translator
 

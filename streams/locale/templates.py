@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from detector.alert.message import Message
+from detector.message import Message
 from streams.locale.alerts import alert_text
 from streams.locale.log_text import clipped, visible
 from streams.locale.times import clock, day, minute, second

@@ -13,6 +13,7 @@ from detector.adapters import AUTO, Adapter, RecordError, choose
 from detector.adapters.generic import Mapping, decoder
 from detector.alert.alert import Alert
 from detector.catalogue import Category
+from detector.detectors import with_plugins
 from detector.engine import Batch, DetectionShard, SequencedTriage
 from detector.event import AccessEvent
 from detector.settings import Settings
@@ -86,17 +87,23 @@ class ShardSummary(msgspec.Struct):
 def adapters_of(options: bytes) -> Sequence[Adapter]:
     """The adapters that an encoded `Options` asks for. Raises `ValueError` for an unknown format, and `PluginError`."""
     chosen = _options.decode(options)
-    plugins = discover() if chosen.plugins else NO_PLUGINS
-    if plugins.versions != chosen.plugins:
-        raise PluginError("the plug-ins have been changed while they were in use; start again")
+    plugins = _plugins_of(chosen)
     return choose(chosen.form, [*(decoder(mapping) for mapping in chosen.mappings), *plugins.adapters])
+
+
+def _plugins_of(options: Options) -> Plugins:
+    """The plug-ins that the replay began with. Raises `PluginError` if they have been changed since."""
+    plugins = discover() if options.plugins else NO_PLUGINS
+    if plugins.versions != options.plugins:
+        raise PluginError("the plug-ins have been changed while they were in use; start again")
+    return plugins
 
 
 def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
     """Detection over a shard's events: a message for each tick that is over, and at the end what has been seen."""
     options = _options.decode(shard.options)
     until_ms = options.until_ms
-    detect = DetectionShard(options.settings, shard.number)
+    detect = DetectionShard(options.settings, shard.number, with_plugins(_plugins_of(options).detectors))
     coverage = Coverage()
     seen = ShardSummary()
     name = str(shard.number)
@@ -145,10 +152,11 @@ _batch = msgspec.msgpack.Decoder(Batch)
 class Replay:
     """One run of the engine over files; iterate `alerts`, then read `summary` and `coverage`.
 
-    `outputs` are files that this run writes: they are not read even if they lie among the paths. `form` and
-    `mappings` choose the adapters, as for `detector.adapters.choose`; those of `plugins` come after the mappings.
-    Events from `until_ms` on are ignored; alerts from before `since_ms` are not reported, but events before it are
-    learned from. Several `workers` are as many processes and give the same alerts.
+    `outputs` are files that this run writes: they are not read, should they lie among the paths. `form` and
+    `mappings` say who reads the records, as for `detector.adapters.choose`; the adapters of `plugins` are asked after
+    the mappings, their detectors run beside the built-in ones. What happened from `until_ms` on is
+    left out; alerts from before `since_ms` are not told, but what lies before is learned from. Several `workers`
+    are as many processes, and give the same alerts.
     """
 
     def __init__(
@@ -176,7 +184,7 @@ class Replay:
         self._until_ms = until_ms
         self._workers = workers
         self._options = msgspec.msgpack.encode(Options(settings, form, mappings, until_ms, plugins.versions))
-        self._court = SequencedTriage(settings)
+        self._triage = SequencedTriage(settings, with_plugins(plugins.detectors))
         self._by_adapter: Counter[str] = Counter()
         self._letters: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
@@ -205,11 +213,13 @@ class Replay:
                 for message in group:
                     self._add(msgspec.msgpack.decode(message.body, type=ShardSummary))
             else:
-                yield from self._counted(self._court.assess(_batch.decode(message.body) for message in group))
+                yield from self._counted(
+                    self._triage.assess(_batch.decode(message.body) for message in group)
+                )
         self._summary.records = max(self._summary.records, self._summary.events + sum(self._letters.values()))
         last_ms = self._summary.last_ms
         if last_ms is not None:
-            yield from self._counted(self._court.finish(last_ms))
+            yield from self._counted(self._triage.finish(last_ms))
         self._on_record(self._summary.records)
 
     def events(self) -> Iterator[AccessEvent]:

@@ -15,12 +15,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from detector.adapters import RecordError
 from detector.alert.alert import Alert
+from detector.detectors import BUILT_IN
 from detector.event import AccessEvent, ActorKind
 from detector.identity.detect import Detection
-from detector.identity.detectors.registry import DETECTORS
 from detector.signal import Signal, SignalKind
 from detector.triage import risk
-from detector.triage.fleet_incidents import FLEET
 from detector.triage.triage import Triage
 from streams import __version__
 from streams.worker.metric_definitions import METRICS
@@ -30,6 +29,9 @@ __all__ = ["Metrics", "ShardFigures"]
 MOST_DEADLINES = 100
 _UID = re.compile(r"crmwatch-[0-9a-f]{1,64}")
 _DEFINED = {metric.name: metric for metric in METRICS}
+
+OPENING = tuple(name for name in BUILT_IN.explanations.names if BUILT_IN.explanations[name].support is None)
+"""The detectors that an alert may be named after."""
 
 Labels = tuple[str, ...]
 Totals = Tally[tuple[str, Labels]]
@@ -70,7 +72,7 @@ class Metrics:
                 self._histograms[metric.name] = histogram
         # A series that began with its first alert would hide that alert from increase().
         for level in risk.Severity:
-            for detector in (*DETECTORS, *FLEET):
+            for detector in OPENING:
                 self._count("alerts_total", 0, level.name.lower(), detector)
         self._detections: dict[int, tuple[Detection, Totals]] = {}
         self._triages: dict[int, tuple[Triage, Totals]] = {}

@@ -20,7 +20,9 @@ from prometheus_client import CollectorRegistry
 
 from detector.adapters import Adapter
 from detector.decision_index import DecisionIndex
+from detector.detectors import with_plugins
 from detector.identity.detectors.registry import DETECTORS
+from detector.identity.profile import ProfileModel
 from streams.config import Config
 from streams.kafka.connection import arguments, credentials
 from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
@@ -159,6 +161,8 @@ class Worker:
         settings = config.worker
         count = self.partitions[topics.access]
         sources = sum(self.partitions.values())
+        detectors = with_plugins(self.plugins.detectors)
+        profiles = ProfileModel(detectors.identity)
 
         def ingest(
             first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
@@ -179,12 +183,21 @@ class Worker:
                 merge_events=settings.merge_events,
                 state_set=state_set(self.plugins, DETECTORS),
                 accept_plugins=settings.accept_plugins,
+                profiles=profiles,
             )
             work.watch_for(self.inputs.indicators)
             return work
 
         def triage(partition: int, store: dict[bytes, bytes]) -> StageWork:
-            work = TriageAgent(partition, config.detector, store, topics, self.metrics, settings.hold_seconds)
+            work = TriageAgent(
+                partition,
+                config.detector,
+                store,
+                topics,
+                self.metrics,
+                settings.hold_seconds,
+                detectors.explanations,
+            )
             work.apply_decisions(self.inputs.decisions)
             return work
 

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from detector.engine import Engine
 from detector.event import AccessEvent
-from detector.identity import profile as profiles
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import Settings
 from tests.chaos.faults import Supervisor
 from tests.chaos.pipeline import Pipeline

@@ -10,7 +10,7 @@ import pytest
 from detector.adapters import RecordError, decode
 from detector.adapters.rejection import Rejection
 from detector.engine import Engine
-from detector.identity import profile as profiles
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import Settings
 from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from detector.alert import summary
+from detector.alert import build as builder
+from detector.alert import runbook, summary
 from detector.alert.ocsf import OCSF_VERSION
 from detector.alert.summary import text_of
+from detector.anomaly import Anomaly
+from detector.detectors import BUILT_IN
 from detector.event import ActorKind, Operation
 from detector.signal import NewValue, evidence
-from detector.triage.incident import Anomaly, Incident, RowCount
+from detector.triage import incident as incidents
+from detector.triage.incident import Incident, RowCount
 from tests.detector.make import START_DAY, START_MS, event
 
 HOSTILE = [
@@ -151,14 +155,22 @@ def notice(trouble: str = "silence", source: str = "salesforce_elf", **fields: A
     return incident(found, **(given | fields))
 
 
+EXPLANATIONS = BUILT_IN.explanations
+"""What the built-in detectors say of themselves."""
+build = partial(builder.build, explanations=EXPLANATIONS)
+steps = partial(runbook.steps, explanations=EXPLANATIONS)
+attacks = partial(runbook.attacks, explanations=EXPLANATIONS)
+ranked = partial(incidents.ranked, explanations=EXPLANATIONS)
+
+
 def describe(incident: Incident, *, over: bool = False) -> str:
     """The incident in words."""
-    return text_of(summary.describe(incident, over=over))
+    return text_of(summary.describe(incident, EXPLANATIONS, over=over))
 
 
 def title(incident: Incident) -> str:
     """The incident in a few words."""
-    return summary.title(incident).text
+    return summary.title(incident, EXPLANATIONS).text
 
 
 def words(sentence: str) -> int:

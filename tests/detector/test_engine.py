@@ -17,7 +17,7 @@ from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
 from detector.engine import Batch, DetectionShard, Engine, SequencedTriage
 from detector.event import AccessEvent
-from detector.identity import profile as profiles
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
 from detector.triage.risk import Severity

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from detector.adapters import choose
+from detector.alert.finding import read
 from detector.settings import Settings
 from streams.cli.main import app
 from streams.config import Config, load
@@ -60,9 +61,9 @@ def install(folder: Path, name: str, entry_points: str, module: str = "") -> Non
     (folder / f"{name}.py").write_text(module)
 
 
-def run_with_toy(*arguments: str) -> tuple[int, Any]:
+def run_with_toy(*arguments: str, path: str = "") -> tuple[int, Any]:
     """The exit code of a command in a process of its own that has the toy distribution, and what it says as JSON."""
-    environment = os.environ | {"PYTHONPATH": str(TOY)}
+    environment = os.environ | {"PYTHONPATH": path or str(TOY)}
     command = [sys.executable, "-m", "streams.cli.main", *arguments]
     result = subprocess.run(command, capture_output=True, check=False, env=environment)
     return result.returncode, msgspec.json.decode(result.stdout)
@@ -89,17 +90,39 @@ def test_without_plug_ins_there_are_none() -> None:
     assert adapter_names() == []
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_plug_ins_detector_raises_alerts_of_its_own(workers: str, tmp_path: Path) -> None:
+    """Discovered, run in one process or several, and told by its own title, reason and steps; without it, no alert."""
+    rows = [{"toy_user": "a", "at": f"2026-03-02T09:00:0{at}Z", "rows": 5_000} for at in range(3)]
+    log, alerts = tmp_path / "toy.jsonl", tmp_path / "alerts.jsonl"
+    log.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    arguments = ("replay", str(log), "--json", "--workers", workers, "--alerts", str(alerts))
+    both = os.pathsep.join([str(TOY), str(TOY.parent / "toy_detector")])
+    code, _ = run_with_toy(*arguments, path=both)
+    findings = [read(line) for line in alerts.read_bytes().splitlines()]
+    assert code == 0
+    assert {finding.detectors for finding in findings} == {("toy_greed",)}
+    first = findings[0]
+    assert (first.title, first.extension.title.code) == ("Greed: a", "toy_greed.title")
+    assert "It was greedy 1 times." in first.sentence
+    assert [(step.id, step.message.text) for step in first.steps][0] == (
+        "ask_greedy",
+        "Ask whether anybody needs that much.",
+    )
+    run_with_toy(*arguments)
+    assert alerts.read_bytes() == b""
+
+
 def test_a_detector_is_discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector comes with its distribution's version as an adapter does; the commands say that they cannot run it."""
-    module = "import types\nDETECTOR = types.SimpleNamespace(name='toy_detector')\n"
-    install(tmp_path, "toy_detect", "[crmwatch.detectors]\ntoy_detector = toy_detect:DETECTOR\n", module)
+    """A detector comes with its distribution's version as an adapter does; what is none, or has a name of ours, is refused."""
+    monkeypatch.syspath_prepend(TOY.parent / "toy_detector")
+    assert [detector.name for detector in discover().detectors] == ["toy_greed"]
+    assert discover().versions == {"detector toy_greed": "toy-greed 2.0"}
+    module = "import types\nDETECTOR = types.SimpleNamespace(name='other')\n"
+    install(tmp_path, "other", "[crmwatch.detectors]\nother = other:DETECTOR\n", module)
     monkeypatch.syspath_prepend(tmp_path)
-    plugins = discover()
-    assert [detector.name for detector in plugins.detectors] == ["toy_detector"]
-    assert plugins.versions == {"detector toy_detector": "toy_detect 1.0"}
-    result = CliRunner().invoke(app, ["replay", str(tmp_path)])
-    assert result.exit_code == 2
-    assert "toy_detector" in result.stderr
+    with pytest.raises(PluginError, match="other:DETECTOR is not an IdentityDetector"):
+        discover()
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,22 @@ from math import expm1, log1p, sqrt
 
 import msgspec
 
-from detector.event import Operation
+from detector import phrase
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
 from detector.identity.baseline import Baseline, familiarity, learn, measure
+from detector.identity.detectors.contract import IdentityDetector
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
+from detector.message import Message, message
 from detector.prior import FLOOR_VARIANCE
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
 from detector.units import DAY_MS
 
-__all__ = ["DETECTOR", "Drip", "DripState"]
+__all__ = ["DETECTOR", "DripState"]
+
+NAME = "drip"
 
 REFERENCE_DAYS = 10
 """The reference is learned from so many active days before it is held."""
@@ -52,108 +58,123 @@ class DripState(msgspec.Struct, array_like=True):
     """Rows by kind of record since `since`."""
 
 
-class Drip:
-    """Rows of personal data by day and week, in the long run."""
+def _observe(state: DripState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
+    """Add the rows to the day."""
+    if access.rows and access.personal:
+        days = state.days
+        day = access.day
+        if day in days:
+            days[day] += access.rows
+        else:
+            days[day] = access.rows
+            access.grown += 1
+            if len(days) > MAX_DAYS:
+                del days[min(days)]
+        access.grown += add_rows(state.objects, access.object, access.rows)
+    return None
 
-    name = "drip"
-    State = DripState
-    operations: frozenset[Operation] | None = None
 
-    def observe(
-        self, state: DripState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Add the rows to the day."""
-        if access.rows and access.personal:
-            days = state.days
-            day = access.day
-            if day in days:
-                days[day] += access.rows
-            else:
-                days[day] = access.rows
-                access.grown += 1
-                if len(days) > MAX_DAYS:
-                    del days[min(days)]
-            access.grown += add_rows(state.objects, access.object, access.rows)
-        return None
+def _close(state: DripState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
+    """Hold the day against the reference."""
+    rows = state.days.get(day.day, 0)
+    week = sum(count for known, count in state.days.items() if day.day - 7 < known <= day.day)
+    state.days = {known: count for known, count in state.days.items() if known > day.day - 6}
+    if not rows:
+        return []
+    familiar = familiarity(state.week.days, day.known_days, settings)
+    weekly = measure(NAME, "all", Span.WEEK, week, state.week, familiar)
+    if day.age_days >= 7:
+        day.measures.append(weekly)
+        learn(state.week, week, Span.WEEK, settings)
+    return _add(state, day, rows, weekly)
 
-    def close(self, state: DripState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
-        """Hold the day against the reference."""
-        rows = state.days.get(day.day, 0)
-        week = sum(count for known, count in state.days.items() if day.day - 7 < known <= day.day)
-        state.days = {known: count for known, count in state.days.items() if known > day.day - 6}
-        if not rows:
-            return []
-        familiar = familiarity(state.week.days, day.known_days, settings)
-        weekly = measure(self.name, "all", Span.WEEK, week, state.week, familiar)
-        if day.age_days >= 7:
-            day.measures.append(weekly)
-            learn(state.week, week, Span.WEEK, settings)
-        return self._add(state, day, rows, weekly)
 
-    def drop(self, state: DripState, day: int) -> None:
-        """A late day's rows stay in the week."""
-
-    def shrink(self, state: DripState) -> bool:
-        """There is little to give up."""
-        return False
-
-    def _add(self, state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[Signal]:
-        reference = state.reference
-        taken = log1p(rows)
-        deviation = sqrt(
-            (reference.days * reference.variance + 4 * PRIOR_DEVIATION**2) / (reference.days + 4)
-            + FLOOR_VARIANCE
+def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[Signal]:
+    reference = state.reference
+    taken = log1p(rows)
+    deviation = sqrt(
+        (reference.days * reference.variance + 4 * PRIOR_DEVIATION**2) / (reference.days + 4) + FLOOR_VARIANCE
+    )
+    if reference.days < REFERENCE_DAYS:
+        weight = 1 / (reference.days + 1)
+        if reference.days >= 3:
+            taken = min(taken, reference.mean + 2 * deviation)
+        square = reference.variance + reference.mean**2
+        reference.place(
+            reference.mean + weight * (taken - reference.mean),
+            square + weight * (taken * taken - square),
         )
-        if reference.days < REFERENCE_DAYS:
-            weight = 1 / (reference.days + 1)
-            if reference.days >= 3:
-                taken = min(taken, reference.mean + 2 * deviation)
-            square = reference.variance + reference.mean**2
-            reference.place(
-                reference.mean + weight * (taken - reference.mean),
-                square + weight * (taken * taken - square),
-            )
-            reference.days += 1
-            state.objects = {}
-            return []
-        away = taken - reference.mean
-        variance = reference.variance
-        mean = reference.mean + max(-STEP, min(STEP, 0.03 * away))
-        spread = variance + 0.02 * (min(away * away, 4 * variance + FLOOR_VARIANCE) - variance)
-        reference.place(mean, mean * mean + spread)
-        before = state.score
-        state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
-        day.facts[self.name] = state.score
-        if not state.score:
-            state.said = 0.0
-            state.objects = {}
-            return []
-        if not before:
-            state.since = day.day
-        if state.score < FIRST_SCORE or state.score < state.said + GROWTH_SCORE:
-            return []
-        state.said = state.score
-        return [
-            Signal(
-                kind=SignalKind.CROSSED,
-                detector=self.name,
-                time_ms=day.time_ms,
-                day=day.day,
-                first_ms=state.since * DAY_MS,
-                last_ms=(day.day + 1) * DAY_MS - 1,
-                channel="all",
-                rows=sum(state.objects.values()),
-                objects=dict(state.objects),
-                score=state.score,
-                measures=[weekly] if day.age_days >= 7 else [],
-                facts={
-                    "days": float(day.day - state.since + 1),
-                    "week_rows": float(weekly.value),
-                    "typical_day": expm1(reference.mean),
-                    "day_rows": float(rows),
-                },
-            )
-        ]
+        reference.days += 1
+        state.objects = {}
+        return []
+    away = taken - reference.mean
+    variance = reference.variance
+    mean = reference.mean + max(-STEP, min(STEP, 0.03 * away))
+    spread = variance + 0.02 * (min(away * away, 4 * variance + FLOOR_VARIANCE) - variance)
+    reference.place(mean, mean * mean + spread)
+    before = state.score
+    state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
+    day.facts[NAME] = state.score
+    if not state.score:
+        state.said = 0.0
+        state.objects = {}
+        return []
+    if not before:
+        state.since = day.day
+    if state.score < FIRST_SCORE or state.score < state.said + GROWTH_SCORE:
+        return []
+    state.said = state.score
+    return [
+        Signal(
+            kind=SignalKind.CROSSED,
+            detector=NAME,
+            time_ms=day.time_ms,
+            day=day.day,
+            first_ms=state.since * DAY_MS,
+            last_ms=(day.day + 1) * DAY_MS - 1,
+            channel="all",
+            rows=sum(state.objects.values()),
+            objects=dict(state.objects),
+            score=state.score,
+            measures=[weekly] if day.age_days >= 7 else [],
+            facts={
+                "days": float(day.day - state.since + 1),
+                "week_rows": float(weekly.value),
+                "typical_day": expm1(reference.mean),
+                "day_rows": float(rows),
+            },
+        )
+    ]
 
 
-DETECTOR = Drip()
+def _title(anomaly: Anomaly, who: str) -> Message:
+    return message("title.drip", "More than usual for days: {who}", who=who)
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    days = round(anomaly.facts.get("days", 0))
+    week = phrase.counted(round(anomaly.facts.get("week_rows", 0)), "row")
+    usual = phrase.usual(anomaly.facts.get("typical_day", 0), daily=True)
+    if days > 1:
+        return message(
+            "drip.reason", "For {days} it has taken more than it used to: {week} in the last week; {usual}",
+            days=phrase.counted(days, "day"), week=week, usual=usual,
+        )  # fmt: skip
+    return message(
+        "drip.begun",
+        "It has begun to take more than it used to: {week} in the last week; {usual}",
+        week=week,
+        usual=usual,
+    )
+
+
+EXPLANATION = Explanation(
+    name=NAME, title=_title, reason=_reason, kind="amount", silenced_by_expected=True, common=False
+)
+
+DETECTOR = IdentityDetector(
+    explanation=EXPLANATION,
+    State=DripState,
+    observe=_observe,
+    close=_close,
+)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from detector.event import Operation
+from detector import phrase
+from detector.anomaly import Anomaly
+from detector.explanation import Explanation
+from detector.identity.detectors.contract import IdentityDetector
 from detector.identity.objects import add_rows
-from detector.identity.observation import ClosedDay, Observation
+from detector.identity.observation import Observation
+from detector.message import Message, message
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import NewValue, Signal, SignalKind, evidence
 from detector.trait import agent_family, network
 
-__all__ = ["DETECTOR", "Intel", "IntelState"]
+__all__ = ["DETECTOR", "IntelState"]
+
+NAME = "intel"
 
 GROWTH_ROWS = 100
 
@@ -25,66 +31,61 @@ class IntelState(msgspec.Struct, array_like=True):
     objects: dict[str, int] = {}
 
 
-class Intel:
-    """Events that carry an indicator, from when it is valid until it expires."""
-
-    name = "intel"
-    State = IntelState
-    operations: frozenset[Operation] | None = None
-
-    def observe(
-        self, state: IntelState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Look the event's address, agent and app up."""
-        known = settings.indicators
-        if not known:
-            return None
-        event = access.event
-        found: Indicator | None = None
-        for value in (event.ip, event.user_agent, event.app):
-            if value is not None and (found := known.get(value)) is not None:
-                break
-        if found is None and event.ip is not None:
-            found = known.get(network(event.ip))
-        if found is None and event.user_agent is not None:
-            found = known.get(agent_family(event.user_agent))
-        if found is None or not found.valid_at(event.time_ms):
-            return None
-        if access.day != state.day:
-            state.day, state.rows, state.said, state.objects = access.day, 0, -1, {}
-        state.rows += access.rows
-        if access.rows:
-            access.grown += add_rows(state.objects, access.object, access.rows)
-        if state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS:
-            return None
-        state.said = state.rows
-        return [
-            Signal(
-                kind=SignalKind.CROSSED,
-                detector=self.name,
-                time_ms=event.time_ms,
-                day=access.day,
-                first_ms=event.time_ms,
-                last_ms=event.time_ms,
-                channel=event.operation,
-                rows=state.rows,
-                objects=dict(state.objects),
-                score=found.score,
-                news=[NewValue("indicator", found.name, 0.0, 0.0, 0.0, state.rows)],
-                evidence=evidence(event, access.rows),
-            )
-        ]
-
-    def close(self, state: IntelState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
-        """Nothing is learned."""
-        return []
-
-    def drop(self, state: IntelState, day: int) -> None:
-        """Nothing is kept by day."""
-
-    def shrink(self, state: IntelState) -> bool:
-        """There is little to give up."""
-        return False
+def _observe(state: IntelState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
+    """Look the event's address, agent and app up."""
+    known = settings.indicators
+    if not known:
+        return None
+    event = access.event
+    found: Indicator | None = None
+    for value in (event.ip, event.user_agent, event.app):
+        if value is not None and (found := known.get(value)) is not None:
+            break
+    if found is None and event.ip is not None:
+        found = known.get(network(event.ip))
+    if found is None and event.user_agent is not None:
+        found = known.get(agent_family(event.user_agent))
+    if found is None or not found.valid_at(event.time_ms):
+        return None
+    if access.day != state.day:
+        state.day, state.rows, state.said, state.objects = access.day, 0, -1, {}
+    state.rows += access.rows
+    if access.rows:
+        access.grown += add_rows(state.objects, access.object, access.rows)
+    if state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS:
+        return None
+    state.said = state.rows
+    return [
+        Signal(
+            kind=SignalKind.CROSSED,
+            detector=NAME,
+            time_ms=event.time_ms,
+            day=access.day,
+            first_ms=event.time_ms,
+            last_ms=event.time_ms,
+            channel=event.operation,
+            rows=state.rows,
+            objects=dict(state.objects),
+            score=found.score,
+            news=[NewValue("indicator", found.name, 0.0, 0.0, 0.0, state.rows)],
+            evidence=evidence(event, access.rows),
+        )
+    ]
 
 
-DETECTOR = Intel()
+def _title(anomaly: Anomaly, who: str) -> Message:
+    return message("title.intel", "A known-bad origin for {who}", who=who)
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    names = [phrase.quoted(new.value) for new in anomaly.news]
+    return message("intel.reason", "What it came from, or with, is known to be bad: {names}", names=names)
+
+
+EXPLANATION = Explanation(name=NAME, title=_title, reason=_reason, certain=True, common=False, rarity=False)
+
+DETECTOR = IdentityDetector(
+    explanation=EXPLANATION,
+    State=IntelState,
+    observe=_observe,
+)

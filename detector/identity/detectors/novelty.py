@@ -10,16 +10,23 @@ from __future__ import annotations
 
 import msgspec
 
+from detector import phrase
+from detector.anomaly import Anomaly
 from detector.event import ActorKind, Operation
+from detector.explanation import Explanation
+from detector.identity.detectors.contract import IdentityDetector
 from detector.identity.objects import add_rows, cut
 from detector.identity.observation import ClosedDay, Observation
+from detector.message import Message, Template, message
 from detector.published import NewTrait
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind, evidence
 from detector.trait import MAX_TEXT, SORTS, YOUNG_DAYS, agent_family, checksum, network
 from detector.units import DAY_MS
 
-__all__ = ["DETECTOR", "Novelty", "NoveltyState", "Young"]
+__all__ = ["DETECTOR", "NoveltyState", "Young"]
+
+NAME = "novelty"
 
 MOST_KNOWN = (24, 12, 12, 8, 16, 20, 16)
 """How many values of each sort are remembered; the longest unseen go first."""
@@ -95,195 +102,188 @@ class NoveltyState(msgspec.Struct, array_like=True, dict=True):
         return {what: dict(days) for what, days in zip(USED, self.known, strict=False)}
 
 
-class Novelty:
-    """First uses, by age and by what leaves with them."""
+def _observe(state: NoveltyState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
+    """Note what the event shows that is new, and what leaves with it."""
+    event = access.event
+    if access.hour != state.hour:
+        _turn(state, access, settings)
+    combination = (
+        event.ip,
+        event.user_agent,
+        event.app,
+        event.country,
+        event.operation,
+        access.object if access.rows else None,
+        event.query_shape,
+    )
+    cache = state.__dict__.get("cache")
+    if cache is None or state.__dict__["day"] != access.day:
+        cache = state.__dict__["cache"] = {}
+        state.__dict__["day"] = access.day
+    keys: tuple[int, ...] | None = cache.get(combination)
+    first = False
+    if keys is None:
+        keys, first = _meet(state, access, settings)
+        if len(cache) >= MAX_COMBINATIONS:
+            cache.clear()
+        cache[combination] = keys
+    if not keys and not state.odd:
+        return None
+    return _weigh(state, access, keys, settings, first=first)
 
-    name = "novelty"
-    State = NoveltyState
-    operations: frozenset[Operation] | None = None
 
-    def observe(
-        self, state: NoveltyState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Note what the event shows that is new, and what leaves with it."""
-        event = access.event
-        if access.hour != state.hour:
-            _turn(state, access, settings)
-        combination = (
-            event.ip,
-            event.user_agent,
-            event.app,
-            event.country,
-            event.operation,
-            access.object if access.rows else None,
-            event.query_shape,
-        )
-        cache = state.__dict__.get("cache")
-        if cache is None or state.__dict__["day"] != access.day:
-            cache = state.__dict__["cache"] = {}
-            state.__dict__["day"] = access.day
-        keys: tuple[int, ...] | None = cache.get(combination)
-        first = False
-        if keys is None:
-            keys, first = self._meet(state, access, settings)
-            if len(cache) >= MAX_COMBINATIONS:
-                cache.clear()
-            cache[combination] = keys
-        if not keys and not state.odd:
-            return None
-        return self._weigh(state, access, keys, settings, first=first)
+def _close(state: NoveltyState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
+    """Learn how often something new is shown, and the hours of the day; what is no longer young is known."""
+    if not state.news:
+        state.news = [0.0] * (len(SORTS) + 1)
+    state.news[-1] += 1
+    fresh = state.fresh.pop(day.day, 0)
+    for sort in range(len(SORTS)):
+        state.news[sort] += fresh >> sort & 1
+    if day.known_days + 1 == settings.cold_days:  # a start is not a habit, unless it goes on like this
+        state.news[:-1] = [count if count > state.news[-1] / 2 else 0.0 for count in state.news[:-1]]
+    if state.news[-1] >= FORGET_DAYS:
+        state.news = [count / 2 for count in state.news]
+    _learn_hours(state, day)
+    end_ms = (day.day + 1) * DAY_MS
+    old = [key for key, young in state.young.items() if young.first_ms <= end_ms - YOUNG_DAYS * DAY_MS]
+    for key in old:
+        del state.young[key]
+    for what, known in zip(USED, state.known, strict=False):  # nothing is known in a profile from before
+        day.used[what] = sorted(key for key, seen in known.items() if seen >= day.day)
+    return []
 
-    def close(self, state: NoveltyState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
-        """Learn how often something new is shown, and the hours of the day; what is no longer young is known."""
-        if not state.news:
-            state.news = [0.0] * (len(SORTS) + 1)
-        state.news[-1] += 1
-        fresh = state.fresh.pop(day.day, 0)
-        for sort in range(len(SORTS)):
-            state.news[sort] += fresh >> sort & 1
-        if day.known_days + 1 == settings.cold_days:  # a start is not a habit, unless it goes on like this
-            state.news[:-1] = [count if count > state.news[-1] / 2 else 0.0 for count in state.news[:-1]]
-        if state.news[-1] >= FORGET_DAYS:
-            state.news = [count / 2 for count in state.news]
-        _learn_hours(state, day)
-        end_ms = (day.day + 1) * DAY_MS
-        old = [key for key, young in state.young.items() if young.first_ms <= end_ms - YOUNG_DAYS * DAY_MS]
-        for key in old:
-            del state.young[key]
-        for what, known in zip(USED, state.known, strict=False):  # nothing is known in a profile from before
-            day.used[what] = sorted(key for key, seen in known.items() if seen >= day.day)
-        return []
 
-    def drop(self, state: NoveltyState, day: int) -> None:
-        """Forget the day."""
-        state.fresh.pop(day, None)
-        state.seen_hours.pop(day, None)
+def _drop(state: NoveltyState, day: int) -> None:
+    """Forget the day."""
+    state.fresh.pop(day, None)
+    state.seen_hours.pop(day, None)
 
-    def shrink(self, state: NoveltyState) -> bool:
-        """Give up what is young with the fewest rows, or else what has been unseen the longest of the largest sort."""
-        state.__dict__.clear()  # the cache must not remember what the state does not
-        if len(state.young) > MAX_YOUNG // 2:
-            _forget_young(state)
-            return True
-        known = max(state.known, key=len, default={})
-        if len(known) <= LEAST_KNOWN:
-            return False
-        for _ in range(LEAST_KNOWN):
-            del known[min(known, key=lambda key: (known[key], key))]
+
+def _shrink(state: NoveltyState) -> bool:
+    """Give up what is young with the fewest rows, or else what has been unseen the longest of the largest sort."""
+    state.__dict__.clear()  # the cache must not remember what the state does not
+    if len(state.young) > MAX_YOUNG // 2:
+        _forget_young(state)
         return True
+    known = max(state.known, key=len, default={})
+    if len(known) <= LEAST_KNOWN:
+        return False
+    for _ in range(LEAST_KNOWN):
+        del known[min(known, key=lambda key: (known[key], key))]
+    return True
 
-    def _meet(
-        self, state: NoveltyState, access: Observation, settings: DetectionSettings
-    ) -> tuple[tuple[int, ...], bool]:
-        """Look at values that have not been met together today; the keys of those that are young."""
-        event = access.event
-        if not state.known:
-            state.known = [{} for _ in SORTS]
-        guest = event.actor_kind is ActorKind.GUEST  # who is many visitors at once
-        values = (
-            None if event.ip is None or guest else network(event.ip),
-            None if event.user_agent is None or guest else agent_family(event.user_agent),
-            event.app,
-            None if guest else event.country,
-            event.operation.value,
-            access.object if access.rows else None,
-            event.query_shape if event.actor_kind is ActorKind.INTEGRATION else None,  # people's vary
+
+def _meet(
+    state: NoveltyState, access: Observation, settings: DetectionSettings
+) -> tuple[tuple[int, ...], bool]:
+    """Look at values that have not been met together today; the keys of those that are young."""
+    event = access.event
+    if not state.known:
+        state.known = [{} for _ in SORTS]
+    guest = event.actor_kind is ActorKind.GUEST  # who is many visitors at once
+    values = (
+        None if event.ip is None or guest else network(event.ip),
+        None if event.user_agent is None or guest else agent_family(event.user_agent),
+        event.app,
+        None if guest else event.country,
+        event.operation.value,
+        access.object if access.rows else None,
+        event.query_shape if event.actor_kind is ActorKind.INTEGRATION else None,  # people's vary
+    )
+    cold = access.known_days < settings.cold_days
+    young: list[int] = []
+    first = False
+    for sort, value in enumerate(values):
+        if not value:
+            continue
+        key = checksum(sort, value)
+        known = state.known[sort]
+        if key not in known:
+            if access.known_days:  # on the first day everything is new
+                state.fresh[access.day] = state.fresh.get(access.day, 0) | 1 << sort
+            if not cold and not _always_new(state, sort):
+                first = True
+                if len(state.young) >= MAX_YOUNG:
+                    _forget_young(state)
+                news, days = (state.news[sort], state.news[-1]) if state.news else (0.0, 0.0)
+                text = cut(value, MAX_TEXT)
+                state.young[key] = Young(SORTS[sort], text, event.time_ms, news, days)
+                access.grown += 2
+            if len(known) >= MOST_KNOWN[sort]:
+                del known[min(known, key=lambda k: (known[k], k))]
+                state.__dict__["cache"].clear()  # it must not remember what the state does not
+            else:
+                access.grown += 1
+        known[key] = max(access.day, known.get(key, 0))
+        if key in state.young:
+            young.append(key)
+    return tuple(young), first
+
+
+def _weigh(
+    state: NoveltyState,
+    access: Observation,
+    keys: tuple[int, ...],
+    settings: DetectionSettings,
+    *,
+    first: bool,
+) -> list[Signal] | None:
+    young = [state.young[key] for key in keys if key in state.young]
+    if not young and not state.odd:
+        return None
+    if access.day != state.said_day:
+        state.said_day = access.day
+        state.rows = state.said = 0
+        state.objects = {}
+    rows = access.rows if access.personal else 0
+    if rows:
+        for value in young:
+            value.rows += rows
+        if not state.rows:
+            state.since = access.event.time_ms
+        state.rows += rows
+        access.grown += add_rows(state.objects, access.object, rows)
+    grown = rows and state.rows >= state.said * settings.growth + FIRST_ROWS
+    if not first and not grown:
+        return None
+    if grown:
+        state.said = state.rows
+    event = access.event
+    now_ms = event.time_ms
+    news = [
+        NewValue(
+            value.what,
+            value.value,
+            value.news,
+            value.days,
+            max(0.0, (now_ms - value.first_ms) / DAY_MS),
+            value.rows,
         )
-        cold = access.known_days < settings.cold_days
-        young: list[int] = []
-        first = False
-        for sort, value in enumerate(values):
-            if not value:
-                continue
-            key = checksum(sort, value)
-            known = state.known[sort]
-            if key not in known:
-                if access.known_days:  # on the first day everything is new
-                    state.fresh[access.day] = state.fresh.get(access.day, 0) | 1 << sort
-                if not cold and not _always_new(state, sort):
-                    first = True
-                    if len(state.young) >= MAX_YOUNG:
-                        _forget_young(state)
-                    news, days = (state.news[sort], state.news[-1]) if state.news else (0.0, 0.0)
-                    text = cut(value, MAX_TEXT)
-                    state.young[key] = Young(SORTS[sort], text, event.time_ms, news, days)
-                    access.grown += 2
-                if len(known) >= MOST_KNOWN[sort]:
-                    del known[min(known, key=lambda k: (known[k], k))]
-                    state.__dict__["cache"].clear()  # it must not remember what the state does not
-                else:
-                    access.grown += 1
-            known[key] = max(access.day, known.get(key, 0))
-            if key in state.young:
-                young.append(key)
-        return tuple(young), first
-
-    def _weigh(
-        self,
-        state: NoveltyState,
-        access: Observation,
-        keys: tuple[int, ...],
-        settings: DetectionSettings,
-        *,
-        first: bool,
-    ) -> list[Signal] | None:
-        young = [state.young[key] for key in keys if key in state.young]
-        if not young and not state.odd:
-            return None
-        if access.day != state.said_day:
-            state.said_day = access.day
-            state.rows = state.said = 0
-            state.objects = {}
-        rows = access.rows if access.personal else 0
-        if rows:
-            for value in young:
-                value.rows += rows
-            if not state.rows:
-                state.since = access.event.time_ms
-            state.rows += rows
-            access.grown += add_rows(state.objects, access.object, rows)
-        grown = rows and state.rows >= state.said * settings.growth + FIRST_ROWS
-        if not first and not grown:
-            return None
-        if grown:
-            state.said = state.rows
-        event = access.event
-        now_ms = event.time_ms
-        news = [
-            NewValue(
-                value.what,
-                value.value,
-                value.news,
-                value.days,
-                max(0.0, (now_ms - value.first_ms) / DAY_MS),
-                value.rows,
-            )
-            for value in state.young.values()
-            if now_ms - value.first_ms < YOUNG_DAYS * DAY_MS
-        ]
-        if state.odd:
-            weekend = "weekend " if _is_weekend(access.day) else ""
-            news.append(
-                NewValue(HOUR, f"{weekend}{access.hour % 24:02}:00 UTC", state.odd, 1.0, 0.0, state.rows)
-            )
-        if not news:
-            return None
-        start_ms = state.since if state.rows else now_ms
-        return [
-            Signal(
-                kind=SignalKind.CROSSED,
-                detector=self.name,
-                time_ms=now_ms,
-                day=access.day,
-                first_ms=min(start_ms, now_ms),
-                last_ms=now_ms,
-                channel=event.operation.value,
-                rows=state.rows,
-                objects=dict(state.objects),
-                news=news,
-                evidence=evidence(event, access.rows),
-            )
-        ]
+        for value in state.young.values()
+        if now_ms - value.first_ms < YOUNG_DAYS * DAY_MS
+    ]
+    if state.odd:
+        weekend = "weekend " if _is_weekend(access.day) else ""
+        news.append(NewValue(HOUR, f"{weekend}{access.hour % 24:02}:00 UTC", state.odd, 1.0, 0.0, state.rows))
+    if not news:
+        return None
+    start_ms = state.since if state.rows else now_ms
+    return [
+        Signal(
+            kind=SignalKind.CROSSED,
+            detector=NAME,
+            time_ms=now_ms,
+            day=access.day,
+            first_ms=min(start_ms, now_ms),
+            last_ms=now_ms,
+            channel=event.operation.value,
+            rows=state.rows,
+            objects=dict(state.objects),
+            news=news,
+            evidence=evidence(event, access.rows),
+        )
+    ]
 
 
 def _forget_young(state: NoveltyState) -> None:
@@ -330,4 +330,100 @@ def _learn_hours(state: NoveltyState, day: ClosedDay) -> None:
         state.hours = [count // 2 for count in state.hours]
 
 
-DETECTOR = Novelty()
+SHOWN_NEWS = 3
+UNNAMED_OBJECT = "*"
+"""What kinds of record are called that are too many to be named."""
+_OPERATIONS = frozenset(operation.value for operation in Operation)
+TEMPLATES: dict[str, Template] = {
+    "title.new.network": "New network for {who}",
+    "title.new.agent": "New agent for {who}",
+    "title.new.app": "New app for {who}",
+    "title.new.country": "New country for {who}",
+    "title.new.query": "New query for {who}",
+    "title.new.operation": "New kind of operation for {who}",
+    "title.new.object": "New kind of record for {who}",
+    "title.new.hour": "New hour of activity for {who}",
+    "title.new.origin": "New origin for {who}",
+    "doing.login": "logging in",
+    "doing.describe": "looking up what objects there are",
+    "doing.count": "counting records",
+    "doing.query": "API queries",
+    "doing.bulk_export": "bulk exports",
+    "doing.report": "running reports",
+    "doing.report_export": "exporting reports",
+    "doing.list_view": "list views",
+    "doing.record_view": "opening records",
+    "doing.search": "searching",
+    "doing.file_download": "downloading files",
+    "doing.export_delete": "deleting export jobs",
+    "doing.write": "changing records",
+    "doing.admin": "administration",
+    "doing.vendor_finding": "being found by the vendor",
+    "doing.other": "an operation of another kind",
+    "new.network": "the network {value}",
+    "new.agent": "the agent {value}",
+    "new.app": "the app {value}",
+    "new.country": "the country {value}",
+    "new.operation": "{value}",
+    "new.object": "{value} records",
+    "new.query": "the query that it ran",
+    "new.hour": "being active at {value}",
+    "new.weekend_hour": "being active at {value} at a weekend",
+    "new.unnamed_object": "unnamed records",
+    "new.other": "{value}",
+}
+"""Messages by code that are made from a closed vocabulary."""
+
+
+def _title(anomaly: Anomaly, who: str) -> Message:
+    code = f"title.new.{anomaly.news[0].what if anomaly.news else 'origin'}"
+    return _of(code if code in TEMPLATES else "title.new.origin", who=who)
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    if not anomaly.news:
+        return message("novelty.something", "It was seen with something new")
+    named = [_thing(new) for new in anomaly.news[:SHOWN_NEWS]]
+    if len(anomaly.news) > SHOWN_NEWS:
+        named.append(message("new.more", "{n} more", n=len(anomaly.news) - SHOWN_NEWS))
+    days = phrase.counted(known_days, "active_day")
+    return message("novelty.reason", "New for it after {days}: {news}", days=days, news=named)
+
+
+def _thing(new: NewValue) -> Message:
+    thing = _named(new)
+    if new.age_days < 1:
+        return thing
+    days = phrase.counted(round(new.age_days), "day")
+    return message("new.aged", "{thing} ({days} ago)", thing=thing, days=days)
+
+
+def _named(new: NewValue) -> Message:
+    match new.what:
+        case "operation" if new.value in _OPERATIONS:
+            return _of("new.operation", value=_of(f"doing.{new.value}"))
+        case "hour":  # the detector's own words
+            sort = "new.weekend_hour" if new.value.startswith("weekend ") else "new.hour"
+            return _of(sort, value=phrase.clean(new.value.removeprefix("weekend ")))
+        case "object" if new.value == UNNAMED_OBJECT:
+            return _of("new.unnamed_object")
+        case "query":
+            return _of("new.query")
+    code = f"new.{new.what}"
+    return _of(code if code in TEMPLATES else "new.other", value=phrase.name(new.value))
+
+
+def _of(code: str, **params: object) -> Message:
+    return message(code, TEMPLATES[code], **params)
+
+
+EXPLANATION = Explanation(name=NAME, title=_title, reason=_reason, by_news=True)
+
+DETECTOR = IdentityDetector(
+    explanation=EXPLANATION,
+    State=NoveltyState,
+    observe=_observe,
+    close=_close,
+    drop=_drop,
+    shrink=_shrink,
+)

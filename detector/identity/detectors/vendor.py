@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import msgspec
 
+from detector import phrase
+from detector.anomaly import Anomaly
 from detector.event import Operation
-from detector.identity.observation import ClosedDay, Observation
+from detector.explanation import Explanation
+from detector.identity.detectors.contract import IdentityDetector
+from detector.identity.observation import Observation
+from detector.message import Message, message
 from detector.settings import DetectionSettings
 from detector.signal import Signal, SignalKind, evidence
 
-__all__ = ["DETECTOR", "Vendor", "VendorState"]
+__all__ = ["DETECTOR", "VendorState"]
+
+NAME = "vendor"
 
 SCORE = 3.0
 """What a vendor's finding counts for, in -log10 of a probability."""
@@ -26,48 +33,46 @@ class VendorState(msgspec.Struct, array_like=True):
     findings: int = 0
 
 
-class Vendor:
-    """One signal for the first finding of a day, and for each doubling."""
-
-    name = "vendor"
-    State = VendorState
-    operations = frozenset({Operation.VENDOR_FINDING})
-
-    def observe(
-        self, state: VendorState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Pass a vendor's finding on."""
-        if access.day != state.day:
-            state.day, state.findings = access.day, 0
-        state.findings += 1
-        if state.findings & (state.findings - 1):
-            return None
-        time_ms = access.event.time_ms
-        return [
-            Signal(
-                kind=SignalKind.CROSSED,
-                detector=self.name,
-                time_ms=time_ms,
-                day=access.day,
-                first_ms=time_ms,
-                last_ms=time_ms,
-                channel=Operation.VENDOR_FINDING,
-                score=SCORE,
-                facts={"findings": float(state.findings)},
-                evidence=evidence(access.event, 0),
-            )
-        ]
-
-    def close(self, state: VendorState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
-        """Nothing is learned."""
-        return []
-
-    def drop(self, state: VendorState, day: int) -> None:
-        """Nothing is kept by day."""
-
-    def shrink(self, state: VendorState) -> bool:
-        """There is little to give up."""
-        return False
+def _observe(state: VendorState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
+    """Pass a vendor's finding on."""
+    if access.day != state.day:
+        state.day, state.findings = access.day, 0
+    state.findings += 1
+    if state.findings & (state.findings - 1):
+        return None
+    time_ms = access.event.time_ms
+    return [
+        Signal(
+            kind=SignalKind.CROSSED,
+            detector=NAME,
+            time_ms=time_ms,
+            day=access.day,
+            first_ms=time_ms,
+            last_ms=time_ms,
+            channel=Operation.VENDOR_FINDING,
+            score=SCORE,
+            facts={"findings": float(state.findings)},
+            evidence=evidence(access.event, 0),
+        )
+    ]
 
 
-DETECTOR = Vendor()
+def _title(anomaly: Anomaly, who: str) -> Message:
+    return message("title.vendor", "The vendor's own finding about {who}", who=who)
+
+
+def _reason(anomaly: Anomaly, known_days: int) -> Message:
+    findings = phrase.counted(round(anomaly.facts.get("findings", 1)), "finding")
+    return message(
+        "vendor.reason", "The vendor's own detection raised {findings} about it", findings=findings
+    )
+
+
+EXPLANATION = Explanation(name=NAME, title=_title, reason=_reason, certain=True, common=False, rarity=False)
+
+DETECTOR = IdentityDetector(
+    explanation=EXPLANATION,
+    State=VendorState,
+    operations=frozenset({Operation.VENDOR_FINDING}),
+    observe=_observe,
+)

@@ -10,16 +10,24 @@ from math import expm1, log1p
 
 import msgspec
 
-from detector.event import READING, Operation
+from detector import phrase
+from detector.anomaly import Anomaly
+from detector.event import READING
+from detector.explanation import Explanation
 from detector.identity.baseline import Baseline, bound, familiarity, learn, measure
+from detector.identity.detectors.amount import amount_reason
+from detector.identity.detectors.contract import IdentityDetector
 from detector.identity.objects import add_rows
 from detector.identity.observation import ClosedDay, Observation
+from detector.message import Message, message
 from detector.published import UsualVolume
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span, evidence
 from detector.units import DAY_MS, HOUR_MS
 
-__all__ = ["ALL", "CALLS", "DETECTOR", "KILOBYTES", "Channel", "Open", "Volume", "VolumeState"]
+__all__ = ["ALL", "CALLS", "DETECTOR", "KILOBYTES", "Channel", "Open", "VolumeState"]
+
+NAME = "volume"
 
 ALL = "all"
 """The channel in which all rows of personal data count, whatever the operation."""
@@ -85,149 +93,141 @@ class VolumeState(msgspec.Struct):
         return tuple((rows[2 * (day % 7)], rows[2 * (day % 7) + 1]) for day in range(MONDAY, MONDAY + 7))
 
 
-class Volume:
-    """Rows that left over one hour and one day, per channel."""
+def _observe(state: VolumeState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
+    """Add the event's rows to the hour and the day that it falls into."""
+    rows = access.rows
+    if not rows:
+        return _without_rows(state, access, settings) if access.event.rows is None else None
+    operation = access.event.operation
+    if not access.personal:
+        return _add(state, operation + INTERNAL, rows, access, settings)
+    signals = _add(state, operation, rows, access, settings)
+    total = _add(state, ALL, rows, access, settings)
+    if not total or not signals:
+        return total or signals
+    return signals + total
 
-    name = "volume"
-    State = VolumeState
-    operations: frozenset[Operation] | None = None
 
-    def observe(
-        self, state: VolumeState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Add the event's rows to the hour and the day that it falls into."""
-        rows = access.rows
-        if not rows:
-            return self._without_rows(state, access, settings) if access.event.rows is None else None
-        operation = access.event.operation
-        if not access.personal:
-            return self._add(state, operation + INTERNAL, rows, access, settings)
-        signals = self._add(state, operation, rows, access, settings)
-        total = self._add(state, ALL, rows, access, settings)
-        if not total or not signals:
-            return total or signals
-        return signals + total
-
-    def close(self, state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
-        """Learn the day."""
-        for name, channel in state.channels.items():
-            opened = channel.open.get(day.day)
-            if opened is None:
-                continue
-            familiar = familiarity(channel.daily.days, day.known_days, settings)
-            peak = max(opened.peak, *opened.hours.values())
-            usual = channel.usual(day.day)
-            day.measures.append(
-                measure(self.name, name, Span.HOUR, peak, channel.hour, familiar, usual - 1.0)
-            )
-            day.measures.append(
-                measure(self.name, name, Span.DAY, opened.rows, channel.daily, familiar, usual)
-            )
-            _learn(channel, day.day, opened.rows, peak, settings)
-        return []
-
-    def drop(self, state: VolumeState, day: int) -> None:
-        """Forget the day."""
-        for channel in state.channels.values():
-            channel.open.pop(day, None)
-
-    def shrink(self, state: VolumeState) -> bool:
-        """Give up the channel that has been used least."""
-        return _forget_channel(state)
-
-    def _without_rows(
-        self, state: VolumeState, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        """Count what the log does tell of a reading whose rows it does not: its bytes, or that it was made."""
-        event = access.event
-        if event.operation not in READING:
-            return None
-        if event.bytes_out:
-            kilobytes = -(-event.bytes_out // 1024)
-            return self._add(state, event.operation + KILOBYTES, kilobytes, access, settings)
-        return self._add(state, event.operation + CALLS, 1, access, settings)
-
-    def _add(
-        self, state: VolumeState, name: str, value: int, access: Observation, settings: DetectionSettings
-    ) -> list[Signal] | None:
-        channel = state.channels.get(name)
-        if channel is None:
-            if len(state.channels) >= MAX_CHANNELS:
-                _forget_channel(state)
-            channel = state.channels[name] = Channel()
-            access.grown += 3
-        opened = channel.open.get(access.day)
-        time_ms = access.event.time_ms - access.day * DAY_MS
+def _close(state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
+    """Learn the day."""
+    for name, channel in state.channels.items():
+        opened = channel.open.get(day.day)
         if opened is None:
-            opened = channel.open[access.day] = Open(first_ms=time_ms, last_ms=time_ms)
-            access.grown += 2
-            _set_bounds(channel, access.day, settings)
-        elif time_ms > opened.last_ms:
-            opened.last_ms = time_ms
-        elif time_ms < opened.first_ms:
-            opened.first_ms = time_ms
-        rows = value
-        opened.rows += rows
-        hours = opened.hours
-        hour = access.hour % 24
-        in_hour = hours.get(hour)
-        if in_hour is None:
-            in_hour = rows
-            hours[hour] = rows
-            if len(hours) > MAX_HOURS:
-                opened.peak = max(opened.peak, hours.pop(min(hours)))
-        else:
-            in_hour += rows
-            hours[hour] = in_hour
-        kind = access.object
-        if kind in opened.objects:
-            opened.objects[kind] += rows
-        else:
-            access.grown += add_rows(opened.objects, kind, rows)
-        if opened.rows <= channel.daily.bound and in_hour <= channel.hour.bound:
-            return None
-        return self._judged(channel, name, opened, in_hour, access, settings)
+            continue
+        familiar = familiarity(channel.daily.days, day.known_days, settings)
+        peak = max(opened.peak, *opened.hours.values())
+        usual = channel.usual(day.day)
+        day.measures.append(measure(NAME, name, Span.HOUR, peak, channel.hour, familiar, usual - 1.0))
+        day.measures.append(measure(NAME, name, Span.DAY, opened.rows, channel.daily, familiar, usual))
+        _learn(channel, day.day, opened.rows, peak, settings)
+    return []
 
-    def _judged(
-        self,
-        channel: Channel,
-        name: str,
-        opened: Open,
-        in_hour: int,
-        access: Observation,
-        settings: DetectionSettings,
-    ) -> list[Signal] | None:
-        """A signal if the day or the hour is over its bound and has grown enough since the last one."""
-        growth = settings.growth
-        day = opened.rows > channel.daily.bound and opened.rows >= opened.said * growth
-        hour = in_hour > channel.hour.bound and in_hour >= opened.said_hour * growth
-        if not day and not hour:
-            return None
-        familiar = familiarity(channel.daily.days, access.known_days, settings)
-        usual = channel.usual(access.day)
-        first_ms = access.day * DAY_MS + opened.first_ms
-        measures: list[Measure] = []
-        if day:
-            opened.said = opened.rows
-            measures.append(measure(self.name, name, Span.DAY, opened.rows, channel.daily, familiar, usual))
-        if hour:
-            opened.said_hour = in_hour
-            measures.append(measure(self.name, name, Span.HOUR, in_hour, channel.hour, familiar, usual - 1.0))
-        return [
-            Signal(
-                kind=SignalKind.CROSSED,
-                detector=self.name,
-                time_ms=access.event.time_ms,
-                day=access.day,
-                first_ms=first_ms if day else max(first_ms, access.hour * HOUR_MS),
-                last_ms=access.day * DAY_MS + opened.last_ms,
-                channel=name,
-                rows=opened.rows if counts_rows(name) else 0,
-                objects=dict(opened.objects) if counts_rows(name) else {},
-                measures=measures,
-                evidence=evidence(access.event, access.rows),
-            )
-        ]
+
+def _drop(state: VolumeState, day: int) -> None:
+    """Forget the day."""
+    for channel in state.channels.values():
+        channel.open.pop(day, None)
+
+
+def _shrink(state: VolumeState) -> bool:
+    """Give up the channel that has been used least."""
+    return _forget_channel(state)
+
+
+def _without_rows(
+    state: VolumeState, access: Observation, settings: DetectionSettings
+) -> list[Signal] | None:
+    """Count what the log does tell of a reading whose rows it does not: its bytes, or that it was made."""
+    event = access.event
+    if event.operation not in READING:
+        return None
+    if event.bytes_out:
+        kilobytes = -(-event.bytes_out // 1024)
+        return _add(state, event.operation + KILOBYTES, kilobytes, access, settings)
+    return _add(state, event.operation + CALLS, 1, access, settings)
+
+
+def _add(
+    state: VolumeState, name: str, value: int, access: Observation, settings: DetectionSettings
+) -> list[Signal] | None:
+    channel = state.channels.get(name)
+    if channel is None:
+        if len(state.channels) >= MAX_CHANNELS:
+            _forget_channel(state)
+        channel = state.channels[name] = Channel()
+        access.grown += 3
+    opened = channel.open.get(access.day)
+    time_ms = access.event.time_ms - access.day * DAY_MS
+    if opened is None:
+        opened = channel.open[access.day] = Open(first_ms=time_ms, last_ms=time_ms)
+        access.grown += 2
+        _set_bounds(channel, access.day, settings)
+    elif time_ms > opened.last_ms:
+        opened.last_ms = time_ms
+    elif time_ms < opened.first_ms:
+        opened.first_ms = time_ms
+    rows = value
+    opened.rows += rows
+    hours = opened.hours
+    hour = access.hour % 24
+    in_hour = hours.get(hour)
+    if in_hour is None:
+        in_hour = rows
+        hours[hour] = rows
+        if len(hours) > MAX_HOURS:
+            opened.peak = max(opened.peak, hours.pop(min(hours)))
+    else:
+        in_hour += rows
+        hours[hour] = in_hour
+    kind = access.object
+    if kind in opened.objects:
+        opened.objects[kind] += rows
+    else:
+        access.grown += add_rows(opened.objects, kind, rows)
+    if opened.rows <= channel.daily.bound and in_hour <= channel.hour.bound:
+        return None
+    return _crossed(channel, name, opened, in_hour, access, settings)
+
+
+def _crossed(
+    channel: Channel,
+    name: str,
+    opened: Open,
+    in_hour: int,
+    access: Observation,
+    settings: DetectionSettings,
+) -> list[Signal] | None:
+    """A signal if the day or the hour is over its bound and has grown enough since the last one."""
+    growth = settings.growth
+    day = opened.rows > channel.daily.bound and opened.rows >= opened.said * growth
+    hour = in_hour > channel.hour.bound and in_hour >= opened.said_hour * growth
+    if not day and not hour:
+        return None
+    familiar = familiarity(channel.daily.days, access.known_days, settings)
+    usual = channel.usual(access.day)
+    first_ms = access.day * DAY_MS + opened.first_ms
+    measures: list[Measure] = []
+    if day:
+        opened.said = opened.rows
+        measures.append(measure(NAME, name, Span.DAY, opened.rows, channel.daily, familiar, usual))
+    if hour:
+        opened.said_hour = in_hour
+        measures.append(measure(NAME, name, Span.HOUR, in_hour, channel.hour, familiar, usual - 1.0))
+    return [
+        Signal(
+            kind=SignalKind.CROSSED,
+            detector=NAME,
+            time_ms=access.event.time_ms,
+            day=access.day,
+            first_ms=first_ms if day else max(first_ms, access.hour * HOUR_MS),
+            last_ms=access.day * DAY_MS + opened.last_ms,
+            channel=name,
+            rows=opened.rows if counts_rows(name) else 0,
+            objects=dict(opened.objects) if counts_rows(name) else {},
+            measures=measures,
+            evidence=evidence(access.event, access.rows),
+        )
+    ]
 
 
 def counts_rows(channel: str) -> bool:
@@ -293,4 +293,26 @@ def _forget_channel(state: VolumeState) -> bool:
     return True
 
 
-DETECTOR = Volume()
+def _title(anomaly: Anomaly, who: str) -> Message:
+    channel, _, unit = anomaly.channel.partition(":")
+    if unit == "calls":
+        operations = phrase.operations(channel)
+        return message("title.calls", "Unusually many {operations}: {who}", operations=operations, who=who)
+    way = phrase.way(channel) or message("way.any", "taken out")
+    if unit == "kilobytes":
+        return message("title.kilobytes", "Unusually many kilobytes {way}: {who}", way=way, who=who)
+    return message("title.rows", "Unusually many rows {way}: {who}", way=way, who=who)
+
+
+EXPLANATION = Explanation(
+    name=NAME, title=_title, reason=amount_reason, kind="amount", silenced_by_expected=True, by_channel=True
+)
+
+DETECTOR = IdentityDetector(
+    explanation=EXPLANATION,
+    State=VolumeState,
+    observe=_observe,
+    close=_close,
+    drop=_drop,
+    shrink=_shrink,
+)

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from detector.alert.finding import Finding, read
-from detector.alert.message import Message
 from detector.alert.ocsf import Activity
 from detector.catalogue import SENSITIVITY, Category, category
 from detector.decision import Assignment, Decision, Kind, StepMark
 from detector.decision_index import DecisionIndex
 from detector.event import Operation
+from detector.message import Message
 from detector.units import MINUTE_MS
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents

@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 
-from detector.alert.message import Message
+from detector.message import Message
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from streams.console.store.alerts import title_from
 

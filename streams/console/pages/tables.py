@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.message import Message
+from detector.message import Message
 
 __all__ = ["Column", "ColumnKind", "Table", "as_csv", "as_json", "inert"]
 

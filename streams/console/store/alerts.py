@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from detector.alert.finding import Finding, read
-from detector.alert.message import Message
+from detector.message import Message
 from detector.trait import network
 from streams.console.store.decisions import refresh_decision
 from streams.kafka.messages import POSITIONS_HEADER

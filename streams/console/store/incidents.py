@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.message import Message
 from detector.decision_index import NOTIFICATION_MS
+from detector.message import Message
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store.alerts import title_from
 

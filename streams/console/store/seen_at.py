@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from detector.alert.message import Message
+from detector.message import Message
 from detector.trait import SORTS, agent_family, checksum
 from detector.units import DAY_MS
 from streams.console.pages.tables import Column, ColumnKind, Table

@@ -12,6 +12,7 @@ import msgspec
 
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
+from detector.identity.profile import PROFILES, ProfileModel
 from detector.keyed_state import Key
 from detector.published import ActivityRecord, encode
 from detector.settings import Indicator, Settings
@@ -51,6 +52,7 @@ class DetectAgent:
         merge_events: int,
         state_set: Mapping[str, str] = MappingProxyType({}),
         accept_plugins: bool = False,
+        profiles: ProfileModel = PROFILES,
     ) -> None:
         """`state_set` is saved with the state.
 
@@ -66,7 +68,7 @@ class DetectAgent:
         self._topics = topics
         self._metrics = metrics
         self._keyed = keyed
-        self._detection = Detection(settings, store, shard=shard)
+        self._detection = Detection(settings, store, shard=shard, profiles=profiles)
         self._detection.restore(list(store))
         self._watermarks = Watermarks(store.get(Key.WATERMARKS))
         self._store = store

@@ -12,6 +12,8 @@ import msgspec
 from detector.alert.alert import Alert
 from detector.alert.build import alerts_of
 from detector.decision import Decision
+from detector.detectors import BUILT_IN
+from detector.explanation import Explanations
 from detector.settings import Settings
 from detector.signal import Signal
 from detector.triage.publication import Activity, Publication
@@ -40,6 +42,7 @@ class TriageAgent:
         topics: TopicNames,
         metrics: Metrics,
         hold_seconds: float,
+        explanations: Explanations = BUILT_IN.explanations,
     ) -> None:
         self._shard = triage
         self._topics = topics
@@ -47,7 +50,8 @@ class TriageAgent:
         self._hold_seconds = hold_seconds
         self._store = store
         self._figures = metrics.watch("triage", triage, store)
-        self._triage = Triage(settings, store)
+        self._explanations = explanations
+        self._triage = Triage(settings, store, explanations)
         self._triage.restore(list(store))
         self._watermarks = Watermarks()
         self._hold: SignalBuffer[tuple[list[int], int | None]] = SignalBuffer()
@@ -135,7 +139,7 @@ class TriageAgent:
             waiting[0] -= 1
 
     def _publish(self, publications: list[Publication], arrived_ms: int | None) -> None:
-        alerts = alerts_of(publications)
+        alerts = alerts_of(publications, self._explanations)
         for alert in alerts:
             self._metrics.alert(alert)
             if arrived_ms is not None and alert.activity is not Activity.CLOSE:  # to close takes its time

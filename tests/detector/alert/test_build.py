@@ -8,7 +8,6 @@ from ocsf_json_schema import get_ocsf_schema
 
 from detector.adapters import decode
 from detector.alert.alert import Alert
-from detector.alert.build import build
 from detector.alert.ocsf import OCSF_VERSION, Activity
 from detector.catalogue import Category
 from detector.event import Operation
@@ -20,7 +19,9 @@ from detector.triage.incident import uid as name_of
 from detector.triage.risk import Severity, incident_risk, severity
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.incidents import (
+    EXPLANATIONS,
     HOSTILE,
+    build,
     describe,
     finding,
     incident,
@@ -231,7 +232,7 @@ def test_risk_weighs_what_left() -> None:
     """A single contact among ten thousand products hardly counts; every row of a kind counts as that kind."""
 
     def of(**objects: int) -> int:
-        return incident_risk(incident(parts=[part(sum(objects.values()), objects)]), START_MS)
+        return incident_risk(incident(parts=[part(sum(objects.values()), objects)]), START_MS, EXPLANATIONS)
 
     products, contacts = of(Product2=10_001), of(Contact=10_001)
     assert of(Product2=10_000, Contact=1) == products < contacts - 10
@@ -249,10 +250,16 @@ def test_risk_fades_with_its_evidence(half_life_ms: int) -> None:
     one, half = incident(), incident(finding(surprise=1.7))
     now_ms = one.anomalies["volume"].time_ms
     fade = 1 / half_life_ms
-    assert incident_risk(one, now_ms - DAY_MS, fade) == incident_risk(one, now_ms, fade)
-    assert incident_risk(one, now_ms + half_life_ms, fade) == incident_risk(half, now_ms, fade)
-    assert incident_risk(one, now_ms + 99 * DAY_MS, fade) == 0
-    assert incident_risk(one, now_ms + 99 * DAY_MS, 0.0) == incident_risk(one, now_ms, fade)
+    assert incident_risk(one, now_ms - DAY_MS, EXPLANATIONS, fade) == incident_risk(
+        one, now_ms, EXPLANATIONS, fade
+    )
+    assert incident_risk(one, now_ms + half_life_ms, EXPLANATIONS, fade) == incident_risk(
+        half, now_ms, EXPLANATIONS, fade
+    )
+    assert incident_risk(one, now_ms + 99 * DAY_MS, EXPLANATIONS, fade) == 0
+    assert incident_risk(one, now_ms + 99 * DAY_MS, EXPLANATIONS, 0.0) == incident_risk(
+        one, now_ms, EXPLANATIONS, fade
+    )
 
 
 def test_confidence_follows_what_is_known() -> None:

@@ -16,7 +16,7 @@ from detector.alert.finding import (
     read,
     write,
 )
-from detector.alert.ocsf import AttackTechnique, NamedUid
+from detector.attack import AttackTechnique, NamedUid
 from detector.event import ActorKind, Operation
 from detector.triage.risk import Severity
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS

@@ -2,10 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from detector.alert.runbook import attacks, steps
 from detector.event import ActorKind
 from detector.triage.incident import Incident
-from tests.detector.incidents import describe, finding, incident, notice, of_network, part, strange
+from tests.detector.incidents import (
+    attacks,
+    describe,
+    finding,
+    incident,
+    notice,
+    of_network,
+    part,
+    steps,
+    strange,
+)
 from tests.detector.make import new
 
 

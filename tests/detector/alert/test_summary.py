@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detector.alert.summary import ranked
+from detector.anomaly import Anomaly
 from detector.event import ActorKind, Operation
 from detector.identity.detectors.chain import STAGES
 from detector.signal import NewValue
-from detector.triage.incident import Anomaly, Incident
+from detector.triage.incident import Incident
 from detector.units import DAY_MS, MINUTE_MS
 from tests.detector.incidents import (
     HOSTILE,
@@ -21,6 +21,7 @@ from tests.detector.incidents import (
     incident,
     of_network,
     part,
+    ranked,
     strange,
     title,
     words,

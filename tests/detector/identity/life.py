@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector.identity import profile as profiles
+from detector.identity.profile import PROFILES as profiles
 from detector.identity.profile import Profile
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span

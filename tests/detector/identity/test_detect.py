@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
-from detector.identity import profile as profile_of
 from detector.identity.detect import Detection
 from detector.identity.ledger import OPEN_OPERATIONS
+from detector.identity.profile import PROFILES as profile_of
 from detector.identity.profile import ProfileError
 from detector.keyed_state import Key
 from detector.settings import DetectionSettings, Indicator, Settings

@@ -18,14 +18,18 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from detector.alert import runbook
+from detector.anomaly import Anomaly
+from detector.detectors import BUILT_IN, with_plugins
 from detector.event import AccessEvent, ActorKind, Counting, Operation
-from detector.identity import profile as profiles
+from detector.explanation import DetectorNameError
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS, IdentityDetector
 from detector.identity.ledger import RECENT_EVENTS
 from detector.identity.profile import MAX_BYTES, Profile
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import DetectionSettings, Indicator, Settings
-from detector.signal import Signal, SignalKind
+from detector.signal import NewValue, Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.make import START_DAY, START_MS, event
 
@@ -455,3 +459,68 @@ def test_hashing_changes_nothing() -> None:
         for seed in ("1", "31337")
     }
     assert said == {digest()}
+
+
+# --- how it is told
+
+
+ANY_TEXT = st.text(max_size=40) | st.sampled_from(["", "all", "bulk_export", "query:calls", "{braces}", "“”"])
+ANOMALIES = st.builds(
+    Anomaly,
+    detector=st.sampled_from([*BUILT_IN.explanations.names, "unheard_of"]),
+    channel=ANY_TEXT,
+    span=st.sampled_from(["", "hour", "day", "week", "operation"]),
+    time_ms=st.integers(0, 1 << 42),
+    first_ms=st.integers(0, 1 << 42),
+    last_ms=st.integers(0, 1 << 42),
+    surprise=st.floats(0, 12),
+    value=st.integers(0, 10**12),
+    typical=st.floats(0, 1e12),
+    bound=st.floats(0, 1e12),
+    own_days=st.integers(0, 400),
+    news=st.lists(
+        st.builds(
+            NewValue,
+            what=st.sampled_from(["network", "agent", "operation", "hour", "object", "query", "sort"]) | ANY_TEXT,
+            value=ANY_TEXT, news=st.just(0.0), days=st.just(0.0), age_days=st.floats(0, 90), rows=st.integers(0, 99),
+        ),
+        max_size=5,
+    ),
+    facts=st.dictionaries(
+        st.sampled_from(["days", "week_rows", "typical_day", "actions", "ascending", "low_seconds", "recon", "clean-up"]),
+        st.floats(0, 1e9),
+    ),
+)  # fmt: skip
+KINDS_OF_EVIDENCE = {"amount", "novelty", "rhythm", "chain", "vendor", "intel", "origin", "series", "health"}
+
+
+@given(ANOMALIES, st.integers(0, 400))
+def test_every_anomaly_is_told(anomaly: Anomaly, known_days: int) -> None:
+    """Title and reason are one line each whatever was found, techniques have numbers; none says another's code."""
+    explanation = BUILT_IN.explanations[anomaly.detector]
+    title, reason = explanation.title(anomaly, "“who”"), explanation.reason(anomaly, known_days)
+    assert title.text
+    assert reason.text
+    assert not {"\n", "\r"} & {*title.text, *reason.text}
+    assert all(technique.address for technique in explanation.techniques(anomaly))
+    if anomaly.detector == "unheard_of":
+        assert (title.code, reason.code) == ("unknown.title", "unknown.reason")
+        assert reason.text == "The detector unheard_of finds it unusual"
+
+
+def test_detectors_are_weighed_by_what_they_say_of_themselves() -> None:
+    """Kinds of evidence are few and known; what only supports is one; steps of its own have texts."""
+    explanations = [BUILT_IN.explanations[name] for name in BUILT_IN.explanations.names]
+    assert len(explanations) == 12
+    assert {one.evidence_kind for one in explanations if one.support is None} == KINDS_OF_EVIDENCE
+    assert [one.name for one in explanations if one.support is not None] == ["population"]
+    assert {one.name for one in explanations if one.certain} == {"intel", "vendor"}
+    for one in explanations:
+        for steps in (one.steps or {}).values():
+            assert all(step in one.step_templates or f"step.{step}" in runbook.TEMPLATES for step in steps)
+
+
+def test_two_detectors_cannot_bear_one_name() -> None:
+    """A plug-in's detector that is called as a built-in one is refused, by its name."""
+    with pytest.raises(DetectorNameError, match="two detectors are named volume"):
+        with_plugins([DETECTORS["volume"]])

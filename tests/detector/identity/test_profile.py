@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.event import ActorKind, Counting, Operation
-from detector.identity import profile as profiles
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import MAX_NAME, MAX_OPEN_DAYS, PROFILE_VERSION, Profile, ProfileError
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import SignalKind
 from detector.units import DAY_MS, HOUR_MS

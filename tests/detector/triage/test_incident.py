@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.event import ActorKind, Operation
-from detector.identity import profile as profiles
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import DetectionSettings
 from detector.signal import Signal, evidence
 from detector.triage.incident import (

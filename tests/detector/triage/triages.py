@@ -10,6 +10,7 @@ import msgspec
 
 from detector.alert.alert import Alert
 from detector.alert.build import alerts_of
+from detector.detectors import BUILT_IN
 from detector.settings import Settings
 from detector.signal import Signal, evidence
 from detector.triage.triage import Triage, settled_at
@@ -25,18 +26,18 @@ class AlertingTriage:
     """A triage step whose publications come as alerts."""
 
     def __init__(self, config: Settings, store: Store) -> None:
-        self._triage = Triage(config, store)
+        self._triage = Triage(config, store, BUILT_IN.explanations)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._triage, name)
 
     def assess(self, signal: Signal, *, provisional: bool = False) -> list[Alert]:
         """The alerts that follow from a signal."""
-        return alerts_of(self._triage.assess(signal, provisional=provisional))
+        return alerts_of(self._triage.assess(signal, provisional=provisional), BUILT_IN.explanations)
 
     def advance(self, watermark_ms: int) -> list[Alert]:
         """The alerts that follow from time passing."""
-        return alerts_of(self._triage.advance(watermark_ms))
+        return alerts_of(self._triage.advance(watermark_ms), BUILT_IN.explanations)
 
 
 def crossed(sequence: int, rows: int, hours: float = 0.0, **fields: Any) -> Signal:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -11,8 +13,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import write_po
 
-from detector.alert import phrase, reason, runbook, source_notice, summary
-from detector.alert.message import Template
+import detector
+from detector.message import Template
 from streams.locale import Language
 from streams.locale.catalogue import catalogue, path_of
 
@@ -30,7 +32,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_sorry": (3,),
 }
 """What is called with a message, and at which place."""
-ALERT = STREAMS.parent / "detector" / "alert"
+DETECTOR = STREAMS.parent / "detector"
 FOLDERS = ("console", "locale", "report")
 TRANSLATED = tuple(language for language in Language if language is not Language.ENGLISH)
 
@@ -53,9 +55,9 @@ def screens() -> Catalog:
 def alerts() -> Catalog:
     """Every message of the alerts, its code as context: from tables of templates and from where messages are made."""
     found: dict[str, Template] = {}
-    for module in (phrase, reason, runbook, source_notice, summary):
-        found |= module.TEMPLATES
-    for path in sorted(ALERT.glob("*.py")):
+    for module in pkgutil.walk_packages(detector.__path__, "detector."):
+        found |= getattr(importlib.import_module(module.name), "TEMPLATES", {})
+    for path in sorted(DETECTOR.rglob("*.py")):
         found |= _made(ast.parse(path.read_bytes()))
     messages = Catalog(project="crmwatch", domain="alerts")
     for code, template in found.items():

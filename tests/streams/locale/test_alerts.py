@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from detector.alert.message import message
 from detector.alert.runbook import steps
 from detector.alert.summary import describe, title
+from detector.message import message
 from detector.triage.incident import Incident
 from streams.locale import Language, Translator
 from streams.locale.alerts import alert_text

@@ -11,10 +11,12 @@ from detector.alert.alert import Alert, alert_of
 from detector.alert.build import build
 from detector.alert.finding import Finding, read
 from detector.alert.ocsf import Activity
+from detector.anomaly import Anomaly
+from detector.detectors import BUILT_IN
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.signal import Evidence, Span
-from detector.triage.incident import Anomaly, Incident, RowCount
+from detector.triage.incident import Incident, RowCount
 from streams.replay.coverage import Coverage
 from streams.replay.replay import DeadLetter, Summary
 from streams.report import DeadLetters, Findings
@@ -70,7 +72,7 @@ def _anomaly(detector: str, span: Span, surprise: float, value: int, bound: floa
 
 def body(**changes: Any) -> dict[str, Any]:
     """The alert on `stolen_token` as the detector writes it, as JSON, under a short name, with changes."""
-    written = build(stolen_token(), Activity.CREATE, THEFT_MS + 4 * MINUTE_MS, 71)
+    written = build(stolen_token(), Activity.CREATE, THEFT_MS + 4 * MINUTE_MS, 71, BUILT_IN.explanations)
     value = msgspec.json.decode(written.body, type=dict[str, Any])
     value["finding_info"]["uid"] = "crmwatch-1"
     return _changed(value, changes)

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 from detector.adapters import decode
 from detector.engine import Engine
 from detector.event import AccessEvent
-from detector.identity import profile as profiles
 from detector.identity.detect import Detection
+from detector.identity.profile import PROFILES as profiles
 from detector.identity.summary import summary
 from detector.published import decode_activity, encode
 from detector.settings import DetectionSettings, Settings, TriageSettings

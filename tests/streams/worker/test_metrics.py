@@ -12,17 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from detector.adapters import ADAPTERS, RecordError, decode
 from detector.adapters.rejection import Rejection
 from detector.catalogue import Category
+from detector.detectors import BUILT_IN
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.identity.detect import Detection
-from detector.identity.detectors.registry import DETECTORS
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from detector.triage.fleet_incidents import FLEET
 from detector.triage.risk import Severity
 from detector.triage.triage import Triage
 from streams.worker.metric_definitions import METRICS
-from streams.worker.metrics import Metrics
+from streams.worker.metrics import OPENING, Metrics
 from tests.detector.make import event
 
 START_MS = 1_772_409_600_000
@@ -140,7 +139,7 @@ def test_an_alert_is_an_increase_from_the_first_on() -> None:
     before = exported(registry)["crmwatch_alerts_total"]
     assert set(before.values()) == {0.0}
     assert {dict(labels)["severity"] for labels in before} == {level.name.lower() for level in Severity}
-    assert {dict(labels)["detector"] for labels in before} == {*DETECTORS, *FLEET}
+    assert {dict(labels)["detector"] for labels in before} == {*OPENING}
     engine = Engine(SETTINGS)
     count = 0
     world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
@@ -190,7 +189,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
         | {category.value for category in Category}
         | {severity.name.lower() for severity in Severity}
         | {kind.value for kind in ActorKind}
-        | {*DETECTORS, *FLEET}
+        | {*OPENING}
     )
     registry, _, _ = busy
     for samples in exported(registry).values():
@@ -232,7 +231,7 @@ def _feed(detection: Detection) -> None:
 
 
 def _refusing() -> Triage:
-    triage = Triage(SETTINGS, {})
+    triage = Triage(SETTINGS, {}, BUILT_IN.explanations)
     triage.refused = 1
     return triage
 

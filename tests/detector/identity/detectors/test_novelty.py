@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from detector.event import ActorKind, Operation
-from detector.identity import profile as profiles
 from detector.identity.detectors.novelty import (
     DETECTOR,
     FIRST_ROWS,
@@ -14,6 +13,7 @@ from detector.identity.detectors.novelty import (
     MOST_KNOWN,
     YOUNG_DAYS,
 )
+from detector.identity.profile import PROFILES as profiles
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind
 from detector.trait import SORTS, checksum

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from detector.alert.message import Message
 from detector.decision import Kind
+from detector.message import Message
 from streams.console.pages.board import BoardState, board
 from streams.console.pages.outflow import outflow
 from streams.console.pages.sources import SourceStatus

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from detector.alert.finding import read
-from detector.alert.message import Message
 from detector.catalogue import Category, category
 from detector.decision import Kind, decode
+from detector.message import Message
 from streams.console.pages.identity import identities, identity
 from streams.console.pages.incident import IncidentView, incident_view
 from streams.console.store.incidents import about

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from detector.alert.message import Message, Template, message
 from detector.event import Operation
+from detector.message import Message, Template, message
 
 __all__ = [
-    "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation", "operations",
+    "COUNTED", "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation", "operations",
     "quoted", "truncated", "usual", "way",
 ]  # fmt: skip
 
@@ -18,6 +18,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:@+-/")
 _OTHER_OPERATION = "other"
+COUNTED = {"calls": "call", "kilobytes": "kilobyte"}
+"""What is counted in a channel that does not count rows."""
 
 TEMPLATES: dict[str, Template] = {
     "count.row": ("{n} row", "{n} rows"),
