@@ -7,8 +7,8 @@ import re
 import msgspec
 
 __all__ = [
-    "ATTACK_VERSION", "COLLECTION", "CREDENTIAL_ACCESS", "DEFENSE_EVASION", "DISCOVERY", "EXFILTRATION", "INITIAL_ACCESS",
-    "LATERAL_MOVEMENT", "TACTICS", "AttackTechnique", "NamedUid", "technique",
+    "ATTACK_VERSION", "COLLECTION", "CREDENTIAL_ACCESS", "DEFENSE_EVASION", "DISCOVERY", "EXFILTRATION",
+    "INITIAL_ACCESS", "LATERAL_MOVEMENT", "TACTICS", "AttackTechnique", "NamedUid", "technique",
 ]  # fmt: skip
 
 ATTACK_VERSION = "19.0"

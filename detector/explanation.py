@@ -1,4 +1,4 @@
-"""How a detector's anomalies are weighed and told: the half of a detector's contract that every kind of detector shares.
+"""How a detector's anomalies are weighed and told: the part of the contract that all kinds of detector share.
 
 A detector of one identity has it beside its functions (`detector.identity.detectors.contract`); a detector of the fleet
 has it alone. An alert has no other source for what it says of a detector.

@@ -8,8 +8,8 @@ from detector.event import Operation
 from detector.message import Message, Template, message
 
 __all__ = [
-    "COUNTED", "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation", "operations",
-    "quoted", "truncated", "usual", "way",
+    "COUNTED", "SHOWN_CHARACTERS", "TEMPLATES", "about", "clean", "counted", "day_and_minute", "name", "operation",
+    "operations", "quoted", "truncated", "usual", "way",
 ]  # fmt: skip
 
 SHOWN_CHARACTERS = 60

@@ -46,7 +46,8 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         "The configuration builds each part's settings.",
     ),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
-    "streams.kafka": ((SHARED,), "Topics carry events and signals."),
+    "streams.child_process": ((), "A child process ends with its parent, whatever runs in it."),
+    "streams.kafka": ((SHARED, "streams.child_process"), "Topics carry events and signals."),
     "streams.publisher": (
         (SHARED, "detector.adapters", "streams.files", "streams.kafka", "streams.plugins"),
         "The publisher moves files to a topic, and knows no worker.",
@@ -67,7 +68,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         "A replay runs all steps over files, dealt out to shards as the messages are.",
     ),
     "streams.locale": (
-        (SHARED, "detector.alert.message"),
+        (SHARED,),
         "Languages know what is said, not the page that shows it.",
     ),
     "streams.report": (

@@ -19,8 +19,7 @@ TEMPLATES: dict[str, Template] = {
 def describe(
     incident: Incident, source: str, anomaly: Anomaly, trouble: Message, *, over: bool
 ) -> tuple[Message, ...]:
-    """The notice in some fifty words; `source` is empty for the tenant as a whole, `trouble` is the title, `over` is for
-    its end."""
+    """The notice in some fifty words, under the title `trouble`; `source` is empty for the tenant as a whole."""
     since, until = (
         " ".join(phrase.day_and_minute(time_ms)) for time_ms in (anomaly.first_ms, anomaly.last_ms)
     )

@@ -1,6 +1,6 @@
 """What somebody did in the CRM, before any vendor has written it down.
 
-An `SimulatedAction` knows more than any log shows; a writer (`elf`, `rtem`, `ual`) leaves out what its vendor leaves out.
+A `SimulatedAction` knows more than any log shows; a writer (`elf`, `rtem`, `ual`) omits what its vendor omits.
 """
 
 from __future__ import annotations

@@ -321,7 +321,10 @@ def _shift(random: Random, role: JobRole) -> tuple[int, int, frozenset[int]]:
 
 _INTEGRATIONS: tuple[tuple[str, WorkRhythm, Interface, tuple[str, ...], float, float, float], ...] = (
     ("loyalty-sync", WorkRhythm.POLL, Interface.REST, ("Contact", "Loyalty__c"), 60, 0.7, 15),
-    ("warehouse-loader", WorkRhythm.NIGHTLY, Interface.BULK, ("Case", "Contact", "Account", "Opportunity"), 3_000, 0.3, 0),
+    (
+        "warehouse-loader", WorkRhythm.NIGHTLY, Interface.BULK,
+        ("Case", "Contact", "Account", "Opportunity"), 3_000, 0.3, 0,
+    ),
     ("campaign-cloud", WorkRhythm.POLL, Interface.SOAP, ("Contact", "Lead"), 350, 0.6, 60),
     ("vault-backup", WorkRhythm.WEEKLY, Interface.BULK, ("Case", "Contact", "Account", "Task"), 26_000, 0.06, 0),
     ("ticket-bot", WorkRhythm.SERVE, Interface.REST, ("Case",), 4, 0.8, 4),

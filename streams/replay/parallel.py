@@ -40,15 +40,15 @@ from streams.replay.shard_work import (
     AdapterChoice,
     DecodedRuns,
     Decoding,
-    Message,
     ShardContext,
+    ShardMessage,
     ShardWork,
     Task,
     every_adapter,
     run_work,
 )
 
-__all__ = ["Message", "ShardContext", "ShardError", "ShardWork", "run"]
+__all__ = ["ShardContext", "ShardError", "ShardMessage", "ShardWork", "run"]
 
 SPLIT_BYTES = 1_000_000
 """A smaller file is read by one process."""
@@ -69,7 +69,7 @@ def run(
     arrived_ms: int | None = None,
     on_unread: OnUnread,
     on_progress: OnProgress = lambda records, events: None,
-) -> Iterator[Message]:
+) -> Iterator[ShardMessage]:
     """Apply `work` to the events in files and yield its messages, by time and within one time by key.
 
     `work` and `adapters` are functions that other processes can import; both get `options`. `on_unread` gets each
@@ -102,7 +102,7 @@ def _alone(
     adapters: AdapterChoice,
     on_unread: OnUnread,
     on_progress: OnProgress,
-) -> Iterator[Message]:
+) -> Iterator[ShardMessage]:
     with tempfile.TemporaryFile() as file:
         decoding = Decoding(task, adapters(task.options), file)
         decoding.read([FilePart(path) for path in files], lambda records: on_progress(records, 0))
@@ -111,7 +111,7 @@ def _alone(
         _hand_over([(file, runs)], on_unread)
         blocks = [EVENTS.blocks(file.fileno(), run) for run in runs.events[0]]
         shard = ShardContext(0, 1, runs.first_ms, runs.last_ms, task.options)
-        waiting: list[Message] = []
+        waiting: list[ShardMessage] = []
         for message in run_work(
             work,
             shard,
@@ -132,7 +132,7 @@ def _together(
     adapters: AdapterChoice,
     on_unread: OnUnread,
     on_progress: OnProgress,
-) -> Iterator[Message]:
+) -> Iterator[ShardMessage]:
     shared, own = _shares(files, task.shards)
     with ExitStack() as stack:
         # One for each process, and one for what only this process can read.
@@ -209,18 +209,18 @@ class _PendingMessages:
     """One process's messages that have not been handed on."""
 
     def __init__(self) -> None:
-        self.messages: deque[Message] = deque()
+        self.messages: deque[ShardMessage] = deque()
         self.held_bytes = 0
         self.known_ms: float = -inf
         """No message of an earlier time will come."""
         self.applied = 0
 
-    def add(self, messages: list[Message]) -> None:
+    def add(self, messages: list[ShardMessage]) -> None:
         self.messages += messages
         self.held_bytes += sum(len(message.body) for message in messages)
         self.known_ms = messages[-1].time_ms
 
-    def before(self, time_ms: float) -> Iterator[Message]:
+    def before(self, time_ms: float) -> Iterator[ShardMessage]:
         """Take out the messages of earlier times."""
         messages = self.messages
         while messages and messages[0].time_ms < time_ms:
@@ -229,7 +229,7 @@ class _PendingMessages:
             yield message
 
 
-def _merged(processes: list[ShardProcess], on_events: Callable[[int], None]) -> Iterator[Message]:
+def _merged(processes: list[ShardProcess], on_events: Callable[[int], None]) -> Iterator[ShardMessage]:
     shards = [_PendingMessages() for _ in processes]
     while True:
         known_ms = min(shard.known_ms for shard in shards)
@@ -254,7 +254,7 @@ def _merged(processes: list[ShardProcess], on_events: Callable[[int], None]) -> 
         on_events(sum(shard.applied for shard in shards))
 
 
-def _in_order(messages: list[Message]) -> list[Message]:
+def _in_order(messages: list[ShardMessage]) -> list[ShardMessage]:
     """Messages by time and key, without those that have no body."""
     return sorted(
         (message for message in messages if message.body), key=lambda message: (message.time_ms, message.key)

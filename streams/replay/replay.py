@@ -22,7 +22,7 @@ from streams.files.decode import events_in_order
 from streams.files.reader import FileRecord, files_of
 from streams.plugins import NO_PLUGINS, PluginError, Plugins, discover
 from streams.replay.coverage import Coverage, HourCount
-from streams.replay.parallel import Message, ShardContext, run
+from streams.replay.parallel import ShardContext, ShardMessage, run
 
 __all__ = ["DeadLetter", "Replay", "Summary"]
 
@@ -99,7 +99,7 @@ def _plugins_of(options: Options) -> Plugins:
     return plugins
 
 
-def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[ShardMessage]:
     """Detection over a shard's events: a message for each tick that is over, and at the end what has been seen."""
     options = _options.decode(shard.options)
     until_ms = options.until_ms
@@ -121,7 +121,7 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
             yield _message(batch, name)
         if not batches and event.time_ms // TICK_MS > tick + 1:
             tick = event.time_ms // TICK_MS
-            yield Message((tick - 1) * TICK_MS, "", b"")  # others need not wait
+            yield ShardMessage((tick - 1) * TICK_MS, "", b"")  # others need not wait
     end_ms = shard.last_ms if shard.last_ms is not None else 0
     if until_ms is not None:
         end_ms = min(end_ms, until_ms)
@@ -136,11 +136,11 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
         rows[category] += count
     seen.rows_taken = dict(rows)
     seen.counts = coverage.counts()
-    yield Message(LAST_MS, name, msgspec.msgpack.encode(seen))
+    yield ShardMessage(LAST_MS, name, msgspec.msgpack.encode(seen))
 
 
-def _message(batch: Batch, name: str) -> Message:
-    return Message(batch.tick * TICK_MS, name, msgspec.msgpack.encode(batch))
+def _message(batch: Batch, name: str) -> ShardMessage:
+    return ShardMessage(batch.tick * TICK_MS, name, msgspec.msgpack.encode(batch))
 
 
 LAST_MS = 1 << 61

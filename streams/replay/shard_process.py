@@ -26,8 +26,8 @@ from streams.replay.shard_work import (
     AdapterChoice,
     DecodedRuns,
     Decoding,
-    Message,
     ShardContext,
+    ShardMessage,
     ShardWork,
     Task,
     run_work,
@@ -62,7 +62,7 @@ class Read(msgspec.Struct, frozen=True, tag=True):
 class Messages(msgspec.Struct, frozen=True, tag=True):
     """Messages of the work."""
 
-    messages: list[Message]
+    messages: list[ShardMessage]
 
 
 class Applied(msgspec.Struct, frozen=True, tag=True):
@@ -216,7 +216,7 @@ def _work(
     start: StartDetection = _starts.decode(connection.recv_bytes())
     shard = ShardContext(task.number, task.shards, start.first_ms, start.last_ms, task.options)
     blocks = [EVENTS.blocks(files[file], run) for file, run in start.runs]
-    pending: list[Message] = []
+    pending: list[ShardMessage] = []
     size = 0
 
     def flush() -> None:

@@ -20,8 +20,8 @@ __all__ = [
     "AdapterChoice",
     "DecodedRuns",
     "Decoding",
-    "Message",
     "ShardContext",
+    "ShardMessage",
     "ShardWork",
     "Task",
     "Unread",
@@ -45,7 +45,7 @@ class ShardContext(msgspec.Struct, frozen=True, array_like=True):
     """What `streams.replay.parallel.run` was given."""
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class ShardMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A result of a shard's events."""
 
     time_ms: int
@@ -58,7 +58,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wait for this shard need not."""
 
 
-ShardWork = Callable[[ShardContext, Iterator[AccessEvent]], Iterator[Message]]
+ShardWork = Callable[[ShardContext, Iterator[AccessEvent]], Iterator[ShardMessage]]
 AdapterChoice = Callable[[bytes], Sequence[Adapter]]
 """Options → the adapters that read the records."""
 
@@ -184,7 +184,7 @@ def run_work(
     shard: ShardContext,
     blocks: Iterable[list[AccessEvent]],
     on_applied: Callable[[int], None],
-) -> Iterator[Message]:
+) -> Iterator[ShardMessage]:
     """Yield the messages of a shard's work. Raises ValueError for a message that goes back in time."""
     before: int | None = None
     for message in work(shard, _each(blocks, on_applied)):

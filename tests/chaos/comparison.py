@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from detector.engine import Engine
 from detector.event import AccessEvent
-from detector.identity.profile import PROFILES as profiles
+from detector.identity.profile import PROFILES
 from detector.settings import Settings
 from tests.chaos.faults import Supervisor
 from tests.chaos.pipeline import Pipeline
@@ -77,14 +77,14 @@ def _alerts(pipeline: Pipeline) -> frozenset[bytes]:
 def _profiles(pipeline: Pipeline, expected: Expected) -> list[str]:
     """Every identity's state must be the replay's, but for the positions of what was applied."""
     table = pipeline.table(pipeline.names.profiles_changelog)
-    streamed = {key: profiles.decode(value) for key, value in table.items() if not key.startswith(b"\x00")}
+    streamed = {key: PROFILES.decode(value) for key, value in table.items() if not key.startswith(b"\x00")}
     found = []
     if set(streamed) != set(expected.profiles):
         found.append(f"{len(set(expected.profiles) ^ set(streamed))} identities are missing or too many")
     wrong = 0
     for key, profile in streamed.items():
         profile.applied = {}
-        wrong += profiles.encode(profile) != expected.profiles.get(key)
+        wrong += PROFILES.encode(profile) != expected.profiles.get(key)
     if wrong:
         found.append(f"{wrong} of {len(expected.profiles)} identities have another state")
     return found

@@ -10,7 +10,7 @@ import pytest
 from detector.adapters import RecordError, decode
 from detector.adapters.rejection import Rejection
 from detector.engine import Engine
-from detector.identity.profile import PROFILES as profiles
+from detector.identity.profile import PROFILES
 from detector.settings import Settings
 from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord
@@ -101,9 +101,9 @@ def _distinct(pipeline: Pipeline, topic: str) -> list[bytes]:
 def _compare_profiles(table: dict[bytes, bytes], engine: Engine) -> None:
     """Every identity's state is what the replay's is, but for the positions of what was applied."""
     expected = engine.profiles()
-    streamed = {key: profiles.decode(value) for key, value in table.items() if not key.startswith(b"\x00")}
+    streamed = {key: PROFILES.decode(value) for key, value in table.items() if not key.startswith(b"\x00")}
     assert set(streamed) == set(expected)
     for key, profile in streamed.items():
         assert profile.applied
         profile.applied = {}
-        assert profiles.encode(profile) == expected[key]
+        assert PROFILES.encode(profile) == expected[key]

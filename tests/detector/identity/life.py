@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector.identity.profile import PROFILES as profiles
-from detector.identity.profile import Profile
+from detector.identity.profile import PROFILES, Profile
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
 from detector.units import DAY_MS
@@ -33,9 +32,9 @@ class Life:
         given = {"time_ms": START_MS + round(day * DAY_MS), "event_id": f"e-{self.events}"}
         made = event(self.events, **(given | self.usual | fields))
         if self.profile is None:
-            self.profile = profiles.new(made)
-        said = profiles.close(self.profile, made.time_ms, self.settings)
-        rows, more = profiles.observe(self.profile, made, self.settings)
+            self.profile = PROFILES.new(made)
+        said = PROFILES.close(self.profile, made.time_ms, self.settings)
+        rows, more = PROFILES.observe(self.profile, made, self.settings)
         assert rows is not None
         self.said += said + more
         return more
@@ -43,7 +42,7 @@ class Life:
     def close(self, day: float) -> list[Signal]:
         """Everything before a time is known; what is said about the days that are over."""
         assert self.profile is not None
-        said = profiles.close(self.profile, START_MS + round(day * DAY_MS), self.settings)
+        said = PROFILES.close(self.profile, START_MS + round(day * DAY_MS), self.settings)
         self.said += said
         return said
 

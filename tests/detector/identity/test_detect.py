@@ -12,8 +12,7 @@ from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 from detector.identity.detect import Detection
 from detector.identity.ledger import OPEN_OPERATIONS
-from detector.identity.profile import PROFILES as profile_of
-from detector.identity.profile import ProfileError
+from detector.identity.profile import PROFILES, ProfileError
 from detector.keyed_state import Key
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
@@ -88,9 +87,9 @@ def by_identity(signals: Sequence[Signal]) -> dict[str, list[bytes]]:
 
 def without_offsets(encoded: bytes) -> bytes:
     """A profile but for how far its sources are."""
-    profile = profile_of.decode(encoded)
+    profile = PROFILES.decode(encoded)
     profile.applied = {}
-    return profile_of.encode(profile)
+    return PROFILES.encode(profile)
 
 
 def profiles_of(store: Store) -> Store:
@@ -193,7 +192,7 @@ def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: s
     save(detection)
     assert by_identity(signals) == expected
     assert profiles_of(store) == profiles
-    assert all(profile_of.decode(value).open_days == [] for value in profiles_of(store).values())
+    assert all(PROFILES.decode(value).open_days == [] for value in profiles_of(store).values())
 
 
 @given(streams(), st.data())

@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 
 from detector.event import ActorKind, Counting, Operation
 from detector.identity.detectors.registry import DETECTORS
-from detector.identity.profile import MAX_NAME, MAX_OPEN_DAYS, PROFILE_VERSION, Profile, ProfileError
-from detector.identity.profile import PROFILES as profiles
+from detector.identity.profile import (
+    MAX_NAME,
+    MAX_OPEN_DAYS,
+    PROFILE_VERSION,
+    PROFILES,
+    Profile,
+    ProfileError,
+)
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import SignalKind
 from detector.units import DAY_MS, HOUR_MS
@@ -39,73 +45,73 @@ def known(days: int = 12) -> Profile:
 def test_bytes_and_back() -> None:
     """A profile is what its bytes say, with the states of all detectors."""
     profile = known()
-    again = profiles.decode(profiles.encode(profile))
-    assert profiles.encode(again) == profiles.encode(profile)
+    again = PROFILES.decode(PROFILES.encode(profile))
+    assert PROFILES.encode(again) == PROFILES.encode(profile)
     assert again.version == PROFILE_VERSION
     assert all(getattr(again.states, name) != detector.State() for name, detector in DETECTORS.items())
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"{}", b"\xff" * 40, profiles.encode(known())[:-1]])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"{}", b"\xff" * 40, PROFILES.encode(known())[:-1]])
 def test_garbage_is_refused(data: bytes) -> None:
     """What is no profile raises `ProfileError`, which says so."""
     with pytest.raises(ProfileError, match="not a profile"):
-        profiles.decode(data)
+        PROFILES.decode(data)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_profile_or_refused(data: bytes) -> None:
     """No bytes raise anything but `ProfileError`; what can be read can be written."""
     try:
-        found = profiles.decode(data)
+        found = PROFILES.decode(data)
     except ProfileError:
         return
-    assert profiles.decode(profiles.encode(found)) == found
+    assert PROFILES.decode(PROFILES.encode(found)) == found
 
 
 def test_a_broken_name_is_refused() -> None:
     """Bytes that are no UTF-8 within a profile are a `ProfileError` too."""
-    data = profiles.encode(profiles.new(event(actor="\x01" * 9)))
+    data = PROFILES.encode(PROFILES.new(event(actor="\x01" * 9)))
     with pytest.raises(ProfileError):
-        profiles.decode(data.replace(b"\x01", b"\xff"))
+        PROFILES.decode(data.replace(b"\x01", b"\xff"))
 
 
 @pytest.mark.parametrize("raw", [[3, "t"], [3, {"completely": "different"}], [99]])
 def test_another_version_is_named(raw: list[object]) -> None:
     """A profile of another version is refused by its number, however different it is."""
     with pytest.raises(ProfileError, match=f"version {raw[0]}; this release reads {PROFILE_VERSION}"):
-        profiles.decode(msgspec.msgpack.encode(raw))
+        PROFILES.decode(msgspec.msgpack.encode(raw))
 
 
 def test_another_version_of_the_same_shape_is_named() -> None:
     """Even one that could be read is refused."""
     with pytest.raises(ProfileError, match="version 7"):
-        profiles.decode(profiles.encode(msgspec.structs.replace(known(), version=7)))
+        PROFILES.decode(PROFILES.encode(msgspec.structs.replace(known(), version=7)))
 
 
 @pytest.mark.slow
 def test_a_new_detector_starts_empty_and_a_gone_one_is_dropped() -> None:
     """An old profile is read by a release with other detectors: theirs are kept, the rest is as new, even in days
     that are not over."""
-    raw = msgspec.msgpack.decode(profiles.encode(known()))
+    raw = msgspec.msgpack.decode(PROFILES.encode(known()))
     for removed in DETECTORS:
         states = dict(raw[STATES])
         states["clairvoyance"] = {"visions": [1, 2, 3]}
         del states[removed]
-        profile = profiles.decode(msgspec.msgpack.encode([*raw[:STATES], states, *raw[STATES + 1 :]]))
+        profile = PROFILES.decode(msgspec.msgpack.encode([*raw[:STATES], states, *raw[STATES + 1 :]]))
         assert getattr(profile.states, removed) == DETECTORS[removed].State()
         for name in set(DETECTORS) - {removed}:
             assert getattr(profile.states, name) == getattr(known().states, name)
-        assert b"clairvoyance" not in profiles.encode(profile)
-        assert profiles.close(profile, START_MS + 20 * DAY_MS, SETTINGS)[-1].kind is SignalKind.CLOSED
+        assert b"clairvoyance" not in PROFILES.encode(profile)
+        assert PROFILES.close(profile, START_MS + 20 * DAY_MS, SETTINGS)[-1].kind is SignalKind.CLOSED
 
 
 def test_what_is_known_of_an_identity() -> None:
     """Who it is, since when, how far, and the newest name it went by, cut to bounded length."""
-    profile = profiles.new(event(5, actor_name="n" * 999, actor_kind=ActorKind.INTEGRATION))
+    profile = PROFILES.new(event(5, actor_name="n" * 999, actor_kind=ActorKind.INTEGRATION))
     assert (profile.tenant, profile.actor, profile.actor_kind) == ("t", "u", ActorKind.INTEGRATION)
     assert profile.actor_name == "n" * MAX_NAME
-    profiles.observe(profile, event(9, actor_name="m" * 999), SETTINGS)
-    profiles.observe(profile, event(7, actor_name=None), SETTINGS)
+    PROFILES.observe(profile, event(9, actor_name="m" * 999), SETTINGS)
+    PROFILES.observe(profile, event(7, actor_name=None), SETTINGS)
     assert profile.actor_name == "m" * MAX_NAME
     assert (profile.first_ms, profile.clock_ms) == (START_MS + 5000, START_MS + 9000)
 
@@ -116,12 +122,12 @@ def test_a_duplicate_reaches_no_detector() -> None:
     life.work(days=10)
     profile = life.profile
     assert profile is not None
-    before = profiles.encode(profile)
+    before = PROFILES.encode(profile)
     again = event(10, time_ms=START_MS + 9 * DAY_MS + 10 * HOUR_MS, rows=100)
-    assert profiles.observe(profile, again, SETTINGS) == (None, [])
+    assert PROFILES.observe(profile, again, SETTINGS) == (None, [])
     assert profile.duplicates == 1
     profile.duplicates = 0
-    assert profiles.encode(profile) == before
+    assert PROFILES.encode(profile) == before
 
 
 def test_a_day_is_learned_an_hour_after_its_end() -> None:
@@ -131,23 +137,23 @@ def test_a_day_is_learned_an_hour_after_its_end() -> None:
     profile = life.profile
     assert profile is not None
     due = START_MS + DAY_MS + HOUR_MS
-    assert profiles.due_ms(profile, SETTINGS) == due
-    assert profiles.close(profile, due - 1, SETTINGS) == []
-    [over] = profiles.close(profile, due + 5 * HOUR_MS, SETTINGS)
+    assert PROFILES.due_ms(profile, SETTINGS) == due
+    assert PROFILES.close(profile, due - 1, SETTINGS) == []
+    [over] = PROFILES.close(profile, due + 5 * HOUR_MS, SETTINGS)
     assert (over.kind, over.detector, over.day, over.time_ms) == (SignalKind.CLOSED, "", START_DAY, due)
     assert (over.first_ms, over.last_ms) == (START_MS, START_MS)
     assert (profile.known_days, profile.learned_day, profile.open_days) == (1, START_DAY, [])
-    assert profiles.due_ms(profile, SETTINGS) == due + SETTINGS.forget_days * DAY_MS  # to be forgotten
-    assert profiles.close(profile, due + 9 * DAY_MS, SETTINGS) == []
+    assert PROFILES.due_ms(profile, SETTINGS) == due + SETTINGS.forget_days * DAY_MS  # to be forgotten
+    assert PROFILES.close(profile, due + 9 * DAY_MS, SETTINGS) == []
 
 
 def test_days_close_in_their_order() -> None:
     """Days that are due together close earliest first, each at its own moment and with what was known before it."""
-    profile = profiles.new(event(0))
+    profile = PROFILES.new(event(0))
     for day in (1, 0, 2):
         made = event(day, time_ms=START_MS + day * DAY_MS, rows=10 * (day + 1))
-        profiles.observe(profile, made, SETTINGS)
-    told = [found for found in profiles.close(profile, START_MS + 9 * DAY_MS, SETTINGS) if not found.more]
+        PROFILES.observe(profile, made, SETTINGS)
+    told = [found for found in PROFILES.close(profile, START_MS + 9 * DAY_MS, SETTINGS) if not found.more]
     assert [found.day - START_DAY for found in told] == [0, 1, 2]
     assert [found.time_ms for found in told] == [START_MS + (day + 1) * DAY_MS + HOUR_MS for day in range(3)]
     assert [found.known_days for found in told] == [0, 1, 2]
@@ -174,7 +180,7 @@ def test_a_day_that_was_learned_is_not_learned_again() -> None:
     life.close(12.5)
     profile = life.profile
     assert profile is not None
-    before = profiles.decode(profiles.encode(profile))
+    before = PROFILES.decode(PROFILES.encode(profile))
     assert crossed(life.do(3.4, rows=10**6), "volume")
     assert profile.open_days == [START_DAY + 3]
     assert life.close(13) == []
@@ -186,11 +192,11 @@ def test_a_day_that_was_learned_is_not_learned_again() -> None:
 
 def test_room_is_made_for_the_newest_day() -> None:
     """Of one open day too many the first closes at once, and says that it was known now rather than later."""
-    profile = profiles.new(event(0, time_ms=START_MS))
+    profile = PROFILES.new(event(0, time_ms=START_MS))
     said = []
     for day in range(MAX_OPEN_DAYS + 1):
         made = event(day, time_ms=START_MS + day * DAY_MS + HOUR_MS)
-        said += profiles.observe(profile, made, SETTINGS)[1]
+        said += PROFILES.observe(profile, made, SETTINGS)[1]
     [over] = said
     assert (over.kind, over.day) == (SignalKind.CLOSED, START_DAY)
     assert over.time_ms == START_MS + MAX_OPEN_DAYS * DAY_MS + HOUR_MS
@@ -206,25 +212,25 @@ def test_a_day_before_all_open_ones_is_watched_too() -> None:
     assert profile is not None
     for day in (5.4, 4.4, 3.4, 2.4):
         made = event(round(1000 + day), time_ms=START_MS + round(day * DAY_MS), rows=7, app=f"app-{day}")
-        assert profiles.observe(profile, made, SETTINGS)[0] == 7
+        assert PROFILES.observe(profile, made, SETTINGS)[0] == 7
     assert profile.open_days == [START_DAY + day for day in (2, 5, 21)]
     for channel in profile.states.volume.channels.values():
         assert sorted(channel.open) == profile.open_days
     [over] = [found for found in life.close(30) if found.kind is SignalKind.CLOSED]
     assert over.day == START_DAY + 21
 
-    profile = profiles.new(event(0))
+    profile = PROFILES.new(event(0))
     for day in (30, 20, 10, 1):
-        profiles.observe(profile, event(day, time_ms=START_MS + day * DAY_MS), SETTINGS)
+        PROFILES.observe(profile, event(day, time_ms=START_MS + day * DAY_MS), SETTINGS)
     assert profile.open_days == [START_DAY + day for day in (1, 10, 20)]
     assert sorted(profile.states.volume.channels["all"].open) == profile.open_days
 
 
 def test_days_begin_at_midnight_utc() -> None:
     """A day is the day in UTC, also before 1970."""
-    profile = profiles.new(event(0, time_ms=-1))
+    profile = PROFILES.new(event(0, time_ms=-1))
     for number, time_ms in enumerate((-1, 0, DAY_MS - 1)):
-        profiles.observe(profile, event(number, time_ms=time_ms), SETTINGS)
+        PROFILES.observe(profile, event(number, time_ms=time_ms), SETTINGS)
     assert profile.open_days == [-1, 0]
 
 
@@ -270,7 +276,7 @@ def test_an_event_reaches_the_detectors_that_look_at_its_operation() -> None:
         if detector.operations is None:
             continue
         for operation in Operation:
-            profile = profiles.new(event(1))
-            profiles.observe(profile, event(1, operation=operation, rows=5), SETTINGS)
+            profile = PROFILES.new(event(1))
+            PROFILES.observe(profile, event(1, operation=operation, rows=5), SETTINGS)
             seen = getattr(profile.states, name) != detector.State()
             assert seen == (operation in detector.operations), (name, operation)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.event import ActorKind, Operation
-from detector.identity.profile import PROFILES as profiles
+from detector.identity.profile import PROFILES
 from detector.settings import DetectionSettings
 from detector.signal import Signal, evidence
 from detector.triage.incident import (
@@ -361,7 +361,7 @@ Accesses = list[tuple[int, int, Operation, str | None, str, str]]
 
 def happened(accesses: Accesses, config: DetectionSettings) -> Any:
     """What each access added, and what was said by then."""
-    profile = profiles.new(event(0))
+    profile = PROFILES.new(event(0))
     time_ms = START_MS
     for number, (later_ms, rows, operation, job, kind, ip) in enumerate(accesses):
         time_ms += later_ms
@@ -375,8 +375,8 @@ def happened(accesses: Accesses, config: DetectionSettings) -> Any:
             ip=ip,
             app=job,
         )
-        signals = profiles.close(profile, time_ms, config)
-        left, said = profiles.observe(profile, one, config)
+        signals = PROFILES.close(profile, time_ms, config)
+        left, said = PROFILES.observe(profile, one, config)
         yield one, left, signals + said
 
 

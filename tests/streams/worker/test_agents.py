@@ -18,7 +18,7 @@ from detector.adapters import decode
 from detector.engine import Engine
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
-from detector.identity.profile import PROFILES as profiles
+from detector.identity.profile import PROFILES
 from detector.identity.summary import summary
 from detector.published import decode_activity, encode
 from detector.settings import DetectionSettings, Settings, TriageSettings
@@ -281,9 +281,9 @@ def streamed_profiles(pipeline: Pipeline) -> dict[bytes, bytes]:
         if shard.stage == "detect":
             for key, value in shard.durable.items():
                 if not key.startswith(b"\x00"):
-                    profile = profiles.decode(value)
+                    profile = PROFILES.decode(value)
                     profile.applied = {}
-                    found[key] = profiles.encode(profile)
+                    found[key] = PROFILES.encode(profile)
     return found
 
 
@@ -438,7 +438,7 @@ def test_what_is_published_is_exact_over_shards_that_are_lost(seed: int, clock: 
         pipeline.drain(1.0)
     check(pipeline, seed)
     expected = {
-        key: encode(summary(profiles.decode(value)))
+        key: encode(summary(PROFILES.decode(value)))
         for shard in pipeline.shards
         if shard.stage == "detect"
         for key, value in shard.durable.items()
@@ -474,7 +474,7 @@ def test_a_restored_shard_publishes_what_it_knows(clock: Clock) -> None:
     known = {key for key in store if key[0]}
     assert {output.key for output in sent if output.topic == TOPICS.identities} == known
     again = {output.key: output.value for output in new_detect(store).outputs() if output.key is not None}
-    assert again == {key: encode(summary(profiles.decode(store[key]))) for key in known}
+    assert again == {key: encode(summary(PROFILES.decode(store[key]))) for key in known}
 
 
 def test_a_forgotten_identity_is_deleted_before_its_profile(clock: Clock) -> None:

@@ -13,7 +13,7 @@ from detector.identity.detectors.novelty import (
     MOST_KNOWN,
     YOUNG_DAYS,
 )
-from detector.identity.profile import PROFILES as profiles
+from detector.identity.profile import PROFILES
 from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind
 from detector.trait import SORTS, checksum
@@ -267,7 +267,7 @@ def test_what_was_forgotten_is_new_again_whether_stored_or_not() -> None:
         life = settled()
         for number in range(150):
             if stored and life.profile is not None:
-                life.profile = profiles.decode(profiles.encode(life.profile))
+                life.profile = PROFILES.decode(PROFILES.encode(life.profile))
             life.do(10.4 + number / 1000, rows=1, app=f"app-{number % 30}")
         said.append([(found.time_ms, found.news) for found in crossed(life.said, "novelty")])
     assert said[0] == said[1]
