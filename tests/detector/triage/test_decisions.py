@@ -11,7 +11,6 @@ from detector.decision import Decision, Kind
 from detector.settings import Settings, TriageSettings
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.detector.make import decision, withdrawn
-from tests.detector.triage.triages import AlertingTriage as Triage
 from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, anew, body, crossed, found, tell, told
 from tests.detector.triage.triages import AlertingTriage as Triage
 
