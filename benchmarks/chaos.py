@@ -22,16 +22,15 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
+
+from detector.units import HOUR_MS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.feed import START_MS, stream
 from detector.adapters import RecordError, decode
 from detector.adapters.rejection import Rejection
-from detector.simulation import Theft
-from detector.units import HOUR_MS
+from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
@@ -39,6 +38,7 @@ from tests.chaos.comparison import Expected, differences
 from tests.chaos.faults import Faults, Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order
 
+START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 GARBAGE = 40
 SESSION_SECONDS = 6.0
 GAP_SECONDS = (2.0, 12.0)
@@ -105,9 +105,15 @@ def main() -> int:
 
 
 def _world(events: int, people: int, seed: int) -> Records:
-    """A theft among so many events of a company."""
-    theft = Theft(START_MS + (4 * 24 + 3) * HOUR_MS)
-    return in_order(islice(stream(people, seed, people // 10, (theft,)), events), decode)
+    """Two thefts among so many events of a company."""
+    made = World(seed=seed, start_ms=START_MS, hours=24 * 60, people=people, integrations=people // 10)
+    theft = Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS)
+    found: list[tuple[int, bytes]] = []
+    for record in records(made, theft):
+        found.append(record)
+        if len(found) == events:
+            break
+    return in_order(found, decode)
 
 
 def _publish(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -14,13 +14,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from detector.adapters import decode
-from detector.simulation import Format, Scenario, Simulation, Theft
-from detector.units import DAY_MS
+from detector.simulation import Theft, World, records
+from detector.units import HOUR_MS
 
-__all__ = ["THIEVES_NETWORK", "Keyed", "fill", "steadily", "stream", "traffic", "world"]
+__all__ = ["THIEVES_NETWORK", "Keyed", "fill", "steadily", "traffic", "world"]
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
-DAYS = 366 * 10
+HOURS = 24 * 366 * 10
 BATCH_BYTES = 1_000_000
 SLICE_SECONDS = 0.01
 IN_FLIGHT = 64
@@ -34,7 +34,10 @@ Keyed = tuple[bytes, bytes]
 
 def world(events: int, people: int, seed: int = 7) -> list[Keyed]:
     """So many records of a simulated company, in the order of their time, each with its identity for a key."""
-    return [(key_of(record), record) for _, record in islice(stream(people, seed), events)]
+    made = World(
+        seed=seed, start_ms=START_MS, hours=HOURS, people=people, integrations=integrations_of(people)
+    )
+    return [(key_of(record), record) for _, record in islice(records(made), events)]
 
 
 def traffic(days: int, live: int, thefts: int, people: int, seed: int = 7) -> tuple[list[Keyed], list[Keyed]]:
@@ -42,40 +45,25 @@ def traffic(days: int, live: int, thefts: int, people: int, seed: int = 7) -> tu
 
     Each theft is of another integration's token, by another thief, so that each has reason for an alert of its own.
     """
-    integrations = max(thefts, integrations_of(people))
+    made = World(
+        seed=seed,
+        start_ms=START_MS,
+        hours=HOURS,
+        people=people,
+        integrations=max(thefts, integrations_of(people)),
+    )
     past: list[Keyed] = []
     present: list[tuple[int, bytes]] = []
-    for time_ms, record in stream(people, seed, integrations):
-        if time_ms < START_MS + days * DAY_MS:
+    for time_ms, record in records(made):
+        if time_ms < START_MS + days * 24 * HOUR_MS:
             past.append((key_of(record), record))
         elif len(present) < live:
             present.append((time_ms, record))
         else:
             break
     begin_ms, span_ms = present[0][0], present[-1][0] - present[0][0]
-    planned = tuple(
-        Theft(begin_ms + span_ms * number // thefts, integration=number, ip=_address(number))
-        for number in range(thefts)
-    )
-    stolen = _stolen(seed, integrations, planned)
-    return past, [(key_of(record), record) for _, record in heapq.merge(present, stolen)]
-
-
-def stream(
-    people: int,
-    seed: int = 7,
-    integrations: int | None = None,
-    thefts: tuple[Theft, ...] = (),
-    days: int = DAYS,
-) -> Iterator[tuple[int, bytes]]:
-    """A company's records with their times, made as they are needed."""
-    if integrations is None:
-        integrations = integrations_of(people)
-    scenario = Scenario(
-        seed=seed, format=Format.ELF, days=days, people=people, integrations=integrations,
-        shapes=(), start_ms=START_MS, calm=True, thefts=thefts,
-    )  # fmt: skip
-    return Simulation(scenario).stream()
+    stolen = [_theft(number, begin_ms + int(span_ms * number / thefts)) for number in range(thefts)]
+    return past, [(key_of(record), record) for _, record in heapq.merge(present, *stolen)]
 
 
 def integrations_of(people: int) -> int:
@@ -83,17 +71,14 @@ def integrations_of(people: int) -> int:
     return max(6, people // 20)
 
 
-def _address(number: int) -> str:
-    return f"{THIEVES_NETWORK.decode()}{1 + number % 250}"
-
-
-def _stolen(seed: int, integrations: int, thefts: tuple[Theft, ...]) -> list[tuple[int, bytes]]:
-    """The thieves' records alone, with ids of their own."""
-    days = (thefts[-1].start_ms - START_MS) // DAY_MS + 2
+def _theft(number: int, start_ms: int) -> list[tuple[int, bytes]]:
+    nobody = World(
+        seed=1_000 + number, start_ms=start_ms // HOUR_MS * HOUR_MS, hours=2, people=0, integrations=0
+    )
+    address, job = THIEVES_NETWORK + b"%d" % (1 + number % 250), b"st%04d" % number
     return [
-        (time_ms, record.replace(b'"REQUEST_ID":"4', b'"REQUEST_ID":"9'))
-        for time_ms, record in stream(0, seed, integrations, thefts, days)
-        if THIEVES_NETWORK in record
+        (time_ms, record.replace(b"192.0.2.77", address).replace(b"stolen", job))
+        for time_ms, record in records(nobody, Theft(start_ms=start_ms, integration=number))
     ]
 
 

@@ -26,8 +26,9 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.feed import stream
+from detector.simulation import World, records
 
+START_MS = 1_772_409_600_000
 PEERS = Path(__file__).with_name("user_models.py")
 
 
@@ -103,8 +104,11 @@ def against_peers(folder: Path, events: int, trees_events: int, runs: int, peopl
 def made(folder: Path, events: int, people: int) -> Path:
     """A file of so many records, in the order of their time."""
     file = folder / f"{events}.jsonl"
+    world = World(
+        seed=7, start_ms=START_MS, hours=24 * 366 * 10, people=people, integrations=max(6, people // 20)
+    )
     with file.open("wb") as out:
-        out.writelines(record + b"\n" for _, record in islice(stream(people), events))
+        out.writelines(record + b"\n" for _, record in islice(records(world), events))
     return file
 
 

@@ -21,14 +21,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.feed import stream
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
+from detector.simulation import World, records
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline
 
+START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 LIMIT_SECONDS = 7_200
 
 
@@ -65,7 +66,8 @@ def main() -> int:
 
 def _world(events: int, people: int) -> Iterator[tuple[FileRecord, AccessEvent | RecordError]]:
     """So many records of a company, made as they are needed."""
-    for number, (_, record) in enumerate(islice(stream(people, 1, people // 10), events)):
+    made = World(seed=1, start_ms=START_MS, hours=24 * 3_650, people=people, integrations=people // 10)
+    for number, (_, record) in enumerate(islice(records(made), events)):
         position = f"soak:{number}"
         yield FileRecord(record, position, "soak"), decode(record, position)
 

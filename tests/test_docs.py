@@ -23,11 +23,11 @@ from detector.decision import PAYLOADS, Decision, DecisionSubject, Disposition, 
 from detector.decision import decode as decode_decision
 from detector.engine import Engine
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
+from detector.simulation import Theft, World, records
 from streams.cli.main import COMMANDS, app, load_command
 from streams.config import Config, load
 from streams.console.metrics import METRICS as CONSOLE
 from streams.worker.metric_definitions import METRICS as WORKER
-from tests.traffic import MONDAY_MS, THIEF, traffic
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -193,13 +193,13 @@ def test_every_kind_of_decision_is_described() -> None:
 @functools.cache
 def theft() -> dict[str, Any]:
     """The first grave alert on a stolen integration token, in the second week of a simulated company."""
-    theft_ms = MONDAY_MS + (7 * 24 + 3) * HOUR_MS
+    world = World(seed=1, start_ms=START_MS, hours=24 * 9, people=20, integrations=3)
     engine = Engine(Settings())
-    for _, record in traffic(seed=1, hours=24 * 9, people=20, theft_ms=theft_ms):
+    for _, record in records(world, Theft(start_ms=START_MS + (7 * 24 + 3) * HOUR_MS)):
         for alert in engine.observe(decode(record, "day.jsonl")):
             body: dict[str, Any] = json.loads(alert.body)
             about = body["unmapped"]["crmwatch"]["identity"]
-            if about.endswith(f"/{THIEF}") and body["severity_id"] >= 4:
+            if about.endswith("/0054R9000000000QAA") and body["severity_id"] >= 4:
                 return body
     raise AssertionError("the theft was not seen")
 
@@ -233,8 +233,8 @@ def test_every_field_of_an_alert_is_described() -> None:
         detection=DetectionSettings(bound_deviations=0.3),
         triage=TriageSettings(alert_risk=5, least_risk=5, support_surprise=0.2),
     )
-    company = traffic(seed=4, hours=24 * 5, people=6, integrations=2, theft_ms=MONDAY_MS + 75 * HOUR_MS)
-    events = [decode(record, "x") for _, record in company]
+    world = World(seed=4, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    events = [decode(record, "x") for _, record in records(world, Theft(start_ms=START_MS + 75 * HOUR_MS))]
     real = set(paths(theft()))
     kinds = set()
     decisions: tuple[Decision, ...] = ()

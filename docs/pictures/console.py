@@ -19,11 +19,11 @@ from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from detector.adapters import decode
+from detector.simulation.world import Theft, World, records
 from detector.units import HOUR_MS
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
-from tests.traffic import traffic
 
 HERE = Path(__file__).parent
 DAYS = 16
@@ -58,12 +58,9 @@ def _publish(bootstrap: str, topic: str) -> None:
     """As a log shipper would do it: what lies in Kafka is the record itself."""
     now_ms = time.time_ns() // 1_000_000
     start_ms = now_ms // HOUR_MS * HOUR_MS - DAYS * 24 * HOUR_MS
-    theft_ms = now_ms - 25 * 60_000
-    company = traffic(
-        seed=3, start_ms=start_ms, hours=DAYS * 24 + 1, people=60, integrations=5, theft_ms=theft_ms
-    )
+    world = World(seed=3, start_ms=start_ms, hours=DAYS * 24 + 1, people=60, integrations=5)
     producer: Any = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
-    for time_ms, row in company:
+    for time_ms, row in records(world, Theft(start_ms=now_ms - 25 * 60_000)):
         if time_ms > now_ms:
             break
         producer.send(topic, value=row, key=decode(row, "picture").identity.encode())

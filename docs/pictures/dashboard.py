@@ -33,10 +33,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from detector.adapters import decode
 from detector.decision import Decision, DecisionSubject, Kind, encode
+from detector.simulation.world import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
-from tests.traffic import traffic
 
 HERE = Path(__file__).parent
 DEPLOY = HERE.parents[1] / "deploy"
@@ -85,8 +85,8 @@ def _feed(bootstrap: str, topic: str, ports: list[int], scraped: Path) -> float:
     now = time.time()
     start_ms = int((now - LEARNED) // HOUR * HOUR * 1000)
     hours = int(LEARNED // HOUR) + 2
-    theft_ms = int((now - THEFT_BEFORE) * 1000)
-    rows = traffic(seed=3, start_ms=start_ms, hours=hours, people=60, integrations=5, theft_ms=theft_ms)
+    world = World(seed=3, start_ms=start_ms, hours=hours, people=60, integrations=5)
+    rows = records(world, Theft(start_ms=int((now - THEFT_BEFORE) * 1000)))
     producer: Any = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5)
     _until(lambda: all(_text(port) for port in ports))
     published = 0

@@ -11,11 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from detector.simulation import Theft, World, records
 from detector.units import HOUR_MS
-from tests.traffic import MONDAY_MS, traffic
 
 HERE = Path(__file__).parent
 WIDTH = 110
+START_MS = 1_772_409_600_000  # 2026-03-02
 
 # Rich's own, without the fonts that it would fetch.
 SVG = """\
@@ -40,9 +41,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         logs = Path(folder) / "skyward"
         logs.mkdir()
-        theft_ms = MONDAY_MS + (17 * 24 + 3) * HOUR_MS + 600_000
-        company = traffic(seed=3, hours=24 * 18 + 6, people=60, integrations=5, theft_ms=theft_ms)
-        rows = (record for _, record in company)
+        theft = Theft(start_ms=START_MS + (17 * 24 + 3) * HOUR_MS + 600_000)
+        world = World(seed=3, start_ms=START_MS, hours=24 * 18 + 6, people=60, integrations=5)
+        rows = (record for _, record in records(world, theft))
         (logs / "2026-03.jsonl").write_bytes(b"\n".join(rows) + b"\n" + b'{"EVENT_TYPE": "API", "TIMEST\n')
         draw("replay", "crmwatch replay skyward", run(["replay", "skyward"], cwd=folder))
 

@@ -1,4 +1,4 @@
-"""The demo's traffic: three weeks of a small airline up to now, then hours that pass in minutes, with a theft."""
+"""The demo's traffic: a small airline's three weeks up to now, then hours that go by in minutes, with a theft."""
 
 from __future__ import annotations
 
@@ -7,53 +7,43 @@ from collections.abc import Callable, Iterator
 
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
-from detector.simulation import Format, Scenario, Simulation, Theft
-from detector.units import DAY_MS, HOUR_MS
+from detector.simulation import Theft, World, records
+from detector.units import HOUR_MS
 from streams.files.reader import FileRecord
 
 __all__ = ["SPEED", "THEFT_AFTER_SECONDS", "Traffic"]
 
-HISTORY_DAYS = 21
-"""At least. After two weeks integrations are still being learned: what is odd about them would count as the thief's."""
+HISTORY_HOURS = 21 * 24
+"""After two weeks integrations are still being learned: what is odd about them then would count as the thief's."""
 LIVE_HOURS = 8
 PEOPLE, INTEGRATIONS = 25, 2
-STOLEN = 0
-"""Whose token is stolen: this one has no bulk jobs of its own, so that the rows in bulk are the thief's."""
-FIRST_MONDAY_MS = 4 * DAY_MS
+STOLEN = 1
+"""Whose token it is: this one has no bulk jobs of its own, so that the rows in bulk are the thief's."""
 SPEED = 60.0
 THEFT_AFTER_SECONDS = 60
 """Of real time, from the first live record on."""
 
 
 class Traffic:
-    """A company whose last hours are still to come; `on_theft` is called with the event time when the thief comes."""
+    """A world whose last hours are still to come; `on_theft` hears the event time when the thief comes."""
 
     def __init__(self, seed: int, on_theft: Callable[[int], None]) -> None:
-        self._end_ms = time.time_ns() // 1_000_000
-        self.live_ms = self._end_ms - LIVE_HOURS * HOUR_MS
+        now_ms = time.time_ns() // 1_000_000
+        self.live_ms = now_ms - LIVE_HOURS * HOUR_MS
         """Event time at which the live traffic begins."""
         self._theft_ms = self.live_ms + int(THEFT_AFTER_SECONDS * SPEED * 1000)
         self._on_theft = on_theft
-        monday_ms = _monday(self.live_ms - HISTORY_DAYS * DAY_MS)
-        scenario = Scenario(
-            seed=seed,
-            format=Format.ELF,
-            days=(self._end_ms - monday_ms) // DAY_MS + 1,
-            people=PEOPLE,
-            integrations=INTEGRATIONS,
-            shapes=(),
-            start_ms=monday_ms,
-            calm=True,
-            thefts=(Theft(self._theft_ms, integration=STOLEN),),
-        )
-        self._records = Simulation(scenario).stream()
+        start_ms = (self.live_ms // HOUR_MS - HISTORY_HOURS) * HOUR_MS
+        hours = HISTORY_HOURS + LIVE_HOURS
+        world = World(seed=seed, start_ms=start_ms, hours=hours, people=PEOPLE, integrations=INTEGRATIONS)
+        self._records = records(world, Theft(start_ms=self._theft_ms, integration=STOLEN))
         self._line = 0
         self._held: tuple[int, bytes] | None = None
         self._seen: set[str] = set()
         self.stopped = False
 
     def stop(self) -> None:
-        """End the live traffic."""
+        """Let the live traffic end."""
         self.stopped = True
 
     @property
@@ -75,7 +65,7 @@ class Traffic:
             yield self._read(self._held[1])
         come = False
         for time_ms, record in self._records:
-            if self.stopped or time_ms >= self._end_ms:
+            if self.stopped:
                 return
             yield self._read(record)  # and back when it has been published, at its time
             if time_ms >= self._theft_ms and not come:
@@ -88,8 +78,3 @@ class Traffic:
         event = decode(record, position)
         self._seen.add(event.identity)
         return FileRecord(record, position, "demo"), event
-
-
-def _monday(time_ms: int) -> int:
-    """The last Monday's midnight (UTC) by an event time."""
-    return time_ms - (time_ms - FIRST_MONDAY_MS) % (7 * DAY_MS)

@@ -17,16 +17,18 @@ from playwright.sync_api import Browser, Page, expect
 from detector.adapters import decode
 from detector.alert.ocsf import Activity
 from detector.event import AccessEvent
+from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
 from tests.streams.console.test_live import until
-from tests.traffic import THIEF, traffic
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAYS = 8
+THIEF = "0054R9000000001"
+"""Whose token is stolen."""
 TAKES_MS = 11 * MINUTE_MS
 """From the thief's first record to the last."""
 AHEAD_MS = 9 * MINUTE_MS
@@ -88,10 +90,8 @@ def test_a_theft_is_seen_and_ended_in_one_night(
     now_ms = time.time_ns() // 1_000_000
     theft_ms = now_ms - TAKES_MS
     start_ms = now_ms // HOUR_MS * HOUR_MS - DAYS * 24 * HOUR_MS
-    airline = traffic(
-        seed=3, start_ms=start_ms, hours=DAYS * 24 + 2, people=20, integrations=6, theft_ms=theft_ms
-    )
-    events = in_order(airline, decode)
+    airline = World(seed=3, start_ms=start_ms, hours=DAYS * 24 + 2, people=20, integrations=6)
+    events = in_order(records(airline, Theft(start_ms=theft_ms, integration=1)), decode)
     quiet = between(events, 0, theft_ms)
     settings, sections = {"keyed": True, "idle_seconds": 0.5}, {"console": {"port": 0}}
     with (

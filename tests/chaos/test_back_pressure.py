@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from detector.adapters import decode
+from detector.simulation import World, records
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, in_order
-from tests.traffic import traffic
 
 RECORDS = 120_000
+START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 FROZEN_SECONDS = 8.0
 MOST_BYTES = 500_000_000
 """Some 200 MB are the program; the backlog alone, decoded, would be 300 MB more."""
@@ -26,7 +27,8 @@ MOST_BYTES = 500_000_000
 def test_a_broker_that_stands_still_does_not_fill_a_workers_memory(tmp_path: Path) -> None:
     """With a backlog, and the broker frozen for a while in the middle of it, a worker takes no more
     memory than its buffers may; afterwards it goes on and commits all of them."""
-    world = in_order(traffic(seed=5, hours=24 * 42, people=120, integrations=6), decode)[:RECORDS]
+    simulated = records(World(seed=5, start_ms=START_MS, hours=24 * 18), None)
+    world = in_order(simulated, decode)[:RECORDS]
     assert len(world) == RECORDS
     names = TopicNames()
     settings = {"keyed": True, "session_seconds": 30.0, "patience_seconds": 120.0}

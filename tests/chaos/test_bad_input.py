@@ -13,11 +13,11 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 
 from detector.adapters import decode
+from detector.simulation import World, records
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected
 from tests.chaos.pipeline import Pipeline, Records, in_order
-from tests.traffic import traffic
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 PARTITIONS = 3
@@ -26,7 +26,8 @@ HUGE_BYTES = 10_000_000
 
 def world() -> Records:
     """Two days of 24 identities."""
-    return in_order(traffic(seed=8, hours=48, people=20, integrations=4), decode)
+    made = World(seed=8, start_ms=START_MS, hours=48, people=20, integrations=4)
+    return in_order(records(made, None), decode)
 
 
 def bad() -> list[tuple[bytes | None, str]]:

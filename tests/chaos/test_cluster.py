@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
+from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
@@ -21,7 +22,6 @@ from tests.chaos.comparison import Expected, differences
 from tests.chaos.faults import Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order
 from tests.kafka_cluster import Cluster
-from tests.traffic import MONDAY_MS, traffic
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 HOUR_MS = 3_600_000
@@ -31,8 +31,9 @@ PARTITIONS = 3
 @pytest.fixture(scope="module")
 def world() -> Records:
     """Nine days of a company with a theft on the eighth night."""
-    theft_ms = MONDAY_MS + (7 * 24 + 3) * HOUR_MS
-    return in_order(traffic(seed=5, hours=24 * 9, people=30, integrations=5, theft_ms=theft_ms), decode)
+    theft = Theft(start_ms=START_MS + (7 * 24 + 3) * HOUR_MS)
+    simulated = records(World(seed=5, start_ms=START_MS, hours=24 * 9, people=30, integrations=5), theft)
+    return in_order(simulated, decode)
 
 
 @pytest.mark.kafka

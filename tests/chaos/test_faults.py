@@ -13,13 +13,13 @@ import pytest
 
 from detector.adapters import RecordError, decode
 from detector.adapters.rejection import Rejection
+from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.comparison import Expected, differences
 from tests.chaos.faults import STOPPED, Faults, Supervisor
 from tests.chaos.pipeline import Pipeline, Records, in_order
-from tests.traffic import MONDAY_MS, traffic
 
 RECORDS = 60_000
 GARBAGE = 10
@@ -32,10 +32,10 @@ SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def world() -> Records:
-    """Some weeks of 126 identities, with a theft in the first."""
-    theft_ms = MONDAY_MS + (4 * 24 + 3) * HOUR_MS
-    company = traffic(seed=12, hours=24 * 21, people=120, integrations=6, theft_ms=theft_ms)
-    return in_order(company, decode)[:RECORDS]
+    """A week of 126 identities, with a theft."""
+    theft = Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS)
+    simulated = records(World(seed=12, start_ms=START_MS, hours=24 * 9), theft)
+    return in_order(simulated, decode)[:RECORDS]
 
 
 @pytest.fixture(scope="module")

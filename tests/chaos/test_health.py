@@ -19,11 +19,11 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from detector.adapters import decode
+from detector.simulation import World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
-from tests.traffic import traffic
 
 START_MS = 1_772_409_600_000
 
@@ -75,7 +75,7 @@ app.Worker.start = late
 
 def world(hours: int) -> Records:
     """Some days of a small company."""
-    return in_order(traffic(seed=2, hours=hours, people=20, integrations=6), decode)
+    return in_order(records(World(seed=2, start_ms=START_MS, hours=hours, people=20), None), decode)
 
 
 class Faulty:

@@ -15,13 +15,13 @@ from detector.adapters import decode
 from detector.decision import Kind
 from detector.engine import Engine
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
+from detector.simulation import Theft, World, records
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import Topic, TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline, Records, in_order
 from tests.deploy.deployed import free_port
 from tests.deploy.receivers import answers, wait_for
 from tests.detector.make import decision
-from tests.traffic import traffic
 
 HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
@@ -31,7 +31,8 @@ THEFT_MS = START_MS + (6 * 24 + 3) * HOUR_MS
 
 def world() -> Records:
     """A week of 36 identities, and a theft on its seventh night."""
-    return in_order(traffic(seed=3, hours=24 * DAYS, people=30, integrations=6, theft_ms=THEFT_MS), decode)
+    made = World(seed=3, start_ms=START_MS, hours=24 * DAYS, people=30, integrations=6)
+    return in_order(records(made, Theft(start_ms=THEFT_MS)), decode)
 
 
 def replayed(events: Records, settings: Settings) -> list[bytes]:

@@ -12,11 +12,11 @@ from detector.adapters.rejection import Rejection
 from detector.engine import Engine
 from detector.identity.profile import PROFILES
 from detector.settings import Settings
+from detector.simulation import Theft, World, records
 from streams.files.reader import FileRecord
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, Records, in_order
-from tests.traffic import MONDAY_MS, traffic
 
 RECORDS = 100_000
 GARBAGE = 40
@@ -27,10 +27,10 @@ START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 
 @pytest.fixture(scope="module")
 def world() -> Records:
-    """Some weeks of 126 identities with a theft on the eighth night, cut at 100,000 records."""
-    theft_ms = MONDAY_MS + (7 * 24 + 3) * HOUR_MS + 600_000
-    company = traffic(seed=11, hours=24 * 35, people=120, integrations=6, theft_ms=theft_ms)
-    return in_order(company, decode)[:RECORDS]
+    """Some two weeks of 126 identities with a theft on the eighth night, cut at 100,000 records."""
+    theft = Theft(start_ms=START_MS + (7 * 24 + 3) * HOUR_MS + 600_000)
+    simulated = records(World(seed=11, start_ms=START_MS, hours=24 * 13), theft)
+    return in_order(simulated, decode)[:RECORDS]
 
 
 @pytest.fixture(scope="module")

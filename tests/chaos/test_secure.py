@@ -25,6 +25,7 @@ from kafka.admin import (
 from detector.adapters import decode
 from detector.engine import Engine
 from detector.settings import Settings
+from detector.simulation import Theft, World, records
 from streams.config import Config, WorkerSettings
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
@@ -34,7 +35,6 @@ from streams.kafka.embedded.broker import Broker, Secure
 from streams.kafka.topics import Comparison, TopicNames, TopicsError, compare, ensure, plan
 from tests.certificates import Authority
 from tests.chaos.pipeline import Pipeline, in_order
-from tests.traffic import MONDAY_MS, traffic
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
@@ -161,8 +161,10 @@ def test_all_of_it_runs_through_tls_with_no_more_rights_than_written(company: Co
     names, broker = company.names, company.broker
     for user, operations in rights(names).items():
         allow(broker, user, operations)
-    theft_ms = MONDAY_MS + (7 * 24 + 3) * HOUR_MS
-    world = in_order(traffic(seed=1, hours=24 * 8, people=8, theft_ms=theft_ms), decode)
+    theft = Theft(start_ms=START_MS + (7 * 24 + 3) * HOUR_MS)
+    world = in_order(
+        records(World(seed=1, start_ms=START_MS, hours=24 * 8, people=8, integrations=3), theft), decode
+    )
     file = company.folder / "world.jsonl"
     file.write_bytes(b"\n".join([*GARBAGE, *(raw.record for raw, _ in world)]) + b"\n")
     engine = Engine(Settings())

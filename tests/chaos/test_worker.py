@@ -12,11 +12,11 @@ import pytest
 from kafka import KafkaProducer
 
 from detector.adapters import decode
+from detector.simulation import World, records
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.messages import POSITION_HEADER
 from streams.kafka.topics import TopicNames
 from tests.chaos.pipeline import Pipeline, in_order
-from tests.traffic import traffic
 
 START_MS = 1_772_409_600_000
 MARKER = "ZQXKV"
@@ -37,7 +37,7 @@ def test_a_worker_tells_the_truth_and_swallows_poison(
 ) -> None:
     """Poison becomes dead letters with reason and position, the rest is counted; live and ready say so; it stops, and
     has written nothing where it was started."""
-    world = in_order(traffic(seed=2, hours=24, people=20, integrations=6), decode)
+    world = in_order(records(World(seed=2, start_ms=START_MS, hours=24, people=20), None), decode)
     with Pipeline(kafka.bootstrap, names, tmp_path, 2, {"keyed": True, "metrics_port": 0}) as pipeline:
         _poison(kafka.bootstrap, names.access)
         pipeline.publish_keyed(world)
@@ -101,7 +101,7 @@ def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicN
     """Records with a marker in every field, readable and not, an alert about them, a decision and an indicator: none of
     it is in the log, which has one line of JSON for each step of the worker's life."""
     sections = {"triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2}}
-    world = [record for _, record in traffic(seed=2, hours=72, people=12, integrations=6)]
+    world = [record for _, record in records(World(seed=2, start_ms=START_MS, hours=72, people=12), None)]
     marked = [_marked(record) for record in world]
     with Pipeline(
         kafka.bootstrap, names, tmp_path, 2, {"keyed": True, "instance": "w1"}, sections

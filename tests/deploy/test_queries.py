@@ -21,6 +21,7 @@ from kafka import KafkaProducer
 
 from detector.adapters import decode
 from detector.decision import Kind
+from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
@@ -30,7 +31,6 @@ from tests.deploy.deployed import DEPLOY, free_port, read, recorded, tool
 from tests.deploy.receivers import Received, answers, wait_for
 from tests.deploy.test_grafana import DASHBOARDS, dashboard, grafana_rules, queries
 from tests.detector.make import decision
-from tests.traffic import traffic
 
 HOUR_MS = 3_600_000
 RUNBOOK = "https://wiki.example.org/crmwatch/runbook"
@@ -119,9 +119,11 @@ def prometheus(
     tool("prometheus")
     ports = [free_port(), free_port(), free_port()]
     start_ms = (time.time_ns() // 1_000_000 // HOUR_MS - 9 * 24) * HOUR_MS
-    theft_ms = start_ms + (7 * 24 + 3) * HOUR_MS
-    found = in_order(traffic(seed=1, start_ms=start_ms, hours=9 * 24, people=20, theft_ms=theft_ms), decode)
-    older = in_order(traffic(seed=2, start_ms=start_ms, hours=12, people=20), decode)
+    world = World(seed=1, start_ms=start_ms, hours=9 * 24, people=20, integrations=3)
+    found = in_order(records(world, Theft(start_ms=start_ms + (7 * 24 + 3) * HOUR_MS)), decode)
+    older = in_order(
+        records(World(seed=2, start_ms=start_ms, hours=12, people=20, integrations=3), None), decode
+    )
     (tmp_path / "prometheus").mkdir()
     since = time.time()
     with Pipeline(kafka.bootstrap, names, tmp_path, 2, {"keyed": True}, SENSITIVE) as pipeline:

@@ -13,12 +13,14 @@ from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.settings import Settings
 from detector.signal import Familiarity, Measure, NewValue, Signal, SignalKind, Span
+from detector.simulation import Theft, World, records
 from detector.units import DAY_MS, HOUR_MS
-from tests.traffic import traffic
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 START_DAY = START_MS // DAY_MS
-THEFT_MS = START_MS + (6 * 24 + 3) * HOUR_MS + 600_000
+THIEF = "00D4R000001kSkyUAE/0054R9000000000QAA"
+THIEF_IP = "192.0.2.77"
+THEFT = Theft(start_ms=START_MS + (6 * 24 + 3) * HOUR_MS + 600_000)
 
 
 def event(number: int = 0, **fields: Any) -> AccessEvent:
@@ -143,11 +145,13 @@ def closed(sequence: int = 1, day: int = START_DAY, **fields: Any) -> Signal:
 
 @lru_cache(maxsize=4)
 def world(
-    seed: int, hours: int, theft_ms: int | None = None, people: int = 60, integrations: int = 6
+    seed: int, hours: int, theft: Theft | None = None, people: int = 60, integrations: int = 6
 ) -> tuple[AccessEvent, ...]:
     """A simulated world's events, in the order in which a replay has them."""
-    company = traffic(seed=seed, hours=hours, people=people, integrations=integrations, theft_ms=theft_ms)
-    events = [decode(record, f"world.jsonl:{number}") for number, (_, record) in enumerate(company, 1)]
+    made = World(seed=seed, start_ms=START_MS, hours=hours, people=people, integrations=integrations)
+    events = [
+        decode(record, f"world.jsonl:{number}") for number, (_, record) in enumerate(records(made, theft), 1)
+    ]
     return tuple(sorted(events, key=lambda found: (found.time_ms, found.event_id)))
 
 

@@ -19,12 +19,12 @@ from detector.engine import Batch, DetectionShard, Engine, SequencedTriage
 from detector.event import AccessEvent
 from detector.identity.profile import PROFILES, SIGNALS_A_DAY
 from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.simulation import Theft
 from detector.triage.risk import Severity
 from detector.triage.triage import settled_at
 from detector.units import DAY_MS, HOUR_MS
-from tests.detector.make import START_MS, THEFT_MS, alerts_of, event, world
+from tests.detector.make import START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
 from tests.detector.triage.triages import AlertingTriage
-from tests.traffic import THIEF_IDENTITY, THIEF_IP
 
 HOURS = 24 * 10
 PEOPLE = 120
@@ -46,25 +46,25 @@ def risk(alert: Alert) -> int:
 
 def small() -> tuple[AccessEvent, ...]:
     """Five days with a theft, of few identities."""
-    return world(5, 24 * 5, START_MS + (4 * 24 + 3) * HOUR_MS, 12, 3)
+    return world(5, 24 * 5, Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS), 12, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 101])
 def test_a_stolen_token_is_found(seed: int) -> None:
     """Told within its first minutes, grave within ten, before all others by risk, with its host and all its rows."""
-    alerts = alerts_of(world(seed, HOURS, THEFT_MS, PEOPLE))
-    about = [alert for alert in alerts if identity(alert) == THIEF_IDENTITY]
+    alerts = alerts_of(world(seed, HOURS, THEFT, PEOPLE))
+    about = [alert for alert in alerts if identity(alert) == THIEF]
     first, last = about[0], about[-1]
     assert first.activity is Activity.CREATE
-    assert THEFT_MS <= first.time_ms <= THEFT_MS + 4 * 60_000
+    assert THEFT.start_ms <= first.time_ms <= THEFT.start_ms + 2 * 60_000
     assert THIEF_IP in first.sentence
     grave = next(alert for alert in about if alert.severity >= Severity.HIGH)
-    assert grave.time_ms <= THEFT_MS + 10 * 60_000
-    assert json.loads(last.body)["count"] >= 60_000
+    assert grave.time_ms <= THEFT.start_ms + 10 * 60_000
+    assert json.loads(last.body)["count"] >= THEFT.rows
     assert max(alerts, key=risk) in about
     assert max(risk(alert) for alert in about) > 10 + max(
-        risk(alert) for alert in alerts if identity(alert) != THIEF_IDENTITY
+        risk(alert) for alert in alerts if identity(alert) != THIEF
     )
 
 

@@ -13,6 +13,7 @@ from detector.catalogue import Category
 from detector.event import Operation
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import Evidence, evidence
+from detector.simulation import Theft, World, records
 from detector.triage.incident import Incident
 from detector.triage.incident import uid as name_of
 from detector.triage.risk import Severity, incident_risk, severity
@@ -31,8 +32,7 @@ from tests.detector.incidents import (
     valid,
     words,
 )
-from tests.detector.make import START_DAY, START_MS, THEFT_MS, alerts_of, event, new, world
-from tests.traffic import MONDAY_MS, THIEF_IDENTITY, traffic
+from tests.detector.make import START_DAY, START_MS, THEFT, THIEF, alerts_of, event, new, world
 
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.5, cold_days=2),
@@ -89,7 +89,9 @@ def test_every_shape_is_valid_ocsf(shape: str, activity: Activity) -> None:
 @pytest.mark.parametrize("seed", [3, 8])
 def test_every_alert_of_a_world_is_valid_ocsf(seed: int) -> None:
     """All alerts of simulated worlds, of all activities, with as many words as a tired analyst reads."""
-    alerts = alerts_of(world(seed, 24 * 6, START_MS + (4 * 24 + 3) * HOUR_MS, 25, 4), TALKATIVE)
+    alerts = alerts_of(
+        world(seed, 24 * 6, Theft(start_ms=START_MS + (4 * 24 + 3) * HOUR_MS), 25, 4), TALKATIVE
+    )
     assert {alert.activity for alert in alerts} == set(Activity)
     for alert in alerts:
         body = valid(alert.body)
@@ -340,8 +342,8 @@ def test_unknown_is_left_out() -> None:
 @pytest.mark.slow
 def test_one_file_or_many() -> None:
     """The same records give the same bodies wherever they lie; only positions differ."""
-    company = traffic(seed=4, hours=24 * 5, people=12, theft_ms=MONDAY_MS + 99 * HOUR_MS)
-    rows = [record for _, record in company]
+    made = World(seed=4, start_ms=START_MS, hours=24 * 5, people=12, integrations=3)
+    rows = [record for _, record in records(made, Theft(start_ms=START_MS + 99 * HOUR_MS))]
 
     def said(where: Any) -> list[Alert]:
         events = [decode(record, where(number)) for number, record in enumerate(rows)]
@@ -362,15 +364,13 @@ def test_the_theft_is_told_as_it_was() -> None:
     """In a simulated world the sentence of the theft names its rows, host, time, kinds of record and what is new."""
     alerts = [
         alert
-        for alert in alerts_of(world(21, 24 * 8, THEFT_MS))
-        if valid(alert.body)["unmapped"]["crmwatch"]["identity"] == THIEF_IDENTITY
+        for alert in alerts_of(world(21, 24 * 8, THEFT))
+        if valid(alert.body)["unmapped"]["crmwatch"]["identity"] == THIEF
     ]
     body = valid(alerts[-1].body)
-    assert body["start_time"] // DAY_MS == THEFT_MS // DAY_MS == START_DAY + 6
+    assert body["start_time"] // DAY_MS == THEFT.start_ms // DAY_MS == START_DAY + 6
     last = alerts[-1].sentence
-    assert last.startswith(
-        "The integration “svc.loyalty-sync@skyward.example.com” (0054R0000009000AAA) took out "
-    )
+    assert last.startswith("The integration 0054R9000000000QAA took out ")
     assert "Contact 30,0" in last
     assert " by bulk export " in last
     assert "from 192.0.2.77" in last

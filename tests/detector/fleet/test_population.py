@@ -27,7 +27,7 @@ from detector.keyed_state import KeyedStates
 from detector.settings import Settings, TriageSettings
 from detector.signal import Familiarity, Measure, Signal, Span
 from detector.units import DAY_MS, HOUR_MS
-from tests.detector.make import START_DAY, START_MS, THEFT_MS, alerts_of, closed, measure, signal, world
+from tests.detector.make import START_DAY, START_MS, THEFT, alerts_of, closed, measure, signal, world
 
 SETTINGS = Settings()
 HUMAN, INTEGRATION = ActorKind.HUMAN, ActorKind.INTEGRATION
@@ -341,7 +341,7 @@ def test_what_is_unusual_lies_above_the_bound(own_days: int, level: float) -> No
 def test_every_alert_of_a_world_exceeds_its_bound(seed: int) -> None:
     """Where an alert says how much is to be expected at most, what it saw is more: in every alert of three worlds."""
     analyses = 0
-    for alert in alerts_of(world(seed, 24 * 8, THEFT_MS, 40, 4)):
+    for alert in alerts_of(world(seed, 24 * 8, THEFT, 40, 4)):
         body = json.loads(alert.body)
         for analysis in body["anomaly_analyses"]:
             if analysis["anomalies"][0]["observation_parameter"].endswith(".surprise"):

@@ -17,6 +17,7 @@ from detector.event import AccessEvent, Operation
 from detector.identity.detect import Detection
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.signal import Signal, SignalKind
+from detector.simulation import Theft
 from detector.triage.triage import settled_at
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_MS, event, measure, new, signal, world
@@ -71,7 +72,7 @@ def stream() -> tuple[tuple[Signal, ...], int]:
     """The signals of a small world with a theft, as triage gets them: in the order of their time; and its end."""
     detection = Detection(TALKATIVE, {})
     events = sorted(
-        [*world(5, 24 * 9, START_MS + (7 * 24 + 3) * HOUR_MS, 6, 2), *extra()],
+        [*world(5, 24 * 9, Theft(start_ms=START_MS + (7 * 24 + 3) * HOUR_MS), 6, 2), *extra()],
         key=lambda one: (one.time_ms, one.event_id),
     )
     signals = []

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from detector.simulation import World, records
 from streams.cli.main import app
-from tests.traffic import traffic
 
 START_MS = 1_772_409_600_000
 SKYDESK = """
@@ -31,10 +31,9 @@ def run(*arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
     """A log without a fault."""
+    world = World(seed=1, start_ms=START_MS, hours=9, people=4, integrations=1)
     path = tmp_path / "day.jsonl.gz"
-    path.write_bytes(
-        gzip.compress(b"\n".join(record for _, record in traffic(seed=1, hours=9, people=4, integrations=1)))
-    )
+    path.write_bytes(gzip.compress(b"\n".join(record for _, record in records(world))))
     return path
 
 

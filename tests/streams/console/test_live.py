@@ -20,6 +20,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from detector.adapters import decode
 from detector.decision import Decision, Kind, StepMark
 from detector.decision import decode as decode_decision
+from detector.simulation import Theft, World, records
 from streams.cli.child_process import Child
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.pages.raw_record import RawRecordError, read_raw
@@ -33,7 +34,6 @@ from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
 from tests.streams.console.make import NAMES, alert, content, decided, identity_record, record, ticks
-from tests.traffic import THIEF, traffic
 
 PARTITIONS = 2
 
@@ -354,14 +354,15 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
     try:
         producer = KafkaProducer(bootstrap_servers=topics.bootstrap, linger_ms=20)
         start_ms = round(time.time() * 1000) // HOUR_MS * HOUR_MS - 9 * 24 * HOUR_MS
-        theft_ms = start_ms + (8 * 24 + 23) * HOUR_MS
-        for _, row in traffic(seed=1, start_ms=start_ms, hours=24 * 9, people=12, theft_ms=theft_ms):
+        world = World(seed=1, start_ms=start_ms, hours=24 * 9, people=12, integrations=2)
+        theft = Theft(start_ms=start_ms + (8 * 24 + 23) * HOUR_MS)
+        for _, row in records(world, theft):
             producer.send(names.access, value=row, key=decode(row, "x").identity.encode())
         producer.flush()
 
         def thief() -> Any:
             rows = json.loads(running.ask("GET", "/?table=incidents&as=json")[2])["rows"]
-            return next((row for row in rows if row["identity"].endswith(THIEF)), None)
+            return next((row for row in rows if row["identity"].endswith("0054R9000000000QAA")), None)
 
         row = until(thief, 120)
         uid = row["uid"]

@@ -10,9 +10,9 @@ import pytest
 from detector.adapters import decode
 from detector.engine import Engine
 from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.simulation import Theft, World, records
 from streams.files.reader import ReadError
 from streams.replay.replay import DeadLetter, Replay, Summary
-from tests.traffic import MONDAY_MS, traffic
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 HOUR_MS = 3_600_000
@@ -28,8 +28,8 @@ TALKATIVE = Settings(
 @functools.cache
 def world() -> tuple[bytes, ...]:
     """Five days of a small company, with a theft."""
-    company = traffic(seed=4, hours=24 * 5, people=6, integrations=2, theft_ms=MONDAY_MS + 75 * HOUR_MS)
-    return tuple(record for _, record in company)
+    small = World(seed=4, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    return tuple(record for _, record in records(small, Theft(start_ms=START_MS + 75 * HOUR_MS)))
 
 
 def write(folder: Path, files: dict[str, list[bytes]]) -> None:
@@ -202,20 +202,20 @@ def test_alerts_say_where_their_records_lie(one: Path) -> None:
 def test_what_is_told_and_read_can_be_limited_in_time(tmp_path: Path) -> None:
     """Alerts from before `since_ms` are kept back though learned from; events from `until_ms` on are left out."""
     log = tmp_path / "log.jsonl"
-    theft_ms = MONDAY_MS + 190 * HOUR_MS
-    company = traffic(seed=3, hours=200, people=40, integrations=4, theft_ms=theft_ms)
-    log.write_bytes(b"\n".join(record for _, record in company))
+    small = World(seed=3, start_ms=START_MS, hours=200, people=40, integrations=4)
+    theft = Theft(start_ms=START_MS + 190 * 3_600_000)
+    log.write_bytes(b"\n".join(record for _, record in records(small, theft)))
     told = [alert.body for alert in Replay([str(log)], Settings(), NOW_MS).alerts()]
-    since = [alert.body for alert in Replay([str(log)], Settings(), NOW_MS, since_ms=theft_ms).alerts()]
+    since = [alert.body for alert in Replay([str(log)], Settings(), NOW_MS, since_ms=theft.start_ms).alerts()]
     assert 0 < len(since) < len(told)
     assert since == told[-len(since) :]
-    run = Replay([str(log)], Settings(), NOW_MS, until_ms=theft_ms)
+    run = Replay([str(log)], Settings(), NOW_MS, until_ms=theft.start_ms)
     until = [alert.body for alert in run.alerts()]
     assert until[:-1] == told[: len(until) - 1]
     last_ms = run.summary().last_ms
     assert last_ms is not None
-    assert last_ms < theft_ms
-    assert all(event.time_ms < theft_ms for event in run.events())
+    assert last_ms < theft.start_ms
+    assert all(event.time_ms < theft.start_ms for event in run.events())
 
 
 def test_several_processes_say_the_same(one: Path, tmp_path: Path) -> None:

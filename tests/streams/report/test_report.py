@@ -13,12 +13,13 @@ from typer.testing import CliRunner, Result
 
 from detector.event import AccessEvent
 from detector.settings import Settings, TriageSettings
+from detector.simulation.world import Theft, World, records
 from streams.cli.main import app
 from streams.replay.coverage import Coverage
 from streams.report import DeadLetters, write
 from streams.report.report import settings_used, timelines_of
+from tests.detector.make import START_MS
 from tests.streams.report.make import THEFT_MS, alert, everyday, incidents, report, stolen
-from tests.traffic import MONDAY_MS, THIEF, traffic
 
 HOUR_MS = 3_600_000
 
@@ -26,8 +27,9 @@ HOUR_MS = 3_600_000
 @functools.cache
 def world() -> bytes:
     """Nine days of a small company; its integration's token is stolen in the eighth night."""
-    company = traffic(seed=1, hours=24 * 9, people=12, theft_ms=MONDAY_MS + 171 * HOUR_MS)
-    return b"\n".join(record for _, record in company) + b"\nnot a record\n"
+    small = World(seed=1, start_ms=START_MS, hours=24 * 9, people=12, integrations=3)
+    theft = Theft(start_ms=START_MS + 171 * HOUR_MS)
+    return b"\n".join(record for _, record in records(small, theft)) + b"\nnot a record\n"
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_replay_writes_its_report(logs: Path) -> None:
         result = replay(logs, "--report", page, "--json")
         assert (result.exit_code, result.stderr) == (0, "")
         text = words(page)
-        assert f"({THIEF}) took out " in text
+        assert "the integration 0054R9000000000QAA took out " in text
         assert "First sign 2026-03-09 03:00" in text
         assert "192.0.2.77 192.0.2.0/24 new network 60,000 10 2026-03-09 03:03:" in text
         assert f"salesforce_elf {logs / 'day.jsonl'}:" in text
@@ -92,7 +94,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0
     for text in (piped, words(page)):
-        assert f"({THIEF}) took out " in text
+        assert "the integration 0054R9000000000QAA took out " in text
         assert "The logs could not be read a second time" in text
     assert "from: standard input" in words(page)
 

@@ -23,6 +23,7 @@ from detector.identity.summary import summary
 from detector.published import decode_activity, encode
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import SignalKind
+from detector.simulation import Theft, World, records
 from streams.kafka import messages as wire
 from streams.kafka.messages import NOTHING_KNOWN, POSITION_HEADER, partition_of
 from streams.kafka.topics import TopicNames
@@ -34,7 +35,6 @@ from streams.worker.agents.ingest import UNTOLD_BATCHES
 from streams.worker.identity_queue import REFRESH_SECONDS
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
-from tests.traffic import MONDAY_MS, traffic
 
 HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
@@ -249,10 +249,10 @@ def fake(
 def world(seed: int, days: int = 6, coarse: bool = True) -> tuple[tuple[bytes, AccessEvent], ...]:
     """A world's records in order; with `coarse` times, so that many are equal, and some delivered twice."""
     random = Random(seed)
-    theft_ms = MONDAY_MS + (3 * 24 + 3) * HOUR_MS
-    company = traffic(seed=seed, hours=24 * days, people=6, integrations=2, theft_ms=theft_ms)
+    theft = Theft(start_ms=START_MS + (3 * 24 + 3) * HOUR_MS)
+    small = World(seed=seed, start_ms=START_MS, hours=24 * days, people=6, integrations=2)
     found = []
-    for _, record in company:
+    for _, record in records(small, theft):
         if coarse:
             row = json.loads(record)
             row["TIMESTAMP"] = row["TIMESTAMP"][:-5] + "0.000"

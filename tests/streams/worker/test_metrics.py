@@ -17,12 +17,12 @@ from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.identity.detect import Detection
 from detector.settings import DetectionSettings, Settings, TriageSettings
+from detector.simulation import Theft, World, records
 from detector.triage.risk import Severity
 from detector.triage.triage import Triage
 from streams.worker.metric_definitions import METRICS
 from streams.worker.metrics import OPENING, Metrics
 from tests.detector.make import event
-from tests.traffic import MONDAY_MS, traffic
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
@@ -50,8 +50,8 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     engine = Engine(SETTINGS)
     metrics.watch_detection(0, engine.detection)
     metrics.watch_triage(0, engine.triage)
-    theft_ms = MONDAY_MS + 99 * HOUR_MS
-    for _, record in traffic(seed=2, hours=24 * 5, people=6, integrations=2, theft_ms=theft_ms):
+    world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    for _, record in records(world, Theft(start_ms=START_MS + 99 * HOUR_MS)):
         event = decode(record, "x")
         metrics.events([event], [event.time_ms + 90_000])
         for alert in engine.observe(event):
@@ -60,7 +60,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     engine.observe(event)
     metrics.count_detection(0)
     detection = Detection(SETTINGS, {})
-    for _, record in traffic(seed=2, hours=24 * 5, people=6, integrations=2):
+    for _, record in records(world):
         for signal in detection.observe(decode(record, "x")):
             metrics.signal(signal)
     metrics.dead_letter(RecordError("", "x", Rejection.UNKNOWN_FORMAT, "from 192.0.2.77 by eve@example.com"))
@@ -142,8 +142,8 @@ def test_an_alert_is_an_increase_from_the_first_on() -> None:
     assert {dict(labels)["detector"] for labels in before} == {*OPENING}
     engine = Engine(SETTINGS)
     count = 0
-    theft_ms = MONDAY_MS + 99 * HOUR_MS
-    for _, record in traffic(seed=2, hours=24 * 5, people=6, integrations=2, theft_ms=theft_ms):
+    world = World(seed=2, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
+    for _, record in records(world, Theft(start_ms=START_MS + 99 * HOUR_MS)):
         for alert in engine.observe(decode(record, "x")):
             metrics.alert(alert)
             count += 1
@@ -158,7 +158,7 @@ def test_only_crossings_count_as_signals() -> None:
     metrics = Metrics(registry)
     detection = Detection(SETTINGS, {})
     kinds = []
-    for _, record in traffic(seed=2, hours=40, people=3, integrations=1):
+    for _, record in records(World(seed=2, start_ms=START_MS, hours=40, people=3, integrations=1)):
         for signal in detection.observe(decode(record, "x")):
             metrics.signal(signal)
             kinds.append(signal.kind.value)
