@@ -24,7 +24,7 @@ from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
 from detector.simulation.rtem import Rtem
 from detector.simulation.shapes import Shape
-from detector.simulation.theft import Theft, thefts
+from detector.simulation.theft import PlannedTheft, thefts
 from detector.simulation.ual import Ual
 from detector.units import DAY_MS, HOUR_MS
 
@@ -61,7 +61,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """How many programs there are; without it one of each kind."""
     calm: bool = False
     """Whether it is an ordinary time: no bursts, no odd days, no public sites."""
-    thefts: tuple[Theft, ...] = ()
+    thefts: tuple[PlannedTheft, ...] = ()
     """Thefts at chosen times, beside the shapes."""
 
 

@@ -15,7 +15,7 @@ from detector.simulation.shapes import Difficulty, Shape
 from detector.simulation.soql import select
 from detector.units import MINUTE_MS
 
-__all__ = ["Theft", "thefts"]
+__all__ = ["PlannedTheft", "thefts"]
 
 SECOND_MS = 1_000
 SAMPLE_ROWS = 20
@@ -23,7 +23,7 @@ AGENT = "python-requests/2.32.4"
 _SESSIONS = 980_000_000
 
 
-class Theft(msgspec.Struct, frozen=True):
+class PlannedTheft(msgspec.Struct, frozen=True):
     """When a token is used, and for what."""
 
     start_ms: int
@@ -34,7 +34,7 @@ class Theft(msgspec.Struct, frozen=True):
     """The thief's address."""
 
 
-def thefts(company: Company, planned: tuple[Theft, ...]) -> list[Attack]:
+def thefts(company: Company, planned: tuple[PlannedTheft, ...]) -> list[Attack]:
     """The planned thefts that begin within the company's days."""
     end_ms = company.end_ms
     return [
@@ -44,7 +44,7 @@ def thefts(company: Company, planned: tuple[Theft, ...]) -> list[Attack]:
     ]
 
 
-def _theft(company: Company, theft: Theft, number: int) -> Attack:
+def _theft(company: Company, theft: PlannedTheft, number: int) -> Attack:
     victim = company.integrations[theft.integration]
     acts: list[SimulatedAction] = []
     hand = ActionRecorder(

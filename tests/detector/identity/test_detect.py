@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
+from detector.identity import profile as profile_module
 from detector.identity.detect import Detection
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import PROFILES, ProfileError
@@ -106,9 +107,9 @@ def save(detection: Detection) -> None:
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both with room for all and with so little that days close before their time and much is given up."""
     if request.param == "no room":
-        monkeypatch.setattr(PROFILES, "MAX_OPEN_DAYS", 1)
-        monkeypatch.setattr(PROFILES, "MAX_BYTES", 1400)
-        monkeypatch.setattr(PROFILES, "ROOMY_BYTES", 900)
+        monkeypatch.setattr(profile_module, "MAX_OPEN_DAYS", 1)
+        monkeypatch.setattr(profile_module, "MAX_BYTES", 1400)
+        monkeypatch.setattr(profile_module, "ROOMY_BYTES", 900)
 
 
 def run(events: Sequence[AccessEvent], given: Settings = TALKATIVE) -> tuple[dict[str, list[bytes]], Store]:
