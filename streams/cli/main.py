@@ -14,19 +14,20 @@ from streams import __version__
 __all__ = ["COMMANDS", "app", "load_command", "main"]
 
 COMMANDS = {
-    "demo": "Run everything here: a real Kafka, two workers, the console, three weeks of history, live traffic, "
-    "and a theft.",
-    "replay": "Read a CRM's access logs from files and say who took out more than they should.",
-    "simulate": "Generate weeks of a company's CRM logs, with labelled attacks and harmless lookalikes.",
-    "evaluate": "Score alerts: what they saved, what they missed, and how often they were false.",
-    "check": "Look at the settings, at logs if paths are given, and at Kafka if asked: what is wrong and how to "
-    "mend it.",
-    "worker": "Read the access topic continuously and publish alerts. Start several to share the partitions.",
-    "console": "Serve the web console: open incidents, data taken, silent sources, and what operators decide.",
-    "tail": "Show open incidents live as alerts arrive: a table in a terminal, elsewhere a line per alert.",
+    "demo": "Run everything here: a real Kafka, two workers, the console, three weeks of history, "
+    "live traffic, and a theft.",
+    "replay": "Read a CRM's access logs from files and report who exported more than they should.",
+    "simulate": "Generate weeks of a company's CRM logs, with attacks and benign look-alikes, all labelled.",
+    "evaluate": "Score alerts: rows saved, attacks missed, and false positives.",
+    "check": "Check the settings, logs if paths are given, and Kafka on request: what is wrong and "
+    "how to fix it.",
+    "worker": "Read the access topic continuously and publish alerts. Start several: they share the "
+    "partitions.",
+    "console": "Serve the web console: open incidents, data taken, silent sources, and operators' decisions.",
+    "tail": "Show the open incidents live: a table in a terminal, one line per alert elsewhere.",
     "publish": "Publish a CRM's access logs from files, in event-time order and keyed by identity.",
-    "indicators": "Send indicators to all workers; they apply from the next event on.",
-    "topics": "Create missing topics and report what differs from the plan; never change an existing topic.",
+    "indicators": "Send indicators to the topic that workers read; they apply from the next event on.",
+    "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "broker": "Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.",
     "bench": "Run a benchmark of this checkout and print its figures; further options go to the benchmark.",
 }

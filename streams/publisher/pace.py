@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["Pace"]
+__all__ = ["PublishPace"]
 
 
-class Pace:
+class PublishPace:
     """Keeps event time at a multiple of real time, from the first event on."""
 
     def __init__(self, speed: float | None) -> None:

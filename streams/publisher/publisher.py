@@ -18,7 +18,7 @@ from streams.files.reader import FileRecord, read_in_order
 from streams.kafka.connection import PLAIN, ConnectError, KafkaSettings, arguments, reach
 from streams.plugins import NO_PLUGINS, Plugins
 from streams.publisher.interruption import Interruption
-from streams.publisher.pace import Pace
+from streams.publisher.pace import PublishPace
 from streams.publisher.resume import PublishRun, ResumeError, fingerprint, published_before
 from streams.publisher.sender import Sender, new_producer
 
@@ -118,7 +118,7 @@ def publish(
         run, last = before or (None, {})
         if mark is not None and run is None:
             run = PublishRun(fingerprint=mark, started_ms=time.time_ns() // 1_000_000, partitions=partitions)
-        pace = Pace(speed)
+        pace = PublishPace(speed)
         due: Iterable[_Due] = _due(records, partitions, last, published, pace)
         if interruption is not None:
             due = interruption.between(due)
@@ -157,7 +157,7 @@ def _due(
     partitions: int,
     last: dict[int, int],
     published: Published,
-    pace: Pace,
+    pace: PublishPace,
 ) -> Iterator[_Due]:
     """Yield the records that are not there yet, each when it is due."""
     keys: dict[str, tuple[bytes, int]] = {}

@@ -17,7 +17,7 @@ from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
 from detector.engine import Batch, DetectionShard, Engine, SequencedTriage
 from detector.event import AccessEvent
-from detector.identity.profile import PROFILES
+from detector.identity.profile import PROFILES, SIGNALS_A_DAY
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft
 from detector.triage.risk import Severity
@@ -150,7 +150,7 @@ def test_what_an_engine_knows() -> None:
     named = {found.identity for found in events}
     assert engine.identities == len(named)
     assert {key.decode() for key in engine.profiles()} == named
-    said = [PROFILES.decode(data).sequence % PROFILES.SIGNALS_A_DAY for data in engine.profiles().values()]
+    said = [PROFILES.decode(data).sequence % SIGNALS_A_DAY for data in engine.profiles().values()]
     assert all(said)
     assert engine.signals == sum(said)
     assert engine.triage.open_incidents

@@ -185,7 +185,7 @@ def test_check_names_plug_ins_and_what_they_read(log: Path) -> None:
     code, result = run_with_toy("check", "--json", str(log))
     [_, plugins, logs] = result["findings"]
     assert (code, plugins["state"], plugins["detail"]) == (1, "good", "adapter toy_crm of toy-crm 1.0")
-    assert logs["detail"].startswith("2 toy_crm; not readable: ")
+    assert logs["detail"].startswith("2 toy_crm; unreadable: ")
     code, result = run("check", "--json", str(log))
     assert (code, len(result["findings"])) == (2, 2)
 

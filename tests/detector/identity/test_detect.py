@@ -106,9 +106,9 @@ def save(detection: Detection) -> None:
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both with room for all and with so little that days close before their time and much is given up."""
     if request.param == "no room":
-        monkeypatch.setattr(profile_of, "MAX_OPEN_DAYS", 1)
-        monkeypatch.setattr(profile_of, "MAX_BYTES", 1400)
-        monkeypatch.setattr(profile_of, "ROOMY_BYTES", 900)
+        monkeypatch.setattr(PROFILES, "MAX_OPEN_DAYS", 1)
+        monkeypatch.setattr(PROFILES, "MAX_BYTES", 1400)
+        monkeypatch.setattr(PROFILES, "ROOMY_BYTES", 900)
 
 
 def run(events: Sequence[AccessEvent], given: Settings = TALKATIVE) -> tuple[dict[str, list[bytes]], Store]:

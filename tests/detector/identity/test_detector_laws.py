@@ -26,7 +26,7 @@ from detector.explanation import DetectorNameError
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS, IdentityDetector
 from detector.identity.ledger import RECENT_EVENTS
-from detector.identity.profile import MAX_BYTES, PROFILES, Profile
+from detector.identity.profile import MAX_BYTES, PROFILES, SIGNALS_A_DAY, Profile
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import NewValue, Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS
@@ -279,7 +279,7 @@ def test_anything_can_be_stored_at_any_event(events: list[AccessEvent], every: i
     again, other = live(events, reload_every=every)
     assert encoded(again) == encoded(said)
     assert PROFILES.encode(other) == PROFILES.encode(profile)
-    first = events[0].time_ms // DAY_MS * PROFILES.SIGNALS_A_DAY + 1
+    first = events[0].time_ms // DAY_MS * SIGNALS_A_DAY + 1
     assert [found.sequence for found in said] == list(range(first, first + len(said)))
     assert size(profile) <= MAX_BYTES
 

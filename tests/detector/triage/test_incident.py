@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.anomaly import Anomaly
+from detector.detectors import BUILT_IN
 from detector.event import ActorKind, Operation
 from detector.identity.profile import PROFILES
 from detector.settings import DetectionSettings
@@ -17,13 +19,12 @@ from detector.triage.incident import (
     MAX_FOLDED_OBJECTS,
     MAX_PARTS,
     MAX_VALUES,
-    Anomaly,
     Incident,
-    add,
     channels_taken,
     objects_taken,
     rows_taken,
 )
+from detector.triage.incident import add as add_explained
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.make import START_DAY, START_MS, event, measure, signal
 
@@ -32,6 +33,11 @@ EVERYTHING = DetectionSettings(
 )
 """Everything is over its bound, and says so at each event."""
 TWO_DAYS = 48 * HOUR_MS
+
+
+def add(incident: Incident, signal: Signal, anomaly: Anomaly | None, events: int, fade: float) -> None:
+    """Enter a signal, as its detector explains it."""
+    add_explained(incident, signal, anomaly, events, fade, BUILT_IN.explanations[signal.detector])
 
 
 def found(surprise: float = 3.0, detector: str = "volume", time_ms: int = START_MS) -> Anomaly:

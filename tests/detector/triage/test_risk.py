@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.triage.risk import FULL_ROWS, IDLE, KINDS, Severity, evidence, risk, severity
+from detector.detectors import BUILT_IN
+from detector.triage.risk import FULL_ROWS, IDLE, Severity, risk, severity
+from detector.triage.risk import evidence as evidence_of
 
 SURPRISES = st.dictionaries(
     st.sampled_from(["volume", "export", "drip", "novelty", "chain", "intel"]), st.floats(0, 5), max_size=6
 )
+
+evidence = partial(evidence_of, explanations=BUILT_IN.explanations)
 
 
 def test_one_detectors_surprise_is_the_evidence() -> None:
@@ -26,8 +31,9 @@ def test_an_independent_kind_corroborates(other: str) -> None:
     assert evidence({"volume": 3.0, other: 3.0}) - alone == pytest.approx(0.8 * 3.0)
     assert evidence({"volume": 3.0, "export": 3.0}) - alone == pytest.approx(0.15 * 3.0)
     assert evidence({"volume": 3.0, "export": 3.0, "drip": 3.0}) - alone == pytest.approx(0.3 * 3.0)
-    assert len({KINDS[name] for name in ("volume", "export", "drip")}) == 1
-    assert other not in KINDS
+    kinds = [BUILT_IN.explanations[name].evidence_kind for name in ("volume", "export", "drip")]
+    assert kinds == ["amount"] * 3
+    assert BUILT_IN.explanations[other].evidence_kind == other
 
 
 def test_corroboration_raises_risk() -> None:

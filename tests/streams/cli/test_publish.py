@@ -187,7 +187,7 @@ def test_event_time_goes_at_a_multiple_of_real_time(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(pacing.time, "monotonic", lambda: now)
     monkeypatch.setattr(pacing.time, "sleep", sleep)
-    pace = pacing.Pace(60.0)
+    pace = pacing.PublishPace(60.0)
     pace.wait(5_000_000)
     pace.wait(5_000_000 + 1_800_000)
     now += 25
@@ -195,6 +195,6 @@ def test_event_time_goes_at_a_multiple_of_real_time(monkeypatch: pytest.MonkeyPa
     now += 10
     pace.wait(5_000_000 + 3_600_000)
     assert (slept, pace.behind_seconds) == ([30.0, 5.0], 10.0)
-    unhurried = pacing.Pace(None)
+    unhurried = pacing.PublishPace(None)
     unhurried.wait(10**15)
     assert (slept, unhurried.behind_seconds) == ([30.0, 5.0], None)

@@ -42,8 +42,8 @@ def scraped(running: Running) -> dict[str, float]:
 def test_a_scrape_says_how_much_it_is_used_and_nothing_of_anybody(running: Running) -> None:
     """Sessions, browsers that follow and refusals by status, whoever asks; never a person."""
     first = scraped(running)
-    assert (first["sessions"], first["feeds"]) == (0, 0)
-    assert "refused_total" not in " ".join(first)
+    assert (first["sessions"], first["connected_browsers"]) == (0, 0)
+    assert "failed_requests_total" not in " ".join(first)
     form = f"token={GIVEN}"
     _, headers, _ = running.ask("POST", "/sign-in", form)
     cookie = headers["set-cookie"].split(";")[0]
@@ -56,16 +56,16 @@ def test_a_scrape_says_how_much_it_is_used_and_nothing_of_anybody(running: Runni
     following.getresponse().read(10)
     assert running.ask("GET", "/events")[0] == 401
     found = scraped(running)
-    assert (found["sessions"], found["feeds"]) == (1, 1)
-    refused = {name: value for name, value in found.items() if name.startswith("refused_total")}
+    assert (found["sessions"], found["connected_browsers"]) == (1, 1)
+    refused = {name: value for name, value in found.items() if name.startswith("failed_requests_total")}
     assert refused == {
-        'refused_total{status="401"}': 2,
-        'refused_total{status="403"}': 1,
-        'refused_total{status="404"}': 1,
+        'failed_requests_total{status="401"}': 2,
+        'failed_requests_total{status="403"}': 1,
+        'failed_requests_total{status="404"}': 1,
     }
     running.ask("POST", "/sign-out", f"csrf={csrf(running, cookie)}", cookie)
     following.close()
-    until(lambda: scraped(running)["feeds"] == 0)
+    until(lambda: scraped(running)["connected_browsers"] == 0)
     assert scraped(running)["sessions"] == 0
 
 
@@ -82,11 +82,11 @@ def test_a_scrape_says_whether_it_follows_kafka(tmp_path: Path) -> None:
         [family] = [one for one in watched.collect() if one.name == f"crmwatch_console_{name}"]
         return [sample.value for sample in family.samples]
 
-    assert (value("feed_lost"), value("behind_records")) == ([0], [])
+    assert (value("feed_lost"), value("lag_records")) == ([0], [])
     freshness.lost("nobody is there")
-    assert (value("feed_lost"), value("behind_records")) == ([1], [])
+    assert (value("feed_lost"), value("lag_records")) == ([1], [])
     freshness.heard(7)
-    assert (value("feed_lost"), value("behind_records")) == ([0], [7])
+    assert (value("feed_lost"), value("lag_records")) == ([0], [7])
 
 
 def test_every_metric_is_exported_by_its_name(running: Running) -> None:

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from detector.alert.runbook import steps
 from detector.alert.summary import describe, title
 from detector.message import message
 from detector.triage.incident import Incident
 from streams.locale import Language, Translator
 from streams.locale.alerts import alert_text
-from tests.detector.incidents import finding, incident, notice, of_network, strange
+from tests.detector.incidents import EXPLANATIONS, finding, incident, notice, of_network, steps, strange
 
 ENGLISH, FRENCH = Translator(Language.ENGLISH), Translator(Language.FRENCH)
 INCIDENTS = {
@@ -27,7 +26,11 @@ INCIDENTS = {
 def test_everything_that_an_alert_says_is_said_in_french(name: str) -> None:
     """Title, sentences and steps; none falls back to English."""
     about: Incident = INCIDENTS[name]
-    for said in (title(about), *describe(about), *(step.message for step in steps(about))):
+    for said in (
+        title(about, EXPLANATIONS),
+        *describe(about, EXPLANATIONS),
+        *(step.message for step in steps(about)),
+    ):
         french = alert_text(FRENCH, said)
         assert french != said.text
         assert alert_text(ENGLISH, said) == said.text
@@ -37,7 +40,7 @@ def test_everything_that_an_alert_says_is_said_in_french(name: str) -> None:
 def test_an_alert_is_a_sentence_in_french() -> None:
     """Who took how many rows of what, when, from where; what is usual; why it matters; what to do."""
     about = INCIDENTS["theft"]
-    assert alert_text(FRENCH, describe(about)) == (
+    assert alert_text(FRENCH, describe(about, EXPLANATIONS)) == (
         "L’intégration “Sky Sync” (0054R)\u202f: extraction de 60\u202f000 lignes (Case 40\u202f000, Contact"
         " 20\u202f000) par export en masse le 2026-03-02 entre 00:01 et 00:10 UTC, depuis 192.0.2.77 avec"
         " “python-requests/2.32”. En une heure\u202f: 60\u202f000 lignes par export en masse\u202f; environ"

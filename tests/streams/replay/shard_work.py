@@ -13,59 +13,59 @@ import msgspec
 
 from detector.adapters import ADAPTERS, Adapter
 from detector.event import AccessEvent
-from streams.replay.parallel import Message, ShardContext
+from streams.replay.parallel import ShardContext, ShardMessage
 
 
-def echo(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def echo(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[ShardMessage]:
     """Each event as a message, and in the end what the shard knows."""
     for event in events:
-        yield Message(event.time_ms, event.identity, msgspec.msgpack.encode(event))
+        yield ShardMessage(event.time_ms, event.identity, msgspec.msgpack.encode(event))
     if shard.last_ms is not None:
         body = msgspec.msgpack.encode((shard.first_ms, shard.last_ms, shard.options))
-        yield Message(shard.last_ms, f"~{shard.number}", body)
+        yield ShardMessage(shard.last_ms, f"~{shard.number}", body)
 
 
-def count(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def count(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[ShardMessage]:
     """After each event of an identity how many there have been: order within an identity matters."""
     counts: dict[str, int] = {}
     for event in events:
         name = event.identity
         counts[name] = counts.get(name, 0) + 1
-        yield Message(
+        yield ShardMessage(
             event.time_ms, name, f"{name} {counts[name]} {event.event_id} {event.origin.position}".encode()
         )
 
 
-def loud_and_silent(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def loud_and_silent(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[ShardMessage]:
     """One shard says a great deal, the others nothing until the end."""
     for number, event in enumerate(events):
         if shard.number == 0:
-            yield Message(event.time_ms, "loud", b"%d" % number + b"." * 50_000)
+            yield ShardMessage(event.time_ms, "loud", b"%d" % number + b"." * 50_000)
         elif shard.options == b"watermarks":
-            yield Message(event.time_ms, "", b"")
+            yield ShardMessage(event.time_ms, "", b"")
     if shard.last_ms is not None:
-        yield Message(shard.last_ms, f"~{shard.number}", b"end")
+        yield ShardMessage(shard.last_ms, f"~{shard.number}", b"end")
 
 
-def fail(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def fail(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[ShardMessage]:
     """Goes wrong in one of several ways."""
     event = next(events)
-    yield Message(event.time_ms, "a", b"first")
+    yield ShardMessage(event.time_ms, "a", b"first")
     if shard.options == b"raise":
         raise ValueError("no\nsuch thing")
     if shard.options == b"back":
-        yield Message(event.time_ms - 1, "a", b"second")
+        yield ShardMessage(event.time_ms - 1, "a", b"second")
     if shard.options == b"exit":
         sys.exit("enough")
     if shard.options == b"kill":
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def linger(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[Message]:
+def linger(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator[ShardMessage]:
     """Leaves its process id in a folder, and never ends by itself."""
     event = next(events)
     Path(shard.options.decode(), str(os.getpid())).touch()
-    yield Message(event.time_ms, event.identity, b"here")
+    yield ShardMessage(event.time_ms, event.identity, b"here")
     while True:
         time.sleep(0.05)
 

@@ -22,7 +22,7 @@ from streams.files.decode import events_in_order
 from streams.files.reader import FileRecord, ReadError
 from streams.kafka.messages import partition_of
 from streams.replay import parallel as shards
-from streams.replay.parallel import Message, ShardError, ShardWork, run
+from streams.replay.parallel import ShardError, ShardMessage, ShardWork, run
 from tests.streams.replay import shard_work
 
 USERS = [f"0055g00000User{number}" for number in range(7)]
@@ -63,7 +63,7 @@ Unread = list[tuple[FileRecord, str]]
 
 def ran(
     paths: list[str], count: int, work: ShardWork, options: bytes = b"", arrived_ms: int | None = None
-) -> tuple[list[Message], Unread]:
+) -> tuple[list[ShardMessage], Unread]:
     """Everything that comes out."""
     unread: Unread = []
     said = list(
