@@ -31,6 +31,7 @@ def closings(count: int, first_ms: int) -> Iterable[Decision]:
     return (decision(Kind.DISPOSITION, first_ms + 60_000 * n, f"crmwatch-{n}") for n in range(count))
 
 
+@pytest.mark.slow
 def test_a_breach_outlives_tens_of_thousands_of_newer_decisions() -> None:
     """Its clock, a mute and an exception stay while 60,000 newer ones pass; closings long past go, and are counted."""
     in_force = [

@@ -120,6 +120,7 @@ def test_each_row_is_counted_once() -> None:
     assert sum(engine.detection.rows_taken.values()) == rows + sum(jobs.values())
 
 
+@pytest.mark.slow
 def test_saving_often_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """How often profiles go back to the store is no matter of what is said."""
     usual = [alert.body for alert in alerts_of(small(), TALKATIVE)]
@@ -127,6 +128,7 @@ def test_saving_often_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [alert.body for alert in alerts_of(small(), TALKATIVE)] == usual
 
 
+@pytest.mark.slow
 def test_duplicates_change_nothing() -> None:
     """Every record twice in a row: the same alerts, and the second of each counted."""
     events = small()
@@ -171,6 +173,7 @@ def test_time_between_events_closes_stories() -> None:
     assert START_MS + 15 * DAY_MS <= modified_ms < START_MS + 17 * DAY_MS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [2, 5])
 def test_several_shards_say_what_one_says(shards: int) -> None:
     """Identities divided among shards whose batches one court judges by ticks: the same alerts in the same order."""

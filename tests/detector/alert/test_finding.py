@@ -154,6 +154,7 @@ def test_what_is_no_finding_is_refused(given: bytes, why: str) -> None:
     assert str(caught.value).startswith(why)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(body())), JSON))
 def test_whatever_stands_in_it_is_read_or_refused(changes: dict[str, Any]) -> None:
     """Nothing but `FindingError` is raised; what is read can be written, and shown."""

@@ -116,6 +116,7 @@ def test_a_nightly_batch_is_missed_in_the_third_night() -> None:
     assert found.time_ms == (START + 4 * WEEK + 2 * DAY + 18) * TICK_MS
 
 
+@pytest.mark.slow
 def test_chance_alone_raises_few_alarms() -> None:
     """Over a hundred weeks of sources of all rates there are at most five silences."""
     false = 0
@@ -249,6 +250,7 @@ def test_time_only_goes_on() -> None:
     assert msgspec.msgpack.encode(source) == before
 
 
+@pytest.mark.slow
 def test_a_state_is_small() -> None:
     """After two years of a busy source it takes less than 2,500 bytes."""
     source = SourceState()
@@ -256,6 +258,7 @@ def test_a_state_is_small() -> None:
     assert len(msgspec.msgpack.encode(source)) < 2_500
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

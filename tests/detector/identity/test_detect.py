@@ -122,6 +122,7 @@ def run(events: Sequence[AccessEvent], given: Settings = TALKATIVE) -> tuple[dic
     return by_identity(signals), profiles_of(store)
 
 
+@pytest.mark.slow
 @given(streams(late=LATE), st.data())
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_when_time_is_told_changes_nothing(
@@ -144,6 +145,7 @@ def test_when_time_is_told_changes_nothing(
     assert profiles_of(store) == profiles
 
 
+@pytest.mark.slow
 @given(streams(), st.data())
 @settings(max_examples=40, deadline=None)
 def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -> None:
@@ -404,6 +406,7 @@ def test_a_profile_that_cannot_be_read_is_an_error() -> None:
         Detection(TALKATIVE, store).observe(event(1))
 
 
+@pytest.mark.slow
 def test_times_all_over_the_years_are_scheduled() -> None:
     """Thousands of different days to close are closed in order, each once, and so are the identities forgotten."""
     detection = Detection(TALKATIVE, {})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from detector.event import ActorKind, Operation
 from detector.identity.summary import summary
 from detector.published import IdentityRecord, NewTrait, UsualVolume, decode_identity, encode
@@ -107,6 +109,7 @@ def test_what_a_channel_counts_is_named() -> None:
     }
 
 
+@pytest.mark.slow
 def test_every_record_of_a_company_is_read_as_it_was_written() -> None:
     """The record of each identity of a simulated company comes back equal from its JSON, and is a few KB at most."""
     lives: dict[str, Life] = {}

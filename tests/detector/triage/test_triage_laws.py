@@ -162,6 +162,7 @@ def test_a_desk_begun_anew_says_the_same(data: st.DataObject) -> None:
     assert store == stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [3, 50])
 def test_saving_at_every_nth_signal_changes_nothing(every: int) -> None:
     """Saved, dropped and taken over by another after so many signals, all the way: the same alerts and state."""
@@ -271,6 +272,7 @@ def made_of(drawn: list[tuple[int, int, str, int, float, bool]]) -> list[Signal]
     return sorted(signals, key=lambda one: one.time_ms)
 
 
+@pytest.mark.slow
 @given(SIGNALS, st.sets(st.integers(0, 60)), st.lists(st.floats(0, 1), min_size=60, max_size=60))
 @settings(max_examples=150)
 def test_any_signals_any_stops(drawn: Any, stops: set[int], moments: list[float]) -> None:

@@ -199,6 +199,7 @@ def test_alerts_say_where_their_records_lie(one: Path) -> None:
             assert decode(lines[int(line) - 1], "x").event_id == uid
 
 
+@pytest.mark.slow
 def test_what_is_told_and_read_can_be_limited_in_time(tmp_path: Path) -> None:
     """Alerts from before `since_ms` are kept back though learned from; events from `until_ms` on are left out."""
     log = tmp_path / "log.jsonl"
@@ -218,6 +219,7 @@ def test_what_is_told_and_read_can_be_limited_in_time(tmp_path: Path) -> None:
     assert all(event.time_ms < theft.start_ms for event in run.events())
 
 
+@pytest.mark.slow
 def test_several_processes_say_the_same(one: Path, tmp_path: Path) -> None:
     """The same alerts in the same order, the same summary, letters and coverage, from one, two or three."""
     lines = one.read_bytes().splitlines(keepends=True)

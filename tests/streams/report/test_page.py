@@ -265,6 +265,7 @@ def test_without_a_second_reading_the_alerts_must_do() -> None:
     assert "Where from" not in text
 
 
+@pytest.mark.slow
 def test_much_is_folded_counted_and_left_out() -> None:
     """A thousand incidents and ten thousand origins make a page to be read, which says what is not on it."""
     many = incidents(*(alert(uid=f"i-{n}", risk_score=n % 100) for n in range(1000)))

@@ -68,6 +68,7 @@ def test_a_replay_writes_its_report(logs: Path) -> None:
         assert "triage.alert_risk" in text
 
 
+@pytest.mark.slow
 def test_a_report_changes_nothing_else(logs: Path, tmp_path: Path) -> None:
     """With it and without, the alerts and the summary are the same."""
     outputs = []
@@ -78,6 +79,7 @@ def test_a_report_changes_nothing_else(logs: Path, tmp_path: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.slow
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     """Standard input and a named pipe cannot be read again: the page goes by the alerts, and says so."""
     pipe, page = tmp_path / "pipe", tmp_path / "report.html"

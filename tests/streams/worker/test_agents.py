@@ -304,6 +304,7 @@ def check(pipeline: Pipeline, seed: int, days: int = 6) -> None:
 # --- the stream says what the replay says
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_whatever_order_shards_work_in_the_alerts_are_the_same(keyed: bool, seed: int, clock: Clock) -> None:
