@@ -18,7 +18,7 @@ LABELS: dict[str, str] = {
     Kind.ACKNOWLEDGE: gettext_noop("acknowledged"),
     Kind.ASSIGN: gettext_noop("assigned"),
     Kind.AWARENESS: gettext_noop("aware"),
-    Kind.BREACH: gettext_noop("breach"),
+    Kind.BREACH: gettext_noop("confirmed as a breach"),
     Kind.DISPOSITION: gettext_noop("closed"),
     Kind.EXCEPTION: gettext_noop("exempted"),
     Kind.EXPECTED: gettext_noop("expected"),

@@ -135,7 +135,7 @@ def test_a_theft_is_seen_and_ended_in_one_night(
         expect(wall.locator(".clocks")).to_have_count(0, timeout=PATIENCE)
         closed_ms = time.time_ns() // 1_000_000
         decide(page, "Close the incident", "Why", WHY)
-        expect(page.locator("#actions")).to_contain_text("This incident is over", timeout=PATIENCE)
+        expect(page.locator("#actions")).to_contain_text("This incident is closed", timeout=PATIENCE)
         expect(wall.locator("a.jump", has_text=THIEF)).to_have_count(0, timeout=PATIENCE)
 
         assert said()[-1]["activity_id"] != Activity.CLOSE

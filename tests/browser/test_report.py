@@ -124,14 +124,14 @@ def test_charts_and_tables_have_names(chromium: Browser, tmp_path: Path) -> None
     heard = page.get_by_role("img", name="Rows taken, cumulative: 6,020 between")
     assert heard.count() == 3  # of the incidents that are unfolded
     assert page.get_by_role("img", name="Events by day and hour.").count() == 1
-    assert page.get_by_role("table", name="Events that the alert quotes").count() == 3
+    assert page.get_by_role("table", name="Events quoted by the alert").count() == 3
     assert page.get_by_role("heading", level=1).count() == 1
 
 
 def test_it_works_without_scripts(chromium: Browser, tmp_path: Path) -> None:
     """Steps can be ticked and what is folded can be unfolded."""
     page = opened(chromium, tmp_path, render(theft()), java_script_enabled=False)
-    step = page.get_by_role("checkbox", name="Ask its owner.").first
+    step = page.get_by_role("checkbox", name="Ask the integration's owner").first
     assert not step.is_checked()
     step.check()
     assert step.is_checked()

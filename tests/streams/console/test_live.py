@@ -219,10 +219,10 @@ def test_a_raw_record_is_read_from_where_it_lies(topics: Broker, names: TopicNam
     assert read_raw(config, f"x {names.access}/1/2").text == "\ufffd<b>"
     for position, why in (
         (f"x {names.access}/1/3", "no longer in Kafka"),
-        (f"x {names.feedback}/0/0", "not lie in a topic that is read"),
-        ("x logs/day.csv:7", "does not lie in Kafka"),
-        (f"x {names.access}/1/1/../0", "does not lie in Kafka"),
-        ("", "does not lie in Kafka"),
+        (f"x {names.feedback}/0/0", "not in a topic that crmwatch reads"),
+        ("x logs/day.csv:7", "is not in Kafka"),
+        (f"x {names.access}/1/1/../0", "is not in Kafka"),
+        ("", "is not in Kafka"),
     ):
         with pytest.raises(RawRecordError, match=why):
             read_raw(config, position)
@@ -301,7 +301,7 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
         ]
         assert not headers["location"].endswith("=sent")
     page = running.ask("GET", "/incidents/crmwatch-1", cookie=cookie)[2]
-    assert "This incident is over" in page
+    assert "This incident is closed" in page
     consumer = KafkaConsumer(bootstrap_servers=topics.bootstrap, auto_offset_reset="earliest")
     tps = [TopicPartition(names.feedback, number) for number in range(PARTITIONS)]
     consumer.assign(tps)
@@ -367,7 +367,7 @@ def test_a_theft_is_seen_decided_about_and_closed_by_the_detector(
         row = until(thief, 120)
         uid = row["uid"]
         page = until(lambda: identity_page(running, row["identity"]), 60)
-        assert "Its normal week" in page
+        assert "Baseline week" in page
         assert "192.0.2.0/24" in page
         sources = json.loads(running.ask("GET", "/sources?table=sources&as=json")[2])["rows"]
         assert "salesforce_elf/bulk_export" in {source["source"] for source in sources}

@@ -200,7 +200,7 @@ def test_the_command_stops_java_in_good_order(tmp_path: Path, number: signal.Sig
     assert command.stdout.readline().split()[1:] == [str(tmp_path / "broker.log")]
     os.killpg(command.pid, number)
     out, _ = command.communicate(timeout=60)
-    assert "Kafka is stopped." in out
+    assert "Kafka has stopped." in out
     assert command.returncode == 0
     assert (tmp_path / "data" / ".kafka_cleanshutdown").exists()
 
