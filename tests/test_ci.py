@@ -107,6 +107,7 @@ def test_a_commit_subject_has_at_most_72_characters(message: str, refused: bool)
     assert bool(re.search(hook["entry"], message, re.MULTILINE | re.DOTALL)) is refused
 
 
+@pytest.mark.slow
 def test_the_detectors_tests_start_without_kafka() -> None:
     """What pytest loads for a test of the pure detector brings neither a Kafka client nor the streams."""
     script = "import sys, tests.conftest, tests.detector.make; print('\\n'.join(sys.modules))"
