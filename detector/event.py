@@ -86,6 +86,10 @@ class RecordOrigin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     position: str
 
 
+_UNAUTHORIZED = frozenset({"401", "403", "407"})
+"""The statuses of a web server that asks for a credential or does not take it."""
+
+
 class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One normalised access.
 
@@ -130,3 +134,19 @@ class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def identity(self) -> str:
         """The identity's key: tenant and actor, joined by a slash (ids hold none)."""
         return f"{self.tenant}/{self.actor}"
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused before anybody had shown a credential: anyone can cause such an event, in any name.
+
+        >>> from msgspec.structs import replace
+        >>> event = AccessEvent(0, "a", "t", "u", ActorKind.HUMAN, Operation.LOGIN, status="Invalid Password")
+        >>> event.refused, replace(event, status="success").refused, replace(event, status=None).refused
+        (True, False, False)
+        """
+        status = self.status
+        if status is None:
+            return False
+        if self.operation is Operation.LOGIN:
+            return status.lower() != "success"
+        return status in _UNAUTHORIZED

@@ -26,6 +26,7 @@ TEMPLATES: dict[str, Template] = {
     "count.kilobyte": ("{n} kilobyte", "{n} kilobytes"),
     "count.call": ("{n} call", "{n} calls"),
     "count.day": ("{n} day", "{n} days"),
+    "count.attempt": ("{n} attempt", "{n} attempts"),
     "count.active_day": ("{n} active day", "{n} active days"),
     "count.action": ("{n} action", "{n} actions"),
     "count.account": ("{n} account", "{n} accounts"),

@@ -146,7 +146,10 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     update_growth: Factor = 2.0
     """An incident is published again when its rows have grown by this factor, or its severity has risen."""
     most_tenants: Count = 1_000
-    """How many tenants one partition's triage knows; signals about further tenants are dropped and counted."""
+    """How many tenants one partition's triage knows. A further one displaces the one that has been active least, unless
+    all are yours or established; then signals about it are dropped and counted."""
+    own_tenants: tuple[str, ...] = ()
+    """Your own tenants (ids of your orgs): they always have room."""
     population_days: Count = 28
     """For how many closed days the population is remembered."""
     evidence_events: Count = 10

@@ -50,7 +50,7 @@ def ci(folder: Path, broken: str) -> tuple[int, list[str]]:
 
 
 def test_cheap_checks_run_before_the_tests(tmp_path: Path) -> None:
-    """The environment, format, lint, types, the fast tests with their coverage, then the README's command as written."""
+    """The environment, format, lint, types, the fast tests with coverage, then the README's command as written."""
     code, steps = ci(tmp_path, "nothing")
     assert code == 0
     assert len(steps) == len(STEPS)

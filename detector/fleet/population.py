@@ -234,6 +234,13 @@ class Population:
                 del self._days[tenant]
         self._cache.clear()
 
+    def forget_tenant(self, tenant: str) -> None:
+        """Drop all days of a tenant."""
+        for day, cells in self._days.pop(tenant, {}).items():
+            for name in cells:
+                self.state.drop(key_of(day, tenant, name))
+        self._cache.clear()
+
     def forget_sums(self) -> None:
         """Recompute the sums on the next use: they were computed before the days were complete."""
         self._cache.clear()

@@ -31,6 +31,10 @@ class Tenant(msgspec.Struct, array_like=True):
     """Start of the newest tick."""
     volume: Series = msgspec.field(default_factory=Series)
     sources: dict[str, SourceState] = {}
+    seen_ms: int = -1
+    """Event time at which it was admitted."""
+    active_ticks: int = 0
+    """In how many ticks there was something to count."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -56,6 +60,7 @@ def close_tick(tenant: Tenant, tick_ms: int, tally: Tally) -> list[Notice]:
     for start in range(first, tick_ms, TICK_MS):
         notices += _tick(tenant, start, Tally())
     if tick_ms > tenant.tick_ms:
+        tenant.active_ticks += 1
         notices += _tick(tenant, tick_ms, tally)
     return notices
 

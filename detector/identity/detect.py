@@ -81,6 +81,8 @@ class Detection:
         """Events skipped because they had been applied before."""
         self.late: Counter[str] = Counter()
         """Events that came after their day had been learned, by adapter."""
+        self.refused: Counter[str] = Counter()
+        """Events that were refused before anybody had shown a credential, by adapter; redelivered ones count again."""
         self.duplicates = 0
         """Events that the ledger had entered before."""
         self.rows_taken: Counter[tuple[str, Category]] = Counter()
@@ -111,6 +113,10 @@ class Detection:
         name = event.identity
         signals: list[Signal] = []
         live = self._live.get(name) or self._load(name)
+        status = event.status
+        if status is not None and status != "success" and event.refused:
+            self._refuse(name, live, event, source, offset)
+            return signals
         if live is None:
             if len(self._roster) >= self._settings.most_identities:
                 signals = self._make_room(event.time_ms)
@@ -207,6 +213,21 @@ class Detection:
     def dirty(self) -> int:
         """How many profiles have changed since they were saved."""
         return self._saved.dirty
+
+    def _refuse(
+        self, name: str, live: _Live | None, event: AccessEvent, source: int, offset: int | None
+    ) -> None:
+        """Count an event that needed no credential: it creates nobody, keeps nobody known, and teaches nothing."""
+        self.refused[event.origin.adapter] += 1
+        if live is None:
+            return
+        profile = live.profile
+        if offset is not None:
+            if profile.applied.get(source, -1) >= offset:
+                return
+            profile.applied[source] = offset
+        self._saved.change(name, live)
+        self._profiles.refuse(profile, event)
 
     def _tally_of(self, tenant: str, time_ms: int) -> Tally:
         """What has been counted of a tenant in the tick that an event falls into, or in the first that is not told."""

@@ -121,6 +121,10 @@ class ProfileModel:
             for operation in Operation
         }
 
+        self._refused = [
+            (name, detector.refused) for name, detector in detectors.items() if detector.refused is not None
+        ]
+
     def encode(self, profile: Profile) -> bytes:
         """The profile as bytes."""
         return _encoder.encode(profile)
@@ -203,6 +207,11 @@ class ProfileModel:
                 signal.more = True
             signals += _signed(profile, said, settings)
         return counted.rows, signals
+
+    def refuse(self, profile: Profile, event: AccessEvent) -> None:
+        """Take in an event that was refused: nothing is learned, and its time does not count as the identity's."""
+        for name, refused in self._refused:
+            refused(getattr(profile.states, name), event)
 
     def close(self, profile: Profile, until_ms: int, settings: DetectionSettings) -> list[Signal]:
         """Close and learn the days that ended before `until_ms`, lateness allowed for."""

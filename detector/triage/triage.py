@@ -64,7 +64,7 @@ class Triage:
         self._population = Population(settings)
         self._states = TriageStateStore(store)
         self._networks = Networks(self._population, settings.triage)
-        self._tenants = Tenants(settings.triage.most_tenants)
+        self._tenants = Tenants(settings.triage, self._population.forget_tenant)
         self._mixtures = Mixtures()
         self._saved = KeyedStates(
             self._population.state,
@@ -112,7 +112,7 @@ class Triage:
 
         With `provisional`, what it rests on was not complete yet, and the incident will say so.
         """
-        if not self._tenants.admit(signal.tenant):
+        if not self._tenants.admit(signal.tenant, signal.time_ms):
             self.refused += 1
             return []
         name = signal.identity
@@ -174,6 +174,11 @@ class Triage:
             self._networks.forget(watermark_ms)
             self._tenants.forget(oldest * DAY_MS)
         return publications
+
+    @property
+    def displaced_tenants(self) -> int:
+        """How many tenants have made room for newer ones."""
+        return self._tenants.displaced
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The values changed since `saved`, encoded; ``None`` for one that is gone."""

@@ -43,6 +43,12 @@ METRICS = (
         "Events that the vendor delivered more than once; they count once.",
     ),
     Definition(
+        "refused_events_total",
+        "counter",
+        ("source",),
+        "Events refused before anybody had shown a credential; nothing is learned from them.",
+    ),
+    Definition(
         "late_events_total", "counter", ("source",), "Events that arrived after their day was learned."
     ),
     Definition("redelivered_events_total", "counter", (), "Events that Kafka redelivered; they are skipped."),
@@ -70,6 +76,7 @@ METRICS = (
         ("detector",),
         "Signals raised by identities that exceeded their own bound.",
     ),
+    Definition("displaced_tenants_total", "counter", (), "Tenants that made room for newer ones."),
     Definition(
         "dropped_signals_total", "counter", (), "Signals dropped because a partition had too many tenants."
     ),

@@ -174,6 +174,8 @@ class Metrics:
         self._add_growth(before, "redelivered_events_total", detection.skipped)
         self._add_growth(before, "evicted_operations_total", detection.forgotten)
         self._add_growth(before, "evicted_identities_total", detection.evicted)
+        for adapter, events in detection.refused.items():
+            self._add_growth(before, "refused_events_total", events, adapter)
         for adapter, events in detection.late.items():
             self._add_growth(before, "late_events_total", events, adapter)
         for (adapter, category), rows in detection.rows_taken.items():
@@ -190,6 +192,7 @@ class Metrics:
             return
         triage, before = self._triages[shard]
         self._add_growth(before, "dropped_signals_total", triage.refused)
+        self._add_growth(before, "displaced_tenants_total", triage.displaced_tenants)
 
     def watch_none(self) -> None:
         """Export no gauge of any shard any more: all are another process's now."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from detector.event import Operation
+from detector.event import AccessEvent, Operation
 from detector.explanation import Explanation
 from detector.identity.observation import ClosedDay, Observation
 from detector.settings import DetectionSettings
@@ -41,6 +41,9 @@ class IdentityDetector(msgspec.Struct, frozen=True, kw_only=True):
     State: type[Any]
     observe: Callable[[Any, Observation, DetectionSettings], list[Signal] | None]
     """Takes one event in and returns what is surprising about it; called for every event of its operations: cheap."""
+    refused: Callable[[Any, AccessEvent], None] | None = None
+    """Notes an event in the identity's name that was refused (`AccessEvent.refused`). Anybody can cause one, so nothing
+    may become known by it; it may only be mentioned later."""
     operations: frozenset[Operation] | None = None
     """Which operations it looks at; ``None`` for all of them."""
     close: Callable[[Any, ClosedDay, DetectionSettings], list[Signal]] = _learn_nothing

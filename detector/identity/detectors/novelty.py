@@ -12,7 +12,7 @@ import msgspec
 
 from detector import phrase
 from detector.anomaly import Anomaly
-from detector.event import ActorKind, Operation
+from detector.event import AccessEvent, ActorKind, Operation
 from detector.explanation import Explanation
 from detector.identity.detectors.contract import IdentityDetector
 from detector.identity.objects import add_rows, cut
@@ -36,6 +36,10 @@ MAX_YOUNG = 12
 LEAST_KNOWN = 4
 """So many values of a sort are kept even when room is short."""
 MAX_COMBINATIONS = 64
+MAX_REFUSED = 4
+"""So many networks are remembered on which sign-ins were refused."""
+MAX_ATTEMPTS = 10_000
+"""More refused sign-ins are not counted."""
 FIRST_ROWS = 10
 """A signal follows each time rows have grown by the growth factor and by so many."""
 ODD_SHARE = 0.12
@@ -83,6 +87,8 @@ class NoveltyState(msgspec.Struct, array_like=True, dict=True):
     said: int = 0
     said_day: int = -1
     objects: dict[str, int] = {}
+    refused: dict[int, list[int]] = {}
+    """Checksum of a network → how many events in the identity's name were refused there, and the day of the last."""
 
     def new_traits(self) -> tuple[NewTrait, ...]:
         """What is young, as it is published."""
@@ -145,6 +151,7 @@ def _close(state: NoveltyState, day: ClosedDay, settings: DetectionSettings) -> 
     if state.news[-1] >= FORGET_DAYS:
         state.news = [count / 2 for count in state.news]
     _learn_hours(state, day)
+    state.refused = {key: last for key, last in state.refused.items() if last[1] > day.day - FORGET_DAYS}
     end_ms = (day.day + 1) * DAY_MS
     old = [key for key, young in state.young.items() if young.first_ms <= end_ms - YOUNG_DAYS * DAY_MS]
     for key in old:
@@ -152,6 +159,18 @@ def _close(state: NoveltyState, day: ClosedDay, settings: DetectionSettings) -> 
     for what, known in zip(USED, state.known, strict=False):  # nothing is known in a profile from before
         day.used[what] = sorted(key for key, seen in known.items() if seen >= day.day)
     return []
+
+
+def _refused(state: NoveltyState, event: AccessEvent) -> None:
+    """Count a refused sign-in by its network, which does not become known by it."""
+    if event.ip is None:
+        return
+    key = checksum(SORTS.index("network"), network(event.ip))
+    refused = state.refused
+    if key not in refused and len(refused) >= MAX_REFUSED:
+        del refused[min(refused, key=lambda known: (*refused[known], known))]
+    attempts, day = refused.get(key, (0, 0))
+    refused[key] = [min(attempts + 1, MAX_ATTEMPTS), max(day, event.time_ms // DAY_MS)]
 
 
 def _drop(state: NoveltyState, day: int) -> None:
@@ -268,6 +287,7 @@ def _weigh(
         news.append(NewValue(HOUR, f"{weekend}{access.hour % 24:02}:00 UTC", state.odd, 1.0, 0.0, state.rows))
     if not news:
         return None
+    attempts = _attempts(state, event) if any(value.what == "network" for value in news) else 0
     start_ms = state.since if state.rows else now_ms
     return [
         Signal(
@@ -281,9 +301,17 @@ def _weigh(
             rows=state.rows,
             objects=dict(state.objects),
             news=news,
+            facts={"refused": float(attempts)} if attempts else {},
             evidence=evidence(event, access.rows),
         )
     ]
+
+
+def _attempts(state: NoveltyState, event: AccessEvent) -> int:
+    """How many sign-ins were refused before on the network of an event."""
+    if event.ip is None or not state.refused:
+        return 0
+    return state.refused.get(checksum(SORTS.index("network"), network(event.ip)), (0,))[0]
 
 
 def _forget_young(state: NoveltyState) -> None:
@@ -387,6 +415,15 @@ def _reason(anomaly: Anomaly, known_days: int) -> Message:
     if len(anomaly.news) > SHOWN_NEWS:
         named.append(message("new.more", "{n} more", n=len(anomaly.news) - SHOWN_NEWS))
     days = phrase.counted(known_days, "active_day")
+    attempts = round(anomaly.facts.get("refused", 0))
+    if attempts:
+        return message(
+            "novelty.refused",
+            "New for it after {days}: {news}; before that, {attempts} in its name were refused there",
+            days=days,
+            news=named,
+            attempts=phrase.counted(attempts, "attempt"),
+        )
     return message("novelty.reason", "New for it after {days}: {news}", days=days, news=named)
 
 
@@ -423,6 +460,7 @@ DETECTOR = IdentityDetector(
     explanation=EXPLANATION,
     State=NoveltyState,
     observe=_observe,
+    refused=_refused,
     close=_close,
     drop=_drop,
     shrink=_shrink,

@@ -75,10 +75,12 @@ def test_a_silence_is_not_over_because_nothing_is_heard_of_it() -> None:
     assert alerts
 
 
-def test_made_up_tenants_find_no_room() -> None:
-    """Beyond the most that are known signals are refused and counted, also by a desk that takes over; who is known is
-    still judged, and one of which nothing has come for the population's days makes room."""
-    few = msgspec.structs.replace(SETTINGS, triage=msgspec.structs.replace(SETTINGS.triage, most_tenants=2))
+def test_beyond_the_most_signals_are_refused() -> None:
+    """When all are the customer's own, signals about another are refused and counted, also by a shard taken over; who
+    is known is still judged, and one of which nothing has come for the population's days makes room."""
+    few = msgspec.structs.replace(
+        SETTINGS, triage=msgspec.structs.replace(SETTINGS.triage, most_tenants=2, own_tenants=("a", "b"))
+    )
     store: Store = {}
     triage = Triage(few, store)
     for tenant in ("a", "b"):
@@ -95,4 +97,4 @@ def test_made_up_tenants_find_no_room() -> None:
     triage.advance(START_MS + later * HOUR_MS)
     assert told(tell(triage, crossed(1, 50_000, later, tenant="c"))) == [("CREATE", 50_000)]
     save(triage)
-    assert {key for key in store if key[:1] == b"t"} == {b"tb"}
+    assert {key for key in store if key[:1] == b"t"} == {b"tb", b"tc"}
