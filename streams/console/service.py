@@ -8,21 +8,25 @@ import logging
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from streams.config import Config
+from streams.config import Config, ConsoleSettings
 from streams.console.metrics import MeteredApp
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
 from streams.console.web.audit import Audit
 from streams.console.web.auth import Sessions
+from streams.console.web.protocol import BoundedProtocol
 from streams.console.web.server import Console
 
-__all__ = ["Service"]
+__all__ = ["Service", "server_config"]
 
 STOP_SECONDS = 3
 
@@ -44,21 +48,7 @@ class Service:
         self.follower = Follower(self.index, self.freshness, config)
         self.console = Console(config, self.index, self.freshness, self.follower, gate, audit)
         self._server = _Server(
-            uvicorn.Config(
-                MeteredApp(self.console.app, self.freshness, gate),
-                access_log=False,
-                log_level=logging.WARNING,
-                lifespan="off",
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                timeout_graceful_shutdown=STOP_SECONDS,
-                timeout_keep_alive=30,
-                limit_concurrency=1_000,
-                h11_max_incomplete_event_size=32_768,
-                ssl_certfile=config.console.cert_file,
-                ssl_keyfile=config.console.key_file,
-            ),
+            server_config(MeteredApp(self.console.app, self.freshness, gate), config.console, gate),
             self.console,
         )
 
@@ -76,6 +66,26 @@ class Service:
     def stop(self) -> None:
         """End it, from any thread."""
         self._server.should_exit = True
+
+
+def server_config(app: ASGIApp, settings: ConsoleSettings, gate: Sessions) -> uvicorn.Config:
+    """How the console is served: with bounds for connections, heads and idle time."""
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_level=logging.WARNING,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=30,
+        limit_concurrency=1_000,
+        h11_max_incomplete_event_size=32_768,
+        http=partial(BoundedProtocol, gate.is_proxy, Counter()),  # type: ignore[arg-type] # makes one
+        ssl_certfile=settings.cert_file,
+        ssl_keyfile=settings.key_file,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ from detector.message import Message
 __all__ = ["Column", "ColumnKind", "Table", "as_csv", "as_json", "inert"]
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+_AFTER_A_SEPARATOR = re.compile(r"([;,\t|\r\n][\s\"'\u00a0\ufeff\x00]*+)([=+\-@＝＋－＠])")
 _LAST_MS = 253_402_300_799_000  # 9999-12-31
 
 
@@ -85,13 +87,17 @@ def as_csv(table: Table) -> str:
 
 
 def inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe is put before what would begin one.
+    """Text that no spreadsheet takes for a formula, whichever separator it reads by: an apostrophe is put before what
+    would begin one, at the start or after a semicolon, comma, tab, bar or line break.
 
     >>> inert("=HYPERLINK(1)"), inert(" \\t+1"), inert("a=b")
-    ("'=HYPERLINK(1)", "' \\t+1", 'a=b')
+    ("'=HYPERLINK(1)", "' \\t'+1", 'a=b')
+    >>> inert('a;=1+1;b'), inert('x; "=2')
+    ("a;'=1+1;b", 'x; "\'=2')
     """
     bare = text.lstrip(" \u00a0\ufeff\x00")
-    return f"'{text}" if bare.startswith(_BEGINS_A_FORMULA) else text
+    text = f"'{text}" if bare.startswith(_BEGINS_A_FORMULA) else text
+    return _AFTER_A_SEPARATOR.sub(r"\1'\2", text)
 
 
 def _plain(value: Any) -> Any:

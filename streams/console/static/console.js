@@ -7,6 +7,7 @@ const SILENT_MS = 12_000; // the server says something every five seconds
 const SLOWLY_MS = 30_000;
 const ANSWER_MS = 10_000; // longer than any page takes
 const AGAIN_MS = 2_000;
+const CROWD_MS = 300_000; // until a page without a feed asks for one again
 
 // --- the feed
 
@@ -17,6 +18,7 @@ let ended = false;
 let pending = false;
 let again = false;
 let retry = 0;
+let crowded = false; // there is no feed for this page: it asks for itself now and then
 
 const clock = (time) => new Date(time).toISOString().slice(11, 19) + " UTC";
 
@@ -43,6 +45,15 @@ function found() {
     say(body.dataset.back);
     refresh();
   }
+}
+
+function crowd() {
+  crowded = true;
+  lost = null;
+  delete feed.dataset.lost;
+  delete body.dataset.stale;
+  say(body.dataset.slow);
+  setTimeout(check, CROWD_MS);
 }
 
 function over() {
@@ -76,6 +87,10 @@ async function check() {
       const page = await fetch(location.href); // a console that was started anew may let us in without a question
       if (!page.ok || new URL(page.url).pathname === "/sign-in") return over();
     }
+    if (answer.status === 503) {
+      crowd();
+      return;
+    }
     location.reload();
   } catch {
     setTimeout(check, 3_000);
@@ -83,7 +98,7 @@ async function check() {
 }
 
 setInterval(() => {
-  if (!ended && Date.now() - heard > SILENT_MS) lose();
+  if (!ended && !crowded && Date.now() - heard > SILENT_MS) lose();
   count();
 }, 1_000);
 setInterval(() => { if (!ended && lost === null) refresh(); }, SLOWLY_MS);
@@ -102,6 +117,7 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(ANSWER_MS) });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") return over();
     if (answer.status === 429 || answer.status >= 500) throw new Error(answer.statusText);
+    if (crowded && lost !== null) crowd();
     if (answer.ok) renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     lose(); // what is shown may be old, and says so

@@ -29,6 +29,10 @@ __all__ = ["Index", "IndexFileError"]
 MOST_TICK_DAYS = 35
 """Ticks are compared with those of four weeks before; older ones are dropped."""
 MOST_UNREADABLE = 1_000
+APPLICATION_ID = 0x63726D77
+"""``crmw``: stands in the head of the file, by which an index is known."""
+APPLICATION_AT = 68
+"""Where in a SQLite file it stands."""
 PRUNE_EVERY_MS = 3_600_000
 
 _BREACH = "(confirmed_ms IS NOT NULL AND (open OR notified_ms IS NULL))"
@@ -141,22 +145,27 @@ class Index:
             connection.close()
 
     def _open(self) -> sqlite3.Connection:
+        self._refuse_others_files()
         connection = self._connect()
-        try:
-            known = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-        except sqlite3.DatabaseError:
-            known = None
-        if known != (SCHEMA_VERSION,):
+        if not _is_sound(connection):
             connection.close()
-            self._may_be_deleted()
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._make()
             connection = self._connect()
             connection.executescript(SCHEMA)
             connection.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
         newest = connection.execute("SELECT value FROM meta WHERE name = 'newest_ms'").fetchone()
         self._newest_ms = int(newest[0]) if newest else 0
         return connection
+
+    def _make(self) -> None:
+        """An empty file in place of what is there, for nobody else to read."""
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._path.touch(mode=0o600)
+        with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            connection.execute(
+                f"PRAGMA application_id = {APPLICATION_ID}"
+            )  # in the file before there is a WAL
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -168,12 +177,14 @@ class Index:
             raise IndexFileError(f"the index {self._path} cannot be opened: {error}") from error
         return connection
 
-    def _may_be_deleted(self) -> None:
-        """Whatever is no index of ours is somebody else's file."""
+    def _refuse_others_files(self) -> None:
+        """Whatever bears no mark of ours in its head is somebody else's file; a damaged index still bears it."""
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
-            head = file.read(16)
-            if head and head != b"SQLite format 3\x00":
-                raise IndexFileError(f"{self._path} is there and is no index: name another file with --index")
+            head = file.read(APPLICATION_AT + 4)
+            if head and head[APPLICATION_AT:] != APPLICATION_ID.to_bytes(4, "big"):
+                raise IndexFileError(
+                    f"{self._path} is there and is no index of crmwatch's: name another file with --index, or delete it"
+                )
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -286,3 +297,13 @@ class Index:
     def _forget(self, uids: list[str]) -> None:
         for table in ("incidents", "versions", "evidence", "terms"):
             self._writer.executemany(f"DELETE FROM {table} WHERE uid = ?", [(uid,) for uid in uids])  # noqa: S608 - our own tables
+
+
+def _is_sound(connection: sqlite3.Connection) -> bool:
+    """Whether it is an index of this version, with nothing in it damaged."""
+    try:
+        known = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return bool(known == (SCHEMA_VERSION,) and verdict == "ok")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
@@ -16,12 +17,17 @@ __all__ = ["Audit"]
 SHOWN = 300
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """The file to append to; nobody else may read one that this makes."""
+    return open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)  # noqa: PTH123
+
+
 class Audit:
     """The audit log; each line is written before what it tells of is answered."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._file: IO[bytes] = sys.stderr.buffer if path is None else path.open("ab", buffering=0)
+        self._file: IO[bytes] = sys.stderr.buffer if path is None else _opened(path)
         self.newest: deque[dict[str, Any]] = deque(maxlen=SHOWN)
         """The newest lines of this process, the oldest first."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import getpass
 import hmac
+import logging
 import secrets
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from enum import IntEnum
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -20,9 +20,12 @@ from pathlib import Path
 from time import monotonic
 
 import msgspec
+from starlette.datastructures import Headers
 
 from detector.errors import CrmwatchError
 from streams.config import ConsoleSettings
+
+log = logging.getLogger(__name__)
 
 __all__ = ["AccessError", "Role", "Session", "Sessions", "User", "local_name"]
 
@@ -30,6 +33,10 @@ SESSION_SECONDS = 12 * 3600
 """A session ends so long after it began: a shift."""
 IDLE_SECONDS = 4 * 3600
 MOST_SESSIONS = 2_000
+MOST_SESSIONS_EACH = 20
+"""A person's oldest session ends when another is one too many."""
+REREAD_SECONDS = 10.0
+"""How often the file of tokens is looked at: a token that is gone or has another role ends its sessions."""
 LEAST_TOKEN = 20
 """Shorter tokens can be guessed."""
 MOST_NAME = 100
@@ -82,7 +89,9 @@ class Sessions:
     def __init__(self, settings: ConsoleSettings) -> None:
         self._settings = settings
         self._proxies = tuple(_network(text) for text in settings.proxies)
-        self._tokens = {} if settings.tokens_file is None else read_tokens(Path(settings.tokens_file))
+        self._tokens_path = None if settings.tokens_file is None else Path(settings.tokens_file)
+        self._tokens = {} if self._tokens_path is None else read_tokens(self._tokens_path)
+        self._tokens_read = monotonic()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
         if self.open and not _is_here(settings.host):
@@ -122,6 +131,7 @@ class Sessions:
 
     def of_token(self, token: str) -> User | None:
         """Whose token it is."""
+        self._reread()
         found = None
         given = _hashed(token)
         for known, person in self._tokens.items():  # all of them: how long it takes tells nothing
@@ -129,12 +139,18 @@ class Sessions:
                 found = person
         return found
 
-    def of_proxy(self, address: str, headers: Mapping[str, str]) -> User | None:
-        """Whom a proxy says it is; ``None`` if it is no proxy of ours, or says nothing that we know."""
+    def of_proxy(self, address: str, headers: Headers) -> User | None:
+        """Whom a proxy says it is; ``None`` if it is no proxy of ours, or says nothing that we know, or two things.
+
+        A proxy that appends its header to the one that the client sent says two: either could be the client's.
+        """
         if not self.is_proxy(address):
             return None
-        name = headers.get(self._settings.user_header.lower(), "").strip()
-        word = headers.get(self._settings.role_header.lower(), "").strip().upper()
+        names = headers.getlist(self._settings.user_header)
+        words = headers.getlist(self._settings.role_header)
+        if len(names) != 1 or len(words) != 1:
+            return None
+        name, word = names[0].strip(), words[0].strip().upper()
         if not name or word not in Role.__members__:
             return None
         return User(name[:MOST_NAME], Role[word])
@@ -147,12 +163,24 @@ class Sessions:
             return False
         return any(found in known for known in self._proxies)
 
-    def begin(self, person: User, address: str) -> Session:
-        """A new session."""
+    def still(self, session: Session) -> bool:
+        """Whether a session's token is still in the file, with the same name and role."""
+        self._reread()
+        return not self.by_token or session.person in self._tokens.values()
+
+    def passing(self, person: User, address: str) -> Session:
+        """A session for one request alone, which nobody can come back to."""
         now = monotonic()
         key, csrf, name = secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_hex(6)
-        session = Session(key, person, address, csrf, name, now, now)
+        return Session(key, person, address, csrf, name, now, now)
+
+    def begin(self, person: User, address: str) -> Session:
+        """A new session; of a person's too many, the one unused the longest ends."""
+        session = self.passing(person, address)
         with self._lock:
+            own = [one.key for one in self._sessions.values() if one.person.name == person.name]
+            for key in own[: max(0, len(own) + 1 - MOST_SESSIONS_EACH)]:
+                del self._sessions[key]
             self._sessions[session.key] = session
             if len(self._sessions) > MOST_SESSIONS:
                 self._sessions.popitem(last=False)
@@ -181,6 +209,17 @@ class Sessions:
         """Those that hold, the oldest first."""
         with self._lock:
             return list(self._sessions.values())
+
+    def _reread(self) -> None:
+        """Look at the file of tokens again; one that cannot be read keeps the tokens that were known, and is logged."""
+        now = monotonic()
+        if self._tokens_path is None or now - self._tokens_read < REREAD_SECONDS:
+            return
+        self._tokens_read = now
+        try:
+            self._tokens = read_tokens(self._tokens_path)
+        except AccessError as error:
+            log.warning("the tokens that were known stay: %s", error)
 
 
 def read_tokens(path: Path) -> dict[bytes, User]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,8 @@ THEME = "crmwatch_theme"
 THEMES = ("auto", "light", "dark")
 YEAR_SECONDS = 365 * 86_400
 MOST_STREAMS = 300
+MOST_STREAMS_EACH = 20
+"""So many of them one person may hold."""
 READ_BACK_SECONDS = 3.0
 """How long a page waits for a decision to come back from Kafka before it is shown."""
 BEAT_SECONDS = 5.0
@@ -76,7 +79,7 @@ class Console:
         self._entrance = SignIn(gate, config.console, audit)
         self._sender = DecisionSender(config)
         self._stopping = False
-        self._streams = 0
+        self._streams: Counter[str] = Counter()
         self._looks = RateLimiter(600)
         self._acts = RateLimiter(60)
         self._reads = RateLimiter(30)
@@ -129,14 +132,15 @@ class Console:
             person = self._entrance.who(request, address)
             if person is None:
                 return self._entrance.to_sign_in(request)
-            session = self._gate.begin(person, address)
+            passing = self._entrance.is_passing(request)
+            session = (self._gate.passing if passing else self._gate.begin)(person, address)
         visit = self._visit(request, session, address, await form_of(request))
         response = await run_in_threadpool(self._answer, answer, role, visit, begun)
-        self._dress(response, visit, begun)
+        self._dress(response, visit, begun and not self._entrance.is_passing(request))
         return response
 
     def _answer(self, answer: Answer, role: Role, visit: PageRequest, begun: bool) -> Response:
-        name = visit.session.key if not begun else visit.address
+        name = visit.person.name if visit.by_token else visit.session.key if not begun else visit.address
         if not self._looks.allows(name):
             return self._sorry(visit, 429, "Too many requests. Wait a minute.")
         if visit.person.role < role:
@@ -359,7 +363,7 @@ class Console:
         address = request.client.host if request.client else ""
         if session is None or not self._entrance.still(session, request, address):
             return refused(401, "You are signed out.")
-        if self._streams >= MOST_STREAMS:
+        if self._streams.total() >= MOST_STREAMS or self._streams[session.person.name] >= MOST_STREAMS_EACH:
             return refused(503, "Too many browsers look already.")
         return StreamingResponse(
             self._stream(session),
@@ -368,7 +372,7 @@ class Console:
         )
 
     async def _stream(self, session: Session) -> AsyncIterator[bytes]:
-        self._streams += 1
+        self._streams[session.person.name] += 1
         try:
             yield b"retry: 2000\n\n"
             generation = -1
@@ -384,7 +388,9 @@ class Console:
                 yield b"event: feed\ndata: " + msgspec.json.encode(body) + b"\n\n"
                 await asyncio.sleep(REST_SECONDS)
         finally:
-            self._streams -= 1
+            self._streams[session.person.name] -= 1
+            if not self._streams[session.person.name]:
+                del self._streams[session.person.name]
 
     async def _live(self, request: Request) -> Response:
         """For a supervisor: whether the process still follows the topics."""

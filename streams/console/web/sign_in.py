@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ __all__ = ["HEADERS", "LANGUAGE", "SESSION", "SignIn", "form_of", "refused"]
 
 SESSION, LANGUAGE = "crmwatch_session", "crmwatch_language"
 MOST_FORM_BYTES = 16_384
+FORM_SECONDS = 10.0
 GUESSES_A_MINUTE = 10
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -49,25 +51,26 @@ class SignIn:
         if self._gate.open:
             return User(local_name(), Role.ADMIN)
         if self._gate.by_token:
-            kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() == "bearer" and request.method == "GET":
-                return self._of_token(token, address)
-            return None
+            token = _bearer(request)
+            return None if token is None else self._of_token(token, address)
         return self._gate.of_proxy(address, request.headers)
 
     def _of_token(self, token: str, address: str) -> User | None:
-        """Whose token it is; who has guessed too often has to wait, even with the right one."""
-        if not self._guesses.would_allow(address):
-            return None
+        """Whose token it is. A wrong one is audited, up to so many a minute and address; the right one always gets in,
+        as others may come from the same address."""
         person = self._gate.of_token(token.strip())
-        if person is None:
-            self._guesses.allows(address)
+        if person is None and self._guesses.allows(address):
+            self._audit.write("token_refused", address=address)
         return person
+
+    def is_passing(self, request: Request) -> bool:
+        """Whether a request brings its token along, and so needs no session."""
+        return self._gate.by_token and _bearer(request) is not None
 
     def still(self, session: Session, request: Request, address: str) -> bool:
         """Whether a session is still of whom the proxy says it is."""
         if self._gate.open or self._gate.by_token:
-            return True
+            return self._gate.still(session)
         return self._gate.of_proxy(address, request.headers) == session.person
 
     def is_asked_for(self, request: Request) -> bool:
@@ -125,34 +128,44 @@ class SignIn:
         if request.method == "POST":
             if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
                 return refused(403, "This form was not ours.")
-            if not self._guesses.would_allow(address):
-                message, status = gettext_noop("Too many requests. Wait a minute."), 429
-            else:
-                person = self._of_token(form.get("token", ""), address)
-                if person is not None:
-                    session = self._gate.begin(person, address)
-                    self._audit.write("sign_in", who=person.name, role=person.role.word, address=address)
-                    response: Response = RedirectResponse(to if _is_ours(to) else "/", 303)
-                    response.headers.update(HEADERS)
-                    self.cookie(response, SESSION, session.key, None)
-                    return response
-                self._audit.write("sign_in_refused", address=address)
+            patient = self._guesses.would_allow(address)
+            person = self._of_token(form.get("token", ""), address)
+            if person is not None:
+                session = self._gate.begin(person, address)
+                self._audit.write("sign_in", who=person.name, role=person.role.word, address=address)
+                response: Response = RedirectResponse(to if _is_ours(to) else "/", 303)
+                response.headers.update(HEADERS)
+                self.cookie(response, SESSION, session.key, None)
+                return response
+            if patient:
                 message, status = gettext_noop("Unknown token."), 401
+            else:
+                message, status = gettext_noop("Too many requests. Wait a minute."), 429
         html = pages.render("sign_in", language, message=message, to=to if _is_ours(to) else "/")
         answer = Response(html, status, media_type="text/html")
         answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
         return answer
 
 
+def _bearer(request: Request) -> str | None:
+    """The token that a request to read something brings along."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if kind.lower() == "bearer" and request.method == "GET" else None
+
+
 async def form_of(request: Request) -> dict[str, str]:
-    """What a form was filled in with; nothing of one that is too large."""
+    """What a form was filled in with; nothing of one that is too large or does not arrive in time."""
     if request.method != "POST":
         return {}
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_FORM_BYTES:
-            return {}
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_FORM_BYTES:
+                    return {}
+    except TimeoutError:
+        return {}
     try:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=40))
     except ValueError:

@@ -302,7 +302,7 @@ def test_a_provisional_decision_leaves_no_trace_in_those_after_it(advance: bool)
 
 
 def test_days_that_are_too_old_are_deleted() -> None:
-    """The population's cells and its tenant go from state when they can no longer be used, and are told as gone once."""
+    """The population's cells and its tenant leave the state when they are of no more use, reported gone once."""
     store: Store = {}
     triage = Triage(SETTINGS, store)
     tell(triage, closed(1))

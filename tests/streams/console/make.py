@@ -23,6 +23,7 @@ from detector.published import ActivityRecord
 from detector.published import encode as encode_published
 from detector.settings import Settings
 from streams.config import Config, ConsoleSettings
+from streams.console.service import server_config
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
@@ -169,9 +170,7 @@ class Site:
         self.gate = Sessions(self.config.console)
         self._audit = Audit(self.audit_file)
         self.console = Console(self.config, self.index, self.freshness, follower, self.gate, self._audit)
-        self._server = uvicorn.Server(
-            uvicorn.Config(self.console.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
-        )
+        self._server = uvicorn.Server(server_config(self.console.app, self.config.console, self.gate))
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import stat
 import threading
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -299,12 +302,33 @@ def test_a_file_that_is_no_index_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(IndexFileError, match=r"notes\.txt is there and is no index"):
         index(notes)
     assert notes.read_text(encoding="utf-8").startswith("my notes")
+    with contextlib.closing(sqlite3.connect(tmp_path / "mine.db")) as db:
+        db.execute("CREATE TABLE meta (name TEXT, value TEXT)")
+        db.commit()
+    mine = (tmp_path / "mine.db").read_bytes()
+    with pytest.raises(IndexFileError, match=r"mine\.db is there and is no index of crmwatch's"):
+        index(tmp_path / "mine.db")
+    assert (tmp_path / "mine.db").read_bytes() == mine
     made = index(tmp_path / "a", alert(0))
     made.close()
     with sqlite3.connect(tmp_path / "a") as db:
         db.execute("UPDATE meta SET value = '0' WHERE name = 'schema'")
     db.close()
     assert index(tmp_path / "a").offsets() == {}
+
+
+def test_a_damaged_index_is_built_anew(tmp_path: Path) -> None:
+    """Bytes of its pages that are wrong are found when it is opened; nobody else may read the file."""
+    path = tmp_path / "a"
+    made = index(path, *[alert(number, f"crmwatch-{number}") for number in range(40)])
+    made.close()
+    pages = bytearray(path.read_bytes())
+    pages[4_096:] = Random(1).randbytes(len(pages) - 4_096)
+    path.write_bytes(pages)
+    path.with_name("a-wal").unlink(missing_ok=True)
+    again = index(path, alert(0))
+    assert again.offsets() == {(NAMES.alerts, 0): 1}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_boards_questions_are_answered_from_indexes(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
 from streams.config import ConsoleSettings
-from streams.console.web.auth import AccessError, Role, Sessions, User, read_tokens
+from streams.console.web.auth import MOST_SESSIONS_EACH, AccessError, Role, Sessions, User, read_tokens
 
 GIVEN = "a-token-that-nobody-guesses"
 
@@ -96,13 +97,13 @@ def test_only_a_proxy_of_ours_is_believed() -> None:
     """By its address; without a name, or with a role that there is not, nobody is let in."""
     gate = Sessions(ConsoleSettings(proxies=("192.0.2.9", "2001:db8::/64"), user_header="X-Who"))
     headers = {"x-who": "ana", "x-forwarded-role": "Analyst"}
-    assert gate.of_proxy("192.0.2.9", headers) == User("ana", Role.ANALYST)
-    assert gate.of_proxy("2001:db8::7", headers) == User("ana", Role.ANALYST)
+    assert gate.of_proxy("192.0.2.9", Headers(headers)) == User("ana", Role.ANALYST)
+    assert gate.of_proxy("2001:db8::7", Headers(headers)) == User("ana", Role.ANALYST)
     for address in ("192.0.2.10", "127.0.0.1", "", "proxy"):
-        assert gate.of_proxy(address, headers) is None
-    assert gate.of_proxy("192.0.2.9", {"x-who": "ana"}) is None
-    assert gate.of_proxy("192.0.2.9", headers | {"x-who": " "}) is None
-    assert gate.of_proxy("192.0.2.9", headers | {"x-forwarded-role": "root"}) is None
+        assert gate.of_proxy(address, Headers(headers)) is None
+    assert gate.of_proxy("192.0.2.9", Headers({"x-who": "ana"})) is None
+    assert gate.of_proxy("192.0.2.9", Headers(headers | {"x-who": " "})) is None
+    assert gate.of_proxy("192.0.2.9", Headers(headers | {"x-forwarded-role": "root"})) is None
 
 
 def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,3 +125,15 @@ def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now[0] = 12 * 3600.0 + 1
     assert gate.session(second.key) is None
     assert gate.sessions() == []
+
+
+def test_a_person_has_so_many_sessions() -> None:
+    """One more ends the one that this person has not used the longest, and nobody else's."""
+    gate = Sessions(ConsoleSettings())
+    other = gate.begin(User("bo", Role.VIEWER), "127.0.0.1")
+    own = [gate.begin(User("ana", Role.VIEWER), "127.0.0.1") for _ in range(MOST_SESSIONS_EACH)]
+    assert gate.session(own[0].key) is own[0]
+    gate.begin(User("ana", Role.VIEWER), "127.0.0.1")
+    assert gate.session(own[1].key) is None
+    assert gate.session(own[0].key) is own[0]
+    assert gate.session(other.key) is other

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -14,6 +15,8 @@ import pytest
 
 from detector.decision import Kind
 from streams.config import Config, ConsoleSettings, WorkerSettings
+from streams.console.web.auth import REREAD_SECONDS
+from streams.console.web.server import MOST_STREAMS_EACH
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
 from tests.streams.console.make import Client, Site, alert, decided, identity_record, ticks
@@ -354,11 +357,13 @@ def test_signing_in_leads_nowhere_else(guarded: Site, to: str) -> None:
 
 
 def test_tokens_cannot_be_guessed_quickly(guarded: Site) -> None:
-    """After ten attempts in a minute even the right one has to wait."""
+    """After ten wrong ones in a minute an address has to wait; the right one gets in: others may share the address."""
     client = Client(guarded)
     statuses = [client.post("/sign-in", csrf="", token=f"guess-{n}").status for n in range(12)]
     assert statuses == [401] * 10 + [429] * 2
-    assert client.post("/sign-in", csrf="", token=GIVEN.format("admin")).status == 429
+    assert client.post("/sign-in", csrf="", token=GIVEN.format("admin")).status == 303
+    audited = Counter(line["audit"] for line in guarded.audit())
+    assert audited == {"token_refused": 10, "sign_in": 1}
 
 
 def test_a_program_reads_with_its_token(guarded: Site) -> None:
@@ -372,6 +377,89 @@ def test_a_program_reads_with_its_token(guarded: Site) -> None:
     program.cookies.clear()
     assert program.post("/incidents/crmwatch-1", csrf="", action="acknowledge").status == 401
     assert Client(guarded, authorization="Bearer wrong").get("/?table=incidents&as=json").status == 401
+    assert guarded.audit()[-1]["audit"] == "token_refused"
+
+
+def test_requests_with_a_token_begin_no_session(guarded: Site) -> None:
+    """However many there are, also when they are refused as too many: whoever is signed in stays so."""
+    admin = signed_in(guarded, "admin")
+    program = Client(guarded, authorization=f"Bearer {GIVEN.format('viewer')}")
+    statuses = Counter(program.get("/nothing").status for _ in range(620))
+    assert set(statuses) == {404, 429}
+    assert not program.cookies
+    assert [session.person.name for session in guarded.gate.sessions()] == ["admin-person"]
+    assert admin.get("/").status == 200
+
+
+def test_one_person_holds_so_many_feeds(guarded: Site) -> None:
+    """One more is refused for now, and others still get theirs."""
+    viewer, analyst = signed_in(guarded, "viewer"), signed_in(guarded, "analyst")
+    feeds = [connected(guarded, viewer) for _ in range(MOST_STREAMS_EACH)]
+    try:
+        assert {feed.getresponse().status for feed in feeds} == {200}
+        refused, other = connected(guarded, viewer), connected(guarded, analyst)
+        feeds += [refused, other]
+        assert refused.getresponse().status == 503
+        assert other.getresponse().status == 200
+    finally:
+        for feed in feeds:
+            feed.close()
+
+
+def connected(site: Site, client: Client) -> http.client.HTTPConnection:
+    """A connection on which somebody's feed has been asked for."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
+    cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    connection.request("GET", "/events", headers={"accept": "text/event-stream", "cookie": cookie})
+    return connection
+
+
+def test_a_token_that_is_taken_away_ends_its_sessions(guarded: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within half a minute, and one whose role changes is signed in with the new one; an unreadable file changes
+    nothing."""
+    viewer, admin = signed_in(guarded, "viewer"), signed_in(guarded, "admin")
+    path = Path(str(guarded.config.console.tokens_file))
+    text = path.read_text(encoding="utf-8")
+    monkeypatch.setattr("streams.console.web.auth.REREAD_SECONDS", 0.0)
+    path.write_text("nonsense", encoding="utf-8")
+    assert viewer.get("/").status == 200
+    lines = [line for line in text.splitlines() if not line.startswith("viewer")]
+    path.write_text("\n".join(lines).replace("admin-person admin", "admin-person analyst"), encoding="utf-8")
+    assert viewer.get("/").status == 303
+    assert admin.get("/admin").status == 303
+    assert signed_in(guarded, "admin").get("/admin").status == 403
+    assert REREAD_SECONDS <= 30
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (b"",),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n",),
+        (b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GE"),
+    ],
+)
+def test_a_request_that_is_never_finished_is_given_up(
+    site: Site, sent: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is closed after some seconds, also when it stood open for one that was answered."""
+    monkeypatch.setattr("streams.console.web.protocol.HEAD_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+        for number, part in enumerate(sent):
+            if number:
+                assert connection.recv(65_536).startswith(b"HTTP/1.1 503")
+            connection.sendall(part)
+        while connection.recv(65_536):
+            pass
+    assert Client(site).get("/live").status == 503  # nothing follows Kafka here, but it answers
+
+
+def test_a_form_that_is_never_finished_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as empty after some seconds."""
+    monkeypatch.setattr("streams.console.web.sign_in.FORM_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+        connection.sendall(b"POST /admin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\naction=")
+        assert b" 403 " in connection.recv(65_536).partition(b"\r\n")[0]
 
 
 def test_a_link_from_elsewhere_finds_the_session(guarded: Site) -> None:
@@ -405,6 +493,14 @@ def test_a_proxy_says_who_somebody_is(tmp_path: Path) -> None:
         assert client.get("/admin", **(ana | {"X-Forwarded-Role": "admin"})).status == 200
         assert client.get("/admin", **ana).status == 403
         assert client.get("/").status == 403
+        for twice in ("X-Forwarded-User", "X-Forwarded-Role"):
+            connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+            connection.putrequest("GET", "/admin")
+            for name, value in (*ana.items(), (twice, "admin")):
+                connection.putheader(name, value)
+            connection.endheaders()
+            assert connection.getresponse().status == 403
+            connection.close()
     other = tmp_path / "other"
     other.mkdir()
     with Site(other, proxies=("192.0.2.9",)) as running:
