@@ -92,8 +92,8 @@ def inert(text: str) -> str:
 
     >>> inert("=HYPERLINK(1)"), inert(" \\t+1"), inert("a=b")
     ("'=HYPERLINK(1)", "' \\t'+1", 'a=b')
-    >>> inert('a;=1+1;b'), inert('x; "=2')
-    ("a;'=1+1;b", 'x; "\'=2')
+    >>> inert("a;=1+1;b"), inert("x, @y")
+    ("a;'=1+1;b", "x, '@y")
     """
     bare = text.lstrip(" \u00a0\ufeff\x00")
     text = f"'{text}" if bare.startswith(_BEGINS_A_FORMULA) else text
