@@ -91,7 +91,7 @@ class DirectoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             try:
                 ip_network(network, strict=False)
             except ValueError:
-                raise ValueError(f"networks: {network!r} is not an address or a network") from None
+                raise ValueError("networks: not an address or a network") from None
         since_ms, until_ms = self.absent_from_ms, self.absent_until_ms
         if since_ms is not None and until_ms is not None and since_ms >= until_ms:
             raise ValueError("absent_from must be before absent_until")

@@ -62,7 +62,7 @@ _DELIMITERS = (",", ";", "\t")
 
 
 class DirectoryFileError(CrmwatchError, ValueError):
-    """A file that is no directory; one sentence that names the line."""
+    """A file that is no directory; one sentence that names the line and quotes nothing of it, so that it may be logged."""
 
 
 def parse_directory(data: bytes, most: int = MOST_ENTRIES) -> tuple[DirectoryEntry, ...]:
@@ -78,7 +78,7 @@ def parse_directory(data: bytes, most: int = MOST_ENTRIES) -> tuple[DirectoryEnt
         entry = _entry(row, where)
         known = entries.get(entry.key)
         if known is not None:
-            raise DirectoryFileError(f"{where}: the id {_short(entry.id)} is already in {known[1]}")
+            raise DirectoryFileError(f"{where}: the same id as in {known[1]}")
         if len(entries) >= most:
             raise DirectoryFileError(f"{where}: more than {most:,} entries (directory.most_entries)")
         entries[entry.key] = entry, where
@@ -137,8 +137,7 @@ def _header(cells: list[str]) -> list[str]:
         cells = cells[:-1]
     fields = _named(cells, "the header")
     if not {"id", "aliases", "mail", "name"} & set(fields):
-        shown = ", ".join(_short(cell) for cell in cells[:8])
-        raise DirectoryFileError(f"the header has no column id, mail or name, but {shown}")
+        raise DirectoryFileError("the header has no column id, mail or name")
     return fields
 
 
@@ -203,7 +202,7 @@ def _entry(row: dict[str, Any], where: str) -> DirectoryEntry:
         values["kind"] = _kind(values["kind"], where)
     for field, inclusive in (("absent_from_ms", False), ("absent_until_ms", True)):
         if field in values:
-            values[field] = _ms(values[field], inclusive=inclusive, where=where)
+            values[field] = _ms(values[field], field.removesuffix("_ms"), inclusive=inclusive, where=where)
     if "id" not in values:
         named = [*aliases, values.get("mail", ""), values.get("name", "")]
         values["id"] = next((text for text in named if text), "")
@@ -237,11 +236,11 @@ def _list(value: Any, where: str, field: str) -> list[str]:
 def _kind(text: str, where: str) -> DirectoryKind:
     found = next((kind for kind, words in _KINDS.items() if text.lower().replace("_", " ") in words), None)
     if found is None:
-        raise DirectoryFileError(f"{where}: kind is one of {', '.join(DirectoryKind)}, not {_short(text)}")
+        raise DirectoryFileError(f"{where}: kind is none of {', '.join(DirectoryKind)}")
     return found
 
 
-def _ms(text: str, *, inclusive: bool, where: str) -> int:
+def _ms(text: str, field: str, *, inclusive: bool, where: str) -> int:
     """A time in milliseconds; a day without a time is its start in UTC, or its end where it is the last."""
     try:
         if len(text) <= len("2026-01-01"):
@@ -252,8 +251,4 @@ def _ms(text: str, *, inclusive: bool, where: str) -> int:
             at = at if at.tzinfo else at.replace(tzinfo=UTC)
         return round(at.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise DirectoryFileError(f"{where}: {_short(text)} is not a day such as 2026-03-01") from None
-
-
-def _short(text: str) -> str:
-    return repr(text[:60])
+        raise DirectoryFileError(f"{where}: {field} is not a day such as 2026-03-01") from None

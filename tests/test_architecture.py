@@ -45,6 +45,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.adapters", "streams.kafka", "streams.log"),
         "The configuration builds each part's settings.",
     ),
+    "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.child_process": ((), "A child process ends with its parent, whatever runs in it."),
     "streams.kafka": ((SHARED, "streams.child_process"), "Topics carry events and signals."),
@@ -56,6 +57,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             "detector",
             "streams.config",
+            "streams.directory",
             "streams.files.reader",
             "streams.kafka",
             "streams.log",
@@ -80,6 +82,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
             SHARED,
             "detector.alert",
             "streams.config",
+            "streams.directory",
             "streams.kafka",
             "streams.locale",
             "streams.report",

@@ -15,6 +15,7 @@ import uvicorn
 
 from streams.config import Config
 from streams.console.metrics import MeteredApp
+from streams.console.store.directory import ConsoleDirectory
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
@@ -30,7 +31,7 @@ STOP_SECONDS = 3
 class Service:
     """Everything that runs.
 
-    Raises `AccessError`, `IndexFault` or `OSError` if it cannot.
+    Raises `AccessError`, `IndexFault`, `DirectoryFileError` or `OSError` if it cannot.
     """
 
     def __init__(self, config: Config, path: Path) -> None:
@@ -41,11 +42,12 @@ class Service:
         )
         self.freshness = Freshness()
         self.index = Index(path, config.topics, config.console)
+        directory = ConsoleDirectory(self.index, config.directory)
         self.follower = Follower(self.index, self.freshness, config)
-        self.console = Console(config, self.index, self.freshness, self.follower, gate, audit)
+        self.console = Console(config, self.index, self.freshness, self.follower, gate, audit, directory)
         self._server = _Server(
             uvicorn.Config(
-                MeteredApp(self.console.app, self.freshness, gate),
+                MeteredApp(self.console.app, self.freshness, gate, directory),
                 access_log=False,
                 log_level=logging.WARNING,
                 lifespan="off",

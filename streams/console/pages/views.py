@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from detector.directory import Directory
 from detector.errors import CrmwatchError
 from streams.console.pages import sources as health
 from streams.console.pages.board import board, outflow_table
@@ -31,6 +32,7 @@ __all__ = [
     "incident_page",
     "search_page",
     "sources_page",
+    "with_names",
 ]
 
 MOST_FOUND = 200
@@ -64,6 +66,8 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     secure: bool
     open: bool
     by_token: bool
+    directory: Callable[[], Directory] = Directory
+    """Who is who, now."""
 
     def link(self, **changes: str) -> str:
         """This page with something else in its query."""
@@ -97,24 +101,28 @@ def incident_page(visit: PageRequest) -> Page:
     found = incident_view(visit.db(), visit.params["uid"])
     if found is None:
         raise NotFound("There is no such incident.")
+    directory = visit.directory()
     tables = (
         found.taken,
         found.origins,
-        found.seen_elsewhere,
-        found.evidence,
+        with_names(found.seen_elsewhere, directory),
+        with_names(found.evidence, directory),
         found.techniques,
         found.history,
     )
-    return _page({"story": found, "said": visit.query.get("said", "")}, *tables)
+    people = {name: directory.find(*_account(name)) for name in found.incident.identities}
+    values = {"story": found, "people": people, "said": visit.query.get("said", "")}
+    return _page(values, *tables)
 
 
 def identity_page(visit: PageRequest) -> Page:
     """An identity."""
-    found = identity(visit.db(), visit.query.get("id", ""))
+    name = visit.query.get("id", "")
+    found = identity(visit.db(), name)
     if found is None:
         raise NotFound("This identity is unknown.")
     return _page(
-        {"identity": found},
+        {"identity": found, "entry": visit.directory().find(*_account(name))},
         found.takes,
         found.seen,
         incident_table("incidents", "Its incidents", found.incidents),
@@ -163,7 +171,11 @@ def search_page(visit: PageRequest) -> Page:
         open_only=open_only,
     )
     text = query["user"] or query["q"]
-    people = identities(db, text, 50) if text and "uid" not in terms else identities(db, "\x00", 0)
+    people = (
+        identities(db, text, 50, visit.directory())
+        if text and "uid" not in terms
+        else identities(db, "\x00", 0)
+    )
     values = {
         "query": query,
         "since": "" if since is None else since.date().isoformat(),
@@ -207,6 +219,29 @@ def _sources_table(found: tuple[health.SourceRow, ...]) -> Table:
             for one in found
         ),
     )
+
+
+def with_names(table: Table, directory: Directory) -> Table:
+    """The table with a column of names behind that of identities, if the directory knows any of them."""
+    place = next((at for at, column in enumerate(table.columns) if column.page == "identity"), None)
+    if place is None or not directory:
+        return table
+    names = [directory.name(*_account(str(row[place] or ""))) for row in table.rows]
+    if not any(names):
+        return table
+    return msgspec.structs.replace(
+        table,
+        columns=(*table.columns[: place + 1], Column("named", "Name"), *table.columns[place + 1 :]),
+        rows=tuple(
+            (*row[: place + 1], name, *row[place + 1 :]) for row, name in zip(table.rows, names, strict=True)
+        ),
+    )
+
+
+def _account(identity: str) -> tuple[str, str]:
+    """The account and the tenant of an identity, as the directory asks for them."""
+    tenant, _, account = identity.partition("/")
+    return account, tenant
 
 
 def _day(text: str) -> datetime | None:
