@@ -67,7 +67,9 @@ class Directory:
         can rename himself must not get another's exceptions by it.
         """
         entry = self.find(account, tenant)
-        terms = [account, *(() if entry is None else entry.terms)]
+        terms = [account]
+        if entry is not None:  # a Salesforce id differs from another by the case of a letter
+            terms += [term for term in entry.terms if not short_id(term)]
         if recorded and self.find(recorded) in (None, entry):
             terms.append(recorded)
         return tuple(terms)
@@ -91,7 +93,7 @@ class Directory:
         entries = list(self._entries.values())
         for entry in entries:
             index.update(dict.fromkeys(_certain(entry), entry))
-        for attribute in ("id", "aliases", "mail", "name"):
+        for attribute in ("aliases", "mail", "name"):
             own: dict[str, DirectoryEntry | None] = {}
             for entry in entries:
                 found = getattr(entry, attribute)

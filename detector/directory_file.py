@@ -62,7 +62,7 @@ _DELIMITERS = (",", ";", "\t")
 
 
 class DirectoryFileError(CrmwatchError, ValueError):
-    """A file that is no directory; one sentence that names the line and quotes nothing of it, so that it may be logged."""
+    """A file that is no directory; one sentence that names the line and quotes nothing of it: it may be logged."""
 
 
 def parse_directory(data: bytes, most: int = MOST_ENTRIES) -> tuple[DirectoryEntry, ...]:
