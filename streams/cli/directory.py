@@ -22,7 +22,7 @@ from streams.directory import read_directory
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.topics import TopicsError, partitions
 
-__all__ = ["directory"]
+__all__ = ["directory", "send"]
 
 SEND_SECONDS = 60
 
@@ -57,14 +57,13 @@ def directory(
     if as_json:
         sys.stdout.write("".join(f"{body.decode()}\n" for body in bodies.values()))
         return
-    _send(config, entries, bodies, remove=remove)
+    send(config, entries, remove=remove)
     done = "withdrawn from" if remove else "sent to"
     out().print(Text(f"{len(entries):,} entries {done} {config.topics.directory}"), soft_wrap=True)
 
 
-def _send(
-    config: Config, entries: tuple[DirectoryEntry, ...], bodies: dict[str, bytes], *, remove: bool
-) -> None:
+def send(config: Config, entries: tuple[DirectoryEntry, ...], *, remove: bool = False) -> None:
+    """Send entries, or withdraw them, and wait until Kafka has them; exits with a sentence if it has not."""
     where, topic = config.worker.bootstrap, config.topics.directory
     failures: list[BaseException] = []
     try:
@@ -73,7 +72,7 @@ def _send(
         producer: Any = KafkaProducer(acks="all", linger_ms=20, **arguments(where, config.kafka))
         try:
             for entry in entries:
-                body = None if remove else bodies[entry.key]
+                body = None if remove else msgspec.json.encode(entry)
                 producer.send(topic, key=entry.key.encode(), value=body).add_errback(failures.append)
             producer.flush(timeout=SEND_SECONDS)
         finally:
