@@ -17,8 +17,8 @@ ENTRIES = company_directory(COMPANY, {number: f"t/u{number}" for number in NUMBE
 
 
 def test_everybody_but_visitors_is_in_it() -> None:
-    """Each person and each program has an entry with a name and its kind; owners are in it themselves; long holidays are
-    there, short illnesses are not."""
+    """Each person and each program has an entry with a name and its kind; owners are in it themselves; long holidays
+    are there, short illnesses are not."""
     book = Directory(ENTRIES)
     for people, kind in (
         (COMPANY.people, DirectoryKind.HUMAN),

@@ -1,0 +1,51 @@
+"""What ``crmwatch check`` says of the directory, and of settings that name somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from detector.adapters import Adapter, RecordError
+from detector.directory_file import DirectoryFileError
+from detector.pattern_use import PatternUse
+from streams.config import Config
+from streams.directory import read_directory
+from streams.files.reader import ReadError, decode_raw, read
+
+__all__ = ["directory_trouble", "unmatched_settings"]
+
+SHOWN = 10
+
+
+def directory_trouble(config: Config) -> str:
+    """What is wrong with the directory's files, in a sentence; empty if nothing is."""
+    try:
+        read_directory(config.directory)
+    except DirectoryFileError as error:
+        return str(error)
+    return ""
+
+
+def unmatched_settings(
+    config: Config, paths: Sequence[str], adapters: Sequence[Adapter], records: int
+) -> str:
+    """The settings that mean nobody in the directory or in the first so many records of each path; empty if all do."""
+    try:
+        use = PatternUse(config.detector_with(read_directory(config.directory)))
+    except DirectoryFileError:
+        return ""
+    for path in paths:
+        if not use:
+            return ""
+        try:
+            for raw in islice(read([path], adapters), records):
+                event = decode_raw(raw, adapters)
+                if not isinstance(event, RecordError):
+                    use.observe(event)
+                    if not use:
+                        break
+        except ReadError:  # it is said of the path itself
+            continue
+    found = use.unmatched()
+    shown = ", ".join(found[:SHOWN])
+    return f"{shown} and {len(found) - SHOWN:,} more" if len(found) > SHOWN else shown
