@@ -83,7 +83,7 @@ def test_every_setting_is_described_with_its_default() -> None:
             assert all(row[index] for index in (1, 3)), row
     assert found == {name: _plain(field) for name, field in _settings()}
     assert [title.strip("[]") for title in sections(page("settings.md"))] == [
-        "worker", "kafka", "detection", "triage", "sources", "topics", "retention", "console",
+        "worker", "kafka", "detection", "triage", "sources", "topics", "retention", "console", "directory",
     ]  # fmt: skip
 
 
