@@ -122,14 +122,13 @@ class SequencedTriage:
 class Engine:
     """One shard and its triage; the worker does the same over many partitions.
 
-        >>> from detector.directory import directory_of
-    from detector.event import ActorKind, Operation
-        >>> engine = Engine(Settings())
-        >>> engine.observe(AccessEvent(time_ms=0, event_id="a", tenant="t", actor="u", rows=3,
-        ...                            actor_kind=ActorKind.HUMAN, operation=Operation.QUERY))
-        []
-        >>> engine.identities
-        1
+    >>> from detector.event import ActorKind, Operation
+    >>> engine = Engine(Settings())
+    >>> engine.observe(AccessEvent(time_ms=0, event_id="a", tenant="t", actor="u", rows=3,
+    ...                            actor_kind=ActorKind.HUMAN, operation=Operation.QUERY))
+    []
+    >>> engine.identities
+    1
     """
 
     def __init__(self, settings: Settings, detectors: DetectorSet = BUILT_IN) -> None:
