@@ -137,6 +137,8 @@ def tidy(text: str) -> str:
     >>> tidy(" Anna\\tBerg\\u202e ")
     'Anna Berg�'
     """
+    if text.isprintable():  # nearly always
+        return " ".join(text.split())
     return " ".join(
         "".join(
             "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter

@@ -18,11 +18,10 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from detector.adapters import Adapter, RecordError, Rejection
+from detector.adapters import Adapter
 from detector.decision_index import DecisionIndex
 from detector.detectors import with_plugins
 from detector.directory import NOBODY, Directory, directory_of
-from detector.directory_file import DirectoryFileError
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
 from streams.config import Config
@@ -32,6 +31,7 @@ from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
+from streams.worker.directory_watch import watch_directory
 from streams.worker.health_endpoint import Endpoint
 from streams.worker.metrics import Metrics
 from streams.worker.operator_inputs import OperatorInputs
@@ -293,20 +293,6 @@ class Worker:
         """The topic's entries and the files', which hold where both have one; its index is built when it is used."""
         return Directory((*self.inputs.directory.values(), *self.directory_files.entries))
 
-    async def _watch_directory(self) -> None:
-        """Take up the directory's files when they change; a wrong one is logged and counted, and changes nothing."""
-        while True:
-            await asyncio.sleep(self.config.directory.reload_seconds)
-            try:
-                if await asyncio.to_thread(self.directory_files.look):
-                    self._apply_inputs()
-                    log.info("directory read again", extra={"entries": len(self.directory_files.entries)})
-            except DirectoryFileError as error:
-                self.metrics.dead_letter(RecordError("directory", "", Rejection.MALFORMED, str(error)))
-                log.warning("the directory stays as it was: %s", error)
-            except Exception as error:  # noqa: BLE001 - names that are never read again would be wrong unnoticed
-                self.fatal("reading the directory failed", error)
-
     def _count_down(self) -> None:
         """Export the deadlines to notify authorities, and the number of dropped decisions."""
         decisions = DecisionIndex((*self.config.triage.decisions, *self.inputs.decisions))
@@ -323,7 +309,14 @@ class Worker:
         self._count_down()
         self.directory = self._whole_directory()
         if self.config.directory.files:
-            self._watching = asyncio.create_task(self._watch_directory(), name="directory")
+            watching = watch_directory(
+                self.directory_files,
+                self.config.directory.reload_seconds,
+                on_change=self._apply_inputs,
+                on_error=self.metrics.dead_letter,
+                fatal=self.fatal,
+            )
+            self._watching = asyncio.create_task(watching, name="directory")
         self.watchdog.start()
         self._beating = asyncio.create_task(self._beat(), name="pulse")
 
