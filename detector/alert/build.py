@@ -41,7 +41,7 @@ from detector.anomaly import Anomaly
 from detector.catalogue import category
 from detector.directory import NOBODY, Directory
 from detector.explanation import Explanations
-from detector.signal import Evidence
+from detector.signal import Evidence, NewValue
 from detector.triage import risk
 from detector.triage.incident import Incident, about, channels_taken, objects_taken, ranked, rows_taken, uid
 from detector.triage.publication import Publication
@@ -80,12 +80,13 @@ def build(
     name = directory.name(incident.actor, incident.tenant)
     if name:
         incident = msgspec.structs.replace(incident, actor_name=name)
+    told = _naming_apps(incident, directory)
     severity = risk.severity(points)
     rows = rows_taken(incident)
     anomalies = ranked(incident, explanations)
     todo = steps(incident, explanations, directory)
-    summary = describe(incident, explanations, over=activity is Activity.CLOSE, directory=directory)
-    text, heading = text_of(summary), title(incident, explanations)
+    summary = describe(told, explanations, over=activity is Activity.CLOSE, directory=directory)
+    text, heading = text_of(summary), title(told, explanations)
     finding = Finding(
         class_uid=2004,
         class_name="Detection Finding",
@@ -147,8 +148,8 @@ def build(
                 title=heading,
                 summary=summary,
                 reasons=tuple(
-                    Reason(anomaly.detector, explain(incident, anomaly, explanations))
-                    for anomaly in anomalies
+                    Reason(anomaly.detector, explain(told, anomaly, explanations))
+                    for anomaly in ranked(told, explanations)
                 )
                 if incident.source is None
                 else (),
@@ -160,6 +161,24 @@ def build(
     return alert_of(
         finding, {event.event_id: f"{event.adapter} {event.position}" for event in incident.evidence}
     )
+
+
+def _naming_apps(incident: Incident, directory: Directory) -> Incident:
+    """The incident with the names of new apps beside their ids, for its sentences."""
+    if not directory:
+        return incident
+    anomalies = {
+        detector: msgspec.structs.replace(
+            anomaly, news=[_named_app(new, directory, incident.tenant) for new in anomaly.news]
+        )
+        for detector, anomaly in incident.anomalies.items()
+    }
+    return msgspec.structs.replace(incident, anomalies=anomalies)
+
+
+def _named_app(new: NewValue, directory: Directory, tenant: str) -> NewValue:
+    name = directory.name(new.value, tenant) if new.what == "app" else ""
+    return msgspec.structs.replace(new, value=f"{name} ({new.value})") if name not in ("", new.value) else new
 
 
 def _names(incident: Incident, directory: Directory) -> dict[str, str]:

@@ -13,8 +13,8 @@ from detector.directory import NOBODY, Directory
 from detector.directory_entry import DirectoryEntry, DirectoryKind
 from detector.event import ActorKind
 from detector.triage.incident import Incident
-from tests.detector.incidents import HOSTILE, build, incident, of_network
-from tests.detector.make import START_MS
+from tests.detector.incidents import HOSTILE, build, incident, of_network, strange
+from tests.detector.make import START_MS, new
 
 DAY_MS = 86_400_000
 ACTOR = incident().actor
@@ -38,6 +38,16 @@ def test_an_alert_names_the_account_and_the_app() -> None:
     assert found.sentence.startswith(f"The integration “Mail Sync” ({ACTOR}) took out")
     assert found.title.endswith("“Mail Sync”")
     assert "Sky Sync" not in found.sentence + found.title
+
+
+def test_a_new_app_is_named_in_the_sentence() -> None:
+    """Beside its id, which stays what the alert's news hold."""
+    novelty = strange("novelty", 3.0, news=[new("app", "0H4", news=0.0), new("app", "0H5", news=0.0)])
+    found = published(incident(novelty), APP)
+    assert "the app “Post Office (0H4)”" in found.sentence
+    assert "0H5" in found.sentence
+    assert "the app “Post Office (0H4)”" in found.extension.reasons[0].message.text
+    assert [one.value for one in found.extension.news] == ["0H4", "0H5"]
 
 
 def test_an_alert_about_a_network_names_its_accounts() -> None:

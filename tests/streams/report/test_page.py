@@ -123,9 +123,10 @@ def test_the_page_says_all_of_it() -> None:
 
 def test_names_stand_beside_ids() -> None:
     """Those that the alert bears, beside the identity, escaped."""
-    own = {"names": {"u": "Anna <b>Berg"}}
+    own = {"names": {"u": "Anna <b>Berg", "0H4": "Post Office"}}
     page = render(report(found=incidents(alert(unmapped={"crmwatch": own}))))
     assert "Anna &lt;b&gt;Berg" in page
+    assert "Post Office" in page
     assert "<b>Berg" not in page
 
 

@@ -18,7 +18,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     known = {"owner": "Mia Lund", "department": "Sales", "mail": "anna@example.com", "site": "Lyon"}
     away = {"absent_from_ms": START_MS, "absent_until_ms": START_MS + 86_400_000}
     records = [
-        alert(0, unmapped={"crmwatch": {"identity": "t/u", "names": {"u": "Anna Berg"}}}),
+        alert(
+            0, unmapped={"crmwatch": {"identity": "t/u", "names": {"u": "Anna Berg", "0H4": "Post Office"}}}
+        ),
         identity_record(0),
         identity_record(1, "v"),
         entry_record(0, id="u", name="Anna <b>Berg</b>", **known, **away),
@@ -51,6 +53,7 @@ def test_an_incidents_page_names_its_identity_and_owner(site: Site) -> None:
     page = client.get("/incidents/crmwatch-1").text
     assert "Anna &lt;b&gt;Berg&lt;/b&gt;" in page
     assert "Mia Lund" in page
+    assert "Post Office" in page
 
 
 @pytest.mark.parametrize("text", ["anna", "ANNA@example.com", "berg"])
