@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from detector.actor_pattern import matches
 from detector.directory_entry import SHORT_ID, DirectoryEntry, account_key, folded, short_id
@@ -112,10 +111,18 @@ NOBODY = Directory()
 """The directory of those who have none."""
 
 
-@lru_cache(maxsize=2)
+_recent: list[tuple[tuple[DirectoryEntry, ...], Directory]] = []
+
+
 def directory_of(entries: tuple[DirectoryEntry, ...]) -> Directory:
-    """The directory of these entries, built once for all partitions of a process."""
-    return Directory(entries) if entries else NOBODY
+    """The directory of these entries, built once for all partitions of a process: the last two are remembered."""
+    if not entries:
+        return NOBODY
+    found = next((directory for known, directory in _recent if known is entries), None)
+    if found is None:
+        found = Directory(entries)
+        _recent[:] = [*_recent[-1:], (entries, found)]
+    return found
 
 
 def peers_of(

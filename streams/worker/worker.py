@@ -291,7 +291,10 @@ class Worker:
 
     def _whole_directory(self) -> Directory:
         """The topic's entries and the files', which hold where both have one; its index is built when it is used."""
-        return Directory((*self.inputs.directory.values(), *self.directory_files.entries))
+        entries = self.directory_files.entries
+        if not self.inputs.directory:
+            return directory_of(entries)
+        return Directory((*self.inputs.directory.values(), *entries))
 
     def _count_down(self) -> None:
         """Export the deadlines to notify authorities, and the number of dropped decisions."""

@@ -90,7 +90,9 @@ def test_no_directory_knows_nobody() -> None:
         (),
     )
     assert directory_of(()) is NOBODY
-    assert directory_of((ANNA,)) is directory_of((ANNA,))
+    entries = (ANNA, SYNC)
+    assert directory_of(entries) is directory_of(entries)
+    assert list(directory_of((APP,))) == [APP]
 
 
 terms = st.text(st.characters(codec="utf-8"), max_size=40).map(tidy).filter(bool)

@@ -183,7 +183,8 @@ def search_page(visit: PageRequest) -> Page:
         "open_only": open_only,
         "asked": bool(terms or since or until or open_only),
     }
-    return _page(values, incident_table("incidents", "Incidents", found, more), people)
+    shown = with_names(incident_table("incidents", "Incidents", found, more), visit.directory())
+    return _page(values, shown, people)
 
 
 def _page(values: dict[str, Any], *tables: Table) -> Page:

@@ -79,6 +79,16 @@ def test_a_wrong_file_is_a_sentence(people: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, f"{people}: line 2: 1 fields, where the header has 2\n")
 
 
+def test_no_command_goes_on_with_a_wrong_directory(tmp_path: Path, people: Path) -> None:
+    """A replay ends before it reads anything, with the file and the line."""
+    people.write_text("id,kind\n1,alien\n", encoding="utf-8")
+    settings = tmp_path / "crmwatch.toml"
+    settings.write_text(f'[directory]\nfiles = ["{people}"]\n', encoding="utf-8")
+    result = invoke("replay", tmp_path, "--settings", settings)
+    assert result.exit_code == 2
+    assert result.stderr == f"{people}: line 2: kind is none of human, integration, guest, app\n"
+
+
 def test_check_says_which_settings_mean_nobody(tmp_path: Path, people: Path) -> None:
     """Neither in the directory nor in the logs; a name that either of the two knows is somebody's."""
     log = tmp_path / "log.jsonl"
