@@ -30,6 +30,7 @@ __all__ = [
     "board_page",
     "identity_page",
     "incident_page",
+    "namer",
     "search_page",
     "sources_page",
     "with_names",
@@ -101,17 +102,23 @@ def incident_page(visit: PageRequest) -> Page:
     found = incident_view(visit.db(), visit.params["uid"])
     if found is None:
         raise NotFound("There is no such incident.")
-    directory = visit.directory()
+    name = namer(visit)
     tables = (
         found.taken,
         found.origins,
-        with_names(found.seen_elsewhere, directory),
-        with_names(found.evidence, directory),
+        with_names(found.seen_elsewhere, name),
+        with_names(found.evidence, name),
         found.techniques,
         found.history,
     )
-    people = {name: directory.find(*_account(name)) for name in found.incident.identities}
-    values = {"story": found, "people": people, "said": visit.query.get("said", "")}
+    whom = found.incident.identities
+    entry = visit.directory().find(*_account(whom[0])) if len(whom) == 1 else None
+    values = {
+        "story": found,
+        "names": {one: name(one) for one in whom},
+        "owner": "" if entry is None else entry.owner,
+        "said": visit.query.get("said", ""),
+    }
     return _page(values, *tables)
 
 
@@ -183,7 +190,7 @@ def search_page(visit: PageRequest) -> Page:
         "open_only": open_only,
         "asked": bool(terms or since or until or open_only),
     }
-    shown = with_names(incident_table("incidents", "Incidents", found, more), visit.directory())
+    shown = with_names(incident_table("incidents", "Incidents", found, more), namer(visit))
     return _page(values, shown, people)
 
 
@@ -222,19 +229,34 @@ def _sources_table(found: tuple[health.SourceRow, ...]) -> Table:
     )
 
 
-def with_names(table: Table, directory: Directory) -> Table:
-    """The table with a column of names behind that of identities, if the directory knows any of them."""
+def namer(visit: PageRequest) -> Callable[[str], str]:
+    """Identity → its name in the directory, or the one that its records carry; empty if neither has one."""
+    directory, db = visit.directory(), visit.db()
+
+    def name(identity: str) -> str:
+        known = directory.name(*_account(identity))
+        if known or not identity:
+            return known
+        row = db.execute("SELECT name FROM identities WHERE identity = ?", (identity,)).fetchone()
+        return "" if row is None else str(row["name"])
+
+    return name
+
+
+def with_names(table: Table, name: Callable[[str], str]) -> Table:
+    """The table with a column of names behind that of identities, if any of them has one."""
     place = next((at for at, column in enumerate(table.columns) if column.page == "identity"), None)
-    if place is None or not directory:
+    if place is None:
         return table
-    names = [directory.name(*_account(str(row[place] or ""))) for row in table.rows]
+    names = [name(str(row[place] or "")) for row in table.rows]
     if not any(names):
         return table
     return msgspec.structs.replace(
         table,
         columns=(*table.columns[: place + 1], Column("named", "Name"), *table.columns[place + 1 :]),
         rows=tuple(
-            (*row[: place + 1], name, *row[place + 1 :]) for row, name in zip(table.rows, names, strict=True)
+            (*row[: place + 1], named, *row[place + 1 :])
+            for row, named in zip(table.rows, names, strict=True)
         ),
     )
 

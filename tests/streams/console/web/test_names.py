@@ -64,3 +64,16 @@ def test_an_identity_is_found_by_its_name_in_the_directory(site: Site, text: str
     assert [(row["identity"], row["name"]) for row in found["rows"]] == [("t/u", "Anna <b>Berg</b>")]
     incidents = json.loads(client.get(f"/search?q={text}&as=json&table=incidents").text)
     assert [row["uid"] for row in incidents["rows"]] == (["crmwatch-1"] if "@" not in text else [])
+
+
+def test_a_name_that_only_records_carry_is_shown_as_well(tmp_path: Path) -> None:
+    """Beside the identity of an incident that the directory does not know."""
+    records = [
+        alert(0, unmapped={"crmwatch": {"identity": "t/u"}}),
+        identity_record(0, actor_name="dora@example.com"),
+    ]
+    with Site(tmp_path, *records) as site:
+        client = Client(site)
+        assert "dora@example.com" in client.get("/incidents/crmwatch-1").text
+        table = json.loads(client.get("/search?q=dora&as=json&table=incidents").text)
+        assert {row["named"] for row in table["rows"]} <= {"dora@example.com"}
