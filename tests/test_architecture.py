@@ -45,7 +45,6 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.adapters", "streams.kafka", "streams.log"),
         "The configuration builds each part's settings.",
     ),
-    "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.child_process": ((), "A child process ends with its parent, whatever runs in it."),
     "streams.kafka": ((SHARED, "streams.child_process"), "Topics carry events and signals."),
@@ -73,6 +72,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED,),
         "Languages know what is said, not the page that shows it.",
     ),
+    "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.report": (
         (SHARED, "detector.alert", "detector.identity.ledger", "streams.locale", "streams.replay"),
         "A report shows what a replay found, and counts rows as the ledger does.",

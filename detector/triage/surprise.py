@@ -71,10 +71,14 @@ def own_networks(directory: Directory, signal: Signal) -> tuple[str, ...]:
 
 
 def _expected(signal: Signal, span: Span, value: int, settings: TriageSettings, directory: Directory) -> bool:
+    return value <= _expected_rows(signal, settings, directory) * (7 if span is Span.WEEK else 1)
+
+
+def _expected_rows(signal: Signal, settings: TriageSettings, directory: Directory) -> float:
+    """The rows a day that operators expect of an identity; 0 if they have not said."""
     if not settings.expected_rows:
-        return value <= 0
+        return 0.0
     terms = directory.known_as(signal.actor, signal.tenant, signal.actor_name)
-    rows = max(
+    return max(
         (rows for pattern, rows in settings.expected_rows.items() if matches(pattern, terms)), default=0.0
     )
-    return value <= rows * (7 if span is Span.WEEK else 1)

@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from detector.adapters import Adapter, RecordError
-from streams.cli.check_directory import directory_trouble, unmatched_settings
+from streams.cli.check_directory import check_names
 from streams.cli.screen import out, plain
 from streams.config import Config, ConfigError, load
 from streams.files.reader import ReadError, decode_raw, read
@@ -80,7 +80,11 @@ def check(
         detail = ", ".join(f"{name} of {version}" for name, version in installed.versions.items())
         findings.append(CheckResult("plug-ins", CheckState.GOOD, detail))
     findings += [_logs(path, config.adapters(plugins=installed.adapters)) for path in paths or []]
-    findings += _names(config, paths or [], config.adapters(plugins=installed.adapters))
+    adapters = config.adapters(plugins=installed.adapters)
+    findings += [
+        CheckResult(what, CheckState(state), detail, mend)
+        for what, state, detail, mend in check_names(config, paths or [], adapters, SAMPLE_RECORDS)
+    ]
     if kafka:
         findings.append(_kafka(config, partitions, replication))
     if as_json:
@@ -128,27 +132,6 @@ def _logs(path: str, adapters: Sequence[Adapter]) -> CheckResult:
             "These become dead letters; check whether they matter.",
         )  # fmt: skip
     return CheckResult(path, CheckState.GOOD, f"{total:,} records checked: {read_as}")
-
-
-def _names(config: Config, paths: Sequence[str], adapters: Sequence[Adapter]) -> list[CheckResult]:
-    """Whether the directory can be read, and whether the settings that name somebody mean anybody."""
-    found = []
-    trouble = directory_trouble(config)
-    if trouble:
-        found.append(
-            CheckResult("directory", CheckState.BAD, trouble, "docs/directory.md says what a file can hold.")
-        )
-    nobody = unmatched_settings(config, paths, adapters, SAMPLE_RECORDS) if paths else ""
-    if nobody:
-        found.append(
-            CheckResult(
-                "names in the settings",
-                CheckState.ODD,
-                f"these match nobody in the directory or the records checked: {nobody}",
-                "Correct the id, name or mail address; docs/directory.md says what matches.",
-            )
-        )
-    return found
 
 
 def _kafka(config: Config, partitions: int, replication: int) -> CheckResult:

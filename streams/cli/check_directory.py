@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from detector.adapters import Adapter, RecordError
 from detector.directory_file import DirectoryFileError
+from detector.errors import CrmwatchError
 from detector.pattern_use import PatternUse
 from streams.config import Config
 from streams.directory import read_directory
-from streams.files.reader import ReadError, decode_raw, read
+from streams.files.reader import decode_raw, read
 
-__all__ = ["directory_trouble", "unmatched_settings"]
+__all__ = ["check_names"]
 
 SHOWN = 10
 
 
-def directory_trouble(config: Config) -> str:
+def check_names(
+    config: Config, paths: Sequence[str], adapters: Sequence[Adapter], records: int
+) -> Iterator[tuple[str, str, str, str]]:
+    """What is wrong with the directory's files and with the settings' names: what, state, detail, and the mend."""
+    trouble = _trouble(config)
+    if trouble:
+        yield "directory", "bad", trouble, "docs/directory.md says what a file can hold."
+    nobody = _unmatched(config, paths, adapters, records) if paths and not trouble else ""
+    if nobody:
+        yield (
+            "names in the settings",
+            "odd",
+            f"these match nobody in the directory or the records checked: {nobody}",
+            "Correct the id, name or mail address; docs/directory.md says what matches.",
+        )
+
+
+def _trouble(config: Config) -> str:
     """What is wrong with the directory's files, in a sentence; empty if nothing is."""
     try:
         read_directory(config.directory)
@@ -26,9 +44,7 @@ def directory_trouble(config: Config) -> str:
     return ""
 
 
-def unmatched_settings(
-    config: Config, paths: Sequence[str], adapters: Sequence[Adapter], records: int
-) -> str:
+def _unmatched(config: Config, paths: Sequence[str], adapters: Sequence[Adapter], records: int) -> str:
     """The settings that mean nobody in the directory or in the first so many records of each path; empty if all do."""
     try:
         use = PatternUse(config.detector_with(read_directory(config.directory)))
@@ -44,7 +60,7 @@ def unmatched_settings(
                     use.observe(event)
                     if not use:
                         break
-        except ReadError:  # it is said of the path itself
+        except CrmwatchError:  # it is said of the path itself
             continue
     found = use.unmatched()
     shown = ", ".join(found[:SHOWN])

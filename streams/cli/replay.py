@@ -16,10 +16,10 @@ from rich.text import Text
 
 from detector.adapters import AUTO
 from detector.alert.alert import Alert
+from streams.cli.detector_settings import detector_settings
 from streams.cli.output_files import OutputFiles
 from streams.cli.progress import progress
 from streams.cli.screen import (
-    detector_settings,
     fail,
     line_of,
     out,

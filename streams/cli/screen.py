@@ -14,18 +14,14 @@ from rich.text import Text
 
 from detector.alert.alert import Alert
 from detector.alert.ocsf import Activity
-from detector.directory_file import DirectoryFileError
-from detector.settings import Settings
 from detector.triage.risk import Severity
 from streams.config import Config, ConfigError, load
-from streams.directory import read_directory
 from streams.plugins import PluginError, Plugins, adapter_names, discover
 
 __all__ = [
     "COLOURS",
     "alert_line",
     "alert_panel",
-    "detector_settings",
     "errors",
     "fail",
     "lead",
@@ -72,14 +68,6 @@ def settings(file: Path | None, environment: dict[str, str], flags: dict[str, ob
     try:
         return load(file, environment, flags, adapter_names())
     except ConfigError as error:
-        fail(str(error))
-
-
-def detector_settings(config: Config) -> Settings:
-    """The detector's settings with the directory's files, or exit with what is wrong with one of them."""
-    try:
-        return config.detector_with(read_directory(config.directory))
-    except DirectoryFileError as error:
         fail(str(error))
 
 

@@ -46,7 +46,7 @@ def test_no_module_of_the_console_knows_private_state() -> None:
 
 
 def test_the_index_follows_published_topics_only(tmp_path: Path) -> None:
-    """Alerts, decisions, identities, activity and the directory: no changelog, and none of the topics between the agents."""
+    """Alerts, decisions, identities, activity and the directory: no changelog, no topic between the agents."""
     names = TopicNames()
     index = Index(tmp_path / "index", names, ConsoleSettings())
     assert set(index.topics) == {
