@@ -15,6 +15,7 @@ import msgspec
 from detector.alert.alert import Alert
 from detector.alert.build import alerts_of
 from detector.detectors import BUILT_IN, DetectorSet
+from detector.directory import directory_of
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
 from detector.identity.profile import ProfileModel
@@ -43,7 +44,7 @@ class DetectionShard:
 
     def __init__(self, settings: Settings, number: int = 0, detectors: DetectorSet = BUILT_IN) -> None:
         self._profiles: dict[bytes, bytes] = {}
-        model = ProfileModel(detectors.identity)
+        model = ProfileModel(detectors.identity, directory_of(settings.directory))
         self.detection = Detection(settings, self._profiles, shard=number, profiles=model)
         """The detect step, for its counters."""
         self._tick = -(1 << 62)
@@ -96,6 +97,7 @@ class SequencedTriage:
     def __init__(self, settings: Settings, detectors: DetectorSet = BUILT_IN) -> None:
         self._values: dict[bytes, bytes] = {}
         self._explanations = detectors.explanations
+        self._directory = directory_of(settings.directory)
         self.triage = Triage(settings, self._values, self._explanations)
         """The triage step, for its incidents and counters."""
 
@@ -105,14 +107,14 @@ class SequencedTriage:
         for signal in sorted((signal for batch in batches for signal in batch.signals), key=_order):
             publications = self.triage.advance(settled_at(signal.time_ms))  # no further: later ticks are open
             publications += self.triage.assess(signal)
-            alerts += alerts_of(publications, self._explanations)
+            alerts += alerts_of(publications, self._explanations, self._directory)
         if self.triage.dirty >= SAVE_EVERY:
             self.triage.saved(self.triage.changes())
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = alerts_of(self.triage.advance(time_ms), self._explanations)
+        alerts = alerts_of(self.triage.advance(time_ms), self._explanations, self._directory)
         self.triage.saved(self.triage.changes())
         return alerts
 

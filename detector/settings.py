@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Annotated
 
 import msgspec
 
+from detector.actor_pattern import matches
 from detector.decision import Decision
-from detector.event import ActorKind
+from detector.directory_entry import DirectoryEntry
 
-__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings", "peers_of"]
+__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings"]
 
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
@@ -63,7 +64,7 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     until_ms: int
     """Event time, in milliseconds since 1970 UTC."""
     identities: tuple[str, ...] = ("*",)
-    """Actors' ids, or patterns of them (``0054R9*``)."""
+    """Actors' ids, names or mail addresses, or patterns of them (``0054R9*``)."""
 
     def __post_init__(self) -> None:
         """Raises ValueError if the window is empty."""
@@ -75,14 +76,14 @@ class Announced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         >>> Announced(reason="migration", from_ms=0, until_ms=9, identities=("sync*",)).covers("sync-1", 5)
         True
         """
-        return self.overlaps(actor, time_ms, time_ms)
+        return self.overlaps((actor,), time_ms, time_ms)
 
-    def overlaps(self, actor: str, first_ms: int, last_ms: int) -> bool:
-        """Whether it covers this actor at any event time from the first to the last."""
+    def overlaps(self, terms: Sequence[str], first_ms: int, last_ms: int) -> bool:
+        """Whether it covers an actor at any event time from the first to the last; `terms` are what it is known by."""
         return (
             first_ms < self.until_ms
             and last_ms >= self.from_ms
-            and any(fnmatchcase(actor, pattern) for pattern in self.identities)
+            and any(matches(pattern, terms) for pattern in self.identities)
         )
 
 
@@ -114,8 +115,9 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     prior_deviation: Deviation = 1.2
     """The deviation expected of an unknown identity, in natural logarithms of rows."""
     peers: dict[str, tuple[str, ...]] = {}
-    """Groups of identities that are compared with one another: name, and actors' ids or patterns of them. An
-    identity in no group is compared with all of its kind (humans, integrations, guests)."""
+    """Groups of identities that are compared with one another: name, and actors' ids, names or mail addresses, or
+    patterns of them. An identity in no group is compared with those of its peer group or department in the directory,
+    or else with all of its kind (humans, integrations, guests)."""
     indicators: dict[str, Indicator] = {}
     """Known-bad addresses, networks (``192.0.2.0/24``, ``2001:db8:7::/48``), user agents or their families, and
     apps."""
@@ -157,7 +159,8 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     announced: tuple[Announced, ...] = ()
     """Windows in which unusual volume is expected: it is neither alerted on nor learned."""
     expected_rows: dict[str, Rows] = {}
-    """Actors' ids (or patterns), and the rows a day up to which their volume is never unusual."""
+    """Actors' ids, names or mail addresses (or patterns), and the rows a day up to which their volume is never
+    unusual."""
     own_networks: tuple[str, ...] = ()
     """Your own networks (``203.0.113.0/24``): activity from them is never new."""
     decisions: tuple[Decision, ...] = ()
@@ -169,6 +172,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
+    directory: tuple[DirectoryEntry, ...] = ()
+    """Who is who, of the files in `directory.files`."""
 
 
 def _check_window(from_ms: int, until_ms: int) -> None:
@@ -186,15 +191,3 @@ def _check_network(value: str) -> None:
     if "/" in value and (network.prefixlen != bits or str(network) != value):
         right = network.supernet(new_prefix=bits) if network.prefixlen >= bits else f"each /{bits} in it"
         raise ValueError(f"an indicator's network must be a /{bits}: use {right} instead of {value}")
-
-
-def peers_of(settings: DetectionSettings, actor: str, actor_kind: ActorKind) -> str:
-    """The group that an actor is compared with: the first group that matches it, or its kind.
-
-    >>> peers_of(DetectionSettings(peers={"analysts": ("0057*",)}), "00571", ActorKind.HUMAN)
-    'analysts'
-    """
-    for group, patterns in settings.peers.items():
-        if any(fnmatchcase(actor, pattern) for pattern in patterns):
-            return group
-    return actor_kind.value

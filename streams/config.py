@@ -18,13 +18,23 @@ import msgspec
 from detector.adapters import AUTO, Adapter, choose
 from detector.adapters.generic import Mapping as SourceMapping
 from detector.adapters.generic import decoder
+from detector.directory_entry import DirectoryEntry
+from detector.directory_file import MOST_ENTRIES
 from detector.errors import CrmwatchError
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.kafka.connection import KafkaSettings, fault
 from streams.kafka.topics import Retention, TopicNames
 from streams.log import LogFormat
 
-__all__ = ["Config", "ConfigError", "ConsoleSettings", "SourceSettings", "WorkerSettings", "load"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ConsoleSettings",
+    "DirectorySettings",
+    "SourceSettings",
+    "WorkerSettings",
+    "load",
+]
 
 PREFIX = "CRMWATCH_"
 
@@ -110,6 +120,17 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The most incidents kept; those that ended longest ago are dropped first."""
 
 
+class DirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the directory: who is who."""
+
+    files: tuple[str, ...] = ()
+    """CSV or JSON files of people, service accounts and apps; of several entries with one id the last file's holds."""
+    most_entries: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = MOST_ENTRIES
+    """The most entries, of all files and the topic together."""
+    reload_seconds: Seconds = 10.0
+    """How often workers and the console look whether a file has changed."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -121,6 +142,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     topics: TopicNames = TopicNames()
     retention: Retention = Retention()
     console: ConsoleSettings = ConsoleSettings()
+    directory: DirectorySettings = DirectorySettings()
 
     @property
     def access_topics(self) -> dict[str, str]:
@@ -142,8 +164,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def detector(self) -> Settings:
-        """The settings of the detector."""
-        return Settings(detection=self.detection, triage=self.triage)
+        """The settings of the detector, without the directory."""
+        return self.detector_with(())
+
+    def detector_with(self, entries: tuple[DirectoryEntry, ...]) -> Settings:
+        """The settings of the detector, with the entries of the directory's files."""
+        return Settings(detection=self.detection, triage=self.triage, directory=entries)
 
 
 def load(

@@ -56,6 +56,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             "detector",
             "streams.config",
+            "streams.directory",
             "streams.files.reader",
             "streams.kafka",
             "streams.log",
@@ -71,6 +72,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED,),
         "Languages know what is said, not the page that shows it.",
     ),
+    "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.report": (
         (SHARED, "detector.alert", "detector.identity.ledger", "streams.locale", "streams.replay"),
         "A report shows what a replay found, and counts rows as the ledger does.",
@@ -80,6 +82,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
             SHARED,
             "detector.alert",
             "streams.config",
+            "streams.directory",
             "streams.kafka",
             "streams.locale",
             "streams.report",

@@ -24,6 +24,7 @@ from detector.decision import decode as decode_decision
 from detector.engine import Engine
 from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
+from detector.simulation.directory import world_directory
 from streams.cli.main import COMMANDS, app, load_command
 from streams.config import Config, load
 from streams.console.metrics import METRICS as CONSOLE
@@ -83,7 +84,7 @@ def test_every_setting_is_described_with_its_default() -> None:
             assert all(row[index] for index in (1, 3)), row
     assert found == {name: _plain(field) for name, field in _settings()}
     assert [title.strip("[]") for title in sections(page("settings.md"))] == [
-        "worker", "kafka", "detection", "triage", "sources", "topics", "retention", "console",
+        "worker", "kafka", "detection", "triage", "sources", "topics", "retention", "console", "directory",
     ]  # fmt: skip
 
 
@@ -231,11 +232,12 @@ def test_the_example_is_a_real_alert() -> None:
 @pytest.mark.slow
 def test_every_field_of_an_alert_is_described() -> None:
     """Whatever alerts hold stands in the table, itself or as a part of what does; nothing else does."""
+    world = World(seed=4, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
     talkative = Settings(
         detection=DetectionSettings(bound_deviations=0.3),
         triage=TriageSettings(alert_risk=5, least_risk=5, support_surprise=0.2),
+        directory=world_directory(world),
     )
-    world = World(seed=4, start_ms=START_MS, hours=24 * 5, people=6, integrations=2)
     events = [decode(record, "x") for _, record in records(world, Theft(start_ms=START_MS + 75 * HOUR_MS))]
     real = set(paths(theft()))
     kinds = set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+import msgspec
+
 from detector.alert.alert import Alert, alert_of
 from detector.alert.finding import FINDING_VERSION, Extension, Finding, News, Reason, Unmapped
 from detector.alert.ocsf import (
@@ -37,8 +39,9 @@ from detector.alert.runbook import attacks, steps
 from detector.alert.summary import describe, explain, text_of, title
 from detector.anomaly import Anomaly
 from detector.catalogue import category
+from detector.directory import NOBODY, Directory
 from detector.explanation import Explanations
-from detector.signal import Evidence
+from detector.signal import Evidence, NewValue
 from detector.triage import risk
 from detector.triage.incident import Incident, about, channels_taken, objects_taken, ranked, rows_taken, uid
 from detector.triage.publication import Publication
@@ -52,24 +55,38 @@ OWN_DAYS = 5
 """With fewer days of its own that are known, an identity is judged by its peers."""
 
 
-def alerts_of(publications: Iterable[Publication], explanations: Explanations) -> list[Alert]:
-    """The alerts for what triage wants published."""
+def alerts_of(
+    publications: Iterable[Publication], explanations: Explanations, directory: Directory = NOBODY
+) -> list[Alert]:
+    """The alerts for what triage wants published, with the directory's names beside ids."""
     return [
-        build(version.incident, version.activity, version.time_ms, version.points, explanations)
+        build(version.incident, version.activity, version.time_ms, version.points, explanations, directory)
         for version in publications
     ]
 
 
 def build(
-    incident: Incident, activity: Activity, time_ms: int, points: int, explanations: Explanations
+    incident: Incident,
+    activity: Activity,
+    time_ms: int,
+    points: int,
+    explanations: Explanations,
+    directory: Directory = NOBODY,
 ) -> Alert:
-    """The alert that says how the incident stands; `points` is its risk."""
+    """The alert that says how the incident stands; `points` is its risk.
+
+    A name of the directory takes the place of the one that the records carry.
+    """
+    name = directory.name(incident.actor, incident.tenant)
+    if name:
+        incident = msgspec.structs.replace(incident, actor_name=name)
+    told = _naming_apps(incident, directory)
     severity = risk.severity(points)
     rows = rows_taken(incident)
     anomalies = ranked(incident, explanations)
-    todo = steps(incident, explanations)
-    summary = describe(incident, explanations, over=activity is Activity.CLOSE)
-    text, heading = text_of(summary), title(incident, explanations)
+    todo = steps(incident, explanations, directory)
+    summary = describe(told, explanations, over=activity is Activity.CLOSE, directory=directory)
+    text, heading = text_of(summary), title(told, explanations)
     finding = Finding(
         class_uid=2004,
         class_name="Detection Finding",
@@ -131,18 +148,47 @@ def build(
                 title=heading,
                 summary=summary,
                 reasons=tuple(
-                    Reason(anomaly.detector, explain(incident, anomaly, explanations))
-                    for anomaly in anomalies
+                    Reason(anomaly.detector, explain(told, anomaly, explanations))
+                    for anomaly in ranked(told, explanations)
                 )
                 if incident.source is None
                 else (),
                 steps=todo,
+                names=_names(incident, directory),
             )
         ),
     )
     return alert_of(
         finding, {event.event_id: f"{event.adapter} {event.position}" for event in incident.evidence}
     )
+
+
+def _naming_apps(incident: Incident, directory: Directory) -> Incident:
+    """The incident with the names of new apps beside their ids, for its sentences."""
+    if not directory:
+        return incident
+    anomalies = {
+        detector: msgspec.structs.replace(
+            anomaly, news=[_named_app(new, directory, incident.tenant) for new in anomaly.news]
+        )
+        for detector, anomaly in incident.anomalies.items()
+    }
+    return msgspec.structs.replace(incident, anomalies=anomalies)
+
+
+def _named_app(new: NewValue, directory: Directory, tenant: str) -> NewValue:
+    name = directory.name(new.value, tenant) if new.what == "app" else ""
+    return msgspec.structs.replace(new, value=f"{name} ({new.value})") if name not in ("", new.value) else new
+
+
+def _names(incident: Incident, directory: Directory) -> dict[str, str]:
+    """Id → name, of the accounts and apps in it that the directory knows."""
+    if not directory:
+        return {}
+    ids = dict.fromkeys((incident.actor, *sorted(incident.actors), *sorted(incident.apps)))
+    ids |= dict.fromkeys(event.app for event in incident.evidence if event.app)
+    named = {one: directory.name(one, incident.tenant) for one in ids if one}
+    return {one: name for one, name in named.items() if name and name != one}
 
 
 def _judged_by_peers(incident: Incident, strongest: Anomaly) -> bool:

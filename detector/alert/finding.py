@@ -228,7 +228,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return f"{len(own.actors):,} identities" if own.actors else self.source or self.tenant
         actor = own.identity.split("/", 1)[-1]
         accounts = (event.actor.user for event in self.evidences if event.actor and event.actor.user)
-        name = next((account.name for account in accounts if account.name), None)
+        name = own.names.get(actor) or next((account.name for account in accounts if account.name), None)
         return f"{name} ({actor})" if name and name != actor else actor
 
     @property

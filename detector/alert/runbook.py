@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from detector import phrase
 from detector.alert.finding import Step
 from detector.attack import (
     COLLECTION,
@@ -15,6 +16,7 @@ from detector.attack import (
     AttackTechnique,
     technique,
 )
+from detector.directory import NOBODY, Directory
 from detector.event import ActorKind, Operation
 from detector.explanation import Explanations
 from detector.message import Template, message
@@ -26,6 +28,12 @@ TEMPLATES: dict[str, Template] = {
     "step.keep_logs": "Keep the logs and establish which records were taken before anything else is cleaned up.",
     "step.ask_integration_owner": "Ask the integration's owner whether this was planned; if not, revoke its "
     "tokens now.",
+    "step.ask_named_owner": "Ask {owner}, the integration's owner, whether this was planned; if not, revoke its "
+    "tokens now.",
+    "step.ask_owner_and_supplier": "Ask {owner}, the integration's owner, and its supplier {supplier} whether this was "
+    "planned; if not, revoke its tokens now.",
+    "step.call_person_or_owner": "Call the person on a known number, or ask {owner}, who answers for the account; if "
+    "it was not them, freeze the account.",
     "step.block_app": "Block the connected app and the addresses named here.",
     "step.rotate_secrets": "Rotate the integration's secrets and every secret stored in the records it read.",
     "step.close_guest_access": "Close the guest's access to these records until it is known what they are "
@@ -47,7 +55,7 @@ TEMPLATES: dict[str, Template] = {
     "announce the window if one does.",
     "step.check_these_hours": "If nothing explains it, look at these hours' incidents first.",
 }
-"""Every step: its message code is ``step.`` and its stable id."""
+"""Every step: its message code is ``step.`` and its stable id, or a variant of it that names who is to be asked."""
 _STEPS = {
     ActorKind.INTEGRATION: ("ask_integration_owner", "block_app", "rotate_secrets", "keep_logs"),
     ActorKind.GUEST: ("close_guest_access", "block_addresses", "check_other_guests", "keep_logs"),
@@ -58,15 +66,42 @@ _SOURCE_STEPS = ("ask_log_owner", "watch_otherwise")
 _VOLUME_STEPS = ("find_first_risers", "check_these_hours")
 
 
-def steps(incident: Incident, explanations: Explanations) -> tuple[Step, ...]:
-    """What to do, in order: the strongest detector's own steps, or those by who acted."""
+def steps(incident: Incident, explanations: Explanations, directory: Directory = NOBODY) -> tuple[Step, ...]:
+    """What to do, in order: the strongest detector's own steps, or those by who acted.
+
+    Where the directory knows who answers for the account, the step that asks them names them.
+    """
     if incident.source is not None:
         return _steps(_SOURCE_STEPS if incident.source else _VOLUME_STEPS, {})
     if incident.network:
         return _steps(_NETWORK_STEPS, {})
     explanation = explanations[ranked(incident, explanations)[0].detector]
     own = (explanation.steps or {}).get(incident.actor_kind)
-    return _steps(own or _STEPS[incident.actor_kind], explanation.step_templates)
+    found = _steps(own or _STEPS[incident.actor_kind], explanation.step_templates)
+    return tuple(_naming_owner(step, incident, directory) for step in found)
+
+
+def _naming_owner(step: Step, incident: Incident, directory: Directory) -> Step:
+    """The step, addressed to whoever answers for the account or for the app that it acts through."""
+    if step.id not in ("ask_integration_owner", "call_person"):
+        return step
+    apps = sorted(incident.apps, key=lambda app: (-incident.apps[app], app))
+    accounts = [incident.actor, *apps] if step.id == "ask_integration_owner" else [incident.actor]
+    entries = (directory.find(account, incident.tenant) for account in accounts)
+    entry = next((entry for entry in entries if entry is not None and entry.owner), None)
+    if entry is None:
+        return step
+    owner = phrase.quoted(directory.name(entry.owner) or entry.owner)
+    if step.id == "call_person":
+        code = "step.call_person_or_owner"
+        return Step(step.id, message(code, TEMPLATES[code], owner=owner))
+    if entry.supplier:
+        code = "step.ask_owner_and_supplier"
+        return Step(
+            step.id, message(code, TEMPLATES[code], owner=owner, supplier=phrase.quoted(entry.supplier))
+        )
+    code = "step.ask_named_owner"
+    return Step(step.id, message(code, TEMPLATES[code], owner=owner))
 
 
 def _steps(names: tuple[str, ...], templates: Mapping[str, Template]) -> tuple[Step, ...]:

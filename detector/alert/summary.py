@@ -14,6 +14,7 @@ from detector.alert import source_notice
 from detector.alert.runbook import steps
 from detector.anomaly import Anomaly
 from detector.catalogue import category, sensitivity
+from detector.directory import NOBODY, Directory
 from detector.event import ActorKind
 from detector.explanation import Explanations
 from detector.message import Message, Template, message
@@ -52,9 +53,12 @@ TEMPLATES: dict[str, Template] = {
 """Messages by code that are made from a closed vocabulary."""
 
 
-def describe(incident: Incident, explanations: Explanations, *, over: bool = False) -> tuple[Message, ...]:
+def describe(
+    incident: Incident, explanations: Explanations, *, over: bool = False, directory: Directory = NOBODY
+) -> tuple[Message, ...]:
     """The incident in about eighty words, sentence by sentence; `over` for its end."""
-    next_step = message("next", "Next: {step!l}", step=steps(incident, explanations)[0].message)
+    first_step = steps(incident, explanations, directory)[0]
+    next_step = message("next", "Next: {step!l}", step=first_step.message)
     if incident.source is not None:
         anomaly = ranked(incident, explanations)[0]
         trouble = title(incident, explanations)
@@ -66,7 +70,7 @@ def describe(incident: Incident, explanations: Explanations, *, over: bool = Fal
     )  # fmt: skip
     reasons = [_sentence(explain(incident, first, explanations))]
     odds = _rarity(first, explanations)
-    rest = [_why(incident)]
+    rest = [*_absence(incident, directory), _why(incident)]
     if over:
         rest.append(message("quiet", "Nothing more has been seen since."))
     rest.append(next_step)
@@ -97,6 +101,18 @@ def title(incident: Incident, explanations: Explanations) -> Message:
 def explain(incident: Incident, anomaly: Anomaly, explanations: Explanations) -> Message:
     """Why one detector finds it unusual, without the full stop."""
     return explanations[anomaly.detector].reason(anomaly, incident.known_days)
+
+
+def _absence(incident: Incident, directory: Directory) -> list[Message]:
+    """That the directory has the person away for all of the time, if it does."""
+    entry = directory.find(incident.actor, incident.tenant)
+    if entry is None or not entry.absent(incident.first_ms, incident.last_ms):
+        return []
+    if entry.absent_until_ms is None:
+        day, _ = phrase.day_and_minute(entry.absent_from_ms or 0)
+        return [message("absent.since", "The directory has this account's person away since {day}.", day=day)]
+    day, _ = phrase.day_and_minute(entry.absent_until_ms - 1)
+    return [message("absent.until", "The directory has this account's person away until {day}.", day=day)]
 
 
 def _rarity(anomaly: Anomaly, explanations: Explanations) -> list[Message]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, gravest, sensitivity
+from detector.directory import NOBODY, Directory, peers_of
 from detector.errors import CrmwatchError
 from detector.event import AccessEvent, ActorKind, Operation
 from detector.identity.detectors.contract import IdentityDetector
@@ -16,7 +17,7 @@ from detector.identity.detectors.registry import DETECTORS
 from detector.identity.ledger import Ledger, count
 from detector.identity.objects import cut
 from detector.identity.observation import ClosedDay, Observation
-from detector.settings import DetectionSettings, peers_of
+from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS
 
@@ -94,8 +95,10 @@ def _version(data: bytes) -> int | None:
 class ProfileModel:
     """Profiles for a set of detectors: what is kept of an identity follows from which detectors look at it."""
 
-    def __init__(self, detectors: Mapping[str, IdentityDetector]) -> None:
+    def __init__(self, detectors: Mapping[str, IdentityDetector], directory: Directory = NOBODY) -> None:
+        """The directory says whom an identity is compared with, and of what kind it is."""
         self._detectors = dict(detectors)
+        self._directory = directory
         states = msgspec.defstruct(
             "States",
             [
@@ -205,7 +208,7 @@ class ProfileModel:
         if said:
             for signal in said[:-1]:
                 signal.more = True
-            signals += _signed(profile, said, settings)
+            signals += self._signed(profile, said, settings)
         return counted.rows, signals
 
     def refuse(self, profile: Profile, event: AccessEvent) -> None:
@@ -232,7 +235,7 @@ class ProfileModel:
             first_ms=time_ms,
             last_ms=time_ms,
         )
-        return _signed(profile, [last], settings)
+        return self._signed(profile, [last], settings)
 
     def due_ms(self, profile: Profile, settings: DetectionSettings) -> int:
         """The earliest event time at which `close` would do something, or at which it is known no longer.
@@ -283,7 +286,7 @@ class ProfileModel:
                 facts=over.facts,
             )
         )
-        _signed(profile, signals, settings)
+        self._signed(profile, signals, settings)
         profile.known_days += 1
         profile.learned_day = day
         return signals
@@ -309,6 +312,22 @@ class ProfileModel:
         for name, detector in self._detectors.items():
             detector.drop(getattr(profile.states, name), day)
 
+    def _signed(self, profile: Profile, signals: list[Signal], settings: DetectionSettings) -> list[Signal]:
+        tenant, actor, directory = profile.tenant, profile.actor, self._directory
+        actor_kind, actor_name = profile.actor_kind, profile.actor_name
+        entry = directory.find(actor, tenant)
+        if entry is not None and entry.actor_kind is not None:
+            actor_kind = entry.actor_kind
+        peers = peers_of(settings, actor, actor_kind, tenant=tenant, recorded=actor_name, directory=directory)
+        for sequence, signal in enumerate(signals, profile.sequence + 1):
+            signal.tenant, signal.actor = tenant, actor
+            signal.actor_kind, signal.actor_name = actor_kind, actor_name
+            signal.peers = peers
+            signal.known_days = profile.known_days
+            signal.sequence = sequence
+        profile.sequence += len(signals)
+        return signals
+
 
 PROFILES = ProfileModel(DETECTORS)
 """Profiles for the built-in detectors."""
@@ -318,17 +337,3 @@ PROFILES = ProfileModel(DETECTORS)
 def _grave(objects: tuple[str, ...]) -> tuple[str, bool]:
     kind = gravest(objects)
     return kind, sensitivity((kind,)) >= PERSONAL_SENSITIVITY
-
-
-def _signed(profile: Profile, signals: list[Signal], settings: DetectionSettings) -> list[Signal]:
-    tenant, actor = profile.tenant, profile.actor
-    actor_kind, actor_name = profile.actor_kind, profile.actor_name
-    peers = peers_of(settings, actor, actor_kind)
-    for sequence, signal in enumerate(signals, profile.sequence + 1):
-        signal.tenant, signal.actor = tenant, actor
-        signal.actor_kind, signal.actor_name = actor_kind, actor_name
-        signal.peers = peers
-        signal.known_days = profile.known_days
-        signal.sequence = sequence
-    profile.sequence += len(signals)
-    return signals

@@ -14,11 +14,13 @@ from random import Random
 import msgspec
 
 from detector.adapters import RecordError, decode
+from detector.directory_entry import DirectoryEntry
 from detector.simulation.actions import SimulatedAction
 from detector.simulation.activity import everything_done, routine, stream_of
 from detector.simulation.attacks import Attack, attacks
 from detector.simulation.bursts import Calendar, calendar
 from detector.simulation.company import company
+from detector.simulation.directory import company_directory
 from detector.simulation.distributions import stream
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
@@ -131,6 +133,10 @@ class Simulation:
         for act in stream_of(self._company, self._calendar, self._thefts()):
             for event_type, line in self._writer.lines(act):
                 yield act.time_ms, _row(event_type, line) if elf else line.encode()
+
+    def directory(self) -> tuple[DirectoryEntry, ...]:
+        """Who is who in it; call it when all `files` have been written."""
+        return company_directory(self._company, self._identities)
 
     def labels(self) -> Labels:
         """What is true of it; call it when all `files` have been written."""

@@ -16,7 +16,7 @@ import msgspec
 
 from detector.units import HOUR_MS
 
-__all__ = ["Theft", "World", "records"]
+__all__ = ["Theft", "World", "accounts", "records"]
 
 ORGANISATION = "00D4R000001kSky"
 
@@ -79,9 +79,23 @@ def records(world: World, theft: Theft | None = None) -> Iterator[tuple[int, byt
             yield time_ms, msgspec.json.encode(row)
 
 
+def accounts(world: World) -> tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]]:
+    """The users' ids, and each integration's id with its app's name and its address."""
+    people = tuple(_user(number) for number in range(world.people))
+    programs = []
+    for number in range(world.integrations):
+        user, ip, _ = _integration(number)
+        programs.append((user, f"skyward-sync-{number + 1}", ip))
+    return people, tuple(programs)
+
+
+def _user(number: int) -> str:
+    return f"0054R{number:010d}"
+
+
 def _person(random: Random, number: int) -> _Person:
     return _Person(
-        user=f"0054R{number:010d}",
+        user=_user(number),
         ip=f"203.0.113.{1 + number % 20}",
         shift=random.choice((5, 6, 8, 13)),
         busy=random.lognormvariate(2.0, 0.5),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from detector.directory import NOBODY, Directory
 from detector.event import ActorKind
 from detector.fleet import origin
 from detector.fleet.origin import NetworkNewcomers, Newcomer
@@ -18,6 +19,7 @@ from detector.keyed_state import KeyedState, Prefix
 from detector.settings import TriageSettings
 from detector.signal import Evidence, NewValue, Signal, SignalKind
 from detector.trait import network as network_of
+from detector.triage.surprise import own_networks
 from detector.units import DAY_MS
 
 __all__ = ["Networks", "signal_of"]
@@ -41,9 +43,12 @@ class _Pending(msgspec.Struct, array_like=True):
 class Networks:
     """The networks of one desk's tenants."""
 
-    def __init__(self, population: Population, settings: TriageSettings) -> None:
+    def __init__(
+        self, population: Population, settings: TriageSettings, directory: Directory = NOBODY
+    ) -> None:
         self._population = population
         self._settings = settings
+        self._directory = directory
         self._origins: dict[str, NetworkNewcomers] = {}
         self._pending: dict[int, dict[str, _Pending]] = {}  # end of a tick → by tenant, network and actor
         self._saved_origins = KeyedState(Prefix.NETWORK, origin.encode, self._restore_origin)
@@ -54,12 +59,13 @@ class Networks:
         """Let an identity that is new on a network wait for the tick's end, to be seen with others."""
         if signal.actor_kind is ActorKind.GUEST:
             return
+        own = self._settings.own_networks + own_networks(self._directory, signal)
         for new in news:
             if new.what != "network":
                 continue
             fresh = msgspec.structs.replace(new, age_days=0.0)
             one = msgspec.structs.replace(signal, news=[fresh], rows=SAMPLE_ROWS)
-            strange, _ = strangeness(self._population, one, self._settings.own_networks)
+            strange, _ = strangeness(self._population, one, own)
             if strange <= 0:
                 continue
             end = origin.tick_end(max(signal.time_ms, watermark_ms))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
+from detector.actor_pattern import matches
 from detector.anomaly import Anomaly
+from detector.directory import NOBODY, Directory
 from detector.explanation import Explanation
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.settings import TriageSettings
 from detector.signal import Signal, Span
 
-__all__ = ["assess"]
+__all__ = ["assess", "own_networks"]
 
 
 def assess(
-    population: Population, signal: Signal, settings: TriageSettings, explanation: Explanation
+    population: Population,
+    signal: Signal,
+    settings: TriageSettings,
+    explanation: Explanation,
+    directory: Directory = NOBODY,
 ) -> tuple[Anomaly, float]:
     """How surprising a signal is, as a finding; and the score that is to be learned of it, if any."""
     finding = Anomaly(
@@ -31,7 +35,9 @@ def assess(
     )
     score = 0.0
     if explanation.by_news:
-        score, found = strangeness(population, signal, settings.own_networks)
+        score, found = strangeness(
+            population, signal, settings.own_networks + own_networks(directory, signal)
+        )
         finding.surprise = population.surprise(signal, signal.detector, score)
         finding.news = [new for _, new in found[:5]]
     elif explanation.certain:
@@ -42,7 +48,11 @@ def assess(
         finding.surprise = population.surprise(signal, signal.detector, score)
     for measure in signal.measures:
         expectation = population.expect(signal, measure)
-        surprise = 0.0 if _expected(signal, measure.span, measure.value, settings) else expectation.surprise
+        surprise = (
+            0.0
+            if _expected(signal, measure.span, measure.value, settings, directory)
+            else expectation.surprise
+        )
         if surprise >= finding.surprise or not finding.span:
             finding.surprise = max(surprise, finding.surprise)
             finding.span = measure.span
@@ -54,9 +64,21 @@ def assess(
     return finding, score
 
 
-def _expected(signal: Signal, span: Span, value: int, settings: TriageSettings) -> bool:
-    rows = max(
-        (rows for pattern, rows in settings.expected_rows.items() if fnmatchcase(signal.actor, pattern)),
-        default=0.0,
+def own_networks(directory: Directory, signal: Signal) -> tuple[str, ...]:
+    """The networks that are said to belong to the account, or to the app that it acts through."""
+    app = None if signal.evidence is None else signal.evidence.app
+    return directory.networks(signal.actor, app, signal.tenant)
+
+
+def _expected(signal: Signal, span: Span, value: int, settings: TriageSettings, directory: Directory) -> bool:
+    return value <= _expected_rows(signal, settings, directory) * (7 if span is Span.WEEK else 1)
+
+
+def _expected_rows(signal: Signal, settings: TriageSettings, directory: Directory) -> float:
+    """The rows a day that operators expect of an identity; 0 if they have not said."""
+    if not settings.expected_rows:
+        return 0.0
+    terms = directory.known_as(signal.actor, signal.tenant, signal.actor_name)
+    return max(
+        (rows for pattern, rows in settings.expected_rows.items() if matches(pattern, terms)), default=0.0
     )
-    return value <= rows * (7 if span is Span.WEEK else 1)

@@ -15,6 +15,7 @@ import msgspec
 from detector.anomaly import Anomaly
 from detector.decision import Decision
 from detector.decision_index import DecisionIndex
+from detector.directory import directory_of
 from detector.explanation import Explanations
 from detector.fleet import burst
 from detector.fleet.mixture import Mixtures
@@ -55,6 +56,7 @@ class Triage:
     def __init__(
         self, settings: Settings, store: MutableMapping[bytes, bytes], explanations: Explanations
     ) -> None:
+        self._directory = directory_of(settings.directory)
         self._triage = settings.triage
         self._explanations = explanations
         self._fade = (
@@ -63,7 +65,7 @@ class Triage:
         self._store = store
         self._population = Population(settings)
         self._states = TriageStateStore(store)
-        self._networks = Networks(self._population, settings.triage)
+        self._networks = Networks(self._population, settings.triage, self._directory)
         self._tenants = Tenants(settings.triage, self._population.forget_tenant)
         self._mixtures = Mixtures()
         self._saved = KeyedStates(
@@ -230,7 +232,10 @@ class Triage:
             first_ms = last_ms = signal.time_ms
         if self._lifecycle.expected(signal.identity, first_ms, last_ms):
             return True
-        return any(window.overlaps(signal.actor, first_ms, last_ms) for window in self._triage.announced)
+        if not self._triage.announced:
+            return False
+        terms = self._directory.known_as(signal.actor, signal.tenant, signal.actor_name)
+        return any(window.overlaps(terms, first_ms, last_ms) for window in self._triage.announced)
 
     def _learn(self, state: TriageState, signal: Signal, *, announced: bool) -> None:
         """Learn an identity's day that is over, and what its greatest scores were."""
@@ -264,7 +269,9 @@ class Triage:
 
     def _weigh(self, name: str, state: TriageState, signal: Signal, *, provisional: bool) -> None:
         """Let a signal open an incident or join the one that is open, if it is surprising enough."""
-        finding, score = assess(self._population, signal, self._triage, self._explanations[signal.detector])
+        finding, score = assess(
+            self._population, signal, self._triage, self._explanations[signal.detector], self._directory
+        )
         if score > 0 and signal.detector != "drip":
             record_peak_score(state, signal.day, signal.detector, score)
         if finding.surprise >= self._triage.support_surprise and self._explanations[signal.detector].common:

@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from detector.adapters import Adapter, RecordError
+from streams.cli.check_directory import check_names
 from streams.cli.screen import out, plain
 from streams.config import Config, ConfigError, load
 from streams.files.reader import ReadError, decode_raw, read
@@ -79,6 +80,11 @@ def check(
         detail = ", ".join(f"{name} of {version}" for name, version in installed.versions.items())
         findings.append(CheckResult("plug-ins", CheckState.GOOD, detail))
     findings += [_logs(path, config.adapters(plugins=installed.adapters)) for path in paths or []]
+    adapters = config.adapters(plugins=installed.adapters)
+    findings += [
+        CheckResult(what, CheckState(state), detail, mend)
+        for what, state, detail, mend in check_names(config, paths or [], adapters, SAMPLE_RECORDS)
+    ]
     if kafka:
         findings.append(_kafka(config, partitions, replication))
     if as_json:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from detector.directory_file import DirectoryFileError
 from streams.cli.screen import errors, fail, plain, settings
 from streams.config import Config
 from streams.kafka.connection import ConnectError, reach
@@ -57,7 +58,7 @@ def _run(config: Config, path: Path) -> None:
     listening = _listen(config.console.host, config.console.port)
     try:
         service = Service(config, path)
-    except (AccessError, IndexFileError, OSError) as error:
+    except (AccessError, IndexFileError, DirectoryFileError, OSError) as error:
         fail(str(error))
     scheme = "http" if config.console.cert_file is None else "https"
     where = f"[{config.console.host}]" if ":" in config.console.host else config.console.host

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from detector.adapters import RecordError, decode
 from detector.event import AccessEvent
 from detector.simulation import Theft, World, records
+from detector.simulation.directory import world_directory
 from detector.units import HOUR_MS
 from streams.files.reader import FileRecord
 
@@ -37,6 +38,8 @@ class Traffic:
         hours = HISTORY_HOURS + LIVE_HOURS
         world = World(seed=seed, start_ms=start_ms, hours=hours, people=PEOPLE, integrations=INTEGRATIONS)
         self._records = records(world, Theft(start_ms=self._theft_ms, integration=STOLEN))
+        self.directory = world_directory(world)
+        """Who is who in it."""
         self._line = 0
         self._held: tuple[int, bytes] | None = None
         self._seen: set[str] = set()

@@ -27,6 +27,8 @@ COMMANDS = {
     "tail": "Show the open incidents live: a table in a terminal, one line per alert elsewhere.",
     "publish": "Publish a CRM's access logs from files, in event-time order and keyed by identity.",
     "indicators": "Send indicators to the topic that workers read; they apply from the next event on.",
+    "directory": "Send the directory's entries to the topic that workers and consoles read; names and owners show "
+    "from then on.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "broker": "Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.",
     "bench": "Run a benchmark of this checkout and print its figures; further options go to the benchmark.",

@@ -16,9 +16,20 @@ from rich.text import Text
 
 from detector.adapters import AUTO
 from detector.alert.alert import Alert
+from streams.cli.detector_settings import detector_settings
 from streams.cli.output_files import OutputFiles
 from streams.cli.progress import progress
-from streams.cli.screen import fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
+from streams.cli.screen import (
+    fail,
+    line_of,
+    out,
+    panel_of,
+    plain,
+    plugins,
+    settings,
+    show_line,
+    utc,
+)
 from streams.files.reader import ReadError
 from streams.locale import Language
 from streams.replay.parallel import ShardError
@@ -83,6 +94,7 @@ def replay(
     Exit code: 0 success, 1 an alert at least as severe as --fail-on, 2 unreadable input or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
+    detector = detector_settings(config)
     installed = plugins()
     try:
         config.adapters(form, installed.adapters)
@@ -104,7 +116,7 @@ def replay(
     with files, progress("reading …") as show:
         run = Replay(
             paths,
-            config.detector,
+            detector,
             time.time_ns() // 1_000_000,
             on_letter,
             lambda records: show(f"{records:,} records"),
@@ -138,7 +150,7 @@ def replay(
                 summary=summary,
                 coverage=run.coverage,
                 letters=dead_letters,
-                settings=config.detector,
+                settings=detector,
                 made_ms=time.time_ns() // 1_000_000,
                 interrupted=interrupted,
                 language=language,

@@ -13,6 +13,7 @@ import typer
 from rich.text import Text
 
 from detector.simulation import Format, Labels, Scenario, Simulation
+from detector.simulation.directory import as_csv
 from detector.simulation.shapes import Shape
 from streams.cli.progress import progress
 from streams.cli.screen import fail
@@ -67,7 +68,8 @@ def simulate(
         screen().print(
             Text(
                 f"{labels.records:,} records of {len(labels.identities)} identities, {len(labels.attacks)} attacks: "
-                f"{out / each.value / 'logs'}, {out / each.value / 'labels.json'}"
+                f"{out / each.value / 'logs'}, {out / each.value / 'labels.json'}; who is who: "
+                f"{out / each.value / 'directory.csv'}"
             ),
             soft_wrap=True,
         )
@@ -80,7 +82,9 @@ def write_world(
     compress: bool = False,
     on_records: Callable[[int], None] = lambda records: None,
 ) -> Labels:
-    """Write a world's logs into ``logs`` and its labels into ``labels.json``; raises OSError.
+    """Write a world's logs into ``logs``, who is who into ``directory.csv`` and its labels into ``labels.json``.
+
+    Raises OSError.
 
     The labels are written last: if they exist, the world is complete.
     """
@@ -95,6 +99,7 @@ def write_world(
             days.add(path.parent)
             on_records(world.records)
         path.write_bytes(gzip.compress(file.data, 1, mtime=0) if compress else file.data)
+    (folder / "directory.csv").write_text(as_csv(world.directory()), encoding="utf-8")
     labels = world.labels()
     (folder / "labels.json").write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
     return labels

@@ -187,9 +187,10 @@ def _show_live(incidents: OpenIncidents, messages: Iterable[list[bytes | None]])
 
 
 def _who(finding: Finding) -> str:
-    """The account or the network that it is about."""
+    """The account, by its name in the directory if it has one, or the network that it is about."""
     own = finding.extension
-    return own.identity.rpartition("/")[2] or own.network or "the tenant as a whole"
+    account = own.identity.rpartition("/")[2]
+    return own.names.get(account, account) or own.network or "the tenant as a whole"
 
 
 def table(incidents: OpenIncidents, now: float) -> Group:

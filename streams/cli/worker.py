@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from detector.directory_file import DirectoryFileError
 from streams.cli.screen import plugins, settings
 from streams.kafka.connection import arguments
 from streams.kafka.start_offsets import begin_at, parsed
@@ -66,7 +67,7 @@ def worker(
         at, kafka = config.worker.bootstrap, config.kafka
         counts = {topic: partitions(at, topic, kafka) for topic in config.access_topics}
         names = config.topics
-        for topic in (names.feedback, names.indicators, names.identities, names.activity):
+        for topic in (names.feedback, names.indicators, names.directory, names.identities, names.activity):
             partitions(at, topic, kafka)
         begin_at(start, config.topics.app_id, list(counts), **arguments(at, kafka))
     except (TopicsError, ValueError) as error:
@@ -77,6 +78,8 @@ def worker(
 
     try:
         running = Worker(config, counts, REGISTRY, installed)
+    except DirectoryFileError as error:
+        _fail(str(error))
     except OSError as error:
         where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"
         _fail(f"metrics cannot be served on {where}: {error.strerror or error}")

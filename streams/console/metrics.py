@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, make_asgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streams.console.store.directory import ConsoleDirectory
 from streams.console.store.freshness import Freshness
 from streams.console.web.auth import Sessions
 from streams.worker.metric_definitions import Definition
@@ -26,6 +27,12 @@ METRICS = (
     Definition("console_connected_browsers", "gauge", (), "Browsers that receive live updates."),
     Definition("console_sessions", "gauge", (), "Open sessions."),
     Definition(
+        "console_directory_refused_total",
+        "counter",
+        (),
+        "Changed directory files that were wrong; the entries before stayed.",
+    ),
+    Definition(
         "console_failed_requests_total", "counter", ("status",), "Requests refused or failed, by HTTP status."
     ),
 )
@@ -38,10 +45,17 @@ REFUSED = 400
 class MeteredApp:
     """Counts an application's requests and serves ``/metrics`` without sign-in: the metrics name nobody."""
 
-    def __init__(self, app: ASGIApp, freshness: Freshness, gate: Sessions) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        freshness: Freshness,
+        gate: Sessions,
+        directory: ConsoleDirectory | None = None,
+    ) -> None:
         self._app = app
         self._freshness = freshness
         self._gate = gate
+        self._directory = directory
         self._feeds = 0
         self._refused: Counter[int] = Counter()
         registry = CollectorRegistry()
@@ -84,6 +98,9 @@ class MeteredApp:
             "console_lag_records": [] if feed.behind is None else [((), feed.behind)],
             "console_connected_browsers": [((), self._feeds)],
             "console_sessions": [((), len(self._gate.sessions()))],
+            "console_directory_refused_total": [
+                ((), 0 if self._directory is None else self._directory.refused)
+            ],
             "console_failed_requests_total": [
                 ((str(code),), count) for code, count in sorted(self._refused.items())
             ],

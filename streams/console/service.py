@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from streams.config import Config, ConsoleSettings
 from streams.console.metrics import MeteredApp
+from streams.console.store.directory import ConsoleDirectory
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
@@ -34,7 +35,7 @@ STOP_SECONDS = 3
 class Service:
     """Everything that runs.
 
-    Raises `AccessError`, `IndexFault` or `OSError` if it cannot.
+    Raises `AccessError`, `IndexFault`, `DirectoryFileError` or `OSError` if it cannot.
     """
 
     def __init__(self, config: Config, path: Path) -> None:
@@ -45,10 +46,13 @@ class Service:
         )
         self.freshness = Freshness()
         self.index = Index(path, config.topics, config.console)
+        directory = ConsoleDirectory(self.index, config.directory)
         self.follower = Follower(self.index, self.freshness, config)
-        self.console = Console(config, self.index, self.freshness, self.follower, gate, audit)
+        self.console = Console(config, self.index, self.freshness, self.follower, gate, audit, directory)
         self._server = _Server(
-            server_config(MeteredApp(self.console.app, self.freshness, gate), config.console, gate),
+            server_config(
+                MeteredApp(self.console.app, self.freshness, gate, directory), config.console, gate
+            ),
             self.console,
         )
 

@@ -53,6 +53,7 @@ class TopicNames(msgspec.Struct, frozen=True, kw_only=True):
     alerts: str = "crmwatch.alerts"
     feedback: str = "crmwatch.feedback"
     indicators: str = "crmwatch.indicators"
+    directory: str = "crmwatch.directory"
     deadletters: str = "crmwatch.deadletters"
 
     @property
@@ -140,6 +141,7 @@ def plan(
         topic(names.alerts, "compact,delete", days=kept.alerts_days),
         topic(names.feedback, "delete", days=kept.feedback_days),
         topic(names.indicators, "compact"),
+        topic(names.directory, "compact"),
         topic(names.deadletters, "delete", days=kept.deadletters_days),
         compacted(names.profiles_changelog),
         compacted(names.incidents_changelog),

@@ -78,9 +78,13 @@ def timelines_of(
 
 
 def settings_used(settings: Settings) -> tuple[Setting, ...]:
-    """Every setting of the detector as it was used."""
+    """Every setting of the detector as it was used; of the directory only how many entries it has."""
     used = []
     for section in msgspec.structs.fields(settings):
+        if section.name == "directory":
+            if settings.directory:
+                used.append(Setting("directory", "entries", f"{len(settings.directory)}", False))
+            continue
         values = getattr(settings, section.name)
         for field in msgspec.structs.fields(values):
             value = getattr(values, field.name)

@@ -1,6 +1,6 @@
-"""Operators' decisions and indicators, from a topic each: every worker holds all of them.
+"""Operators' decisions, indicators and the directory, from a topic each: every worker holds all of them.
 
-A worker reads both topics to their end before it processes anything, and follows them from then on. What it keeps of
+A worker reads these topics to their end before it processes anything, and follows them from then on. What it keeps of
 them is bounded. A record that cannot be read is counted, and logged by topic and offset without its content.
 """
 
@@ -20,6 +20,8 @@ from detector.adapters import RecordError
 from detector.adapters.rejection import Rejection
 from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
+from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
+from detector.directory_file import MOST_ENTRIES
 from detector.settings import Indicator
 from detector.units import DAY_MS
 from streams.kafka.topics import TopicNames
@@ -35,10 +37,11 @@ MAX_INDICATOR_BYTES = 4_096
 """Nothing larger, its key included, is read. All decisions and indicators together take about 1 GB at most."""
 
 _indicator = msgspec.json.Decoder(Indicator)
+_entry = msgspec.json.Decoder(DirectoryEntry)
 
 
 class OperatorInputs:
-    """The content of both topics; `on_change` is called when it changes."""
+    """The content of these topics; `on_change` is called when it changes."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class OperatorInputs:
         on_error: Callable[[RecordError], None] = lambda error: None,
         fatal: Callable[[str, BaseException], None],
         connection: Mapping[str, Any],
+        most_entries: int = MOST_ENTRIES,
     ) -> None:
         """Records may lag `keep_days` behind: decisions that ended within that time are never dropped."""
         self._topics = topics
@@ -61,6 +65,9 @@ class OperatorInputs:
         self._decisions = DecisionLog(keep_days * DAY_MS, MAX_DECISIONS)
         self.indicators: dict[str, Indicator] = {}
         """Address, network, agent or app → what is known of it."""
+        self._most_entries = most_entries
+        self.directory: dict[str, DirectoryEntry] = {}
+        """The entries of the directory by their keys in the topic."""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -73,8 +80,8 @@ class OperatorInputs:
         return self._decisions.dropped
 
     async def start(self) -> None:
-        """Read both topics to their present end, and follow them. Raises aiokafka's `KafkaError`."""
-        topics = self._topics.feedback, self._topics.indicators
+        """Read the topics to their present end, and follow them. Raises aiokafka's `KafkaError`."""
+        topics = self._topics.feedback, self._topics.indicators, self._topics.directory
         consumer = AIOKafkaConsumer(
             *topics, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **self._connection
         )
@@ -100,7 +107,7 @@ class OperatorInputs:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - decisions that are not read have no effect
-            self._fatal("reading decisions and indicators failed", error)
+            self._fatal("reading decisions, indicators and the directory failed", error)
 
     def _take(self, fetched: Mapping[Any, list[Any]]) -> bool:
         taken = False
@@ -109,6 +116,8 @@ class OperatorInputs:
                 try:
                     if tp.topic == self._topics.feedback:
                         self._take_decision(record)
+                    elif tp.topic == self._topics.directory:
+                        self._take_entry(record)
                     else:
                         self._take_indicator(record)
                     taken = True
@@ -143,6 +152,26 @@ class OperatorInputs:
             reason = Rejection.TOO_MANY if value else Rejection.MALFORMED
             raise RecordError("indicators", _position(record), reason, "not taken in")
         self.indicators[value] = indicator
+
+    def _take_entry(self, record: Any) -> None:
+        key = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            self.directory.pop(key, None)
+            return
+        _check_size("directory", record, MAX_ENTRY_BYTES)
+        try:
+            entry = _entry.decode(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # what is wrong, without the value: it may be a name
+            detail = (
+                str(error).partition(" - at ")[0]
+                if isinstance(error, msgspec.ValidationError)
+                else "not JSON"
+            )
+            raise RecordError("directory", _position(record), Rejection.MALFORMED, detail) from None
+        if key not in self.directory and len(self.directory) >= self._most_entries:
+            raise RecordError("directory", _position(record), Rejection.TOO_MANY, "not taken in")
+        self.directory[key] = entry
 
 
 def _check_size(adapter: str, record: Any, most: int) -> None:

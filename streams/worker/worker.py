@@ -21,14 +21,17 @@ from prometheus_client import CollectorRegistry
 from detector.adapters import Adapter
 from detector.decision_index import DecisionIndex
 from detector.detectors import with_plugins
+from detector.directory import NOBODY, Directory, directory_of
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
 from streams.config import Config
+from streams.directory import DirectoryFiles
 from streams.kafka.connection import arguments, credentials
 from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
+from streams.worker.directory_watch import watch_directory
 from streams.worker.health_endpoint import Endpoint
 from streams.worker.metrics import Metrics
 from streams.worker.operator_inputs import OperatorInputs
@@ -79,7 +82,9 @@ class Worker:
         registry: CollectorRegistry,
         plugins: Plugins = NO_PLUGINS,
     ) -> None:
-        """`partitions` is the number of partitions of each access topic."""
+        """`partitions` is the number of partitions of each access topic. Raises `DirectoryFileError`."""
+        self.directory_files = DirectoryFiles(config.directory)
+        self._detector = config.detector_with(self.directory_files.entries)
         self.config = config
         self.partitions = partitions
         self.plugins = plugins
@@ -96,6 +101,8 @@ class Worker:
             plugins=plugins.versions,
         )
         self._beating: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self.directory = NOBODY
         self._stopping_at: float | None = None
         self._assigned_at: float | None = None
         self._restored_keys = 0
@@ -109,6 +116,7 @@ class Worker:
             on_error=self.metrics.dead_letter,
             fatal=self.fatal,
             connection=self._connection,
+            most_entries=config.directory.most_entries,
         )
         self.app = self._new_app()
         self.stages = self._new_stages()
@@ -162,7 +170,7 @@ class Worker:
         count = self.partitions[topics.access]
         sources = sum(self.partitions.values())
         detectors = with_plugins(self.plugins.detectors)
-        profiles = ProfileModel(detectors.identity)
+        profiles = ProfileModel(detectors.identity, directory_of(self._detector.directory))
 
         def ingest(
             first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
@@ -175,7 +183,7 @@ class Worker:
                 partition,
                 count,
                 count,
-                config.detector,
+                self._detector,
                 store,
                 topics,
                 self.metrics,
@@ -191,7 +199,7 @@ class Worker:
         def triage(partition: int, store: dict[bytes, bytes]) -> StageWork:
             work = TriageAgent(
                 partition,
-                config.detector,
+                self._detector,
                 store,
                 topics,
                 self.metrics,
@@ -199,6 +207,7 @@ class Worker:
                 detectors.explanations,
             )
             work.apply_decisions(self.inputs.decisions)
+            work.name_by(self.directory)
             return work
 
         detecting = self._stage("detect", topics.events, detect, topics.profiles_changelog)
@@ -269,14 +278,23 @@ class Worker:
         app.on_rebalance_complete.connect(recovered)
 
     def _apply_inputs(self) -> None:
-        """Apply the operators' current decisions and indicators from now on."""
+        """Apply the operators' current decisions, indicators and names from now on."""
         self._count_down()
+        self.directory = self._whole_directory()
         for stage in self.stages:
             for work in stage.works:
                 if isinstance(work, DetectAgent):
                     work.watch_for(self.inputs.indicators)
                 elif isinstance(work, TriageAgent):
                     work.apply_decisions(self.inputs.decisions)
+                    work.name_by(self.directory)
+
+    def _whole_directory(self) -> Directory:
+        """The topic's entries and the files', which hold where both have one; its index is built when it is used."""
+        entries = self.directory_files.entries
+        if not self.inputs.directory:
+            return directory_of(entries)
+        return Directory((*self.inputs.directory.values(), *entries))
 
     def _count_down(self) -> None:
         """Export the deadlines to notify authorities, and the number of dropped decisions."""
@@ -292,6 +310,16 @@ class Worker:
         except KafkaError as error:  # the brokers answered a moment ago
             self.fatal("starting failed", error)
         self._count_down()
+        self.directory = self._whole_directory()
+        if self.config.directory.files:
+            watching = watch_directory(
+                self.directory_files,
+                self.config.directory.reload_seconds,
+                on_change=self._apply_inputs,
+                on_error=self.metrics.dead_letter,
+                fatal=self.fatal,
+            )
+            self._watching = asyncio.create_task(watching, name="directory")
         self.watchdog.start()
         self._beating = asyncio.create_task(self._beat(), name="pulse")
 
@@ -318,6 +346,8 @@ class Worker:
         """Disconnect."""
         if self._beating is not None:  # None if it was not started
             self._beating.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         await self.inputs.stop()
         await self.producer.stop()
         self.endpoint.stop()

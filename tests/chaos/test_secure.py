@@ -136,7 +136,7 @@ def rights(names: TopicNames) -> dict[str, Operations]:
     create, describe, configs = ACLOperation.CREATE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS
     read, write = ACLOperation.READ, ACLOperation.WRITE
     changelogs = names.profiles_changelog, names.incidents_changelog
-    reads = names.access, names.feedback, names.indicators
+    reads = names.access, names.feedback, names.indicators, names.directory
     published = names.alerts, names.identities, names.activity
     return {
         "topics": {(topic, one.name): {create, describe, configs} for one in plan(1, 1, names)},
@@ -148,7 +148,7 @@ def rights(names: TopicNames) -> dict[str, Operations]:
             (group, names.app_id): {read},
         },
         "console": {
-            **{(topic, name): {read} for name in (*published, names.access)},
+            **{(topic, name): {read} for name in (*published, names.access, names.directory)},
             (topic, names.feedback): {read, write},
         },
     }

@@ -98,8 +98,8 @@ def test_a_worker_without_topics_says_so(kafka: Broker, names: TopicNames, tmp_p
 
 @pytest.mark.timeout(200)
 def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicNames, tmp_path: Path) -> None:
-    """Records with a marker in every field, readable and not, an alert about them, a decision and an indicator: none of
-    it is in the log, which has one line of JSON for each step of the worker's life."""
+    """Records with a marker in every field, readable and not, an alert about them, a decision, an indicator and entries
+    of the directory: none of it is in the log, which has one line of JSON for each step of the worker's life."""
     sections = {"triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2}}
     world = [record for _, record in records(World(seed=2, start_ms=START_MS, hours=72, people=12), None)]
     marked = [_marked(record) for record in world]
@@ -120,6 +120,10 @@ def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicN
         )
         producer.send(names.feedback, key=MARKER.encode(), value=said)
         producer.send(names.indicators, key=MARKER.encode(), value=b'{"name": "%s"' % MARKER.encode())
+        producer.send(
+            names.directory, key=MARKER.encode(), value=b'{"id": "u", "name": "%s"}' % MARKER.encode()
+        )
+        producer.send(names.directory, key=b"x", value=b'{"id": "x", "kind": "%s"}' % MARKER.encode())
         producer.flush()
         producer.close()
         pipeline.wait(lambda: pipeline.committed(names.access) == len(world) + 100, 90)
@@ -127,7 +131,7 @@ def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicN
         assert any(MARKER.encode() in message.value for message in pipeline.read(names.alerts))
         assert any(MARKER.encode() in (message.key or b"") for message in pipeline.read(names.feedback))
         assert len(pipeline.read(names.deadletters)) >= 50
-        pipeline.wait(lambda: worker.log.read_text().count("refused") == 2, 20)
+        pipeline.wait(lambda: worker.log.read_text().count("refused") == 3, 20)
         assert worker.stop(10) == 0
     log = worker.log.read_text(encoding="ascii")
     for secret in (MARKER, MARKER.lower(), "203.0.113.", "198.51.100.", "0054R", "00D4R"):

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from detector.directory import peers_of
 from detector.event import ActorKind
-from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings, peers_of
+from detector.settings import Announced, DetectionSettings, Indicator, Settings, TriageSettings
 
 
 def test_the_defaults_are_within_their_bounds() -> None:
@@ -89,8 +90,8 @@ def test_an_announced_window_is_about_some_identities() -> None:
     assert [window.covers("sync-9", at) for at in (99, 100, 199, 200)] == [False, True, True, False]
     assert window.covers("0051", 150)
     assert not window.covers("00511", 150)
-    assert window.overlaps("0051", 0, 100)
-    assert not window.overlaps("0051", 200, 300)
+    assert window.overlaps(("0051",), 0, 100)
+    assert not window.overlaps(("0051",), 200, 300)
     assert Announced(reason="quarter's end", from_ms=0, until_ms=9).covers("anybody", 5)
 
 

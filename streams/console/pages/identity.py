@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from detector.directory import NOBODY, Directory
+from detector.directory_entry import DirectoryEntry, folded
 from detector.published import IdentityRecord, decode_identity
 from detector.trait import SORTS, agent_family, checksum
 from detector.units import DAY_MS
@@ -69,13 +71,21 @@ def identity(db: sqlite3.Connection, name: str) -> IdentityView | None:
     )
 
 
-def identities(db: sqlite3.Connection, text: str, most: int) -> Table:
-    """Identities whose id or name holds a text."""
-    rows = db.execute(
-        "SELECT identity, name, kind, last_ms FROM identities WHERE instr(lower(identity), lower(:text))"
-        " OR instr(lower(name), lower(:text)) ORDER BY last_ms DESC, identity LIMIT :most",
-        {"text": text, "most": most},
-    ).fetchall()
+def identities(db: sqlite3.Connection, text: str, most: int, directory: Directory = NOBODY) -> Table:
+    """Identities whose id or name, in the records or in the directory, holds a text."""
+    rows = [tuple(row) for row in _by_text(db, text, most)]
+    meant = {entry.key for entry in directory if any(folded(text) in folded(term) for term in entry.terms)}
+    if meant:
+        known = {row[0] for row in rows}
+        for row in db.execute(
+            "SELECT identity, name, kind, last_ms FROM identities ORDER BY last_ms DESC, identity"
+        ):
+            if len(rows) >= most:
+                break
+            entry = _entry_of(row["identity"], directory)
+            if entry is not None and entry.key in meant and row["identity"] not in known:
+                rows.append(tuple(row))
+    rows = [_renamed(row, _entry_of(row[0], directory)) for row in rows]
     return Table(
         "identities",
         "Identities",
@@ -85,8 +95,25 @@ def identities(db: sqlite3.Connection, text: str, most: int) -> Table:
             Column("kind", "Kind", ColumnKind.WORD),
             Column("last", "Last event, UTC", ColumnKind.TIME),
         ),
-        tuple(tuple(row) for row in rows),
+        tuple(rows),
     )
+
+
+def _entry_of(identity: str, directory: Directory) -> DirectoryEntry | None:
+    tenant, _, account = identity.partition("/")
+    return directory.find(account, tenant)
+
+
+def _renamed(row: tuple[Any, ...], entry: DirectoryEntry | None) -> tuple[Any, ...]:
+    return row if entry is None or not entry.name else (row[0], entry.name, *row[2:])
+
+
+def _by_text(db: sqlite3.Connection, text: str, most: int) -> list[Any]:
+    return db.execute(
+        "SELECT identity, name, kind, last_ms FROM identities WHERE instr(lower(identity), lower(:text))"
+        " OR instr(lower(name), lower(:text)) ORDER BY last_ms DESC, identity LIMIT :most",
+        {"text": text, "most": most},
+    ).fetchall()
 
 
 def _known(record: IdentityRecord) -> KnownProfile:

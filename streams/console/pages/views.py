@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from detector.directory import Directory
 from detector.errors import CrmwatchError
 from streams.console.pages import sources as health
 from streams.console.pages.board import board, outflow_table
@@ -29,8 +30,10 @@ __all__ = [
     "board_page",
     "identity_page",
     "incident_page",
+    "namer",
     "search_page",
     "sources_page",
+    "with_names",
 ]
 
 MOST_FOUND = 200
@@ -64,6 +67,8 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     secure: bool
     open: bool
     by_token: bool
+    directory: Callable[[], Directory] = Directory
+    """Who is who, now."""
 
     def link(self, **changes: str) -> str:
         """This page with something else in its query."""
@@ -97,24 +102,34 @@ def incident_page(visit: PageRequest) -> Page:
     found = incident_view(visit.db(), visit.params["uid"])
     if found is None:
         raise NotFound("There is no such incident.")
+    name = namer(visit)
     tables = (
         found.taken,
         found.origins,
-        found.seen_elsewhere,
-        found.evidence,
+        with_names(found.seen_elsewhere, name),
+        with_names(found.evidence, name),
         found.techniques,
         found.history,
     )
-    return _page({"story": found, "said": visit.query.get("said", "")}, *tables)
+    whom = found.incident.identities
+    entry = visit.directory().find(*_account(whom[0])) if len(whom) == 1 else None
+    values = {
+        "story": found,
+        "names": {one: name(one) for one in whom},
+        "owner": "" if entry is None else entry.owner,
+        "said": visit.query.get("said", ""),
+    }
+    return _page(values, *tables)
 
 
 def identity_page(visit: PageRequest) -> Page:
     """An identity."""
-    found = identity(visit.db(), visit.query.get("id", ""))
+    name = visit.query.get("id", "")
+    found = identity(visit.db(), name)
     if found is None:
         raise NotFound("This identity is unknown.")
     return _page(
-        {"identity": found},
+        {"identity": found, "entry": visit.directory().find(*_account(name))},
         found.takes,
         found.seen,
         incident_table("incidents", "Its incidents", found.incidents),
@@ -163,7 +178,11 @@ def search_page(visit: PageRequest) -> Page:
         open_only=open_only,
     )
     text = query["user"] or query["q"]
-    people = identities(db, text, 50) if text and "uid" not in terms else identities(db, "\x00", 0)
+    people = (
+        identities(db, text, 50, visit.directory())
+        if text and "uid" not in terms
+        else identities(db, "\x00", 0)
+    )
     values = {
         "query": query,
         "since": "" if since is None else since.date().isoformat(),
@@ -171,7 +190,8 @@ def search_page(visit: PageRequest) -> Page:
         "open_only": open_only,
         "asked": bool(terms or since or until or open_only),
     }
-    return _page(values, incident_table("incidents", "Incidents", found, more), people)
+    shown = with_names(incident_table("incidents", "Incidents", found, more), namer(visit))
+    return _page(values, shown, people)
 
 
 def _page(values: dict[str, Any], *tables: Table) -> Page:
@@ -207,6 +227,44 @@ def _sources_table(found: tuple[health.SourceRow, ...]) -> Table:
             for one in found
         ),
     )
+
+
+def namer(visit: PageRequest) -> Callable[[str], str]:
+    """Identity → its name in the directory, or the one that its records carry; empty if neither has one."""
+    directory, db = visit.directory(), visit.db()
+
+    def name(identity: str) -> str:
+        known = directory.name(*_account(identity))
+        if known or not identity:
+            return known
+        row = db.execute("SELECT name FROM identities WHERE identity = ?", (identity,)).fetchone()
+        return "" if row is None else str(row["name"])
+
+    return name
+
+
+def with_names(table: Table, name: Callable[[str], str]) -> Table:
+    """The table with a column of names behind that of identities, if any of them has one."""
+    place = next((at for at, column in enumerate(table.columns) if column.page == "identity"), None)
+    if place is None:
+        return table
+    names = [name(str(row[place] or "")) for row in table.rows]
+    if not any(names):
+        return table
+    return msgspec.structs.replace(
+        table,
+        columns=(*table.columns[: place + 1], Column("named", "Name"), *table.columns[place + 1 :]),
+        rows=tuple(
+            (*row[: place + 1], named, *row[place + 1 :])
+            for row, named in zip(table.rows, names, strict=True)
+        ),
+    )
+
+
+def _account(identity: str) -> tuple[str, str]:
+    """The account and the tenant of an identity, as the directory asks for them."""
+    tenant, _, account = identity.partition("/")
+    return account, tenant
 
 
 def _day(text: str) -> datetime | None:

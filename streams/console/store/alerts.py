@@ -120,7 +120,9 @@ def _quote(db: sqlite3.Connection, finding: Finding, positions: Mapping[str, str
 
 
 def _find_by(db: sqlite3.Connection, finding: Finding) -> None:
-    terms = {("user", name) for name in (*finding.identities, finding.actor)}
+    terms = {
+        ("user", name) for name in (*finding.identities, finding.actor, *finding.extension.names.values())
+    }
     terms |= {("address", address) for address in (*finding.addresses, finding.extension.network)}
     terms |= {("app", text) for event in finding.evidences for text in (event.app, event.user_agent)}
     db.executemany(

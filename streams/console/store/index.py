@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.errors import CrmwatchError
 from detector.published import PublishedRecordError, decode_activity, decode_identity
 from detector.units import DAY_MS
@@ -42,6 +43,8 @@ _UNREADABLE = (
     sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
 )  # fmt: skip
 
+_directory_entry = msgspec.json.Decoder(DirectoryEntry)
+
 
 class IndexFileError(CrmwatchError):
     """Why the index cannot be used; one sentence for a person."""
@@ -61,7 +64,10 @@ class Index:
             topics.feedback: self._decision,
             topics.activity: self._tick,
             topics.identities: self._identity,
+            topics.directory: self._directory_entry,
         }
+        self.directory_version = 0
+        """Grows with each change of the directory's entries."""
         self._newest_ms = 0
         self._pruned_ms = 0
         self._said: set[str] = set()
@@ -109,6 +115,7 @@ class Index:
             if self._newest_ms - self._pruned_ms >= PRUNE_EVERY_MS:
                 self._pruned_ms = self._newest_ms
                 self._prune()
+        self.directory_version += self._topics.directory in self._said
         return frozenset(self._said)
 
     def clear(self) -> None:
@@ -119,6 +126,7 @@ class Index:
                 self._writer.execute(f'DELETE FROM "{name}"')  # noqa: S608 - our own tables' names
             self._writer.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
         self._newest_ms = self._pruned_ms = 0
+        self.directory_version += 1
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection to read by; those of threads that have ended are closed when another is opened."""
@@ -266,6 +274,17 @@ class Index:
             "INSERT OR REPLACE INTO uses VALUES (?, ?, ?)",
             [(checksum, name, day) for checksum, day in uses.items() if before.get(checksum) != day],
         )
+
+    def _directory_entry(self, record: Any) -> None:
+        key = (record.key or b"").decode("utf-8", "replace")
+        self._said.add(self._topics.directory)
+        if record.value is None:
+            self._writer.execute("DELETE FROM directory WHERE key = ?", (key,))
+            return
+        if len(record.value) > MAX_ENTRY_BYTES:
+            raise ValueError(f"more than {MAX_ENTRY_BYTES:,} bytes")
+        _directory_entry.decode(record.value)
+        self._writer.execute("INSERT OR REPLACE INTO directory VALUES (?, ?)", (key, record.value))
 
     # --- bounds
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 """An index of another version is deleted and built anew."""
 
 SCHEMA = """
@@ -90,6 +90,9 @@ CREATE INDEX arrivals_start ON arrivals (start_ms);
 CREATE TABLE identities (
     identity TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, last_ms INTEGER NOT NULL, record BLOB NOT NULL
 );
+
+-- Who is who: the directory's topic.
+CREATE TABLE directory (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 
 -- Which identities use a network, a program or an app, by its checksum, and on which day last.
 CREATE TABLE uses (

@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from detector.directory import NOBODY, Directory
 from streams.config import Config
 from streams.console.pages import render as pages
 from streams.console.pages import views
@@ -31,6 +32,7 @@ from streams.console.pages.raw_record import RawRecordError, read_raw
 from streams.console.pages.tables import as_csv, as_json
 from streams.console.pages.views import NotFound, PageRequest
 from streams.console.store.decisions import decisions_about
+from streams.console.store.directory import ConsoleDirectory
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.incidents import incident_by_uid
@@ -69,8 +71,10 @@ class Console:
         follower: Follower,
         gate: Sessions,
         audit: Audit,
+        directory: ConsoleDirectory | None = None,
     ) -> None:
         self._config = config
+        self._directory = directory
         self._index = index
         self._freshness = freshness
         self._follower = follower
@@ -194,6 +198,7 @@ class Console:
             chosen=tuple((name, query[name]) for name in ("lang", "theme") if name in query),
             db=self._index.reader,
             feed=self._freshness.feed,
+            directory=_nobody if self._directory is None else self._directory.current,
             newest_ms=self._index.newest_ms,
             now_ms=round(time() * 1000),
             secure=self._gate.secure,
@@ -412,3 +417,7 @@ class _Static(StaticFiles):
 
 def _by(visit: PageRequest) -> dict[str, str]:
     return {"who": visit.person.name, "role": visit.person.role.word, "address": visit.address}
+
+
+def _nobody() -> Directory:
+    return NOBODY

@@ -13,6 +13,7 @@ from detector.alert.alert import Alert
 from detector.alert.build import alerts_of
 from detector.decision import Decision
 from detector.detectors import BUILT_IN
+from detector.directory import Directory, directory_of
 from detector.explanation import Explanations
 from detector.settings import Settings
 from detector.signal import Signal
@@ -51,6 +52,7 @@ class TriageAgent:
         self._store = store
         self._figures = metrics.watch("triage", triage, store)
         self._explanations = explanations
+        self._directory = directory_of(settings.directory)
         self._triage = Triage(settings, store, explanations)
         self._triage.restore(list(store))
         self._watermarks = Watermarks()
@@ -64,6 +66,10 @@ class TriageAgent:
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """Follow these decisions from now on, and those of the settings."""
         self._triage.apply_decisions(decisions)
+
+    def name_by(self, directory: Directory) -> None:
+        """Take names and owners from this directory from now on; whom the settings mean is not changed by it."""
+        self._directory = directory
 
     def take(self, records: Sequence[Any]) -> None:
         """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""
@@ -139,7 +145,7 @@ class TriageAgent:
             waiting[0] -= 1
 
     def _publish(self, publications: list[Publication], arrived_ms: int | None) -> None:
-        alerts = alerts_of(publications, self._explanations)
+        alerts = alerts_of(publications, self._explanations, self._directory)
         for alert in alerts:
             self._metrics.alert(alert)
             if arrived_ms is not None and alert.activity is not Activity.CLOSE:  # to close takes its time

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.directory import Directory
+from detector.directory_entry import DirectoryEntry, DirectoryKind
 from detector.event import ActorKind, Counting, Operation
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import (
@@ -14,6 +16,7 @@ from detector.identity.profile import (
     PROFILES,
     Profile,
     ProfileError,
+    ProfileModel,
 )
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import SignalKind
@@ -253,6 +256,17 @@ def test_signals_are_signed_and_numbered() -> None:
     assert [found.more for found in said] == [True] * (len(said) - 1) + [False]
     assert [found.more for found in closed] == [False]
     assert said[0].identity == "t/u" == event().identity
+
+
+def test_a_directory_says_what_kind_it_is_and_whom_it_is_compared_with() -> None:
+    """The entry's kind and peer group go before the log's; of somebody whom it does not know nothing changes."""
+    entry = DirectoryEntry(id="u", kind=DirectoryKind.INTEGRATION, peer_group="Night")
+    profiles = ProfileModel(DETECTORS, Directory([entry]))
+    for actor, expected in (("u", (ActorKind.INTEGRATION, "Night")), ("v", (ActorKind.HUMAN, "human"))):
+        profile = profiles.new(event(0, actor=actor))
+        _, said = profiles.observe(profile, event(1, actor=actor, rows=10**6), SETTINGS)
+        assert said
+        assert {(found.actor_kind, found.peers) for found in said} == {expected}
 
 
 def test_a_day_that_is_over_is_told_last() -> None:

@@ -80,6 +80,15 @@ def test_an_incident_is_one_line_that_grows_and_goes() -> None:
     assert "1 open" in shown(incidents)
 
 
+def test_an_account_is_shown_by_its_name() -> None:
+    """By the one that a directory gave it when the alert was published."""
+    incidents = OpenIncidents()
+    own = {"identity": "t/account-1", "rows_taken": 5, "names": {"account-1": "Anna Berg"}}
+    incidents.take(msgspec.json.encode(body(unmapped={"crmwatch": own})), 0.0)
+    assert "Anna Berg" in shown(incidents)
+    assert "account-1 " not in shown(incidents)
+
+
 def test_what_is_less_or_older_is_left_out() -> None:
     """Below the severity, or before the time, nothing is shown; one whose severity falls is shown no more."""
     incidents = OpenIncidents(Severity.MEDIUM, NOON_MS)

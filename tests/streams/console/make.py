@@ -18,12 +18,14 @@ import uvicorn
 from kafka.consumer.fetcher import ConsumerRecord
 
 from detector.decision import Decision, DecisionSubject, Kind, encode
+from detector.directory_entry import DirectoryEntry
 from detector.identity.detect import Detection
 from detector.published import ActivityRecord
 from detector.published import encode as encode_published
 from detector.settings import Settings
 from streams.config import Config, ConsoleSettings
 from streams.console.service import server_config
+from streams.console.store.directory import ConsoleDirectory
 from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
@@ -134,6 +136,12 @@ def identity_record(offset: int, actor: str = "u", days: int = 6, **fields: Any)
     return record(NAMES.identities, encode_published(known), offset, known.id.encode())
 
 
+def entry_record(offset: int, **fields: Any) -> Any:
+    """An entry of the directory."""
+    entry = DirectoryEntry(**fields)
+    return record(NAMES.directory, msgspec.json.encode(entry), offset, entry.key.encode())
+
+
 def index(path: Path, *records: Any, **settings: Any) -> Index:
     """An index of these records."""
     made = Index(path, NAMES, ConsoleSettings(**settings))
@@ -169,7 +177,10 @@ class Site:
         follower = Follower(self.index, self.freshness, self.config)
         self.gate = Sessions(self.config.console)
         self._audit = Audit(self.audit_file)
-        self.console = Console(self.config, self.index, self.freshness, follower, self.gate, self._audit)
+        self.directory = ConsoleDirectory(self.index, self.config.directory)
+        self.console = Console(
+            self.config, self.index, self.freshness, follower, self.gate, self._audit, self.directory
+        )
         self._server = uvicorn.Server(server_config(self.console.app, self.config.console, self.gate))
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]

@@ -46,8 +46,14 @@ def test_no_module_of_the_console_knows_private_state() -> None:
 
 
 def test_the_index_follows_published_topics_only(tmp_path: Path) -> None:
-    """Alerts, decisions, identities and activity: no changelog, and none of the topics between the agents."""
+    """Alerts, decisions, identities, activity and the directory: no changelog, no topic between the agents."""
     names = TopicNames()
     index = Index(tmp_path / "index", names, ConsoleSettings())
-    assert set(index.topics) == {names.alerts, names.feedback, names.identities, names.activity}
+    assert set(index.topics) == {
+        names.alerts,
+        names.feedback,
+        names.identities,
+        names.activity,
+        names.directory,
+    }
     index.close()

@@ -52,6 +52,7 @@ def test_the_plan_names_each_topic_with_its_policy_retention_and_size() -> None:
         "crmwatch.alerts": ("compact,delete", year, "8388608"),
         "crmwatch.feedback": ("delete", str(730 * 86_400_000), "8388608"),
         "crmwatch.indicators": ("compact", None, "8388608"),
+        "crmwatch.directory": ("compact", None, "8388608"),
         "crmwatch.deadletters": ("delete", month, "8388608"),
         "crmwatch-profiles-changelog": ("compact", None, "8388608"),
         "crmwatch-incidents-changelog": ("compact", None, "8388608"),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.alert.ocsf import Activity
+from detector.directory_entry import DirectoryEntry
 from detector.event import RecordOrigin
 from detector.settings import Settings, TriageSettings
 from streams.replay.replay import DeadLetter, Summary
@@ -118,6 +119,22 @@ def test_the_page_says_all_of_it() -> None:
         "triage.alert_risk",
     ):
         assert part in page.text
+
+
+def test_names_stand_beside_ids() -> None:
+    """Those that the alert bears, beside the identity, escaped."""
+    own = {"names": {"u": "Anna <b>Berg", "0H4": "Post Office"}}
+    page = render(report(found=incidents(alert(unmapped={"crmwatch": own}))))
+    assert "Anna &lt;b&gt;Berg" in page
+    assert "Post Office" in page
+    assert "<b>Berg" not in page
+
+
+def test_a_directory_is_told_by_its_size_only() -> None:
+    """Among the settings, without any entry."""
+    used = settings_used(Settings(directory=(DirectoryEntry(id="u", name="Zenobia"),)))
+    assert [(one.name, one.value) for one in used if one.section == "directory"] == [("entries", "1")]
+    assert "Zenobia" not in str(used)
 
 
 def test_the_page_needs_nothing_else() -> None:

@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from detector.adapters import decode
+from detector.alert.finding import read
+from detector.directory import Directory, directory_of
 from detector.engine import Engine
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
-from detector.identity.profile import PROFILES
+from detector.identity.detectors.registry import DETECTORS
+from detector.identity.profile import PROFILES, ProfileModel
 from detector.identity.summary import summary
 from detector.published import decode_activity, encode
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import SignalKind
 from detector.simulation import Theft, World, records
+from detector.simulation.directory import world_directory
 from streams.kafka import messages as wire
 from streams.kafka.messages import NOTHING_KNOWN, POSITION_HEADER, partition_of
 from streams.kafka.topics import TopicNames
@@ -160,6 +164,7 @@ class Pipeline:
             return DetectAgent(
                 partition, count, count, self.config, store, TOPICS, self.metrics,
                 keyed=self.keyed, merge_events=1_000_000,
+                profiles=ProfileModel(DETECTORS, directory_of(self.config.directory)),
             )  # fmt: skip
         return TriageAgent(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
 
@@ -655,6 +660,38 @@ def test_shards_say_what_they_hold_and_what_their_state_takes(clock: Clock) -> N
         "provisional_signals_total",
     ):
         assert value(f"crmwatch_{name}") == 0
+
+
+@pytest.mark.slow
+def test_with_a_directory_the_alerts_are_those_of_a_replay(clock: Clock) -> None:
+    """With peers, kinds, networks and settings by name from it, byte for byte; a change of names on the way changes
+    what alerts say of whom, and neither which there are nor their risk."""
+    entries = world_directory(World(seed=0, start_ms=START_MS, hours=1, people=6, integrations=2))
+    first, *others = entries
+    people = (msgspec.structs.replace(first, peer_group="night"), *others)
+    triage = msgspec.structs.replace(TALKATIVE.triage, expected_rows={first.name: 500.0})
+    config = msgspec.structs.replace(TALKATIVE, triage=triage, directory=people)
+    engine = Engine(config)
+    stream = world(0, 4)
+    replay = [alert.body for _, event in stream for alert in engine.observe(event)]
+    replay += [alert.body for alert in engine.finish(stream[-1][1].time_ms)]
+    streams = []
+    for renamed in (False, True):
+        pipeline = Pipeline(clock, keyed=True, config=config)
+        pipeline.publish(stream, Random(0))
+        if renamed:
+            for shard in pipeline.shards:
+                if shard.stage == "triage":
+                    shard.work.name_by(Directory())
+        pipeline.drain()
+        streams.append(sorted(pipeline.alerts))
+    assert streams[0] == sorted(replay)
+    assert any(json.loads(body)["unmapped"]["crmwatch"].get("names") for body in replay)
+    assert streams[1] != streams[0]
+    judged = [
+        sorted((read(body).uid, read(body).time_ms, read(body).risk) for body in one) for one in streams
+    ]
+    assert judged[0] == judged[1]
 
 
 def test_alerts_are_keyed_by_finding_and_say_where_the_records_lie(clock: Clock) -> None:

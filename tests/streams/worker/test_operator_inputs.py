@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 
 from detector.adapters import RecordError
 from detector.decision import Decision, Kind, encode
+from detector.directory_entry import DirectoryEntry
 from detector.settings import Indicator
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames, ensure, plan
@@ -35,7 +36,12 @@ def send(bootstrap: str, topic: str, *messages: tuple[str, Any]) -> None:
     producer.close()
 
 
-def read(kafka: Broker, names: TopicNames, look: Callable[[OperatorInputs, list[RecordError]], Any]) -> Any:
+def read(
+    kafka: Broker,
+    names: TopicNames,
+    look: Callable[[OperatorInputs, list[RecordError]], Any],
+    **options: Any,
+) -> Any:
     """What `look` finds in operator inputs that have just been started."""
     errors: list[RecordError] = []
 
@@ -50,6 +56,7 @@ def read(kafka: Broker, names: TopicNames, look: Callable[[OperatorInputs, list[
             on_error=errors.append,
             fatal=fatal,
             connection={"bootstrap_servers": kafka.bootstrap},
+            **options,
         )
         await inputs.start()
         try:
@@ -96,6 +103,27 @@ def test_all_of_it_is_there_at_the_start(kafka: Broker, names: TopicNames) -> No
     assert "version 2; this release reads 1" in str(
         next(error for error in errors if "version" in error.reason)
     )
+
+
+def test_the_directory_is_held_and_bounded(
+    kafka: Broker, names: TopicNames, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The newest entry under a key holds until it is withdrawn; what is no entry, is too large or is one too many is
+    refused by its position, and no log line has anything of it."""
+    ensure(kafka.bootstrap, plan(1, 1, names))
+    anna, bo = DirectoryEntry(id="a", name="Zenobia Berg"), DirectoryEntry(id="b", name="Zenobia Lund")
+    sent = [("a", bo), ("b", bo), ("c", bo), ("b", None), ("d", b'{"id": "Zenobia", "kind": "Zenobia"}')]
+    sent += [("e", b'{"id": "%s"}' % (b"z" * 20_000)), ("a", anna), ("f", anna), ("g", bo)]
+    send(kafka.bootstrap, names.directory, *sent)
+    directory, errors = read(kafka, names, lambda inputs, errors: (inputs.directory, errors), most_entries=3)
+    assert directory == {"a": anna, "c": bo, "f": anna}
+    assert [(error.position, error.adapter, error.reason) for error in errors] == [
+        (f"{names.directory}/0/4", "directory", "malformed"),
+        (f"{names.directory}/0/5", "directory", "too_large"),
+        (f"{names.directory}/0/8", "directory", "too_many"),
+    ]
+    assert f"{names.directory}/0/4: directory refused: malformed" in caplog.text
+    assert "Zenobia" not in caplog.text
 
 
 def test_what_is_kept_is_bounded(kafka: Broker, names: TopicNames, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def records(word: str = "plain") -> list[Any]:
     found["resources"][0]["name"] = word
     found["remediation"]["desc"] = word
     found["metadata"]["tenant_uid"] = word
-    found["unmapped"]["crmwatch"] |= {"identity": f"t/{word}", "network": word}
+    found["unmapped"]["crmwatch"] |= {"identity": f"t/{word}", "network": word, "names": {word: word}}
     found["observables"] = []
     found["anomaly_analyses"][0]["analysis_targets"] = [{"type": "source", "name": f"t/{word}"}]
     assert hostile.title == word
