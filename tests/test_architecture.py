@@ -32,6 +32,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.detectors", "detector.identity", "detector.triage", "detector.alert"),
         "The engine joins the steps.",
     ),
+    "detector.indicators": ((SHARED,), "A list becomes indicators, whoever uses them."),
     "detector.simulation": (
         (SHARED, "detector.adapters", "detector.identity.ledger", "detector.alert"),
         "A simulation reads its own records as the adapters do, counts rows as the ledger does and scores alerts.",
