@@ -142,6 +142,14 @@ class Coverage:
         return sum(count for counts in self._uncharted.values() for count in counts.values())
 
     @property
+    def days(self) -> Counter[int]:
+        """Days since 1970 and their events, of the hours that are kept apart."""
+        days: Counter[int] = Counter()
+        for hour, cell in self._hours.items():
+            days[hour // 24] += sum(count for counts in cell.values() for count in counts.values())
+        return days
+
+    @property
     def operations(self) -> frozenset[Operation]:
         """The operations that there were."""
         cells = (*self._hours.values(), self._uncharted)

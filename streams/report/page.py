@@ -20,7 +20,7 @@ from streams.locale import Language, Translator
 from streams.locale.templates import environment
 from streams.locale.vocabulary import CATEGORIES, OPERATIONS, SEVERITIES
 from streams.replay.coverage import LEVELS, Coverage, SourceCoverage
-from streams.replay.replay import Summary
+from streams.replay.replay import READ_SHARE, Summary
 from streams.report import sentences
 from streams.report.chart import bars, curve, shown_marks
 from streams.report.dead_letters import Group
@@ -75,6 +75,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     letters: tuple[Group, ...]
     settings: tuple[Setting, ...]
     versions: tuple[tuple[str, str], ...]
+    read_share: float = READ_SHARE
+    """The share of records below which there is no verdict."""
 
 
 def render(report: Report, language: Language = Language.ENGLISH) -> str:
@@ -87,6 +89,7 @@ def render(report: Report, language: Language = Language.ENGLISH) -> str:
         report=report,
         summary=report.summary,
         style=_style(),
+        read_share=report.read_share,
         headline=sentences.headline(t, incidents, len(report.severities), report.summary),
         severities=sentences.severities_text(t, report.severities),
         taken=_taken(incidents),
@@ -161,6 +164,7 @@ def _template(language: Language) -> Template:
         "bound_text": partial(sentences.bound_text, t),
         "curve_text": partial(sentences.curve_text, t),
         "gap_text": partial(sentences.gap_text, t),
+        "read_share_text": partial(sentences.read_share_text, t),
         "mark_text": partial(sentences.mark_text, t),
         "mark_title": partial(sentences.mark_title, t),
         "span_text": partial(sentences.span_text, t),

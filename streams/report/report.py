@@ -14,7 +14,7 @@ from detector.event import AccessEvent
 from detector.settings import Settings
 from streams.locale import Language
 from streams.replay.coverage import Coverage
-from streams.replay.replay import Summary
+from streams.replay.replay import READ_SHARE, Summary
 from streams.report.dead_letters import DeadLetters
 from streams.report.findings import FindingHistory, Findings
 from streams.report.page import SHOWN_INCIDENTS, Report, ReportedIncident, Setting, render
@@ -36,6 +36,7 @@ def write(
     made_ms: int,
     interrupted: bool = False,
     language: Language = Language.ENGLISH,
+    read_share: float = READ_SHARE,
 ) -> None:
     """Write the report of a run to a file.
 
@@ -55,6 +56,7 @@ def write(
         letters=tuple(letters.groups()),
         settings=settings_used(settings),
         versions=_versions(),
+        read_share=read_share,
     )
     path.write_text(render(report, language), encoding="utf-8")
 

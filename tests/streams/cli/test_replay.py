@@ -97,6 +97,7 @@ def test_json_is_for_programs(logs: Path) -> None:
     assert set(found) == {"interrupted", "summary"}
     assert found["interrupted"] is False
     summary = found["summary"]
+    assert (summary["verdict"], summary["too_little_read"]) == ("incidents", [])
     assert (summary["records"], summary["events"]) == (len(world()) + 1, len(world()))
     assert summary["alerts"] >= 2
     assert summary["dead_letters"] == {"no adapter: unknown_format": 1}
@@ -123,6 +124,46 @@ def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
         [letter] = map(json.loads, (logs / "alerts.jsonl.deadletters").read_text().splitlines())
         assert letter["position"] == f"{logs / 'day.jsonl'}:{len(world()) + 1}"
         assert letter["reason"] == "unknown_format"
+
+
+def test_too_little_read_allows_no_verdict(logs: Path, tmp_path: Path) -> None:
+    """A twentieth of garbage: exit 2, before `--fail-on`, and screen, JSON and report say what could not be read."""
+    with (logs / "day.jsonl").open("ab") as file:
+        file.write(b"garbage\n" * (len(world()) // 20))
+    unread = len(world()) // 20 + 1
+    records = len(world()) + unread
+    page = tmp_path / "report.html"
+    result = invoke(logs, "--fail-on", 1, "--report", page)
+    assert result.exit_code == 2
+    text = " ".join(result.stdout.split())
+    assert "It cannot be said whether anything else stands out. Too little could be read:" in text
+    assert f"of all: {len(world()):,} of {records:,} records (95.2%)" in text
+    assert "too little could be read" in page.read_text()
+    assert f"{len(world()):,} of {records:,} records (95.2%)" in page.read_text()
+
+
+def test_the_share_that_a_verdict_needs_is_a_setting(tmp_path: Path) -> None:
+    """One of two records read is too little by default, and JSON says so; it is enough for a share of a half."""
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(world()[0] + b"\ngarbage\n")
+    result = invoke(log, "--json")
+    summary = json.loads(result.stdout)["summary"]
+    assert (result.exit_code, summary["verdict"]) == (2, "cannot_be_said")
+    assert summary["too_little_read"] == [{"scope": "all", "name": "", "read": 1, "records": 2}]
+    result = invoke(log, "--json", CRMWATCH_SOURCES_READ_SHARE="0.5")
+    assert (result.exit_code, json.loads(result.stdout)["summary"]["verdict"]) == (0, "nothing_stands_out")
+
+
+def test_repeated_dead_letters_are_summarised(logs: Path, tmp_path: Path) -> None:
+    """Five of a file and reason are written, and one more says how many followed."""
+    (logs / "day.jsonl").write_bytes(b"x" * 70_000 + b"\n" + b"garbage\n" * 100)
+    file = tmp_path / "alerts.jsonl"
+    assert invoke(logs, "--alerts", file, "--json").exit_code == 2
+    letters = [json.loads(line) for line in (tmp_path / "alerts.jsonl.deadletters").read_text().splitlines()]
+    assert [letter["records"] for letter in letters] == [1, 1, 1, 1, 1, 96]
+    assert letters[-1]["detail"] == "96 more records for the same reason"
+    assert letters[-1]["position"] == str(logs / "day.jsonl")
+    assert (letters[0]["record_bytes"], len(letters[0]["record"])) == (70_000, 87_384)
 
 
 @pytest.mark.parametrize(("level", "code"), [(1, 1), (4, 1), (5, 0)])
