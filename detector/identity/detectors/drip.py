@@ -21,7 +21,7 @@ from detector.identity.observation import ClosedDay, Observation
 from detector.message import Message, message
 from detector.prior import FLOOR_VARIANCE
 from detector.settings import DetectionSettings
-from detector.signal import Measure, Signal, SignalKind, Span
+from detector.signal import Evidence, Measure, Signal, SignalKind, Span, evidence
 from detector.units import DAY_MS
 
 __all__ = ["DETECTOR", "DripState"]
@@ -38,6 +38,9 @@ MOST = 3.0
 """Deviations that one day adds at most: this is about many days."""
 MAX_DAYS = 10
 """How many days' rows are held: those not over, and the six before."""
+OPEN_DAYS = 3
+EVIDENCE_ENTRIES = 8
+"""An event that is kept takes about as much as so many entries of 64 bytes."""
 FIRST_SCORE = 2.5
 GROWTH_SCORE = 1.0
 PRIOR_DEVIATION = 0.7
@@ -56,6 +59,10 @@ class DripState(msgspec.Struct, array_like=True):
     """Rows of personal data by day: the days not over, and the six before."""
     objects: dict[str, int] = {}
     """Rows by kind of record since `since`."""
+    largest: dict[int, Evidence] = {}
+    """Of the days that are not over, the event with the most rows."""
+    example: Evidence | None = None
+    """Of the days since `since`, the event with the most rows."""
 
 
 def _observe(state: DripState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
@@ -71,6 +78,13 @@ def _observe(state: DripState, access: Observation, settings: DetectionSettings)
             if len(days) > MAX_DAYS:
                 del days[min(days)]
         access.grown += add_rows(state.objects, access.object, access.rows)
+        if state.reference.days >= REFERENCE_DAYS:
+            known = state.largest.get(day)
+            if known is None or access.rows > known.rows:
+                state.largest[day] = evidence(access.event, access.rows)
+                access.grown += EVIDENCE_ENTRIES
+                if len(state.largest) > OPEN_DAYS:
+                    del state.largest[min(state.largest)]
     return None
 
 
@@ -115,10 +129,13 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
     before = state.score
     state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
     day.facts[NAME] = state.score
+    over = [state.largest.pop(known) for known in sorted(state.largest) if known <= day.day]
     if not state.score:
         state.said = 0.0
         state.objects = {}
+        state.example = None
         return []
+    state.example = max(filter(None, (state.example, *over)), key=lambda one: one.rows, default=None)
     if not before:
         state.since = day.day
     if state.score < FIRST_SCORE or state.score < state.said + GROWTH_SCORE:
@@ -143,6 +160,7 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
                 "typical_day": expm1(reference.mean),
                 "day_rows": float(rows),
             },
+            evidence=state.example,
         )
     ]
 
