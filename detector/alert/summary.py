@@ -111,7 +111,10 @@ def _rarity(anomaly: Anomaly, explanations: Explanations) -> list[Message]:
         return [
             message(
                 "rarity.none",
-                ("The only day of its peers did not come near.", "None of the {n} days of its peers came near."),
+                (
+                    "The only day of its peers did not come near.",
+                    "None of the {n} days of its peers came near.",
+                ),
                 n=days,
             )
         ]
