@@ -150,7 +150,7 @@ def _networks(value: str) -> list[_Network]:
     if both := _RANGE.fullmatch(plain):
         try:
             first, last = ip_address(both[1]), ip_address(both[2])
-            return list(summarize_address_range(first, last))  # type: ignore[type-var]
+            return list(summarize_address_range(first, last))
         except (ValueError, TypeError):
             raise ValueRefusedError("no address", f"{value[:80]!r} is no range of addresses") from None
     if found := _PORT.fullmatch(plain):

@@ -38,9 +38,12 @@ MOST = 3.0
 """Deviations that one day adds at most: this is about many days."""
 MAX_DAYS = 10
 """How many days' rows are held: those not over, and the six before."""
+KEPT_SCORE, KEPT_DEVIATIONS = 1.0, 1.9
+"""Events are kept at such a score, or of such a day: from less no day reaches `FIRST_SCORE`. Profiles are small."""
 OPEN_DAYS = 3
-EVIDENCE_ENTRIES = 8
+EVIDENCE_ENTRIES = 4
 """An event that is kept takes about as much as so many entries of 64 bytes."""
+BRIEF_TEXT, BRIEF_OBJECTS = 80, 3
 FIRST_SCORE = 2.5
 GROWTH_SCORE = 1.0
 PRIOR_DEVIATION = 0.7
@@ -59,6 +62,8 @@ class DripState(msgspec.Struct, array_like=True):
     """Rows of personal data by day: the days not over, and the six before."""
     objects: dict[str, int] = {}
     """Rows by kind of record since `since`."""
+    kept_from: int = -1
+    """From so many rows on a day may be said something of, so that an event of it is kept; -1 for no day."""
     largest: dict[int, Evidence] = {}
     """Of the days that are not over, the event with the most rows."""
     example: Evidence | None = None
@@ -78,14 +83,21 @@ def _observe(state: DripState, access: Observation, settings: DetectionSettings)
             if len(days) > MAX_DAYS:
                 del days[min(days)]
         access.grown += add_rows(state.objects, access.object, access.rows)
-        if state.reference.days >= REFERENCE_DAYS:
+        if 0 <= state.kept_from <= days[day]:
             known = state.largest.get(day)
             if known is None or access.rows > known.rows:
-                state.largest[day] = evidence(access.event, access.rows)
+                state.largest[day] = _brief(evidence(access.event, access.rows))
                 access.grown += EVIDENCE_ENTRIES
                 if len(state.largest) > OPEN_DAYS:
                     del state.largest[min(state.largest)]
     return None
+
+
+def _brief(event: Evidence) -> Evidence:
+    agent = event.user_agent
+    return msgspec.structs.replace(
+        event, objects=event.objects[:BRIEF_OBJECTS], user_agent=None if agent is None else agent[:BRIEF_TEXT]
+    )
 
 
 def _close(state: DripState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
@@ -129,6 +141,9 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
     before = state.score
     state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
     day.facts[NAME] = state.score
+    state.kept_from = (
+        0 if state.score >= KEPT_SCORE else round(expm1(reference.mean + KEPT_DEVIATIONS * deviation))
+    )
     over = [state.largest.pop(known) for known in sorted(state.largest) if known <= day.day]
     if not state.score:
         state.said = 0.0
