@@ -6,10 +6,13 @@ record may hide a theft.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from streams.files.csv_rows import MAX_ROW_LINES, CsvRows, csv_frames, csv_header, row_object
-from streams.files.json_objects import ObjectLines, is_object, json_frames
+from streams.files.csv_rows import MAX_ROW_LINES, CsvRows, csv_frames, csv_table, row_object
+from streams.files.encoding import Transcoded, utf16_of, windows_text
+from streams.files.json_objects import ObjectLines, is_object, json_frames, skip_between
+from streams.files.pages import NO_PAGES, Pages, paged_frames
 from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, Frame, Pace, Readable, Window
 
 __all__ = [
@@ -24,59 +27,103 @@ __all__ = [
     "frames",
     "is_object",
     "row_object",
+    "text_window",
 ]
 
 
 BATCH_BYTES = 65_536
 """How many bytes of records are read at once."""
+ENCODING_BYTES = 64
+MAX_REPEATS = 100
+"""A short line that is no record and is repeated more often is counted instead."""
+SHORT_BYTES = 40
+_JSON = re.compile(rb"\s*+[{\[\x1e]")
 _MARK = b"\xef\xbb\xbf"
 """The byte order mark that some programs write before UTF-8."""
 
 
-def frames(file: Readable) -> Iterator[Frame]:
+def frames(file: Readable, pages: Pages = NO_PAGES) -> Iterator[Frame]:
     """The records in a file's bytes; the first character and line determine the layout.
 
-    JSON objects may be one per line, in an array, or spread over many lines. A header of two or more names marks
-    CSV, whose rows come out as JSON objects of strings; a row that does not match the header's columns also has
-    the key ``""`` with both numbers. Anything else is split into lines.
+    JSON objects may be one per line, in an array, or spread over many lines; a file that begins with one of some
+    `pages` gives the records in its pages. A header of two or more names marks CSV, whose rows come out as JSON
+    objects of strings; another header opens another table; a row that does not match the header's columns also has
+    the key ``""`` with both numbers. Anything else is split into lines. UTF-16 and lines in Windows-1252 come out
+    in UTF-8.
 
     A file that ends early (a truncated archive, a failing disk) ends with an empty record that says so.
     """
-    for frame in _framed(file, Pace(0)):
+    for frame in _framed(file, Pace(0), pages):
         assert isinstance(frame, Frame)
         yield frame
 
 
-def batches(file: Readable) -> Iterator[Frame | ObjectLines | CsvRows]:
+def batches(file: Readable, pages: Pages = NO_PAGES) -> Iterator[Frame | ObjectLines | CsvRows]:
     """The same records, most of them in groups: regular layout is not parsed record by record.
 
     Irregular records come as a `Frame`, and so does the first object. A row of `CsvRows` is the record that
     `row_object` makes of it. For `ObjectLines` the reader reports how many lines, from the first on, are records
     (each is one JSON object); the next line is then parsed closely, and comes again if it is a record, too.
     """
-    return _framed(file, Pace(BATCH_BYTES))
+    return _framed(file, Pace(BATCH_BYTES), pages)
 
 
-def _framed(file: Readable, pace: Pace) -> Iterator[Frame | ObjectLines | CsvRows]:
-    window = Window(file)
-    # A pipe may start with a few bytes, too few to determine the layout.
-    while len(window) < len(_MARK) and window.more():
-        pass
-    if window.data.startswith(_MARK):
-        window.skip(len(_MARK))
-    while len(window) < BLOCK_BYTES and not window.data[window.at :].strip() and window.more():
-        pass
-    if window.data[window.at :].lstrip()[:1] in (b"{", b"["):
-        yield from json_frames(window, pace)
-    else:
-        header = csv_header(window)
-        yield from csv_frames(window, header, pace) if header else _lines(window)
+def _framed(file: Readable, pace: Pace, pages: Pages) -> Iterator[Frame | ObjectLines | CsvRows]:
+    window = text_window(file)
+    for frame in _laid_out(window, pace, pages):
+        if isinstance(frame, Frame) and not frame.record.isascii() and len(frame.record) <= MAX_RECORD_BYTES:
+            yield Frame(windows_text(frame.record), frame.line, frame.fault)
+        else:
+            yield frame
     if window.fault:
         yield Frame(b"", window.line, window.fault)
 
 
+def text_window(file: Readable) -> Window:
+    """A window on a file's text in UTF-8, behind its mark and blank lines."""
+    window = Window(file)
+    # A pipe may start with a few bytes, too few to determine the encoding.
+    while len(window) < ENCODING_BYTES and window.more():
+        pass
+    if encoding := utf16_of(window.data[:ENCODING_BYTES]):
+        window = Window(Transcoded(window.data, file, encoding))
+        window.more()
+    if window.data.startswith(_MARK):
+        window.skip(len(_MARK))
+    while len(window) < BLOCK_BYTES and not window.data[window.at :].strip() and window.more():
+        pass
+    return window
+
+
+def _laid_out(window: Window, pace: Pace, pages: Pages) -> Iterator[Frame | ObjectLines | CsvRows]:
+    if _JSON.match(window.data, window.at):
+        skip_between(window)
+        is_page = window.data[window.at : window.at + 1] == b"{" and pages.is_page(window)
+        yield from paged_frames(window, pages) if is_page else json_frames(window, pace)
+    elif (table := csv_table(window)) is not None:
+        yield from csv_frames(window, table, pace)
+    else:
+        yield from _lines(window)
+
+
 def _lines(window: Window) -> Iterator[Frame]:
+    last, repeats = b"", 0
     while (frame := window.take_line()) is not None:
         record = frame.record.rstrip(b"\r")
-        if record.strip():
-            yield Frame(record, frame.line)
+        if not record.strip():
+            continue
+        if record == last and len(record) < SHORT_BYTES:
+            repeats += 1
+            if repeats > MAX_REPEATS:
+                continue
+        elif repeats:
+            yield from _repeated(last, frame.line, repeats)
+            repeats = 0
+        last = record
+        yield Frame(record, frame.line)
+    yield from _repeated(last, window.line, repeats)
+
+
+def _repeated(line: bytes, number: int, repeats: int) -> Iterator[Frame]:
+    if repeats > MAX_REPEATS:
+        yield Frame(line, number, f"the same line came {repeats - MAX_REPEATS:,} more times before this one")

@@ -6,7 +6,16 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["BLOCK_BYTES", "MAX_RECORD_BYTES", "USUAL_BYTES", "Frame", "Pace", "Readable", "Window"]
+__all__ = [
+    "BLOCK_BYTES",
+    "MAX_RECORD_BYTES",
+    "USUAL_BYTES",
+    "ContentError",
+    "Frame",
+    "Pace",
+    "Readable",
+    "Window",
+]
 
 MAX_RECORD_BYTES = 1_000_000
 """A longer record is cut to one byte more than this, which marks it as too long."""
@@ -23,6 +32,10 @@ class Readable(Protocol):
     def read1(self, size: int, /) -> bytes:
         """At most `size` bytes, and none at the end."""
         ...
+
+
+class ContentError(Exception):
+    """Why no more of a file can be read, in words that follow its name."""
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -57,6 +70,8 @@ class Window:
         block = b""
         try:
             block = self._file.read1(self._block_bytes)
+        except ContentError as error:
+            self.fault = str(error)
         except Exception as error:  # noqa: BLE001 - decompressors' errors have no class in common
             self.fault = f"the file breaks off: {type(error).__name__}: {str(error)[:100]}"
         self._ended = not block
