@@ -21,6 +21,7 @@ import msgspec
 from streams.files.encoding import utf16_of
 from streams.files.expansion import MAX_LAYERS, Bounded, Expansion
 from streams.files.kinds import HEAD_BYTES, Container, container_of, foreign_kind, workbook_kind
+from streams.files.parquet import parquet_lines
 from streams.files.paths import ReadError, shown
 from streams.files.skipped import skipped_name
 from streams.files.window import ContentError, Readable
@@ -148,8 +149,7 @@ def _opened(content: Content, head: bytes, source: _Source, expansion: Expansion
         elif kind is Container.TAR:
             yield from _tar_members(inner, source, expansion)
         elif kind is Container.PARQUET:
-            parquet = importlib.import_module("streams.files.parquet")
-            file = parquet.parquet_lines(_seekable(source), content.name)
+            file = parquet_lines(_seekable(source), content.name)
             yield msgspec.structs.replace(inner, file=Bounded(file, expansion))
         else:
             yield from _inside(inner, _decompressed(kind, source, content.name), expansion)
@@ -222,7 +222,7 @@ class _TarEntry(tarfile.TarInfo):
         """The next entry. Raises `ContentError` for a damaged one."""
         start = tarfile.offset
         try:
-            return cast("_TarEntry", super().fromtarfile(tarfile))
+            return super().fromtarfile(tarfile)
         except (_INVALID, _TRUNCATED) as error:
             raise ContentError(f"the tar file is damaged or cut off at byte {start:,}: {error}") from error
 

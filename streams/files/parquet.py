@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -9,12 +10,6 @@ import msgspec
 
 from streams.files.paths import ReadError
 from streams.files.window import ContentError
-
-try:
-    import pyarrow
-    import pyarrow.parquet
-except ImportError:
-    pyarrow = None
 
 __all__ = ["parquet_lines"]
 
@@ -27,10 +22,14 @@ def parquet_lines(file: IO[bytes], name: str) -> _Lines:
 
     Raises `ReadError` without the extra, and `ContentError` for a file that is damaged.
     """
-    if pyarrow is None:
-        raise ReadError(f"{name}: Parquet needs the extra 'parquet': pip install crmwatch[parquet]")
     try:
-        return _Lines(_lines(pyarrow.parquet.ParquetFile(file)))
+        parquet: Any = importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise ReadError(
+            f"{name}: Parquet needs the extra 'parquet': pip install crmwatch[parquet]"
+        ) from error
+    try:
+        return _Lines(_lines(parquet.ParquetFile(file)))
     except Exception as error:
         raise ContentError(
             f"it begins as a Parquet file and is damaged or cut off: {str(error)[:100]}"
@@ -60,6 +59,7 @@ def _lines(parquet: Any) -> Iterator[bytes]:
 
 def _microseconds(batch: Any) -> Any:
     """A batch whose columns of nanoseconds, which Python's times do not have, are of microseconds."""
+    pyarrow: Any = importlib.import_module("pyarrow")
     for number, field in enumerate(batch.schema):
         if pyarrow.types.is_timestamp(field.type) and field.type.unit == "ns":
             kind = pyarrow.timestamp("us", tz=field.type.tz)
