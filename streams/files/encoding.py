@@ -16,10 +16,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PATTERNS = (
-    (re.compile(rb"(?:[\t\n\r -~]\x00){4}"), "utf-16-le"),
-    (re.compile(rb"(?:\x00[\t\n\r -~]){4}"), "utf-16-be"),
-    (re.compile(rb"(?:[\t\n\r -~]\x00\x00\x00){4}"), "utf-32-le"),
-    (re.compile(rb"(?:\x00\x00\x00[\t\n\r -~]){4}"), "utf-32-be"),
+    (re.compile(rb"(?:[\t\n\r\x1e -~]\x00){4}"), "utf-16-le"),
+    (re.compile(rb"(?:\x00[\t\n\r\x1e -~]){4}"), "utf-16-be"),
+    (re.compile(rb"(?:[\t\n\r\x1e -~]\x00\x00\x00){4}"), "utf-32-le"),
+    (re.compile(rb"(?:\x00\x00\x00[\t\n\r\x1e -~]){4}"), "utf-32-be"),
 )
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")

@@ -68,7 +68,7 @@ _WORKBOOKS = (
     ("META-INF/MANIFEST.MF", "a Java archive"),
     ("Index/Document.iwa", f"an iWork document: {_EXCEL}"),
 )
-_TEXT_CONTROLS = b"\t\n\r\x0c\x1b"
+_TEXT_CONTROLS = b"\t\n\r\x0c\x1b\x1e"
 _CONTROLS = bytes(code for code in range(32) if code not in _TEXT_CONTROLS) + b"\x7f"
 _NULS = re.compile(rb"\x00{8,}")
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from detector.adapters import ADAPTERS, Adapter
+from streams.files.encoding import windows_text
 from streams.files.json_objects import junk_line, skip_between, value_end, whole_object
 from streams.files.window import MAX_RECORD_BYTES, Frame, Window
 
@@ -185,8 +186,8 @@ def _names(data: bytes, at: int) -> tuple[str, ...]:
     """The names in the list of columns that starts here."""
     end = value_end(data, at, at + PAGE_HEAD_BYTES)
     try:
-        columns = _column_decoder.decode(data[at:end])
-    except (msgspec.MsgspecError, RecursionError):
+        columns = _column_decoder.decode(windows_text(data[at:end]))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()
     return tuple(
         column if isinstance(column, str) else column.name or column.ColumnName for column in columns
@@ -243,8 +244,8 @@ def _row(window: Window, columns: tuple[str, ...]) -> Frame:
     if len(record) > MAX_RECORD_BYTES:
         return Frame(record[: MAX_RECORD_BYTES + 1], line)
     try:
-        values = _row_decoder.decode(record)
-    except (msgspec.MsgspecError, RecursionError):
+        values = _row_decoder.decode(windows_text(record))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Frame(record, line, "it is no row of the page's table")
     if len(values) != len(columns):
         return Frame(record, line, f"it has {len(values)} values for {len(columns)} columns")
