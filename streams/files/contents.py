@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import FileIO
 from typing import IO, Any, Protocol, cast
 
@@ -149,8 +149,9 @@ def _opened(content: Content, head: bytes, source: _Source, expansion: Expansion
         elif kind is Container.TAR:
             yield from _tar_members(inner, source, expansion)
         elif kind is Container.PARQUET:
-            file = parquet_lines(_seekable(source), content.name)
-            yield msgspec.structs.replace(inner, file=Bounded(file, expansion))
+            with _seekable(source) as copy:
+                file = parquet_lines(copy, content.name)
+                yield msgspec.structs.replace(inner, file=Bounded(file, expansion))
         else:
             yield from _inside(inner, _decompressed(kind, source, content.name), expansion)
     except ReadError:
@@ -246,7 +247,7 @@ def _tar_members(archive: Content, source: _Source, expansion: Expansion) -> Ite
 
 
 def _zip_members(archive: Content, source: _Source, expansion: Expansion) -> Iterator[Content]:
-    with zipfile.ZipFile(_seekable(source)) as found:
+    with _seekable(source) as copy, zipfile.ZipFile(copy) as found:
         entries = found.infolist()
         if kind := workbook_kind([entry.filename for entry in entries]):
             yield msgspec.structs.replace(archive, fault=f"it is {kind}", layers=archive.layers[:-1])
@@ -276,12 +277,14 @@ def _member(archive: Content, name: str) -> Content:
     return msgspec.structs.replace(archive, name=f"{archive.name}!{shown(short)}")
 
 
-def _seekable(source: _Source) -> IO[bytes]:
+@contextmanager
+def _seekable(source: _Source) -> Iterator[IO[bytes]]:
     """A file that can be read from its end; what comes through a pipe or another container is copied."""
     if isinstance(source, _Unbuffered):
-        return cast("IO[bytes]", source.file)
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last reference, as its readers need it
-    while data := source.read1(1_000_000):
-        copy.write(data)
-    copy.seek(0)
-    return cast("IO[bytes]", copy)
+        yield cast("IO[bytes]", source.file)
+        return
+    with tempfile.TemporaryFile() as copy:
+        while data := source.read1(1_000_000):
+            copy.write(data)
+        copy.seek(0)
+        yield copy

@@ -10,7 +10,7 @@ import json
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,13 @@ FORMATS: dict[str, tuple[Callable[[int], Record], dict[str, Callable[[list[Recor
 CASES = [(name, layout) for name, (_, layouts) in FORMATS.items() for layout in layouts]
 
 
+def ways(case: int) -> Iterator[tuple[str, str]]:
+    """Every second combination of encoding and container: the next case has the others."""
+    for number, (encoding, container) in enumerate(product(ENCODINGS, CONTAINERS)):
+        if (number // len(CONTAINERS) + number + case) % 2 == 0:
+            yield encoding, container
+
+
 def said(event: AccessEvent) -> AccessEvent:
     """What an event says, wherever its record was."""
     return msgspec.structs.replace(event, origin=RecordOrigin(event.origin.adapter, ""))
@@ -246,7 +253,7 @@ def closely(path: Path) -> list[AccessEvent | RecordError]:
 
 def test_there_are_enough_ways() -> None:
     """No less than two thousand combinations are tried."""
-    assert len(CASES) * len(ENCODINGS) * len(CONTAINERS) >= 2_000
+    assert sum(1 for number in range(len(CASES)) for _ in ways(number)) >= 2_000
 
 
 @pytest.mark.slow
@@ -261,7 +268,7 @@ def test_every_way_comes_to_the_same_events(name: str, layout: str, tmp_path: Pa
     assert len(expected) == len(values)
     written = layouts[layout](values)
     path = tmp_path / "file"
-    for encoding, container in product(ENCODINGS, CONTAINERS):
+    for encoding, container in ways(CASES.index((name, layout))):
         path.write_bytes(CONTAINERS[container](ENCODINGS[encoding](written)))
         found = closely(path)
         way = f"{name} as {layout} in {encoding} in {container}"
