@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 
 from streams.files.csv_rows import MAX_ROW_LINES, CsvRows, csv_frames, csv_table, row_object
+from streams.files.csv_table import CsvTable
 from streams.files.encoding import Transcoded, utf16_of, windows_text
 from streams.files.json_objects import ObjectLines, is_object, json_frames, skip_between
 from streams.files.pages import NO_PAGES, Pages, paged_frames
@@ -20,12 +22,15 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "MAX_ROW_LINES",
     "CsvRows",
+    "CsvTable",
     "Frame",
+    "Layout",
     "ObjectLines",
     "Readable",
     "batches",
     "frames",
     "is_object",
+    "layout_of",
     "row_object",
     "text_window",
 ]
@@ -86,7 +91,7 @@ def text_window(file: Readable) -> Window:
     while len(window) < ENCODING_BYTES and window.more():
         pass
     if encoding := utf16_of(window.data[:ENCODING_BYTES]):
-        window = Window(Transcoded(window.data, file, encoding))
+        window = Window(Transcoded(window.data, file, encoding), encoding.upper())
         window.more()
     if window.data.startswith(_MARK):
         window.skip(len(_MARK))
@@ -95,15 +100,31 @@ def text_window(file: Readable) -> Window:
     return window
 
 
-def _laid_out(window: Window, pace: Pace, pages: Pages) -> Iterator[Frame | ObjectLines | CsvRows]:
+class Layout(StrEnum):
+    """How records lie in a file that is no CSV table."""
+
+    OBJECTS = "JSON objects"
+    PAGES = "JSON pages"
+    LINES = "lines of text"
+
+
+def layout_of(window: Window, pages: Pages) -> Layout | CsvTable:
+    """How records lie in a file; a table's header is skipped."""
     if _JSON.match(window.data, window.at):
         skip_between(window)
         is_page = window.data[window.at : window.at + 1] == b"{" and pages.is_page(window)
-        yield from paged_frames(window, pages) if is_page else json_frames(window, pace)
-    elif (table := csv_table(window)) is not None:
-        yield from csv_frames(window, table, pace)
-    else:
+        return Layout.PAGES if is_page else Layout.OBJECTS
+    return csv_table(window) or Layout.LINES
+
+
+def _laid_out(window: Window, pace: Pace, pages: Pages) -> Iterator[Frame | ObjectLines | CsvRows]:
+    layout = layout_of(window, pages)
+    if isinstance(layout, CsvTable):
+        yield from csv_frames(window, layout, pace)
+    elif layout is Layout.LINES:
         yield from _lines(window)
+    else:
+        yield from paged_frames(window, pages) if layout is Layout.PAGES else json_frames(window, pace)
 
 
 def _lines(window: Window) -> Iterator[Frame]:

@@ -51,8 +51,10 @@ class Frame(msgspec.Struct, frozen=True):
 class Window:
     """The part of a file in memory; `at` is the start of unread bytes in `data`, on line `line`."""
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, file: Readable, encoding: str = "UTF-8") -> None:
+        """`encoding` is the file's own; what is read is UTF-8."""
         self._file = file
+        self.encoding = encoding
         self._ended = False
         self._block_bytes = FIRST_BLOCK_BYTES
         self.data = b""
