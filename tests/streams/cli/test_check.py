@@ -79,7 +79,7 @@ UNKNOWN = {
     ),
     "us.csv": "Date,User,Source IP,Activity,Record Count\n"
     + "".join(f'"3/{n}/2026, 9:00:00 PM",mia,198.51.100.7,Data Export,{n}\n' for n in range(1, 28)),
-    "salesforce_elf.csv": 'when,"actor","say ""what"""\n2026-03-02T09:00:00Z,mia,x\n',
+    "salesforce_elf.csv": 'when,"actor","what"\n2026-03-02T09:00:00Z,mia,x\n',
 }
 
 
