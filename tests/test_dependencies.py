@@ -46,7 +46,9 @@ def imported(path: Path) -> set[str]:
             names.add((node.module or "").partition(".")[0])
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             names |= {
-                argument.value.partition(".")[0] for argument in node.args if isinstance(argument, ast.Constant)
+                argument.value.partition(".")[0]
+                for argument in node.args
+                if isinstance(argument, ast.Constant)
             }
     names -= {*sys.stdlib_module_names, "detector", "streams"}
     return {plain(DISTRIBUTIONS.get(name, [name])[0]) for name in names}
