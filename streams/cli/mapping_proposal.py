@@ -172,17 +172,16 @@ def _mapping(
         name = f"own_{name}"[:40].rstrip("_")
     marks = tuple(dict.fromkeys(paths[field] for field in ("time", "actor", "operation") if field in paths))
     known = {operation.value for operation in Operation}
-    operations: dict[str, Operation] = {}
+    operations: dict[str, str] = {}
     if "operation" in paths:
         words = dict.fromkeys(str(value.get(paths["operation"], "")).strip().lower() for value in values)
         for word in [word for word in words if word and word.isprintable()][:MAX_WORDS]:
             meant = next((operation for form, operation in _WORDS if re.search(form, word)), None)
             if meant is not None and word not in known:
-                operations[word] = meant
+                operations[word] = meant.value
+    said = {"name": name, "marked_by": marks, "time_format": formats[paths["time"]], "operations": operations}
     try:
-        return Mapping(
-            name=name, marked_by=marks, time_format=formats[paths["time"]], operations=operations, **paths
-        )
+        return msgspec.convert(said | paths, Mapping)
     except (ValueError, msgspec.MsgspecError):
         return None
 

@@ -40,7 +40,7 @@ BATCH_BYTES = 65_536
 """How many bytes of records are read at once."""
 ENCODING_BYTES = 64
 MAX_REPEATS = 100
-"""A short line that is no record and is repeated more often is counted instead."""
+"""A short piece that is no record and is repeated more often is counted instead."""
 SHORT_BYTES = 40
 _JSON = re.compile(rb"\s*+[{\[\x1e]")
 _MARK = b"\xef\xbb\xbf"
@@ -75,13 +75,45 @@ def batches(file: Readable, pages: Pages = NO_PAGES) -> Iterator[Frame | ObjectL
 
 def _framed(file: Readable, pace: Pace, pages: Pages) -> Iterator[Frame | ObjectLines | CsvRows]:
     window = text_window(file)
+    last, repeats = Frame(b"", 0), 0
     for frame in _laid_out(window, pace, pages):
-        if isinstance(frame, Frame) and not frame.record.isascii() and len(frame.record) <= MAX_RECORD_BYTES:
-            yield Frame(windows_text(frame.record), frame.line, frame.fault)
+        if not isinstance(frame, Frame):
+            yield frame
+            if isinstance(frame, ObjectLines) and not frame.taken:
+                continue  # its first line comes again
+            if repeats > MAX_REPEATS:
+                yield _repeated(last, repeats)
+            last, repeats = Frame(b"", 0), 0
+            continue
+        record = frame.record
+        if record == last.record and _is_short(record):
+            repeats += 1
+            if repeats > MAX_REPEATS:
+                continue
+        else:
+            if repeats > MAX_REPEATS:
+                yield _repeated(last, repeats)
+            last, repeats = frame, 0
+        if not record.isascii() and len(record) <= MAX_RECORD_BYTES:
+            yield Frame(windows_text(record), frame.line, frame.fault)
         else:
             yield frame
+    if repeats > MAX_REPEATS:
+        yield _repeated(last, repeats)
     if window.fault:
         yield Frame(b"", window.line, window.fault)
+
+
+def _is_short(record: bytes) -> bool:
+    """Whether this is too short for a line of a log, or an object with nothing in it."""
+    return len(record) < SHORT_BYTES and (record[:1] != b"{" or len(record) < 5)
+
+
+def _repeated(first: Frame, repeats: int) -> Frame:
+    """Stands for the repetitions that did not come out."""
+    return Frame(
+        first.record, first.line, f"the same comes {repeats - MAX_REPEATS:,} more times after this line"
+    )
 
 
 def text_window(file: Readable) -> Window:
@@ -128,23 +160,7 @@ def _laid_out(window: Window, pace: Pace, pages: Pages) -> Iterator[Frame | Obje
 
 
 def _lines(window: Window) -> Iterator[Frame]:
-    last, repeats = b"", 0
     while (frame := window.take_line()) is not None:
         record = frame.record.rstrip(b"\r")
-        if not record.strip():
-            continue
-        if record == last and len(record) < SHORT_BYTES:
-            repeats += 1
-            if repeats > MAX_REPEATS:
-                continue
-        elif repeats:
-            yield from _repeated(last, frame.line, repeats)
-            repeats = 0
-        last = record
-        yield Frame(record, frame.line)
-    yield from _repeated(last, window.line, repeats)
-
-
-def _repeated(line: bytes, number: int, repeats: int) -> Iterator[Frame]:
-    if repeats > MAX_REPEATS:
-        yield Frame(line, number, f"the same line came {repeats - MAX_REPEATS:,} more times before this one")
+        if record.strip():
+            yield Frame(record, frame.line)

@@ -9,16 +9,21 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from detector.adapters import RecordError
 from streams.files import expansion
 from streams.files.contents import contents
-from streams.files.reader import FileRecord, ReadError, read
+from streams.files.decode import FilePart, decoded
+from streams.files.reader import FileRecord, ReadError, decode_raw, read
 
 LINE = b'{"a":1}\n'
 
@@ -185,13 +190,40 @@ def test_an_archive_may_come_through_a_pipe() -> None:
     assert ran.stdout.decode().splitlines() == ["-!x:1 b'{\"a\":1}'"]
 
 
-def test_a_short_line_that_repeats_is_counted(tmp_path: Path) -> None:
-    """Of a short line that is no record and comes again and again, only the first come out, and then how many more."""
-    records = found(tmp_path / "a", gzip.compress(b"?\n" * 200_000 + b"!\n"))
-    assert len(records) == 103
-    assert [raw.record for raw in records[:101]] == [b"?"] * 101
-    assert records[101].fault == "the same line came 199,899 more times before this one"
-    assert records[102].record == b"!"
+@pytest.mark.parametrize(
+    ("piece", "before"), [(b"?\n", b""), (b"{}\n", b""), (b"]x\n", b'{"a":1}\n'), (b'"x\n', b"a,b\n")]
+)
+def test_what_is_short_and_repeats_is_counted(piece: bytes, before: bytes, tmp_path: Path) -> None:
+    """Of what is no record and comes again and again, only the first come out, and then how many more there are."""
+    records = found(tmp_path / "a", gzip.compress(before + piece * 5_000 + b"!\n"))
+    repeated = [raw for raw in records if "the same comes" in raw.fault]
+    assert [raw.fault for raw in repeated] == ["the same comes 4,899 more times after this line"]
+    assert 102 <= len(records) <= 104
+    at_once = [raw for some in decoded(FilePart(str(tmp_path / "a"))) for raw, _ in some.unread]
+    assert at_once == [raw for raw in records if isinstance(decode_raw(raw), RecordError)]
+
+
+@given(
+    st.integers(0, 3_000),
+    st.binary(min_size=1, max_size=9),
+    st.sampled_from(["zip", "tar", "gzip", "tar.gz"]),
+)
+def test_damage_never_stops_the_reader(at: int, damage: bytes, container: str) -> None:
+    """Whatever bytes of an archive are damaged, reading it ends, with records whose positions name the file."""
+    body = b"".join(b'{"a":%d}\n' % number for number in range(300))
+    data = bytearray(
+        {
+            "zip": zipped(x=body, y=LINE),
+            "tar": tarred(x=body, y=LINE),
+            "gzip": gzip.compress(body),
+            "tar.gz": gzip.compress(tarred(x=body, y=LINE)),
+        }[container]
+    )
+    at %= len(data)
+    data[at : at + len(damage)] = damage
+    with tempfile.TemporaryDirectory() as folder:
+        records = found(Path(folder, "a"), bytes(data))
+        assert all(raw.position.startswith(f"{folder}/a") for raw in records)
 
 
 # --- Parquet
