@@ -19,7 +19,18 @@ from detector.adapters import AUTO
 from detector.alert.alert import Alert
 from streams.cli.output_files import OutputFiles
 from streams.cli.progress import progress
-from streams.cli.screen import fail, line_of, out, panel_of, plain, plugins, settings, show_line, utc
+from streams.cli.screen import (
+    fail,
+    line_of,
+    out,
+    panel_of,
+    plain,
+    plugins,
+    printable_json,
+    settings,
+    show_line,
+    utc,
+)
 from streams.files.reader import ReadError
 from streams.locale import Language
 from streams.replay.parallel import ShardError
@@ -157,7 +168,7 @@ def replay(
                 interrupted = True
                 write_report(events=None)
     if as_json:
-        typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
+        typer.echo(printable_json(msgspec.json.encode({"interrupted": interrupted, "summary": summary})))
     else:
         adapters = config.adapters(plugins=installed.adapters) if form == AUTO else ()
         _show(summary, list(latest.values()), {adapter.name: adapter.sign for adapter in adapters})

@@ -12,6 +12,7 @@ import msgspec
 from detector.alert.ocsf import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
+from streams.atomic_file import AtomicFile
 from streams.locale import Language
 from streams.replay.coverage import Coverage
 from streams.replay.replay import READ_SHARE, Summary
@@ -58,7 +59,9 @@ def write(
         versions=_versions(),
         read_share=read_share,
     )
-    path.write_text(render(report, language), encoding="utf-8")
+    page = render(report, language).encode("utf-8")
+    with AtomicFile(path) as file:
+        file.write(page)
 
 
 def timelines_of(

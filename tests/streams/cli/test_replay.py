@@ -104,6 +104,19 @@ def test_json_is_for_programs(logs: Path) -> None:
     assert summary["unknown"] == {str(logs): 1}
 
 
+def test_a_full_disk_leaves_what_was_there(logs: Path, tmp_path: Path) -> None:
+    """The command ends with a sentence and exit code 2; the files of the run before stay, and nothing beside them."""
+    file = tmp_path / "out.jsonl"
+    file.symlink_to("/dev/full")
+    (tmp_path / "out.jsonl.deadletters").write_text("before")
+    before = sorted(tmp_path.iterdir())
+    result = invoke(logs, "--alerts", file)
+    assert result.exit_code == 2
+    assert f"{file}: cannot be written: No space left on device" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "out.jsonl.deadletters").read_text() == "before"
+
+
 def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
     """Beside one another, in the very folder that is read, a JSON object a line; and again the same."""
     file = logs / "alerts.jsonl"
