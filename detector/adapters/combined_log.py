@@ -43,12 +43,12 @@ _QUOTED = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _LINE = re.compile(
     # A virtual host has a letter in it, so that a user's name with a blank is not taken for the rest.
     rb"(?:(?P<host>(?=[^ ]*[A-Za-z])[\w.-]++(?::\d{1,5})?) )?"
-    rb"(?P<ip>\w[\w.:-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\]) \S{1,64} (?P<user>[^\[\]]{1,256}?) "
+    rb"(?P<ip>\w[\w.:-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\]) (?P<ident>\S{1,64}) (?P<user>[^\[\]]{1,256}?) "
     rb"\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     rb"%b (?P<status>\d{3}|-) (?P<size>[^\s\"]{1,40})(?: %b %b)?(?:\s.*+)?" % (_QUOTED, _QUOTED, _QUOTED),
     re.DOTALL,
 )
-_REQUEST, _REFERRER, _AGENT = (5, 8, 9)
+_REQUEST, _REFERRER, _AGENT = (6, 9, 10)
 _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
 
 
@@ -229,10 +229,26 @@ def _access(request: str, status: bytes, size: bytes) -> AccessFields:
     )
 
 
+def _check_start(line: re.Match[bytes]) -> None:
+    """Raise `FieldError` where a collector's text stands before the address, so that the address seems to be a name."""
+    user = line["user"].decode("utf-8", "replace")
+    ip = line["ip"].decode("ascii", "replace")
+    words = [line["ident"].decode("utf-8", "replace"), *user.split(" ")]
+    if (
+        (":" in ip and ip_without_port(ip) is None)
+        or any(ip_without_port(word) is not None for word in words)
+        or user.startswith("- ")
+        or " - " in user
+    ):
+        raise FieldError(Rejection.MALFORMED, "text before the address that no known log collector writes")
+
+
 def _event(record: bytes, position: str) -> AccessEvent:
     line = _LINE.fullmatch(record.rstrip(b"\r\n"))
     if line is None:
         raise FieldError(Rejection.MALFORMED, "not a line of the combined log")
+    if line["ident"] != b"-" or b" " in line["user"] or b":" in line["ip"]:
+        _check_start(line)
     status = line["status"]
     # The name in a refused request is only what somebody typed.
     user = _text(line["user"].strip(b'"')) if status != b"401" else ""

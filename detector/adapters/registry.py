@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import detector.adapters as _package
 from detector.adapters.adapter import Adapter
 from detector.adapters.rejection import RecordError, Rejection
+from detector.adapters.wrapper import MAX_DEPTH, MAX_PARTS, describe, parts, top_level
 from detector.event import AccessEvent
 
 __all__ = ["ADAPTERS", "AUTO", "FUTURE_MS", "choose", "decode", "recognise", "reject_future"]
@@ -78,23 +79,95 @@ def recognise(record: bytes, adapters: Iterable[Adapter] = _EVERY) -> Adapter | 
 def decode(record: bytes, position: str, adapters: Sequence[Adapter] = _EVERY) -> AccessEvent:
     """The event of a record, read by the first of some adapters that recognises it.
 
-    A single adapter has been chosen by name: it reads the record whether it recognises it or not. Raises
-    `RecordError` if no adapter recognises the record or the one that does cannot read it.
+    A single adapter has been chosen by name: it reads the record whether it recognises it or not. A record that is
+    not read as it is, is opened (`detector.adapters.wrapper`), and its parts are asked. Raises `RecordError` if no
+    adapter recognises the record or a part of it, or the one that does cannot read it: the reason is that of the
+    innermost record that an adapter recognises by its own keys.
     """
     adapter = adapters[0] if len(adapters) == 1 else recognise(record, adapters)
-    if adapter is None:
-        detail = f"no adapter recognises {_quoted(record)}"
-        raise RecordError("", position, Rejection.UNKNOWN_FORMAT, detail)
-    return adapter.decode(record, position)
+    refused: RecordError | None = None
+    if adapter is not None:
+        try:
+            return adapter.decode(record, position)
+        except RecordError as error:
+            refused = error
+    return _Opening(position, adapters, refused).event(record)
 
 
-def _quoted(record: bytes) -> str:
-    """The beginning of a record; undecodable bytes are not shown."""
-    try:
-        record.decode()
-    except UnicodeDecodeError:
-        return f"{len(record):,} bytes that are no text in UTF-8"
-    return repr(record[:60])
+class _Opening:
+    """One record being opened, as it is not read as it is."""
+
+    def __init__(self, position: str, adapters: Sequence[Adapter], refused: RecordError | None) -> None:
+        self._position = position
+        self._adapters = adapters
+        self._refused = refused
+        self._looked_at = 0
+        self._innermost: tuple[int, RecordError] | None = None
+
+    def event(self, record: bytes) -> AccessEvent:
+        event = self._search(record, 0)
+        if event is not None:
+            return event
+        raise self._reason(record) from None
+
+    def _search(self, part: bytes, depth: int) -> AccessEvent | None:
+        """The event of the first part that an adapter reads."""
+        self._looked_at += 1
+        own_keys = top_level(part)
+        for adapter, claims in self._readers(part, own_keys):
+            if depth == 0 and self._refused is not None and adapter.name == self._refused.adapter:
+                error = self._refused
+            else:
+                try:
+                    return adapter.decode(part, self._position)
+                except RecordError as refused:
+                    error = refused
+            if claims and (self._innermost is None or depth > self._innermost[0]):
+                self._innermost = depth, error
+        if depth < MAX_DEPTH:
+            for inner in parts(part):
+                if self._looked_at >= MAX_PARTS:
+                    break
+                event = self._search(inner, depth + 1)
+                if event is not None:
+                    return event
+        return None
+
+    def _readers(self, part: bytes, own_keys: bytes | None) -> list[tuple[Adapter, bool]]:
+        """The adapters to ask of a part: those of its own keys, then the one that sees its keys somewhere inside.
+
+        The second of each pair says whether the part is certainly a record of the adapter's.
+        """
+        if len(self._adapters) == 1:
+            return [(self._adapters[0], True)]
+        own = [
+            adapter
+            for adapter in self._adapters
+            if adapter.recognises(part if own_keys is None else own_keys)
+        ]
+        readers = [(adapter, True) for adapter in own]
+        inside = recognise(part, self._adapters)
+        if inside is not None and inside not in own:
+            # A mapping's or a plug-in's rule is its author's, and looks where it says.
+            readers.append((inside, ADAPTERS.get(inside.name) is not inside))
+        return readers
+
+    def _reason(self, record: bytes) -> RecordError:
+        refused = self._refused
+        if self._innermost is not None:
+            innermost = self._innermost[1]
+            # An event taken out of its own envelope has lost its type; that is not what was wrong with it.
+            lost = innermost.reason is Rejection.UNKNOWN_TYPE and refused is not None
+            if lost and refused is not None and refused.reason in (Rejection.BAD_TIME, Rejection.BAD_VALUE):
+                return refused
+            return innermost
+        if record[:1] == b"{" and top_level(record) is None:
+            if refused is not None:
+                return refused
+            detail = "it begins as a JSON object and is none"
+            return RecordError("", self._position, Rejection.MALFORMED, detail)
+        detail = f"no adapter recognises {describe(record)}"
+        return RecordError("", self._position, Rejection.UNKNOWN_FORMAT, detail)
 
 
 def reject_future(event: AccessEvent, arrived_ms: int) -> AccessEvent:
