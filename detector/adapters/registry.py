@@ -122,8 +122,10 @@ class _Opening:
                     return adapter.decode(part, self._position)
                 except RecordError as refused:
                     error = refused
-            if claims and (self._innermost is None or depth > self._innermost[0]):
-                self._innermost = depth, error
+            if claims:
+                if self._innermost is None or depth > self._innermost[0]:
+                    self._innermost = depth, error
+                break  # formats do not overlap: it is this one's, and is not right
         if depth < MAX_DEPTH:
             for inner in parts(part):
                 if self._looked_at >= MAX_PARTS:
@@ -134,23 +136,23 @@ class _Opening:
         return None
 
     def _readers(self, part: bytes, own_keys: bytes | None) -> list[tuple[Adapter, bool]]:
-        """The adapters to ask of a part: those of its own keys, then the one that sees its keys somewhere inside.
+        """The adapters to ask of a part: those of its own keys, and the one that sees its keys somewhere inside.
 
         The second of each pair says whether the part is certainly a record of the adapter's.
         """
         if len(self._adapters) == 1:
             return [(self._adapters[0], True)]
-        own = [
-            adapter
+        readers = [
+            (adapter, True)
             for adapter in self._adapters
             if adapter.recognises(part if own_keys is None else own_keys)
         ]
-        readers = [(adapter, True) for adapter in own]
         inside = recognise(part, self._adapters)
-        if inside is not None and inside not in own:
-            # A mapping's or a plug-in's rule is its author's, and looks where it says.
-            readers.append((inside, ADAPTERS.get(inside.name) is not inside))
-        return readers
+        if inside is None or any(adapter is inside for adapter, _ in readers):
+            return readers
+        # A mapping's or a plug-in's rule is its author's: it comes first, and looks where it says.
+        built_in = ADAPTERS.get(inside.name) is inside
+        return [*readers, (inside, False)] if built_in else [(inside, True), *readers]
 
     def _reason(self, record: bytes) -> RecordError:
         refused = self._refused
