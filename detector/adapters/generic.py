@@ -10,7 +10,6 @@ or, behind ``=``, a text itself (``=acme``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
@@ -217,16 +216,11 @@ def _time_ms(value: object, time_format: str) -> int:
 @lru_cache(maxsize=4_096)
 def _formatted(text: str, time_format: str) -> int:
     """A time in the mapping's format; `strptime` knows no zone by its name, so that one at the end is read here."""
-    place: tzinfo = UTC
-    spelled, layout = text, time_format
-    if time_format.endswith("%Z"):
-        layout = time_format.removesuffix("%Z").rstrip()
-        named = _ZONE_AT_END.search(text)
-        if named is None:
-            raise FieldError(Rejection.BAD_TIME, f"not a time as {time_format!r}: {text[:40]!r}")
-        spelled, place = text[: named.start()].rstrip(), zone(named[0])
     try:
-        time = datetime.strptime(spelled, layout)  # noqa: DTZ007 - UTC, where it names no zone
+        if time_format.endswith("%Z"):
+            time, place = _before_zone(text.split(), " ".join(time_format.removesuffix("%Z").split()))
+        else:
+            time, place = datetime.strptime(text, time_format), UTC  # noqa: DTZ007 - UTC, where it names no zone
         aware = time if time.tzinfo else time.replace(tzinfo=place)
         return epoch_ms((aware - _EPOCH) // _MILLISECOND)
     except FieldError:
@@ -235,9 +229,15 @@ def _formatted(text: str, time_format: str) -> int:
         raise FieldError(Rejection.BAD_TIME, f"not a time as {time_format!r}: {text[:40]!r}") from None
 
 
-_ZONE_AT_END = re.compile(
-    r"(?<![A-Za-z(])(?:\([^)]{1,40}\)|[A-Za-z][A-Za-z_/+-]*(?: [A-Z][A-Za-z]*){0,3})\Z|Z\Z"
-)
+def _before_zone(words: list[str], time_format: str) -> tuple[datetime, tzinfo]:
+    """A time and the zone behind it, whose name has one to six words. Raises ValueError, and `FieldError`."""
+    for first in range(len(words) - 1, max(len(words) - 7, 0), -1):
+        try:
+            time = datetime.strptime(" ".join(words[:first]), time_format)  # noqa: DTZ007 - the zone is beside it
+        except ValueError:
+            continue
+        return time, zone(" ".join(words[first:]))
+    raise ValueError(time_format)
 
 
 # --- the adapter
