@@ -9,7 +9,7 @@ See https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/obje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Union
@@ -27,7 +27,7 @@ from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms,
 from detector.adapters.values import ADDRESSES, AGENTS, clip, count
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER"]
+__all__ = ["ADAPTER", "COLUMNS", "TYPE_NAMES", "columns_event"]
 
 NAME = "salesforce_elf"
 MAX_REQUEST_ID = 64
@@ -100,6 +100,11 @@ _BY_CLASS: dict[type[Any], tuple[Callable[[Any], AccessFields], int, Callable[[A
     kind.row: (kind.access, crc32(name.encode()), _parts(kind)) for name, kind in _TYPES.items()
 } | {OtherRow: (_other, 0, itemgetter(slice(_SHARED, None)))}
 
+TYPE_NAMES = tuple(str(name) for name in _TYPES)
+"""The types that are mapped, by the vendor's names."""
+COLUMNS = tuple(str(column) for column in OtherRow.__struct_encode_fields__ if column)
+"""Every column that matters in some type."""
+
 _AnyRow: Any = Union[tuple(kind.row for kind in _TYPES.values())]  # noqa: UP007 - so many cannot be joined by |
 _decoder: msgspec.json.Decoder[ElfRow] = msgspec.json.Decoder(_AnyRow)
 _other_decoder = msgspec.json.Decoder(OtherRow)
@@ -123,6 +128,10 @@ def _loose_row(record: bytes) -> ElfRow:
     loose = msgspec.json.decode(record)
     if not isinstance(loose, dict):
         raise FieldError(Rejection.MALFORMED, "not a JSON object")
+    return _row_of(loose)
+
+
+def _row_of(loose: Mapping[str, object]) -> ElfRow:
     name = _text(loose.get("EVENT_TYPE"))
     row = _TYPES.get(name, _OTHER).row
     wanted = {
@@ -296,6 +305,12 @@ def _event(record: bytes, position: str) -> AccessEvent:
         row = _decoder.decode(record)
     except msgspec.ValidationError:
         row = _unusual_row(record)
+    return _row_event(row, _values(row), position)
+
+
+def columns_event(columns: Mapping[str, object], position: str) -> AccessEvent:
+    """The event of a row whose columns something else has found. Raises `FieldError`, and what msgspec does."""
+    row = _row_of(columns)
     return _row_event(row, _values(row), position)
 
 
