@@ -28,7 +28,7 @@ from detector.adapters.timestamps import epoch_ms
 from detector.adapters.values import agent, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER"]
+__all__ = ["ADAPTER", "GUEST", "MAX_TARGET", "UNNAMED_TENANT", "local_ms", "request_access"]
 
 NAME = "combined_log"
 UNNAMED_TENANT = "web"
@@ -93,7 +93,8 @@ def _minute_ms(day_to_minute: bytes, zone: bytes) -> int:
     return epoch_ms((utc - _EPOCH) // _MILLISECOND)
 
 
-def _time_ms(text: bytes) -> int:
+def local_ms(text: bytes) -> int:
+    """Milliseconds of a time such as ``02/Mar/2026:09:00:00 +0000``. Raises `FieldError`."""
     seconds = int(text[18:20])
     if seconds > 60:  # 60 is a leap second
         raise FieldError(Rejection.BAD_TIME, f"not a time: {text!r}")
@@ -210,7 +211,7 @@ def _target(method: str, target: str) -> _Target:
 _ONE_ROW = frozenset({Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD})
 
 
-def _access(request: str, status: bytes, size: bytes) -> AccessFields:
+def request_access(request: str, status: bytes, size: bytes) -> AccessFields:
     """A request that was answered with less than the thing (a redirect, an error) let none of it out."""
     method, _, rest = request.partition(" ")
     target = rest.rpartition(" ")[0] if " HTTP/" in rest else rest
@@ -253,10 +254,10 @@ def _event(record: bytes, position: str) -> AccessEvent:
     # The name in a refused request is only what somebody typed.
     user = _text(line["user"].strip(b'"')) if status != b"401" else ""
     host = line["host"]
-    access = _access(_text(line[_REQUEST])[: MAX_TARGET + 40], status, line["size"])
+    access = request_access(_text(line[_REQUEST])[: MAX_TARGET + 40], status, line["size"])
     return event_of(
         access,
-        _time_ms(line["time"]),
+        local_ms(line["time"]),
         "line:" + blake2b(record, digest_size=12).hexdigest(),
         (
             normalise_actor(host.decode("ascii", "replace").partition(":")[0]) if host else UNNAMED_TENANT,

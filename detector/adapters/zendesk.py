@@ -107,7 +107,7 @@ _PAGE_ACTIONS = {
 
 
 def _of_page(record: _Record) -> _Record:
-    """A row of the admin centre's file as an entry of the log: its item is words, of which the first known one counts."""
+    """A row of the admin centre's file as an entry of the log; of its item's words the first known one counts."""
     words = re.findall(r"[a-z_]+", (record.page_item or "")[:200].lower())
     things = [word.removesuffix("s") for word in words]
     action = (record.page_action or "").strip().lower()
