@@ -113,8 +113,8 @@ class _Opening:
     def _search(self, part: bytes, depth: int) -> AccessEvent | None:
         """The event of the first part that an adapter reads."""
         self._looked_at += 1
-        own_keys = top_level(part)
-        for adapter, claims in self._readers(part, own_keys):
+        adapter, claims = self._reader(part, depth)
+        if adapter is not None:
             if depth == 0 and self._refused is not None and adapter.name == self._refused.adapter:
                 error = self._refused
             else:
@@ -122,10 +122,8 @@ class _Opening:
                     return adapter.decode(part, self._position)
                 except RecordError as refused:
                     error = refused
-            if claims:
-                if self._innermost is None or depth > self._innermost[0]:
-                    self._innermost = depth, error
-                break  # formats do not overlap: it is this one's, and is not right
+            if claims and (self._innermost is None or depth > self._innermost[0]):
+                self._innermost = depth, error
         if depth < MAX_DEPTH:
             for inner in parts(part):
                 if self._looked_at >= MAX_PARTS:
@@ -135,24 +133,22 @@ class _Opening:
                     return event
         return None
 
-    def _readers(self, part: bytes, own_keys: bytes | None) -> list[tuple[Adapter, bool]]:
-        """The adapters to ask of a part: those of its own keys, and the one that sees its keys somewhere inside.
+    def _reader(self, part: bytes, depth: int) -> tuple[Adapter | None, bool]:
+        """The adapter to ask of a part: the one of its own keys, else the one that sees its keys somewhere inside.
 
-        The second of each pair says whether the part is certainly a record of the adapter's.
+        The second value says whether the part is certainly a record of the adapter's.
         """
         if len(self._adapters) == 1:
-            return [(self._adapters[0], True)]
-        readers = [
-            (adapter, True)
-            for adapter in self._adapters
-            if adapter.recognises(part if own_keys is None else own_keys)
-        ]
-        inside = recognise(part, self._adapters)
-        if inside is None or any(adapter is inside for adapter, _ in readers):
-            return readers
+            return self._adapters[0], True
+        if depth == 0 and self._refused is None:
+            return None, False  # none recognises it
         # A mapping's or a plug-in's rule is its author's: it comes first, and looks where it says.
-        built_in = ADAPTERS.get(inside.name) is inside
-        return [*readers, (inside, False)] if built_in else [(inside, True), *readers]
+        foreign = recognise(part, (adapter for adapter in self._adapters if not _is_built_in(adapter)))
+        if foreign is not None:
+            return foreign, True
+        own_keys = top_level(part)
+        own = recognise(part if own_keys is None else own_keys, self._adapters)
+        return (recognise(part, self._adapters), False) if own is None else (own, True)
 
     def _reason(self, record: bytes) -> RecordError:
         refused = self._refused
@@ -170,6 +166,10 @@ class _Opening:
             return RecordError("", self._position, Rejection.MALFORMED, detail)
         detail = f"no adapter recognises {describe(record)}"
         return RecordError("", self._position, Rejection.UNKNOWN_FORMAT, detail)
+
+
+def _is_built_in(adapter: Adapter) -> bool:
+    return ADAPTERS.get(adapter.name) is adapter
 
 
 def reject_future(event: AccessEvent, arrived_ms: int) -> AccessEvent:

@@ -91,6 +91,8 @@ def _request(record: dict[str, object]) -> str:
 
 def _event(raw: bytes, position: str) -> AccessEvent:
     record = _decode(raw)
+    if not _found(record, _ADDRESS):
+        raise FieldError(Rejection.MISSING_FIELD, "no client's address")
     status = _found(record, _STATUS).removesuffix(".0")
     if status and not (len(status) == 3 and status.isascii() and status.isdecimal()):
         raise FieldError(Rejection.BAD_VALUE, f"status is {status[:40]!r}")

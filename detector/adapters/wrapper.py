@@ -73,6 +73,7 @@ def parts(record: bytes) -> Iterator[bytes]:
     """What a record wraps, the likeliest first; nothing for a record that is no wrapper."""
     value = _object(record)
     if value is not None:
+        yield from _respelled(value)
         found = sorted((KEYS[name], key) for key in value if (name := _name(key)) in KEYS)
         for _, key in found[:MAX_PARTS]:
             yield from _held(bytes(value[key]))
@@ -82,6 +83,39 @@ def parts(record: bytes) -> Iterator[bytes]:
         yield from _written(record)
     else:
         yield from _after_prefix(record)
+
+
+_LABELLED = re.compile(r"(.*\S) \[([^\[\]]{1,60})\]")
+
+
+def _respelled(value: _Object) -> Iterator[bytes]:
+    """The object with its keys as the vendor spells them, where an export has decorated or flattened them.
+
+    A portal writes a column's time zone behind its name (``TimeGenerated [UTC]``), which then belongs to its values; a
+    spreadsheet leaves blanks and marks around names; a search engine writes the path to a field as its name.
+    """
+    plain: _Object = {}
+    paths: dict[str, _Object] = {}
+    for key, raw in value.items():
+        name = key.strip(" \t\ufeff\"'")
+        label = _LABELLED.fullmatch(name[:300])
+        if label is not None:
+            name = label[1]
+            if label[2].upper() != "UTC" and _start(raw) == b'"':
+                raw = msgspec.Raw(bytes(raw)[:-1] + _encode(f" {label[2]}")[1:])
+        plain.setdefault(name, raw)
+        path, _, last = name.rpartition(".")
+        if path:
+            paths.setdefault(path, {})[last] = raw
+    if plain.keys() != value.keys():
+        yield _encode(plain)
+    for fields in paths.values():
+        if len(fields) >= MIN_FLATTENED:
+            yield _encode(fields)
+
+
+MIN_FLATTENED = 3
+"""An object that an export has flattened has at least so many fields."""
 
 
 def _name(key: str) -> str:

@@ -345,14 +345,22 @@ def _recognises(record: bytes) -> bool:
         or has_key(record, b"OfficeWorkload")
         or (has_key(record, b"TimeGenerated") and has_key(record, b"CrmOrganizationUniqueName"))
         or (has_key(record, b"ActionType") and _HUNTED.search(record) is not None)
-        or (b"reation" in record and _SPELLED.search(record) is not None)
+        or (b"reation" in record and _spelled(record.lower()))
     )
 
 
 _HUNTED = re.compile(rb'"(?:RawEventData|AccountObjectId|AccountId)" ?:')
-_SPELLED = re.compile(
-    rb'(?=.*"(?i:record[ _]?type)" ?:)(?=.*"(?i:creation[ _]?time)" ?:)(?=.*"(?i:operation)" ?:)', re.DOTALL
-)
+_TIMES = (b"creationtime", b"creation time", b"creation_time")
+_TYPES = (b"recordtype", b"record type", b"record_type")
+
+
+def _spelled(lowered: bytes) -> bool:
+    """Whether it has the bare record's keys in another case or with other gaps."""
+    return (
+        has_key(lowered, b"operation")
+        and any(has_key(lowered, key) for key in _TIMES)
+        and any(has_key(lowered, key) for key in _TYPES)
+    )
 
 
 ADAPTER = Adapter(
