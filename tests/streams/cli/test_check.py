@@ -52,7 +52,7 @@ def test_records_that_cannot_be_read_are_odd(logs: Path, tmp_path: Path) -> None
     broken.write_bytes(gzip.decompress(logs.read_bytes()) + b'\n{"half": \n')
     code, [_, found] = run(str(broken))
     assert (code, found["state"]) == (1, "odd")
-    assert "1 no adapter: unknown_format" in found["detail"]
+    assert "1 no adapter: malformed" in found["detail"]
     assert f"{broken}:" in found["detail"]
 
 
