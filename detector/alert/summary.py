@@ -112,7 +112,7 @@ def _rarity(anomaly: Anomaly, explanations: Explanations) -> list[Message]:
             message(
                 "rarity.none",
                 (
-                    "The only day of its peers did not come near.",
+                    "The {n} known day of its peers did not come near.",
                     "None of the {n} days of its peers came near.",
                 ),
                 n=days,

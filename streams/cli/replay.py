@@ -45,7 +45,7 @@ SHOWN_PANELS = 3
 SHOWN_LINES = 15
 """… and incidents shown on one line each: with the summary, about a screenful."""
 SHOWN_SHARES = 10
-"""How many days and formats of which too little was read are named."""
+"""How many days and formats of which too little was read are named; so of files and types."""
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -220,8 +220,15 @@ def _show(summary: Summary, alerts: list[Alert], signs: dict[str, str]) -> None:
         table.add_row(f"rows taken: {category}", f"{rows:,}")
     for reason, count in summary.dead_letters.items():
         table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")
+    for one in summary.not_understood[:SHOWN_SHARES]:
+        what = Text(plain(f"not understood: {one.adapter} {one.name}"))
+        table.add_row(what, f"{one.events:,} events, {one.rows:,} rows")
     table.add_row("alerts", f"{summary.alerts:,} on {len(ranked):,} incidents")
     screen.print(table)
+    for file in summary.skipped[:SHOWN_SHARES]:
+        screen.print(Text(plain(f"passed over: {file.path}: {file.reason}"), "dim"))
+    if len(summary.skipped) > SHOWN_SHARES:
+        screen.print(f"passed over: {len(summary.skipped) - SHOWN_SHARES:,} more files")
     if summary.too_little_read:
         screen.print()
         for sentence in _doubts(summary.too_little_read, bool(ranked)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path, PurePath
 
 import msgspec
@@ -20,13 +20,13 @@ from detector.event import AccessEvent
 from detector.settings import Settings
 from detector.units import DAY_MS, TICK_MS
 from streams.files.decode import events_in_order
-from streams.files.reader import FileRecord, files_of
+from streams.files.reader import FileRecord, SkippedFile, files_of, skipped_files
 from streams.plugins import NO_PLUGINS, PluginError, Plugins, discover
 from streams.replay.coverage import Coverage, HourCount
 from streams.replay.parallel import ShardContext, ShardMessage, run
 from streams.replay.read_share import ReadShare, day_of_record, too_little_read
 
-__all__ = ["READ_SHARE", "DeadLetter", "Replay", "Summary", "Verdict"]
+__all__ = ["READ_SHARE", "DeadLetter", "Replay", "Summary", "UnmappedType", "Verdict"]
 
 
 READ_SHARE = 0.98
@@ -36,6 +36,9 @@ LETTERS_OF_A_KIND = 5
 LETTER_KINDS = 20_000
 """How many files and reasons are kept apart."""
 LETTER_BYTES = 65_536
+NAMED_SKIPPED = 200
+MOST_UNMAPPED, UNMAPPED_TEXT = 200, 80
+"""How many types that are not mapped are kept apart, and how much of their names."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -51,6 +54,15 @@ class DeadLetter(msgspec.Struct, frozen=True):
     record_bytes: int
     records: int = 1
     """How many records it stands for."""
+
+
+class UnmappedType(msgspec.Struct, frozen=True):
+    """A vendor's type of event that its adapter does not map, although its records say how many rows."""
+
+    adapter: str
+    name: str
+    events: int
+    rows: int
 
 
 class Verdict(StrEnum):
@@ -82,6 +94,10 @@ class Summary(msgspec.Struct):
     """By adapter and reason."""
     unknown: dict[str, int] = {}
     """Folder → records that no adapter recognises."""
+    skipped: tuple[SkippedFile, ...] = ()
+    """Files that are no logs, the first `NAMED_SKIPPED`; they count nowhere."""
+    not_understood: tuple[UnmappedType, ...] = ()
+    """Types of event whose rows are counted though nobody knows what was done, those with the most rows first."""
     too_little_read: tuple[ReadShare, ...] = ()
     """The shares of records read that are too small for a verdict; empty if enough was read."""
 
@@ -108,6 +124,7 @@ class ShardSummary(msgspec.Struct):
     last_ms: int | None = None
     rows_taken: dict[Category, int] = {}
     counts: list[HourCount] = []
+    unmapped: list[UnmappedType] = []
 
 
 def adapters_of(options: bytes) -> Sequence[Adapter]:
@@ -131,6 +148,7 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
     until_ms = options.until_ms
     detect = DetectionShard(options.settings, shard.number, with_plugins(_plugins_of(options).detectors))
     coverage = Coverage()
+    unmapped: dict[tuple[str, str], list[int]] = {}
     seen = ShardSummary()
     name = str(shard.number)
     tick = -1
@@ -142,6 +160,8 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
         seen.events += 1
         seen.last_ms = event.time_ms
         coverage.observe(event)
+        if event.unmapped_type is not None:
+            _count_unmapped(unmapped, event)
         batches = detect.observe(event)
         for batch in batches:
             yield _message(batch, name)
@@ -162,7 +182,17 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
         rows[category] += count
     seen.rows_taken = dict(rows)
     seen.counts = coverage.counts()
+    seen.unmapped = [UnmappedType(*what, *counts) for what, counts in unmapped.items()]
     yield ShardMessage(LAST_MS, name, msgspec.msgpack.encode(seen))
+
+
+def _count_unmapped(unmapped: dict[tuple[str, str], list[int]], event: AccessEvent) -> None:
+    what = event.origin.adapter, (event.unmapped_type or "")[:UNMAPPED_TEXT]
+    if what not in unmapped and len(unmapped) >= MOST_UNMAPPED:
+        what = event.origin.adapter, "*"
+    counts = unmapped.setdefault(what, [0, 0])
+    counts[0] += 1
+    counts[1] += event.rows or 0
 
 
 def _message(batch: Batch, name: str) -> ShardMessage:
@@ -220,6 +250,7 @@ class Replay:
         self._kinds: Counter[tuple[str, str, Rejection]] = Counter()
         self._unknown: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
+        self._unmapped: dict[tuple[str, str], UnmappedType] = {}
         self._summary = Summary()
         self.coverage = Coverage()
         """Which events there were, by adapter, operation and hour."""
@@ -235,6 +266,7 @@ class Replay:
             self._repeats()
 
     def _alerts(self) -> Iterator[Alert]:
+        self._summary.skipped = tuple(islice(skipped_files(self._paths), NAMED_SKIPPED))
         messages = run(
             self._files(),
             self._workers,
@@ -278,6 +310,8 @@ class Replay:
         summary.rows_taken = dict(self._rows.most_common())
         summary.dead_letters = dict(self._letters.most_common())
         summary.unknown = dict(sorted(self._unknown.items()))
+        unmapped = sorted(self._unmapped.values(), key=lambda one: (-one.rows, one.adapter, one.name))
+        summary.not_understood = tuple(unmapped)
         unread = self._unread_of.total()
         summary.too_little_read = too_little_read(
             max(summary.records, summary.events + unread),
@@ -319,6 +353,10 @@ class Replay:
         for count in seen.counts:
             self._by_adapter[count.adapter] += count.events
         self.coverage.add(seen.counts)
+        for one in seen.unmapped:
+            what = one.adapter, one.name
+            known = self._unmapped.get(what, UnmappedType(*what, 0, 0))
+            self._unmapped[what] = UnmappedType(*what, known.events + one.events, known.rows + one.rows)
 
     def _counted(self, alerts: list[Alert]) -> list[Alert]:
         if self._since_ms is not None:

@@ -378,7 +378,7 @@ def test_what_only_supports_comes_last() -> None:
     [
         (finding(surprise=2.9), "About 1 in 790 of its peers' days reaches this."),
         (finding(surprise=3.4), "None of the 900 days of its peers came near."),
-        (finding(surprise=5.0, population_days=1), "The only day of its peers did not come near."),
+        (finding(surprise=5.0, population_days=1), "The 1 known day of its peers did not come near."),
         (
             strange("chain", 0.31, facts={"bulk": 1.0}, population_days=40),
             "About 1 in 2 of its peers' days reaches this.",

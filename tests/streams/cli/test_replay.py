@@ -167,6 +167,36 @@ def test_the_share_that_a_verdict_needs_is_a_setting(tmp_path: Path) -> None:
     assert (result.exit_code, json.loads(result.stdout)["summary"]["verdict"]) == (0, "nothing_stands_out")
 
 
+def test_files_that_are_no_logs_are_named_and_not_counted(tmp_path: Path) -> None:
+    """A folder's view beside a log takes nothing from the share of records read; screen, JSON and report name it."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "log.jsonl").write_bytes(world()[0] + b"\n")
+    (tmp_path / "logs" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" * 9)
+    page = tmp_path / "report.html"
+    result = invoke(tmp_path / "logs", "--report", page)
+    assert result.exit_code == 0
+    assert f"passed over: {tmp_path / 'logs' / '.DS_Store'}: a folder's view on macOS" in result.stdout
+    assert ".DS_Store" in page.read_text()
+    summary = json.loads(invoke(tmp_path / "logs", "--json").stdout)["summary"]
+    assert [Path(file["path"]).name for file in summary["skipped"]] == [".DS_Store"]
+    assert (summary["verdict"], summary["records"]) == ("nothing_stands_out", 1)
+
+
+def test_types_that_are_not_understood_are_named_with_their_rows(tmp_path: Path) -> None:
+    """An event log file of a type nobody has mapped, which counts rows: screen, JSON and report say so."""
+    header = "EVENT_TYPE,TIMESTAMP,REQUEST_ID,ORGANIZATION_ID,USER_ID,ROWS_PROCESSED"
+    rows = [
+        f"SprocketExport,2026030209000{n}.000,4r{n},00D000000000001EAA,005000000000001AAA,300" for n in "01"
+    ]
+    (tmp_path / "log.csv").write_text("\n".join([header, *rows]) + "\n")
+    page = tmp_path / "report.html"
+    result = invoke(tmp_path / "log.csv", "--report", page)
+    found = json.loads(invoke(tmp_path / "log.csv", "--json").stdout)["summary"]["not_understood"]
+    assert found == [{"adapter": "salesforce_elf", "name": "SprocketExport", "events": 2, "rows": 600}]
+    assert "not understood: salesforce_elf SprocketExport" in result.stdout
+    assert "SprocketExport" in page.read_text()
+
+
 def test_repeated_dead_letters_are_summarised(logs: Path, tmp_path: Path) -> None:
     """Five of a file and reason are written, and one more says how many followed."""
     (logs / "day.jsonl").write_bytes(b"x" * 70_000 + b"\n" + b"garbage\n" * 100)
