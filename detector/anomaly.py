@@ -24,6 +24,7 @@ class Anomaly(msgspec.Struct, array_like=True):
     bound: float = 0.0
     own_days: int = 0
     population_days: int = 0
+    """How many of its peers' days the surprise was counted over; newer days weigh more."""
     news: list[NewValue] = []
     facts: dict[str, float] = {}
     rows: int = 0

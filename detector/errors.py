@@ -20,6 +20,8 @@ class Rejection(StrEnum):
 
     UNKNOWN_FORMAT = "unknown_format"
     """No adapter recognises the record."""
+    UNKNOWN_TYPE = "unknown_type"
+    """The record's format is known, but neither the record nor its file says which type of event it is."""
     MALFORMED = "malformed"
     """The record does not have its format's shape."""
     MISSING_FIELD = "missing_field"

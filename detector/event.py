@@ -129,6 +129,9 @@ class AccessEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """``success`` or the vendor's term for the failure."""
     country: str | None = None
     origin: RecordOrigin = RecordOrigin("", "")
+    unmapped_type: str | None = None
+    """The vendor's name of a type that its adapter does not map, if the record counts rows: `rows` has them, and
+    `operation` is ``other``, as what was done is not understood."""
 
     @property
     def identity(self) -> str:

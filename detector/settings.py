@@ -145,7 +145,7 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Half-life of evidence, in event time."""
     quiet_seconds: Seconds = 36 * 3600
     """An incident closes after this much event time without new signals."""
-    update_growth: Factor = 2.0
+    update_growth: Factor = 1.5
     """An incident is published again when its rows have grown by this factor, or its severity has risen."""
     most_tenants: Count = 1_000
     """How many tenants one partition's triage knows. A further one displaces the one that has been active least, unless

@@ -7,8 +7,10 @@ from enum import StrEnum
 import msgspec
 
 from detector.event import AccessEvent, ActorKind, Operation
+from detector.units import MINUTE_MS
 
 __all__ = [
+    "GROWN_MS",
     "Evidence",
     "Familiarity",
     "Measure",
@@ -23,6 +25,8 @@ __all__ = [
 MAX_OBJECTS = 20
 MAX_TEXT = 256
 """How many objects, and how many characters of a log's free text, evidence quotes."""
+GROWN_MS = 5 * MINUTE_MS
+"""How long after a detector's last signal it says that rows have grown, however little."""
 
 
 class SignalKind(StrEnum):
@@ -30,6 +34,8 @@ class SignalKind(StrEnum):
 
     CROSSED = "crossed"
     """Something goes beyond what the identity itself usually does, or has grown further beyond it."""
+    GROWN = "grown"
+    """What went beyond has grown a little further: an incident that has been published shows it."""
     CLOSED = "closed"
     """A day of the identity has ended and been learned: what triage learns the population from."""
     FORGOTTEN = "forgotten"

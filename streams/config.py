@@ -89,6 +89,9 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     topics, and keep topics that are no longer read in their place: the order numbers their partitions."""
     mappings: tuple[SourceMapping, ...] = ()
     """How to read each of them: ``[[sources.mappings]]``, with the fields of `detector.adapters.generic.Mapping`."""
+    read_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.98
+    """Of how many records a replay must have read at least, in all, of each format and of each day, to say that
+    nothing stands out."""
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

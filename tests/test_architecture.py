@@ -32,6 +32,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.detectors", "detector.identity", "detector.triage", "detector.alert"),
         "The engine joins the steps.",
     ),
+    "detector.indicators": ((SHARED,), "A list becomes indicators, whoever uses them."),
     "detector.simulation": (
         (SHARED, "detector.adapters", "detector.identity.ledger", "detector.alert"),
         "A simulation reads its own records as the adapters do, counts rows as the ledger does and scores alerts.",
@@ -45,6 +46,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.adapters", "streams.kafka", "streams.log"),
         "The configuration builds each part's settings.",
     ),
+    "streams.atomic_file": ((), "A file is written whole, whatever is in it."),
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.child_process": ((), "A child process ends with its parent, whatever runs in it."),
     "streams.kafka": ((SHARED, "streams.child_process"), "Topics carry events and signals."),
@@ -74,7 +76,14 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.report": (
-        (SHARED, "detector.alert", "detector.identity.ledger", "streams.locale", "streams.replay"),
+        (
+            SHARED,
+            "detector.alert",
+            "detector.identity.ledger",
+            "streams.locale",
+            "streams.replay",
+            "streams.atomic_file",
+        ),
         "A report shows what a replay found, and counts rows as the ledger does.",
     ),
     "streams.console": (

@@ -17,7 +17,8 @@ EXTRAS = {
     "streams/console": "console",
     "streams/cli/console.py": "console",
     "streams/kafka/embedded": "broker",
-    "streams/files": "zstd",
+    "streams/files/contents.py": "zstd",
+    "streams/files/parquet.py": "parquet",
 }
 """Where an extra may be imported; what it brings must be missing gracefully elsewhere."""
 UNDECLARED = {"numpy"}  # river computes with it: its versions are ours to bound
@@ -44,7 +45,11 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add((node.module or "").partition(".")[0])
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            names |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+            names |= {
+                argument.value.partition(".")[0]
+                for argument in node.args
+                if isinstance(argument, ast.Constant)
+            }
     names -= {*sys.stdlib_module_names, "detector", "streams"}
     return {plain(DISTRIBUTIONS.get(name, [name])[0]) for name in names}
 
@@ -69,7 +74,7 @@ def test_what_is_required_is_imported() -> None:
     """No requirement is left over from what has gone."""
     used = set().union(*map(imported, MODULES))
     assert set(declared()) - used <= UNDECLARED
-    for extra in ("console", "broker", "zstd"):
+    for extra in ("console", "broker", "zstd", "parquet"):
         assert set(declared(extra)) & used, extra
 
 

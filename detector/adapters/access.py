@@ -24,6 +24,7 @@ class AccessFields(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     by_program: bool = False
     """Whether a program spoke to an API, rather than a person to a page."""
+    unmapped_type: str | None = None
 
 
 def event_of(
@@ -63,4 +64,5 @@ def event_of(
         access.status,
         country,
         origin,
+        access.unmapped_type,
     )

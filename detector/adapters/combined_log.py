@@ -28,7 +28,7 @@ from detector.adapters.timestamps import epoch_ms
 from detector.adapters.values import agent, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER"]
+__all__ = ["ADAPTER", "GUEST", "MAX_TARGET", "UNNAMED_TENANT", "local_ms", "request_access"]
 
 NAME = "combined_log"
 UNNAMED_TENANT = "web"
@@ -43,12 +43,12 @@ _QUOTED = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _LINE = re.compile(
     # A virtual host has a letter in it, so that a user's name with a blank is not taken for the rest.
     rb"(?:(?P<host>(?=[^ ]*[A-Za-z])[\w.-]++(?::\d{1,5})?) )?"
-    rb"(?P<ip>\w[\w.:-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\]) \S{1,64} (?P<user>[^\[\]]{1,256}?) "
+    rb"(?P<ip>\w[\w.:-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\]) (?P<ident>\S{1,64}) (?P<user>[^\[\]]{1,256}?) "
     rb"\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     rb"%b (?P<status>\d{3}|-) (?P<size>[^\s\"]{1,40})(?: %b %b)?(?:\s.*+)?" % (_QUOTED, _QUOTED, _QUOTED),
     re.DOTALL,
 )
-_REQUEST, _REFERRER, _AGENT = (5, 8, 9)
+_REQUEST, _REFERRER, _AGENT = (6, 9, 10)
 _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
 
 
@@ -93,7 +93,8 @@ def _minute_ms(day_to_minute: bytes, zone: bytes) -> int:
     return epoch_ms((utc - _EPOCH) // _MILLISECOND)
 
 
-def _time_ms(text: bytes) -> int:
+def local_ms(text: bytes) -> int:
+    """Milliseconds of a time such as ``02/Mar/2026:09:00:00 +0000``. Raises `FieldError`."""
     seconds = int(text[18:20])
     if seconds > 60:  # 60 is a leap second
         raise FieldError(Rejection.BAD_TIME, f"not a time: {text!r}")
@@ -210,7 +211,7 @@ def _target(method: str, target: str) -> _Target:
 _ONE_ROW = frozenset({Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD})
 
 
-def _access(request: str, status: bytes, size: bytes) -> AccessFields:
+def request_access(request: str, status: bytes, size: bytes) -> AccessFields:
     """A request that was answered with less than the thing (a redirect, an error) let none of it out."""
     method, _, rest = request.partition(" ")
     target = rest.rpartition(" ")[0] if " HTTP/" in rest else rest
@@ -229,18 +230,34 @@ def _access(request: str, status: bytes, size: bytes) -> AccessFields:
     )
 
 
+def _check_start(line: re.Match[bytes]) -> None:
+    """Raise `FieldError` where a collector's text stands before the address, so that the address seems to be a name."""
+    user = line["user"].decode("utf-8", "replace")
+    ip = line["ip"].decode("ascii", "replace")
+    words = [line["ident"].decode("utf-8", "replace"), *user.split(" ")]
+    if (
+        (":" in ip and ip_without_port(ip) is None)
+        or any(ip_without_port(word) is not None for word in words)
+        or user.startswith("- ")
+        or " - " in user
+    ):
+        raise FieldError(Rejection.MALFORMED, "text before the address that no known log collector writes")
+
+
 def _event(record: bytes, position: str) -> AccessEvent:
     line = _LINE.fullmatch(record.rstrip(b"\r\n"))
     if line is None:
         raise FieldError(Rejection.MALFORMED, "not a line of the combined log")
+    if line["ident"] != b"-" or b" " in line["user"] or b":" in line["ip"]:
+        _check_start(line)
     status = line["status"]
     # The name in a refused request is only what somebody typed.
     user = _text(line["user"].strip(b'"')) if status != b"401" else ""
     host = line["host"]
-    access = _access(_text(line[_REQUEST])[: MAX_TARGET + 40], status, line["size"])
+    access = request_access(_text(line[_REQUEST])[: MAX_TARGET + 40], status, line["size"])
     return event_of(
         access,
-        _time_ms(line["time"]),
+        local_ms(line["time"]),
         "line:" + blake2b(record, digest_size=12).hexdigest(),
         (
             normalise_actor(host.decode("ascii", "replace").partition(":")[0]) if host else UNNAMED_TENANT,

@@ -11,7 +11,7 @@ or, behind ``=``, a text itself (``=acme``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
@@ -23,7 +23,8 @@ from detector.adapters.access import AccessFields, event_of
 from detector.adapters.adapter import Adapter
 from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.soql import Soql, soql
-from detector.adapters.timestamps import epoch_ms, utc_ms
+from detector.adapters.spelled_times import number_ms, time_ms, zone
+from detector.adapters.timestamps import epoch_ms
 from detector.adapters.values import MAX_ID, agent, clip, count, id_texts, ip_without_port, normalise_actor
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
 
@@ -49,10 +50,11 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     marked_by: Marks
     """What all the source's records have and no other's: paths, or paths with a value (``app=crm``)."""
     time: Path
-    """ISO 8601, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
+    """ISO 8601, seconds, milliseconds, microseconds or nanoseconds since 1970, or another spelling that
+    `detector.adapters.spelled_times` reads."""
     time_format: str = ""
     """How `time` is written if otherwise, in `datetime.strptime`'s letters (``%d.%m.%Y %H:%M:%S``); UTC if it
-    names no zone."""
+    names no zone. A ``%Z`` at its end stands for a zone's abbreviation, place or Windows name."""
     actor: Path
     actor_name: Path = ""
     kind: Path = ""
@@ -198,40 +200,44 @@ def _table(words: dict[str, _Word], kind: type[_Word]) -> dict[str, _Word]:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))
-"""Below so much a number of that unit lies before the year 5000: seconds, then milliseconds and so on."""
 
 
 def _time_ms(value: object, time_format: str) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _epoch(value)
+        return number_ms(value)
     text = _text(value).strip()
     if not text:
         raise FieldError(Rejection.MISSING_FIELD, "its time is blank")
     if time_format:
         return _formatted(text[:80], time_format)
-    if text[:1].isdecimal() and text.isascii() and len(text) <= 24 and text.replace(".", "", 1).isdecimal():
-        return _epoch(float(text))
-    return utc_ms(text)
-
-
-def _epoch(number: float) -> int:
-    for below, milliseconds in _UNITS:
-        if number < below:
-            return epoch_ms(round(number * milliseconds))
-    raise FieldError(Rejection.BAD_TIME, "outside the years 2000 to 2100")
+    return time_ms(text)
 
 
 @lru_cache(maxsize=4_096)
 def _formatted(text: str, time_format: str) -> int:
+    """A time in the mapping's format; `strptime` knows no zone by its name, so that one at the end is read here."""
     try:
-        time = datetime.strptime(text, time_format)  # noqa: DTZ007 - UTC, where it names no zone
-        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+        if time_format.endswith("%Z"):
+            time, place = _before_zone(text.split(), " ".join(time_format.removesuffix("%Z").split()))
+        else:
+            time, place = datetime.strptime(text, time_format), UTC  # noqa: DTZ007 - UTC, where it names no zone
+        aware = time if time.tzinfo else time.replace(tzinfo=place)
         return epoch_ms((aware - _EPOCH) // _MILLISECOND)
     except FieldError:
         raise
     except (ValueError, OverflowError):
         raise FieldError(Rejection.BAD_TIME, f"not a time as {time_format!r}: {text[:40]!r}") from None
+
+
+def _before_zone(words: list[str], time_format: str) -> tuple[datetime, tzinfo]:
+    """A time and the zone behind it, whose name has one to six words. Raises ValueError, and `FieldError`."""
+    for first in range(len(words) - 1, max(len(words) - 7, 0), -1):
+        try:
+            time = datetime.strptime(" ".join(words[:first]), time_format)  # noqa: DTZ007 - the zone is beside it
+        except ValueError:
+            continue
+        return time, zone(" ".join(words[first:]))
+    raise ValueError(time_format)
 
 
 # --- the adapter

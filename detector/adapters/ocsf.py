@@ -2,7 +2,9 @@
 
 Read are API Activity (6003), Datastore Activity (6005), Web Resources Activity (6001) and Authentication (3002);
 other classes are not recognised, crmwatch's own findings among them. OCSF has no place for a number of rows: they
-are unknown unless the record's ``unmapped`` part names them, or resources are listed one by one.
+are unknown unless the record's ``unmapped`` part names them, or resources are listed one by one. Who acts is
+``actor.user``, except in an Authentication, where it is ``user``: the actor there is who asked for the sign-in, mostly
+a service. Producers write ``time`` in any unit; ``time_dt`` outranks it.
 
 See https://schema.ocsf.io/1.8.0/classes/api_activity and https://schema.ocsf.io/1.8.0/classes/datastore_activity
 """
@@ -18,7 +20,7 @@ from detector.adapters.access import AccessFields, event_of
 from detector.adapters.adapter import Adapter
 from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.soql import Soql, soql
-from detector.adapters.timestamps import epoch_ms, utc_ms
+from detector.adapters.spelled_times import time_ms
 from detector.adapters.values import (
     MAX_ID,
     agent,
@@ -51,7 +53,19 @@ class _Organisation(msgspec.Struct, gc=False):
     name: str | None = None
 
 
+class _Account(msgspec.Struct, gc=False):
+    uid: _Number = None
+    name: str | None = None
+
+
+class _Cloud(msgspec.Struct):
+    account: _Account | None = None
+    org: _Account | None = None
+    project_uid: _Number = None
+
+
 class _User(msgspec.Struct):
+    account: _Account | None = None
     uid: _Number = None
     name: str | None = None
     email_addr: str | None = None
@@ -123,6 +137,7 @@ class _Record(msgspec.Struct):
     actor: _Actor | None = None
     api: _Api | None = None
     class_uid: _Number = None
+    cloud: _Cloud | None = None
     database: _Named | None = None
     databucket: _Named | None = None
     http_request: _Request | None = None
@@ -137,7 +152,7 @@ class _Record(msgspec.Struct):
     status_id: _Number = None
     table: _Named | None = None
     time: _Number = None
-    time_dt: str | None = None
+    time_dt: _Number = None
     unmapped: msgspec.Raw = _NOTHING
     user: _User | None = None
     web_resources: list[_Named] | None = None
@@ -304,43 +319,57 @@ _SERVICES = (3, 4)
 """OCSF's types of user: a system, a service."""
 
 
-def _who(record: _Record) -> tuple[str, ActorKind, str | None]:
+def _user(record: _Record, class_uid: int) -> _User | None:
+    """The user who acts, by the class's own rule; the other one where the record has only that."""
+    acting = record.actor.user if record.actor else None
+    users = (record.user, acting) if class_uid == _AUTHENTICATION else (acting, record.user)
+    named = (user for user in users if user is not None and (user.uid or user.name or user.email_addr))
+    return next(named, None)
+
+
+def _who(record: _Record, user: _User | None) -> tuple[str, ActorKind, str | None]:
     """The acting account, its kind and its name; an application acts for itself where no user is named."""
     actor = record.actor
-    user = (actor.user if actor else None) or record.user
     if user is not None:
         name = user.name or user.email_addr
-        account = _text(user.uid) or name
-        if account:
-            service = _whole(user.type_id) in _SERVICES
-            kind = ActorKind.INTEGRATION if service else ActorKind.HUMAN
-            return (
-                normalise_actor(account),
-                ActorKind.GUEST if account.lower() == "anonymous" else kind,
-                clip(name),
-            )
+        account = _text(user.uid) or name or ""
+        service = _whole(user.type_id) in _SERVICES
+        kind = ActorKind.INTEGRATION if service else ActorKind.HUMAN
+        guest = account.lower() == "anonymous"
+        return normalise_actor(account), ActorKind.GUEST if guest else kind, clip(name)
     app = (actor.app_uid or actor.app_name) if actor else None
     if not app:
         raise FieldError(Rejection.MISSING_FIELD, "neither a user nor an application acts")
     return normalise_actor(app), ActorKind.INTEGRATION, clip(actor.app_name) if actor else None
 
 
-def _tenant(record: _Record) -> str:
-    tenant = record.metadata.tenant_uid if record.metadata else None
-    user = (record.actor.user if record.actor else None) or record.user
+def _tenant(record: _Record, user: _User | None) -> str:
+    """The tenant that the producer names, else the user's organisation, else the account of the cloud or the user."""
+    cloud = record.cloud
     organisation = user.org if user else None
-    named = _text(tenant) or (organisation.uid or organisation.name if organisation else None)
-    return normalise_actor(named) if named else UNNAMED_TENANT
+    holders = (
+        organisation,
+        cloud.account if cloud else None,
+        cloud.org if cloud else None,
+        user.account if user else None,
+    )
+    named = _text(record.metadata.tenant_uid) if record.metadata else ""
+    for holder in holders:
+        named = named or (_text(holder.uid) or holder.name or "" if holder else "")
+    named = named or (_text(cloud.project_uid) if cloud else "")
+    return normalise_actor(named) if named.strip() else UNNAMED_TENANT
 
 
 def _time_ms(record: _Record) -> int:
-    when = record.time
-    if isinstance(when, int | float):
-        return epoch_ms(when)
-    text = when or record.time_dt
-    if not text:
-        raise FieldError(Rejection.MISSING_FIELD, "time is blank")
-    return epoch_ms(int(text)) if len(text) <= 14 and text.isdecimal() and text.isascii() else utc_ms(text)
+    """When it was: the written time where it can be read, else the number."""
+    error = FieldError(Rejection.MISSING_FIELD, "time is blank")
+    for when in (record.time_dt, record.time):
+        if when not in (None, ""):
+            try:
+                return time_ms(when)
+            except FieldError as wrong:
+                error = wrong
+    raise error
 
 
 def _event(raw: bytes, position: str) -> AccessEvent:
@@ -349,7 +378,8 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     if class_uid not in _ACTIVITIES:
         raise FieldError(Rejection.BAD_VALUE, f"class {class_uid} does not describe an access")
     access = _access(record, class_uid)
-    account, kind, name = _who(record)
+    user = _user(record, class_uid)
+    account, kind, name = _who(record, user)
     actor, metadata, source = record.actor, record.metadata, record.src_endpoint
     session = (actor.session if actor else None) or record.session
     given = _text(metadata.uid) or _text(metadata.original_event_uid) if metadata else ""
@@ -357,7 +387,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
         access,
         _time_ms(record),
         "ocsf:" + (given[:MAX_ID] or digest(raw)),
-        (_tenant(record), account, kind, name),
+        (_tenant(record, user), account, kind, name),
         clip(actor.app_uid or actor.app_name) if actor else None,
         clip(_text(session.uid), MAX_ID) if session else None,
         ip_without_port(source.ip) if source else None,

@@ -3,7 +3,7 @@
 The audit log names what was done and to which kind of thing, never how many: an export is seen, its rows are not.
 The access log, an add-on, has a request a row, with its path; a path that names one thing is a row of it. The
 access log does not say whose account it is, so that the tenant of both is ``zendesk``, under which a user's id
-is the same in both.
+is the same in both. The file that the admin centre offers of the audit log names people by their names alone.
 
 See https://developer.zendesk.com/api-reference/ticketing/account-configuration/audit_logs/
 and https://developer.zendesk.com/api-reference/ticketing/account-configuration/access_logs
@@ -20,7 +20,7 @@ import msgspec
 from detector.adapters.access import AccessFields, event_of
 from detector.adapters.adapter import PAGE_KEYS, Adapter
 from detector.adapters.rejection import FieldError, Rejection
-from detector.adapters.timestamps import utc_ms
+from detector.adapters.spelled_times import time_ms
 from detector.adapters.values import (
     MAX_ID,
     agent,
@@ -66,6 +66,12 @@ class _Record(msgspec.Struct):
     referer: str | None = None
     bytes_sent: int | float | str | None = None
     graphql: msgspec.Raw = msgspec.Raw(b"null")
+    page_time: str | None = msgspec.field(default=None, name="Time")
+    page_actor: str | None = msgspec.field(default=None, name="Actor")
+    page_address: str | None = msgspec.field(default=None, name="IP address")
+    page_item: str | None = msgspec.field(default=None, name="Item")
+    page_action: str | None = msgspec.field(default=None, name="Activity type")
+    page_activity: str | None = msgspec.field(default=None, name="Activity")
 
 
 _decoder = msgspec.json.Decoder(_Record)
@@ -91,6 +97,32 @@ def _kind_of_thing(source_type: str) -> str:
     """``ticket`` for ``ticket``, ``Ticket``, ``zendesk/ticket`` and ``Zendesk::Ticket``."""
     word = re.split(r"[/:]+", source_type.strip())[-1]
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()[:80]
+
+
+_PAGE_ACTIONS = {
+    "created": "create", "deleted": "destroy", "export": "exported", "merged": "merge", "restored": "restore",
+    "permanently deleted": "permanently_destroy", "sign in": "login", "signed in": "login", "logged in": "login",
+    "updated": "update",
+}  # fmt: skip
+
+
+def _of_page(record: _Record) -> _Record:
+    """A row of the admin centre's file as an entry of the log; of its item's words the first known one counts."""
+    words = re.findall(r"[a-z_]+", (record.page_item or "")[:200].lower())
+    things = [word.removesuffix("s") for word in words]
+    action = (record.page_action or "").strip().lower()
+    thing = next(
+        (word for word in things if word in _DATA or word in ("report", "view")), things[0] if things else ""
+    )
+    return msgspec.structs.replace(
+        record,
+        action=_PAGE_ACTIONS.get(action, action),
+        actor_name=record.page_actor,
+        ip_address=record.page_address,
+        source_type=thing,
+        change_description=record.page_activity,
+        created_at=record.page_time,
+    )
 
 
 def _audited(record: _Record) -> AccessFields:
@@ -239,6 +271,8 @@ def _kind(record: _Record, actor: str) -> ActorKind:
 
 def _event(raw: bytes, position: str) -> AccessEvent:
     record = _decoder.decode(raw)
+    if record.page_time is not None:
+        record = _of_page(record)
     access = _accessed(record) if record.timestamp is not None else _audited(record)
     when = record.created_at if record.timestamp is None else record.timestamp
     if not when:
@@ -247,7 +281,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     log = "audit" if record.timestamp is None else "access"
     return event_of(
         access,
-        utc_ms(when),
+        time_ms(when),
         f"zendesk:{log}:{_text(record.id)[:MAX_ID] or digest(raw)}",
         (TENANT, actor, _kind(record, actor), clip(record.actor_name)),
         None,
@@ -261,15 +295,19 @@ def _event(raw: bytes, position: str) -> AccessEvent:
 
 def _recognises(record: bytes) -> bool:
     """Whether it has the two keys that mark an entry of the audit log, or of the access log."""
-    return (has_key(record, b"change_description") and has_key(record, b"source_type")) or (
-        has_key(record, b"graphql")
-        and (has_key(record, b"authorization_type") or has_key(record, b"ip_address"))
+    return (
+        (has_key(record, b"change_description") and has_key(record, b"source_type"))
+        or (
+            has_key(record, b"graphql")
+            and (has_key(record, b"authorization_type") or has_key(record, b"ip_address"))
+        )
+        or (has_key(record, b"Activity type") and has_key(record, b"Actor") and has_key(record, b"Time"))
     )
 
 
 ADAPTER = Adapter(
     name=NAME,
-    sign="keys change_description and source_type, or authorization_type and graphql",
+    sign="keys change_description and source_type, or authorization_type and graphql, or Activity type and Actor",
     recognises=_recognises,
     event=_event,
     reads_objects_only=True,

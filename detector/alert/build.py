@@ -201,7 +201,7 @@ def _judged_by_peers(incident: Incident, strongest: Anomaly) -> bool:
 def _confidence(anomalies: list[Anomaly], provisional: bool) -> int:
     best = anomalies[0]
     own = min(1.0, best.own_days / 15)
-    peers = min(1.0, best.population_days / 300)
+    peers = min(1.0, best.population_days / 300) if best.span else 0.0
     sure = 100 * min(1.0, best.surprise / 5) * (0.4 + 0.3 * own + 0.3 * peers)
     return round(sure * (0.8 if provisional else 1.0))
 

@@ -116,10 +116,24 @@ def _absence(incident: Incident, directory: Directory) -> list[Message]:
 
 
 def _rarity(anomaly: Anomaly, explanations: Explanations) -> list[Message]:
-    """How seldom that is; nothing where nothing was counted that could say it."""
-    odds = 10**anomaly.surprise
-    if odds < 2 or not explanations[anomaly.detector].rarity:
+    """How seldom that is; nothing where nothing was counted that could say it.
+
+    Never more than was seen: of 960 days nobody learns what happens on one in 100,000.
+    """
+    odds, days = 10**anomaly.surprise, anomaly.population_days
+    if odds < 2 or not days or not explanations[anomaly.detector].rarity:
         return []
+    if odds > days:
+        return [
+            message(
+                "rarity.none",
+                (
+                    "The {n} known day of its peers did not come near.",
+                    "None of the {n} days of its peers came near.",
+                ),
+                n=days,
+            )
+        ]
     return [message("rarity", "About 1 in {odds} of its peers' days reaches this.", odds=phrase.about(odds))]
 
 

@@ -180,6 +180,10 @@ class Population:
         days = self.windows(signal.tenant, f"active|{signal.peers}", known)
         return score_surprise(histogram.tail, days, score)
 
+    def days_seen(self, signal: Signal) -> int:
+        """How many of its peers' days such a share is of."""
+        return round(self.windows(signal.tenant, f"active|{signal.peers}", day_known_at(signal.time_ms)))
+
     def windows(self, tenant: str, name: str, known: int) -> float:
         """The total count of a cell up to a day, with more weight on newer days."""
         return self._histogram(tenant, name, known).windows

@@ -7,6 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from detector.anomaly import Anomaly
+from detector.catalogue import Category, category
 from detector.event import ActorKind
 from detector.explanation import Explanation, Explanations
 from detector.signal import Evidence, Signal
@@ -17,7 +18,9 @@ __all__ = [
     "RowCount",
     "about",
     "add",
+    "categories_taken",
     "channels_taken",
+    "grow",
     "new",
     "objects_taken",
     "ranked",
@@ -94,6 +97,12 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     """What an operator decided last that changed it, and why."""
     breach_ms: int = -1
     """Event time at which it last became a breach, or ceased to be one because the decision was withdrawn."""
+    published_ms: int = -1
+    """Event time of what was published last."""
+    published_categories: list[Category] = []
+    """The categories of data that it named."""
+    grown_ms: int = -1
+    """Event time from which it has had more rows than were published; -1 if it has not."""
 
 
 def new(signal: Signal) -> Incident:
@@ -166,6 +175,17 @@ def add(
     ):
         if value is not None and (value in values or len(values) < MAX_VALUES):
             values[value] = values.get(value, 0) + 1
+
+
+def grow(incident: Incident, signal: Signal, explanation: Explanation) -> None:
+    """Enter the rows of a signal that says no more than that there are more of them."""
+    _add_part(incident, signal, explanation)
+    incident.last_ms = max(incident.last_ms, signal.last_ms)
+
+
+def categories_taken(incident: Incident) -> list[Category]:
+    """The categories of data that the rows belong to."""
+    return sorted({category(name) for name in objects_taken(incident) if name != OTHER})
 
 
 def ranked(incident: Incident, explanations: Explanations) -> list[Anomaly]:

@@ -7,7 +7,7 @@ from enum import IntEnum
 import msgspec
 
 from detector.triage import risk
-from detector.triage.incident import Incident
+from detector.triage.incident import Incident, categories_taken
 
 __all__ = ["Activity", "Publication", "publish"]
 
@@ -39,6 +39,9 @@ def publish(incident: Incident, activity: Activity, time_ms: int, rows: int, poi
     """Note on an incident what is published of it, and copy it."""
     incident.published += 1
     incident.published_rows = rows
+    incident.published_ms = time_ms
+    incident.published_categories = categories_taken(incident)
+    incident.grown_ms = -1
     incident.published_severity = max(risk.severity(points), incident.published_severity)
     incident.published_risk = max(points, incident.published_risk)
     return Publication(_decoder.decode(_encoder.encode(incident)), activity, time_ms, points)

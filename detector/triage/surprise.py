@@ -10,6 +10,7 @@ from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.settings import TriageSettings
 from detector.signal import Signal, Span
+from detector.units import DAY_MS
 
 __all__ = ["assess", "own_networks"]
 
@@ -39,13 +40,16 @@ def assess(
             population, signal, settings.own_networks + own_networks(directory, signal)
         )
         finding.surprise = population.surprise(signal, signal.detector, score)
+        finding.population_days = population.days_seen(signal)
         finding.news = [new for _, new in found[:5]]
     elif explanation.certain:
         finding.surprise = signal.score
         finding.news = signal.news
     elif signal.score:
         score = signal.score
-        finding.surprise = population.surprise(signal, signal.detector, score)
+        if not (explanation.silenced_by_expected and _expected_daily(signal, settings, directory)):
+            finding.surprise = population.surprise(signal, signal.detector, score)
+        finding.population_days = population.days_seen(signal)
     for measure in signal.measures:
         expectation = population.expect(signal, measure)
         surprise = (
@@ -72,6 +76,13 @@ def own_networks(directory: Directory, signal: Signal) -> tuple[str, ...]:
 
 def _expected(signal: Signal, span: Span, value: int, settings: TriageSettings, directory: Directory) -> bool:
     return value <= _expected_rows(signal, settings, directory) * (7 if span is Span.WEEK else 1)
+
+
+def _expected_daily(signal: Signal, settings: TriageSettings, directory: Directory) -> bool:
+    """Whether what is counted over many days is expected of each: of its last one, and of all on average."""
+    days = max(1, -(-(signal.last_ms - signal.first_ms) // DAY_MS))
+    rows = max(signal.facts.get("day_rows", 0.0), signal.rows / days)
+    return rows <= _expected_rows(signal, settings, directory)
 
 
 def _expected_rows(signal: Signal, settings: TriageSettings, directory: Directory) -> float:

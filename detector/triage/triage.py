@@ -35,12 +35,14 @@ from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError,
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import assess
 from detector.triage.tenants import Tenants
-from detector.units import DAY_MS, TICK_MS
+from detector.units import DAY_MS, MINUTE_MS, TICK_MS
 
 __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
 
 NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
+UPDATE_MS = 15 * MINUTE_MS
+"""An incident whose rows have grown is published again so long after the last time."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 
@@ -139,6 +141,8 @@ class Triage:
         weighed = not over and not (announced and self._explanations[signal.detector].silenced_by_expected)
         if over and not announced:
             weighed = self._mix(state, signal)
+        elif signal.kind is SignalKind.GROWN:
+            weighed = weighed and self._grow(state, signal)
         elif weighed:
             self._weigh(name, state, signal, provisional=provisional)
         incident = state.incident
@@ -166,7 +170,7 @@ class Triage:
             for name, state in list(self._states.opened()):
                 publications += self._settle(name, state, watermark_ms)
                 if state.incident is not None:
-                    self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(state.incident))
+                    self._quiet_from = min(self._quiet_from, self._due_ms(state.incident))
         day = watermark_ms // DAY_MS
         if day > self._day:
             self._day = day
@@ -302,9 +306,22 @@ class Triage:
         )
         incident.provisional = incident.provisional or provisional
 
+    def _grow(self, state: TriageState, signal: Signal) -> bool:
+        """Let a published incident have further rows, from a detector that it rests on; whether it has."""
+        incident = state.incident
+        if incident is None or not incident.published or signal.detector not in incident.anomalies:
+            return False
+        incidents.grow(incident, signal, self._explanations[signal.detector])
+        return True
+
     def _opened(self, name: str, incident: Incident) -> None:
         self._states.open(name)
-        self._quiet_from = min(self._quiet_from, self._lifecycle.due_ms(incident))
+        self._quiet_from = min(self._quiet_from, self._due_ms(incident))
+
+    def _due_ms(self, incident: Incident) -> int:
+        """The event time at which it changes, closes or is published again, if nothing more is heard of it."""
+        due_ms = self._lifecycle.due_ms(incident)
+        return due_ms if incident.grown_ms < 0 else min(due_ms, _update_ms(incident))
 
     def _publish_if_due(
         self, state: TriageState, incident: Incident, time_ms: int, day: int
@@ -321,13 +338,23 @@ class Triage:
             severity > incident.published_severity
             or rows >= incident.published_rows * self._triage.update_growth + 1
             or points >= incident.published_risk + STEP_RISK
+            or (rows > incident.published_rows and self._is_news(incident, time_ms))
         ):
             activity = Activity.UPDATE
         else:
+            if rows > incident.published_rows and incident.grown_ms < 0:
+                incident.grown_ms = time_ms
+                self._quiet_from = min(self._quiet_from, _update_ms(incident))
             return []
         if self._lifecycle.muted(incident, time_ms):
             return []
         return [publish(incident, activity, time_ms, rows, points)]
+
+    def _is_news(self, incident: Incident, time_ms: int) -> bool:
+        """Whether more rows are worth publishing: it is time, or they are of another category of data."""
+        if time_ms >= incident.published_ms + UPDATE_MS:
+            return True
+        return not set(incidents.categories_taken(incident)) <= set(incident.published_categories)
 
     def _risk(self, incident: Incident, time_ms: int) -> int:
         return (
@@ -345,17 +372,19 @@ class Triage:
         return threshold
 
     def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Publication]:
-        """Apply breach decisions to an incident, and close one that is over, by an event time."""
+        """Apply breach decisions to an incident, publish its growth, and close one that is over, by an event time."""
         incident = state.incident
-        if incident is None or self._lifecycle.due_ms(incident) > now_ms:
+        if incident is None or self._due_ms(incident) > now_ms:
             return []
         self._states.change(name)
-        publications = []
+        publications: list[Publication] = []
         while change := self._lifecycle.breach_change(incident):
             time_ms, decision = change
             if time_ms > min(now_ms, self._lifecycle.ends(incident)[0]):
                 break
+            publications += self._publish_growth(incident, time_ms)
             publications.append(self._change_breach(incident, decision, time_ms))
+        publications += self._publish_growth(incident, min(now_ms, self._lifecycle.ends(incident)[0] - 1))
         ends_ms, ending = self._lifecycle.ends(incident)
         if ends_ms > now_ms:
             return publications
@@ -370,6 +399,16 @@ class Triage:
             *publications,
             publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
         ]
+
+    def _publish_growth(self, incident: Incident, now_ms: int) -> list[Publication]:
+        """Publish further rows that have waited for long enough by an event time."""
+        if incident.grown_ms < 0 or (time_ms := _update_ms(incident)) > now_ms:
+            return []
+        incident.grown_ms = -1
+        if self._lifecycle.muted(incident, time_ms):
+            return []
+        points = self._risk(incident, max(incident.modified_ms, time_ms))
+        return [publish(incident, Activity.UPDATE, time_ms, incidents.rows_taken(incident), points)]
 
     def _change_breach(self, incident: Incident, decision: Decision, time_ms: int) -> Publication:
         """Publish that an incident is a breach by a decision, or is none any more by its withdrawal."""
@@ -432,3 +471,8 @@ class Triage:
             self._explanations[signal.detector],
         )
         return publications + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)
+
+
+def _update_ms(incident: Incident) -> int:
+    """When an incident that has grown is to be published again."""
+    return max(incident.published_ms + UPDATE_MS, incident.grown_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from rich.text import Text
 
-from detector.indicators import IndicatorsError, ParsedIndicators, parse
+from detector.indicators import MAX_BYTES, IndicatorsError, ParsedIndicators, parse
 from detector.settings import Indicator
 from streams.cli.screen import errors, fail, out, plain, settings
 from streams.config import Config
@@ -29,9 +30,7 @@ SEND_SECONDS = 60
 
 
 def indicators(
-    paths: Annotated[
-        list[Path], typer.Argument(help="STIX 2.1 bundles, MISP events (JSON) or CSV with a column value.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(help="STIX 2 or MISP in JSON, CSV, or one address a line.")],
     name: Annotated[
         str | None, typer.Option(help="The name for indicators without one of their own.")
     ] = None,
@@ -46,20 +45,26 @@ def indicators(
 ) -> None:
     """Send indicators to the topic that workers read; they apply from the next event on.
 
-    Exit code: 0 sent, even if some entries were skipped, 2 an unreadable file, bad settings or no Kafka.
+    Exit code: 0 sent, even if some entries were skipped, 2 an unreadable file, nothing that can be looked up, bad
+    settings or no Kafka.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = settings(settings_file, dict(os.environ), {"worker.bootstrap": bootstrap})
     found: dict[str, Indicator] = {}
-    passed_over: list[str] = []
+    skipped: list[str] = []
+    counts: Counter[str] = Counter()
     for path in paths:
         one = _read(path, name)
         found |= one.indicators
-        passed_over += [f"{path}: {sentence}" for sentence in one.passed_over]
-    for sentence in passed_over[:SHOWN]:
+        skipped += [f"{path}: {sentence}" for sentence in one.passed_over[: SHOWN + 1]]
+        counts.update(one.counts)
+    for sentence in skipped[:SHOWN]:
         errors().print(Text(plain(f"skipped: {sentence}"), "dim"), soft_wrap=True)
-    if len(passed_over) > SHOWN:
-        errors().print(Text(f"skipped: {len(passed_over) - SHOWN:,} more", "dim"))
+    if counts.total() > 1:
+        errors().print(Text(plain(f"skipped in all: {_listed(counts)}"), "dim"), soft_wrap=True)
+    if not found:
+        what = f": {_listed(counts)}" if counts else ""
+        fail(f"nothing in {', '.join(map(str, paths[:3]))} can be looked up{what}")
     if as_toml:
         tables = {value: _kept(indicator) for value, indicator in found.items()}
         sys.stdout.write(msgspec.toml.encode({"detection": {"indicators": tables}}).decode())
@@ -69,9 +74,14 @@ def indicators(
     out().print(Text(f"{len(found):,} indicators {done} {config.topics.indicators}"), soft_wrap=True)
 
 
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
+
+
 def _read(path: Path, name: str | None) -> ParsedIndicators:
     try:
-        return parse(path.read_bytes(), name or path.stem)
+        with path.open("rb") as file:
+            return parse(file.read(MAX_BYTES + 1), name or path.stem)
     except OSError as error:
         fail(f"{path} cannot be read: {error.strerror}")
     except IndicatorsError as error:

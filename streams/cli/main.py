@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -86,9 +90,27 @@ def _options(
     pass
 
 
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+
+
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script; a full or failing disk ends it with a sentence and exit code 2."""
+    try:
+        try:
+            app()
+        finally:
+            with suppress(BrokenPipeError):
+                sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        from streams.cli.screen import plain  # which the help can do without
+
+        what = error.filename or "the output"
+        with suppress(OSError):
+            sys.stderr.write(f"{plain(str(what))}: cannot be written: {error.strerror}\n")
+            sys.stderr.flush()
+        os._exit(2)  # what is left in the buffers cannot be written either
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ from streams.cli.screen import (
     panel_of,
     plain,
     plugins,
+    printable_json,
     settings,
     show_line,
     utc,
@@ -33,6 +35,7 @@ from streams.cli.screen import (
 from streams.files.reader import ReadError
 from streams.locale import Language
 from streams.replay.parallel import ShardError
+from streams.replay.read_share import ReadScope, ReadShare
 from streams.replay.replay import DeadLetter, Replay, Summary
 from streams.report import DeadLetters, Findings, write
 
@@ -42,6 +45,8 @@ SHOWN_PANELS = 3
 """Incidents shown in full, the worst first, …"""
 SHOWN_LINES = 15
 """… and incidents shown on one line each: with the summary, about a screenful."""
+SHOWN_SHARES = 10
+"""How many days and formats of which too little was read are named; so of files and types."""
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -91,7 +96,8 @@ def replay(
 ) -> None:
     """Read a CRM's access logs from files and report who exported more than they should.
 
-    Exit code: 0 success, 1 an alert at least as severe as --fail-on, 2 unreadable input or bad settings.
+    Exit code: 0 success, 1 an alert at least as severe as --fail-on, 2 unreadable input, too little of it read for a
+    verdict (sources.read_share), or bad settings.
     """
     config = settings(settings_file, dict(os.environ), {})
     detector = detector_settings(config)
@@ -127,6 +133,7 @@ def replay(
             workers=workers,
             since_ms=_milliseconds(since),
             until_ms=_milliseconds(until),
+            read_share=config.sources.read_share,
         )
         try:
             for alert in run.alerts():
@@ -154,6 +161,7 @@ def replay(
                 made_ms=time.time_ns() // 1_000_000,
                 interrupted=interrupted,
                 language=language,
+                read_share=config.sources.read_share,
             )
             again = not interrupted and not any(map(_is_stream, paths))
             try:
@@ -162,7 +170,7 @@ def replay(
                 interrupted = True
                 write_report(events=None)
     if as_json:
-        typer.echo(msgspec.json.encode({"interrupted": interrupted, "summary": summary}))
+        typer.echo(printable_json(msgspec.json.encode({"interrupted": interrupted, "summary": summary})))
     else:
         adapters = config.adapters(plugins=installed.adapters) if form == AUTO else ()
         _show(summary, list(latest.values()), {adapter.name: adapter.sign for adapter in adapters})
@@ -170,6 +178,8 @@ def replay(
         fail(
             "Interrupted: the output written so far is complete, but the rest of the input was not read.", 130
         )
+    if summary.too_little_read:
+        raise typer.Exit(2)
     if fail_on is not None and worst >= fail_on:
         raise typer.Exit(1)
 
@@ -212,11 +222,36 @@ def _show(summary: Summary, alerts: list[Alert], signs: dict[str, str]) -> None:
         table.add_row(f"rows taken: {category}", f"{rows:,}")
     for reason, count in summary.dead_letters.items():
         table.add_row(Text(f"dead letters: {plain(reason)}"), f"{count:,}")
+    for one in summary.not_understood[:SHOWN_SHARES]:
+        what = Text(plain(f"not understood: {one.adapter} {one.name}"))
+        table.add_row(what, f"{one.events:,} events, {one.rows:,} rows")
     table.add_row("alerts", f"{summary.alerts:,} on {len(ranked):,} incidents")
     screen.print(table)
+    for file in summary.skipped[:SHOWN_SHARES]:
+        screen.print(Text(plain(f"passed over: {file.path}: {file.reason}"), "dim"))
+    if len(summary.skipped) > SHOWN_SHARES:
+        screen.print(f"passed over: {len(summary.skipped) - SHOWN_SHARES:,} more files")
+    if summary.too_little_read:
+        screen.print()
+        for sentence in _doubts(summary.too_little_read, bool(ranked)):
+            screen.print(Text(plain(sentence), "bold"))
     if not summary.records:
         screen.print("There were no records: is this the right path?")
     if summary.unknown:
         screen.print("No adapter recognises the records in:")
         for folder, count in summary.unknown.items():
             screen.print(Text(f"  {plain(folder)} ({count:,} records)"))
+
+
+def _doubts(shares: Sequence[ReadShare], incidents: bool) -> list[str]:
+    """Why there is no verdict."""
+    lines = [
+        f"It cannot be said whether anything {'else ' if incidents else ''}stands out. Too little could be read:"
+    ]
+    for share in shares[:SHOWN_SHARES]:
+        name = "all" if share.scope is ReadScope.ALL else share.name
+        part = f"{share.read / share.records:.1%}"
+        lines.append(f"  of {name}: {share.read:,} of {share.records:,} records ({part})")
+    if len(shares) > SHOWN_SHARES:
+        lines.append(f"  and {len(shares) - SHOWN_SHARES:,} more days and formats")
+    return lines

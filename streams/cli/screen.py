@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "panel_of",
     "plain",
     "plugins",
+    "printable_json",
     "settings",
     "show_line",
     "utc",
@@ -80,6 +82,22 @@ def plugins() -> Plugins:
     return installed
 
 
+_OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_RAW = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def printable_json(data: bytes) -> bytes:
+    """JSON without what a terminal would obey: such characters are escaped, and mean the same.
+
+    >>> printable_json('{"a": "\x9b31mb\u202ec é"}'.encode()).decode()
+    '{"a": "\\\\u009b31mb\\\\u202ec é"}'
+    """
+    if data.isascii():
+        return data
+    text = data.decode("utf-8", "replace")
+    return _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8")
+
+
 def plain(text: str) -> str:
     """Text without what a terminal would obey: control and format characters are shown as a replacement.
 
@@ -87,8 +105,7 @@ def plain(text: str) -> str:
     'a�[31mb�c'
     """
     return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter
-        for letter in text
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in _OBEYED else letter for letter in text
     )
 
 

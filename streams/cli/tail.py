@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from rich.text import Text
 from detector.alert.finding import Finding, FindingError, read
 from detector.triage.risk import Severity
 from detector.units import HOUR_MS
-from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, settings, utc
+from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, printable_json, settings, utc
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.topics import TopicsError, partitions
@@ -37,13 +38,14 @@ GROWN_SECONDS = 10.0
 class OpenIncidents:
     """The open incidents, by their newest alerts.
 
-    Excludes incidents below a severity or last updated before a time.
+    Incidents below a severity or last updated before a time are only counted.
     """
 
     def __init__(self, severity: Severity = Severity.INFORMATIONAL, since_ms: int = 0) -> None:
         self._severity = severity
         self._since_ms = since_ms
         self._open: dict[str, tuple[Finding, float]] = {}
+        self._hidden: dict[str, Severity | None] = {}
         self.newest_ms: int | None = None
         """Event time of the newest alert."""
         self.unreadable = 0
@@ -58,11 +60,15 @@ class OpenIncidents:
             return None
         self.newest_ms = max(finding.time_ms, self.newest_ms or finding.time_ms)
         uid = finding.uid
+        self._hidden.pop(uid, None)
         if finding.closed:
             was_open = self._open.pop(uid, None)
             return finding if was_open is not None else None
         if finding.severity < self._severity or finding.time_ms < self._since_ms:
             self._open.pop(uid, None)
+            self._hidden[uid] = finding.severity if finding.severity < self._severity else None
+            if len(self._hidden) > MAX_INCIDENTS:
+                del self._hidden[next(iter(self._hidden))]
             return None
         self._open[uid] = finding, now
         if len(self._open) > MAX_INCIDENTS:
@@ -75,9 +81,22 @@ class OpenIncidents:
         found = [finding for finding, _ in self._open.values()]
         return sorted(found, key=lambda one: (-one.risk, -one.time_ms, one.uid))
 
+    @property
+    def hidden(self) -> str:
+        """What is open and not shown, in words; empty if there is nothing."""
+        counts = Counter(self._hidden.values())
+        old = counts.pop(None, 0)
+        words = [f"{count:,} {severity.name.lower()}" for severity, count in _worst_first(counts)]
+        return ", ".join([*words, *([f"{old:,} older"] if old else [])])
+
     def has_grown(self, finding: Finding, now: float) -> bool:
         """Whether the incident was updated a moment ago."""
         return now - self._open[finding.uid][1] < GROWN_SECONDS
+
+
+def _worst_first(counts: Counter[Severity | None]) -> list[tuple[Severity, int]]:
+    known = [(severity, count) for severity, count in counts.items() if severity is not None]
+    return sorted(known, reverse=True)
 
 
 def tail(
@@ -148,7 +167,7 @@ def _print_bodies(incidents: OpenIncidents, messages: Iterable[list[bytes | None
     for batch in messages:
         for body in batch:
             if body is not None and incidents.take(body, 0.0) is not None:
-                sys.stdout.buffer.write(body + b"\n")
+                sys.stdout.buffer.write(printable_json(body) + b"\n")
         sys.stdout.buffer.flush()
 
 
@@ -221,7 +240,10 @@ def table(incidents: OpenIncidents, now: float) -> Group:
             style="bold" if incidents.has_grown(finding, now) else "",
         )
     count = len(incidents.open)
-    foot = "no open incidents" if not count else f"{count} open"
+    hidden = incidents.hidden
+    foot = f"{count} open" if count else "no open incidents to show" if hidden else "no open incidents"
+    if hidden:
+        foot += f" · open but not shown: {hidden}"
     if incidents.newest_ms is not None:
         foot += f" · newest alert {utc(incidents.newest_ms)}"
     return Group(shown, Text(f"{foot} · Ctrl-C to stop", "dim"))

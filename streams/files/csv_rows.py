@@ -1,20 +1,37 @@
-"""Splits CSV into rows, including fields with line breaks and damaged rows."""
+"""Splits CSV into rows, including fields with line breaks, damaged rows and further headers."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
-from functools import lru_cache
+from operator import itemgetter
 
 import msgspec
 
+from streams.files.csv_table import (
+    CsvTable,
+    is_header,
+    is_remark,
+    is_remark_between_rows,
+    may_be_header,
+    separator_of,
+    split_row,
+    table_of,
+    w3c_table,
+)
+from streams.files.encoding import windows_text
 from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, Frame, Pace, Window
 
-__all__ = ["MAX_ROW_LINES", "CsvRows", "csv_frames", "csv_header", "row_object"]
+__all__ = ["MAX_ROW_LINES", "CsvRows", "csv_frames", "csv_table", "row_object"]
 
 MAX_ROW_LINES = 100
 """A CSV row spans at most this many lines; a quote open for longer was never closed."""
+MAX_REMARKS = 50
+"""How many lines may stand before a header."""
+ROWS_BYTES = 65_536
+"""How many bytes of rows are read at once: no field is longer than `csv` allows."""
+KNOWN_FIRSTS = 4_096
+"""How many first fields are remembered that are not the beginning of a header."""
 
 
 class CsvRows(msgspec.Struct):
@@ -27,42 +44,118 @@ class CsvRows(msgspec.Struct):
     size_bytes: int
 
 
-_NAME = re.compile(r"[A-Za-z_][\w .:/()#-]*")
-
-
-def _row(text: bytes) -> list[str]:
-    """The fields of one CSV row; raises ValueError (also for bad UTF-8) or `csv.Error`."""
-    rows = list(csv.reader([text.decode("utf-8")], strict=True))
-    return rows[0] if rows else []
-
-
-def csv_header(window: Window) -> list[str] | None:
-    """The names in the first line, if it is a CSV header of at least two; skips the line then."""
-    while (end := window.data.find(b"\n", window.at)) < 0 and len(window) < BLOCK_BYTES and window.more():
-        pass
-    names = _names(window.data[window.at : end if end >= 0 else len(window.data)].rstrip(b"\r"))
-    if names is None:
+def csv_table(window: Window) -> CsvTable | None:
+    """The table that a file opens with; skips the header then, with the remarks before it."""
+    at = window.at
+    delimiter = ""
+    table: CsvTable | None = None
+    for _ in range(MAX_REMARKS):
+        while (end := window.data.find(b"\n", at)) < 0 and len(window) < BLOCK_BYTES:
+            before = window.at
+            if not window.more():
+                break
+            at -= before - window.at
+        line = window.data[at : end if end >= 0 else len(window.data)].rstrip(b"\r")
+        at = end + 1 if end >= 0 else len(window.data)
+        table = w3c_table(line, window.data[at : at + BLOCK_BYTES].partition(b"\n")[0]) or table_of(
+            line, delimiter
+        )
+        table = table or _only_column(line, window.data[at : at + 3])
+        if table is not None or end < 0 or not is_remark(line):
+            break
+        delimiter = separator_of(line) or delimiter
+    if table is None:
         return None
-    window.take_line()
-    return list(names)
+    window.skip(at - window.at)
+    return msgspec.structs.replace(table)
 
 
-@lru_cache(maxsize=64)
-def _names(line: bytes) -> tuple[str, ...] | None:
-    """The names in a header line, cached: many files share few headers."""
-    try:
-        names = _row(line)
-    except (ValueError, csv.Error):
+_RECORD_COLUMNS = (b"AuditData", b"RawEventData", b"_raw", b"message")
+
+
+def _only_column(line: bytes, row: bytes) -> CsvTable | None:
+    """The table of a header with one name, if that holds whole records."""
+    name = line.removeprefix(b"\xef\xbb\xbf").strip(b'"')
+    return CsvTable([name.decode()], 1) if name in _RECORD_COLUMNS and row.startswith(b'"{') else None
+
+
+class _Reading:
+    """What the rows so far have shown."""
+
+    def __init__(self, table: CsvTable) -> None:
+        self.table = table
+        self._firsts: set[str] = set()
+
+    def header_at(self, rows: list[list[str]]) -> int | None:
+        """Which of some rows is another header, if one is."""
+        firsts = self._firsts
+        new = set(map(itemgetter(0), rows)) - firsts
+        if not new:
+            return None
+        found = {first for first in new if not first[:1].isdecimal()}
+        for number, row in enumerate(rows) if found else ():
+            if row[0] in found and is_header(row, self.table):
+                return number
+        if len(firsts) > KNOWN_FIRSTS:
+            firsts.clear()
+        firsts |= new.difference(self.table.names)
         return None
-    return tuple(names) if len(names) > 1 and all(_NAME.fullmatch(name) for name in names) else None
+
+    def opens(self, line: bytes) -> CsvTable | None:
+        """The table that a line among the rows opens, if it is another header."""
+        if not may_be_header(line):
+            return None
+        table = w3c_table(line)
+        if table is None:
+            own = table_of(line, self.table.delimiter)
+            table = own if own and is_header(own.names, self.table) else None
+            if table is None and self.table.delimiter not in line.decode("latin-1"):
+                other = table_of(line)
+                table = other if other and is_header(other.names, self.table) else None
+        return None if table is None else msgspec.structs.replace(table)
 
 
-ROWS_BYTES = 65_536
-"""How many bytes of rows are read at once: no field is longer than `csv` allows."""
+def csv_frames(window: Window, table: CsvTable, pace: Pace) -> Iterator[Frame | CsvRows]:
+    """The rows under a header, as objects of strings; another header opens another table."""
+    waiting: list[Frame] = []  # lines to parse again, the next one last
+    reading = _Reading(table)
+    while True:
+        while not waiting and pace.ready():
+            table = reading.table
+            found = _whole_rows(window, table, min(pace.size, ROWS_BYTES))
+            pace.tried(found[1] if found else 0, whole=bool(found))
+            if found is None:
+                break
+            rows, size = found
+            cut = reading.header_at(rows)
+            if cut is not None:
+                rows, size = rows[:cut], _size_of(window, cut)
+                pace.wait()
+            if rows:
+                yield CsvRows(table.names, rows, window.line, size)
+            window.at += size
+            window.line += len(rows)
+        first = waiting.pop() if waiting else window.take_line()
+        if first is None:
+            return
+        if (opened := reading.opens(first.record)) is not None:
+            reading = _Reading(opened)
+        elif not is_remark_between_rows(first.record, reading.table):
+            row = _careful_row(window, reading.table, first, waiting)
+            if row is not None:
+                yield row
 
 
-def _whole_rows(window: Window, columns: int, most: int) -> tuple[list[list[str]], int] | None:
-    """The next rows and their size in bytes, if each is one line with as many fields as columns."""
+def _size_of(window: Window, lines: int) -> int:
+    """How many bytes some lines take, their ends included."""
+    at = window.at
+    for _ in range(lines):
+        at = window.data.find(b"\n", at) + 1
+    return at - window.at
+
+
+def _whole_rows(window: Window, table: CsvTable, most: int) -> tuple[list[list[str]], int] | None:
+    """The next rows and their size in bytes, if each is one line with as many fields as the table is wide."""
     if len(window) < most:
         window.more()
     end = window.data.rfind(b"\n", window.at, window.at + most)
@@ -78,60 +171,54 @@ def _whole_rows(window: Window, columns: int, most: int) -> tuple[list[list[str]
         if "\r" in text:
             return None
     lines = block.count(b"\n") + 1
-    rows = _quoted_rows(text, columns, lines) or _any_rows(text, columns, lines)
-    return (rows, len(block) + 1) if rows else None
+    rows = (table.quoted and _quoted_rows(text, table, lines)) or _any_rows(text, table, lines)
+    if not rows:
+        return None
+    names = len(table.names)
+    if names < table.width:
+        if any(any(row[names:]) for row in rows):
+            return None
+        rows = [row[:names] for row in rows]
+    return rows, len(block) + 1
 
 
-def _quoted_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
+def _quoted_rows(text: str, table: CsvTable, lines: int) -> list[list[str]] | None:
     """The rows of a text in which each field is quoted, as the vendors write it, and contains no quote.
 
     If the text has no more quotes than that needs, there is nothing else in or between the fields. Splitting the
     text at the quotes is much faster than parsing it.
     """
-    if text[:1] != '"' or text[-1:] != '"' or text.count('"') != 2 * columns * lines:
+    if text[:1] != '"' or text[-1:] != '"' or text.count('"') != 2 * table.width * lines:
         return None
-    return _fitting([row.split('","') for row in text[1:-1].split('"\n"')], columns, lines)
+    joint = f'"{table.delimiter}"'
+    return _fitting([row.split(joint) for row in text[1:-1].split('"\n"')], table.width, lines)
 
 
-def _any_rows(text: str, columns: int, lines: int) -> list[list[str]] | None:
+def _any_rows(text: str, table: CsvTable, lines: int) -> list[list[str]] | None:
     """The rows of a text with quoted or unquoted fields."""
     try:
-        return _fitting(list(csv.reader(text.split("\n"), strict=True)), columns, lines)
+        rows = csv.reader(
+            text.split("\n"),
+            delimiter=table.delimiter,
+            quoting=csv.QUOTE_MINIMAL if table.quoted else csv.QUOTE_NONE,
+            skipinitialspace=table.spaced,
+            strict=True,
+        )
+        return _fitting(list(rows), table.width, lines)
     except csv.Error:
         return None
 
 
-def _fitting(rows: list[list[str]], columns: int, lines: int) -> list[list[str]] | None:
-    """The rows, if each is one line with as many fields as the header."""
-    return rows if len(rows) == lines and set(map(len, rows)) == {columns} else None
+def _fitting(rows: list[list[str]], width: int, lines: int) -> list[list[str]] | None:
+    """The rows, if each is one line with as many fields as the table is wide."""
+    return rows if len(rows) == lines and set(map(len, rows)) == {width} else None
 
 
-def csv_frames(window: Window, header: list[str], pace: Pace) -> Iterator[Frame | CsvRows]:
-    """The rows under a header, as objects of strings."""
-    waiting: list[Frame] = []  # lines to parse again, the next one last
-    while True:
-        while not waiting and pace.ready():
-            found = _whole_rows(window, len(header), min(pace.size, ROWS_BYTES))
-            pace.tried(found[1] if found else 0, whole=bool(found))
-            if found is None:
-                break
-            rows, size = found
-            yield CsvRows(header, rows, window.line, size)
-            window.at += size
-            window.line += len(rows)
-        first = waiting.pop() if waiting else window.take_line()
-        if first is None:
-            return
-        row = _careful_row(window, header, first, waiting)
-        if row is not None:
-            yield row
-
-
-def _careful_row(window: Window, header: list[str], first: Frame, waiting: list[Frame]) -> Frame | None:
+def _careful_row(window: Window, table: CsvTable, first: Frame, waiting: list[Frame]) -> Frame | None:
     """The row that starts with a line; ``None`` for a blank one. Unused following lines go to `waiting`."""
     lines = [first]
     size = len(first.record)
-    odd = first.record.count(b'"') % 2
+    odd = table.quoted and first.record.count(b'"') % 2
     # A quoted field may contain line breaks: the row continues until its number of quotes is even.
     while odd and size <= MAX_RECORD_BYTES and len(lines) < MAX_ROW_LINES:
         line = waiting.pop() if waiting else window.take_line()
@@ -146,19 +233,25 @@ def _careful_row(window: Window, header: list[str], first: Frame, waiting: list[
         waiting.extend(reversed(lines[1:]))
         return Frame(first.record, first.line, "a quote is never closed")
     text = b"\n".join(line.record for line in lines).rstrip(b"\r")
-    row = _csv_row(text, first.line, header)
+    row = _csv_row(text, first.line, table)
     if row.fault and len(lines) > 1:  # a stray quote has swallowed the following lines
         waiting.extend(reversed(lines[1:]))
         row = Frame(first.record.rstrip(b"\r"), first.line, row.fault)
     return row if text.strip() else None
 
 
-def _csv_row(text: bytes, line: int, header: list[str]) -> Frame:
+def _csv_row(text: bytes, line: int, table: CsvTable) -> Frame:
     try:
-        fields = _row(text)
+        fields = split_row(windows_text(text), table)
     except (ValueError, csv.Error) as error:
         return Frame(text, line, f"not a CSV row: {str(error)[:100]}")
-    return Frame(row_object(header, fields), line)
+    names = len(table.names)
+    if len(fields) > names and not any(fields[names:]):  # trailing delimiters, which the header may lack
+        table.width = len(fields)
+        fields = fields[:names]
+    elif len(fields) == names:
+        table.width = names
+    return Frame(row_object(table.names, fields), line)
 
 
 def row_object(header: list[str], fields: list[str]) -> bytes:

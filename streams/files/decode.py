@@ -6,7 +6,6 @@ The events equal those of decoding each record from `streams.files.reader.read`;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from operator import attrgetter
 from sys import maxsize
 
@@ -16,6 +15,7 @@ from detector.adapters import ADAPTERS, Adapter, RecordError, decode, reject_fut
 from detector.adapters.adapter import UNREADABLE, RowReader
 from detector.adapters.registry import FUTURE_MS
 from detector.event import AccessEvent
+from streams.files.contents import contents
 from streams.files.external_sort import Key, Sorter
 from streams.files.framing import CsvRows, Frame, ObjectLines, batches, is_object, row_object
 from streams.files.pages import Pages
@@ -24,7 +24,6 @@ from streams.files.reader import (
     FileRecord,
     decode_record,
     files_of,
-    opened,
     shown,
 )
 
@@ -91,18 +90,19 @@ class _File:
         self._result = Decoded()
 
     def decoded(self) -> Iterator[Decoded]:
-        with ExitStack() as stack:
-            paged: bool | None = None
-            for batch in batches(opened(self._part.path, stack)):
+        for content in contents(self._part.path):
+            self._name = content.name
+            if content.file is None:
+                if self._is_ours(1):
+                    self._add(b"", 1, content.fault)
+                continue
+            for batch in batches(content.file, self._pages):
                 if isinstance(batch, Frame):
-                    if paged is None:
-                        paged = self._pages.is_page(batch)
-                    for frame in self._pages.records(batch) if paged else (batch,):
-                        if self._is_ours(frame.line):
-                            self._add(frame.record, frame.line, frame.fault)
+                    if self._is_ours(batch.line):
+                        self._add(batch.record, batch.line, batch.fault)
                 elif isinstance(batch, CsvRows):
                     self._add_rows(batch)
-                elif not paged:
+                else:
                     self._add_lines(batch)
                 result = self._result
                 if len(result.events) + len(result.unread) >= BATCH_RECORDS:

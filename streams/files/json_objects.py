@@ -9,7 +9,15 @@ import msgspec
 
 from streams.files.window import MAX_RECORD_BYTES, USUAL_BYTES, Frame, Pace, Window
 
-__all__ = ["ObjectLines", "is_object", "json_frames"]
+__all__ = [
+    "ObjectLines",
+    "is_object",
+    "json_frames",
+    "junk_line",
+    "skip_between",
+    "value_end",
+    "whole_object",
+]
 
 
 class ObjectLines(msgspec.Struct):
@@ -22,9 +30,11 @@ class ObjectLines(msgspec.Struct):
     """How many are complete objects. The reader sets it; the line after them is then parsed closely."""
 
 
-_BETWEEN = re.compile(rb"[\s,\[\]]*+")
+_BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e]|\xef\xbb\xbf)*+")
 _IN_STRING = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+')
 _TO_BRACE = re.compile(rb'(?:[^"{}\n]++|"%s")*+' % _IN_STRING.pattern)
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_BRACKETS = (b"{", b"}", b"[", b"]")
 _END = b" \t\r,]"
 _one_value = msgspec.json.Decoder(msgspec.Raw)
 
@@ -43,13 +53,7 @@ def is_object(line: bytes) -> bool:
 def json_frames(window: Window, pace: Pace) -> Iterator[Frame | ObjectLines]:
     """The objects and the damaged pieces between them; the first object comes alone."""
     pace.wait()
-    while True:
-        between = _BETWEEN.match(window.data, window.at)
-        window.skip(between.end() - window.at if between else 0)
-        if not len(window):
-            if not window.more():
-                return
-            continue
+    while skip_between(window):
         if pace.ready() and (found := _object_lines(window, pace.size)):
             records, joint = found
             lines = ObjectLines(records, window.line)
@@ -61,11 +65,41 @@ def json_frames(window: Window, pace: Pace) -> Iterator[Frame | ObjectLines]:
             if size:
                 continue
         if window.data[window.at] != ord("{"):
-            junk = window.take_line()
-            if junk is not None:
-                yield Frame(junk.record.rstrip(b"\r"), junk.line)
+            yield junk_line(window)
         else:
-            yield from _one_object(window)
+            yield from whole_object(window)
+
+
+def skip_between(window: Window) -> bool:
+    """Skip what may stand between objects; returns whether anything follows."""
+    while True:
+        between = _BETWEEN.match(window.data, window.at)
+        window.skip(between.end() - window.at if between else 0)
+        if len(window):
+            return True
+        if not window.more():
+            return False
+
+
+def junk_line(window: Window) -> Frame:
+    """The next line, where no object starts."""
+    junk = window.take_line() or Frame(b"", window.line)
+    return Frame(junk.record.rstrip(b"\r"), junk.line)
+
+
+def value_end(data: bytes, at: int, limit: int) -> int:
+    """Where the object or list that starts here ends, or 0 if that is not before the limit."""
+    depth = 0
+    while found := _TO_BRACKET.match(data, at, limit):
+        at = found.end()
+        sign = data[at : at + 1]
+        if at >= limit or sign not in _BRACKETS:
+            return 0
+        depth += 1 if sign in b"[{" else -1
+        at += 1
+        if depth == 0:
+            return at
+    return 0
 
 
 def _object_lines(window: Window, size: int) -> tuple[list[bytes], bytes] | None:
@@ -86,7 +120,8 @@ def _object_lines(window: Window, size: int) -> tuple[list[bytes], bytes] | None
     return (records, joint) if len(joint) == 1 or block.count(b"\n") == len(records) - 1 else None
 
 
-def _one_object(window: Window) -> Iterator[Frame]:
+def whole_object(window: Window) -> Iterator[Frame]:
+    """The object that starts here, or the pieces of a damaged one."""
     # One record per line is the usual layout; msgspec recognises it faster than a search for braces.
     end = window.data.find(b"\n", window.at, window.at + USUAL_BYTES)
     line = window.data[window.at : end].rstrip(_END) if end >= 0 else b""

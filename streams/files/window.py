@@ -6,7 +6,16 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["BLOCK_BYTES", "MAX_RECORD_BYTES", "USUAL_BYTES", "Frame", "Pace", "Readable", "Window"]
+__all__ = [
+    "BLOCK_BYTES",
+    "MAX_RECORD_BYTES",
+    "USUAL_BYTES",
+    "ContentError",
+    "Frame",
+    "Pace",
+    "Readable",
+    "Window",
+]
 
 MAX_RECORD_BYTES = 1_000_000
 """A longer record is cut to one byte more than this, which marks it as too long."""
@@ -25,6 +34,10 @@ class Readable(Protocol):
         ...
 
 
+class ContentError(Exception):
+    """Why no more of a file can be read, in words that follow its name."""
+
+
 class Frame(msgspec.Struct, frozen=True):
     """A record within a file."""
 
@@ -38,8 +51,10 @@ class Frame(msgspec.Struct, frozen=True):
 class Window:
     """The part of a file in memory; `at` is the start of unread bytes in `data`, on line `line`."""
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, file: Readable, encoding: str = "UTF-8") -> None:
+        """`encoding` is the file's own; what is read is UTF-8."""
         self._file = file
+        self.encoding = encoding
         self._ended = False
         self._block_bytes = FIRST_BLOCK_BYTES
         self.data = b""
@@ -57,6 +72,8 @@ class Window:
         block = b""
         try:
             block = self._file.read1(self._block_bytes)
+        except ContentError as error:
+            self.fault = str(error)
         except Exception as error:  # noqa: BLE001 - decompressors' errors have no class in common
             self.fault = f"the file breaks off: {type(error).__name__}: {str(error)[:100]}"
         self._ended = not block

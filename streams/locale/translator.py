@@ -61,13 +61,15 @@ class Translator(msgspec.Struct, frozen=True):
         """A whole number; a dash for one that is unknown."""
         return "–" if count is None else format_decimal(round(count), locale=_locale(self.language))
 
-    def percent(self, share: float) -> str:
+    def percent(self, share: float, digits: int = 0) -> str:
         """A share of one, in percent.
 
-        >>> Translator().percent(0.5)
-        '50%'
+        >>> Translator().percent(0.5), Translator().percent(0.9712, 1)
+        ('50%', '97.1%')
         """
-        return format_percent(share, locale=_locale(self.language))
+        places = f".{'#' * digits}" if digits else ""
+        pattern = f"#,##0{places}\u202f%" if self.language is Language.FRENCH else f"#,##0{places}%"
+        return format_percent(share, pattern if digits else None, locale=_locale(self.language))
 
     def listed(self, things: Sequence[str], join: Literal["and", "or"] = "and") -> str:
         """Several things, one after the other.

@@ -142,6 +142,14 @@ class Coverage:
         return sum(count for counts in self._uncharted.values() for count in counts.values())
 
     @property
+    def days(self) -> Counter[int]:
+        """Days since 1970 and their events, of the hours that are kept apart."""
+        days: Counter[int] = Counter()
+        for hour, cell in self._hours.items():
+            days[hour // 24] += sum(count for counts in cell.values() for count in counts.values())
+        return days
+
+    @property
     def operations(self) -> frozenset[Operation]:
         """The operations that there were."""
         cells = (*self._hours.values(), self._uncharted)
@@ -181,16 +189,19 @@ class Coverage:
         return [_row(first, last, hours, most, missing, partly, span) for first, last in _days(span)]
 
     def strips(self) -> list[Strip]:
-        """The map of event types: each adapter and each of its operations over the same days as `rows`."""
+        """The map of event types over the same days as `rows`: each adapter and its operations, to one scale."""
         days = _days(self._span())
         tables = self._tables()
-        strips = []
+        found = []
         for source in self.sources():
             hours = tables[source.adapter, source.operation]
             events = [sum(hours[hour] for hour in range(24 * first, 24 * last + 24)) for first, last in days]
-            most = _most(events)
-            strips.append(Strip(source, tuple(events), tuple(_level(count, most) for count in events)))
-        return strips
+            found.append((source, events))
+        most = max((_most(events) for _, events in found), default=1)
+        return [
+            Strip(source, tuple(events), tuple(_level(count, most) for count in events))
+            for source, events in found
+        ]
 
     def _turn(self, time_ms: int) -> None:
         """Go to another hour's cell."""

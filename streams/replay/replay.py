@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from enum import StrEnum
+from itertools import groupby, islice
 from pathlib import Path, PurePath
 
 import msgspec
 
-from detector.adapters import AUTO, Adapter, RecordError, choose
+from detector.adapters import AUTO, Adapter, RecordError, Rejection, choose
 from detector.adapters.generic import Mapping, decoder
 from detector.alert.alert import Alert
 from detector.catalogue import Category
@@ -17,14 +18,27 @@ from detector.detectors import with_plugins
 from detector.engine import Batch, DetectionShard, SequencedTriage
 from detector.event import AccessEvent
 from detector.settings import Settings
-from detector.units import TICK_MS
+from detector.units import DAY_MS, TICK_MS
 from streams.files.decode import events_in_order
-from streams.files.reader import FileRecord, files_of
+from streams.files.reader import FileRecord, SkippedFile, files_of, skipped_files
 from streams.plugins import NO_PLUGINS, PluginError, Plugins, discover
 from streams.replay.coverage import Coverage, HourCount
 from streams.replay.parallel import ShardContext, ShardMessage, run
+from streams.replay.read_share import ReadShare, day_of_record, too_little_read
 
-__all__ = ["DeadLetter", "Replay", "Summary"]
+__all__ = ["READ_SHARE", "DeadLetter", "Replay", "Summary", "UnmappedType", "Verdict"]
+
+
+READ_SHARE = 0.98
+"""Of how many records at least a verdict needs to have read."""
+LETTERS_OF_A_KIND = 5
+"""How many dead letters of one file are kept for one reason; one more says how many followed."""
+LETTER_KINDS = 20_000
+"""How many files and reasons are kept apart."""
+LETTER_BYTES = 65_536
+NAMED_SKIPPED = 200
+MOST_UNMAPPED, UNMAPPED_TEXT = 200, 80
+"""How many types that are not mapped are kept apart, and how much of their names."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -36,12 +50,34 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     record: bytes
+    """Its first `LETTER_BYTES`; empty if the letter stands for several records."""
     record_bytes: int
+    records: int = 1
+    """How many records it stands for."""
+
+
+class UnmappedType(msgspec.Struct, frozen=True):
+    """A vendor's type of event that its adapter does not map, although its records say how many rows."""
+
+    adapter: str
+    name: str
+    events: int
+    rows: int
+
+
+class Verdict(StrEnum):
+    """What can be said after a replay."""
+
+    INCIDENTS = "incidents"
+    NOTHING = "nothing_stands_out"
+    UNKNOWN = "cannot_be_said"
+    """Too little was read."""
 
 
 class Summary(msgspec.Struct):
     """The result of a replay."""
 
+    verdict: Verdict = Verdict.UNKNOWN
     records: int = 0
     events: int = 0
     duplicates: int = 0
@@ -58,6 +94,12 @@ class Summary(msgspec.Struct):
     """By adapter and reason."""
     unknown: dict[str, int] = {}
     """Folder → records that no adapter recognises."""
+    skipped: tuple[SkippedFile, ...] = ()
+    """Files that are no logs, the first `NAMED_SKIPPED`; they count nowhere."""
+    not_understood: tuple[UnmappedType, ...] = ()
+    """Types of event whose rows are counted though nobody knows what was done, those with the most rows first."""
+    too_little_read: tuple[ReadShare, ...] = ()
+    """The shares of records read that are too small for a verdict; empty if enough was read."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -82,6 +124,7 @@ class ShardSummary(msgspec.Struct):
     last_ms: int | None = None
     rows_taken: dict[Category, int] = {}
     counts: list[HourCount] = []
+    unmapped: list[UnmappedType] = []
 
 
 def adapters_of(options: bytes) -> Sequence[Adapter]:
@@ -105,6 +148,7 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
     until_ms = options.until_ms
     detect = DetectionShard(options.settings, shard.number, with_plugins(_plugins_of(options).detectors))
     coverage = Coverage()
+    unmapped: dict[tuple[str, str], list[int]] = {}
     seen = ShardSummary()
     name = str(shard.number)
     tick = -1
@@ -116,6 +160,8 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
         seen.events += 1
         seen.last_ms = event.time_ms
         coverage.observe(event)
+        if event.unmapped_type is not None:
+            _count_unmapped(unmapped, event)
         batches = detect.observe(event)
         for batch in batches:
             yield _message(batch, name)
@@ -136,7 +182,17 @@ def detect_shard(shard: ShardContext, events: Iterator[AccessEvent]) -> Iterator
         rows[category] += count
     seen.rows_taken = dict(rows)
     seen.counts = coverage.counts()
+    seen.unmapped = [UnmappedType(*what, *counts) for what, counts in unmapped.items()]
     yield ShardMessage(LAST_MS, name, msgspec.msgpack.encode(seen))
+
+
+def _count_unmapped(unmapped: dict[tuple[str, str], list[int]], event: AccessEvent) -> None:
+    what = event.origin.adapter, (event.unmapped_type or "")[:UNMAPPED_TEXT]
+    if what not in unmapped and len(unmapped) >= MOST_UNMAPPED:
+        what = event.origin.adapter, "*"
+    counts = unmapped.setdefault(what, [0, 0])
+    counts[0] += 1
+    counts[1] += event.rows or 0
 
 
 def _message(batch: Batch, name: str) -> ShardMessage:
@@ -174,6 +230,7 @@ class Replay:
         since_ms: int | None = None,
         until_ms: int | None = None,
         workers: int = 1,
+        read_share: float = READ_SHARE,
     ) -> None:
         self._paths = paths
         self._outputs = {path.resolve() for path in outputs}
@@ -186,9 +243,14 @@ class Replay:
         self._options = msgspec.msgpack.encode(Options(settings, form, mappings, until_ms, plugins.versions))
         self._triage = SequencedTriage(settings, with_plugins(plugins.detectors))
         self._by_adapter: Counter[str] = Counter()
+        self._read_share = read_share
         self._letters: Counter[str] = Counter()
+        self._unread_of: Counter[str] = Counter()
+        self._unread_on: Counter[int] = Counter()
+        self._kinds: Counter[tuple[str, str, Rejection]] = Counter()
         self._unknown: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
+        self._unmapped: dict[tuple[str, str], UnmappedType] = {}
         self._summary = Summary()
         self.coverage = Coverage()
         """Which events there were, by adapter, operation and hour."""
@@ -198,6 +260,13 @@ class Replay:
 
         Raises `ReadError` for a bad path, `streams.replay.parallel.ShardError` for what goes wrong in another process.
         """
+        try:
+            yield from self._alerts()
+        finally:
+            self._repeats()
+
+    def _alerts(self) -> Iterator[Alert]:
+        self._summary.skipped = tuple(islice(skipped_files(self._paths), NAMED_SKIPPED))
         messages = run(
             self._files(),
             self._workers,
@@ -241,6 +310,22 @@ class Replay:
         summary.rows_taken = dict(self._rows.most_common())
         summary.dead_letters = dict(self._letters.most_common())
         summary.unknown = dict(sorted(self._unknown.items()))
+        unmapped = sorted(self._unmapped.values(), key=lambda one: (-one.rows, one.adapter, one.name))
+        summary.not_understood = tuple(unmapped)
+        unread = self._unread_of.total()
+        summary.too_little_read = too_little_read(
+            max(summary.records, summary.events + unread),
+            unread,
+            {name: count - self._unread_of.get(name, 0) for name, count in self._by_adapter.items()},
+            self._unread_of,
+            self.coverage.days,
+            self._unread_on,
+            self._read_share,
+        )
+        if summary.too_little_read or not summary.events:
+            summary.verdict = Verdict.UNKNOWN
+        else:
+            summary.verdict = Verdict.INCIDENTS if summary.alerts else Verdict.NOTHING
         return summary
 
     def _files(self) -> list[str]:
@@ -268,6 +353,10 @@ class Replay:
         for count in seen.counts:
             self._by_adapter[count.adapter] += count.events
         self.coverage.add(seen.counts)
+        for one in seen.unmapped:
+            what = one.adapter, one.name
+            known = self._unmapped.get(what, UnmappedType(*what, 0, 0))
+            self._unmapped[what] = UnmappedType(*what, known.events + one.events, known.rows + one.rows)
 
     def _counted(self, alerts: list[Alert]) -> list[Alert]:
         if self._since_ms is not None:
@@ -276,19 +365,40 @@ class Replay:
         return alerts
 
     def _letter(self, raw: FileRecord, error: RecordError) -> None:
-        self._letters[f"{error.adapter or 'no adapter'}: {error.reason}"] += 1
-        if error.adapter:
-            self._by_adapter[error.adapter] += 1
+        adapter = error.adapter
+        self._letters[f"{adapter or 'no adapter'}: {error.reason}"] += 1
+        day = day_of_record(raw.record, raw.source, self._now_ms)
+        if self._until_ms is None or day is None or day * DAY_MS < self._until_ms:
+            self._unread_of[adapter] += 1
+            if day is not None:
+                self._unread_on[day] += 1
+        if adapter:
+            self._by_adapter[adapter] += 1
         else:
             self._unknown[str(PurePath(raw.source).parent)] += 1
-        self._on_letter(
-            DeadLetter(
-                raw.position,
-                error.position,
-                error.adapter,
-                error.reason,
-                error.detail,
-                raw.record,
-                len(raw.record),
+        kind = raw.source, adapter, error.reason
+        if kind not in self._kinds and len(self._kinds) >= LETTER_KINDS:
+            kind = "", adapter, error.reason
+        self._kinds[kind] += 1
+        if self._kinds[kind] <= LETTERS_OF_A_KIND:
+            record = raw.record
+            self._on_letter(
+                DeadLetter(
+                    raw.position,
+                    error.position,
+                    adapter,
+                    error.reason,
+                    error.detail,
+                    record[:LETTER_BYTES],
+                    len(record),
+                )
             )
-        )
+
+    def _repeats(self) -> None:
+        """Say how many dead letters followed those that were kept."""
+        for (source, adapter, reason), count in self._kinds.items():
+            if count > LETTERS_OF_A_KIND:
+                more = count - LETTERS_OF_A_KIND
+                detail = f"{more:,} more records for the same reason"
+                self._on_letter(DeadLetter(source, source, adapter, reason, detail, b"", 0, more))
+        self._kinds.clear()

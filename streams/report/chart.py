@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from markupsafe import Markup
 
 from detector.alert.finding import Finding
 from detector.units import DAY_MS, MINUTE_MS
 from streams.locale.times import clock, day
 from streams.report.timeline import DayRows, Mark, Timeline, TimelineStage
 
-__all__ = ["Bar", "Bars", "Curve", "Flag", "RowTick", "TimeTick", "bars", "curve", "shown_marks"]
+__all__ = ["Bar", "Bars", "Curve", "Flag", "RowTick", "TimeTick", "bars", "bars_top", "curve", "shown_marks"]
 
 LEAST_SPAN_MS = 10 * MINUTE_MS
 BEFORE, AFTER = 0.08, 0.05
@@ -27,6 +28,10 @@ ALL_BUT = 0.98
 """If the bound's own rows are this share of all, they need no line of their own."""
 FARTHEST = 2.5
 """A bound further above the rows than this factor is left outside, or they could not be seen."""
+LEAST_HEIGHT = 0.8
+"""How high the bar of a day with any rows is at least."""
+MOST_STEPS = 1_000
+"""How many steps a line has at most: more could not be seen."""
 SHOWN_UPDATES = 3
 LATE = 0.3
 """An alert is on the curve if it came within this share of the span after its end."""
@@ -71,12 +76,12 @@ class Flag(msgspec.Struct, frozen=True):
 class Curve(msgspec.Struct, frozen=True):
     """Cumulative rows over time against the bound, with flags."""
 
-    line: str
-    """An SVG path in a square of 1,000; so are the others."""
-    area: str
-    bound_line: str
+    line: Markup
+    """An SVG path in a square of 1,000; so are the others. Markup, as pages cut long text."""
+    area: Markup
+    bound_line: Markup
     """The rows of the bound's own operation, where they differ from all rows."""
-    bound: str
+    bound: Markup
     """How far rows could have risen in each window and stayed within the bound."""
     x_ticks: tuple[TimeTick, ...]
     y_ticks: tuple[RowTick, ...]
@@ -133,9 +138,9 @@ def curve(incident: Finding, account: Timeline) -> Curve | None:
     line = _stairs(account.points, start, end, top)
     return Curve(
         line=line,
-        area=f"{line}V1000H0Z",
-        bound_line=_stairs(account.bound_points, start, end, top) if differs and steps else "",
-        bound=_stairs(steps, start, end, top, steps[0][1]) if steps else "",
+        area=line + "V1000H0Z",
+        bound_line=_stairs(account.bound_points, start, end, top) if differs and steps else Markup(),
+        bound=_stairs(steps, start, end, top, steps[0][1]) if steps else Markup(),
         bound_end=_height(steps[-1][1], top) if steps and steps[-1][1] <= top else None,
         x_ticks=tuple(_time_ticks(start, end)),
         y_ticks=_row_ticks(top),
@@ -146,14 +151,30 @@ def curve(incident: Finding, account: Timeline) -> Curve | None:
     )
 
 
-def bars(incident: Finding, days: tuple[DayRows, ...]) -> Bars | None:
-    """Rows by day, if there are days before the incident to compare with."""
-    if not any(not one.inside for one in days):
-        return None
-    bound = incident.bound
-    line = bound.rows if bound is not None and bound.horizon_ms == DAY_MS else None
+def bars_top(incident: Finding, days: tuple[DayRows, ...]) -> float:
+    """As many rows as bars by day are high; 0 if there are none to draw."""
+    if all(one.inside for one in days):
+        return 0
+    line = _day_bound(incident)
     most = max(one.rows for one in days)
-    top = 1.06 * max(most, min(line, FARTHEST * most) if line is not None else 0, 1)
+    return 1.06 * max(most, min(line, FARTHEST * most) if line is not None else 0, 1)
+
+
+def _day_bound(incident: Finding) -> float | None:
+    bound = incident.bound
+    return bound.rows if bound is not None and bound.horizon_ms == DAY_MS else None
+
+
+def bars(incident: Finding, days: tuple[DayRows, ...], top: float = 0) -> Bars | None:
+    """Rows by day, if there are days before the incident to compare with.
+
+    `top` is the scale that incidents share; by default their own.
+    """
+    own = bars_top(incident, days)
+    if not own:
+        return None
+    top = max(top, own)
+    line = _day_bound(incident)
     width = 100 / len(days)
     every = max(1, -(-len(days) // 6))
     return Bars(
@@ -161,7 +182,7 @@ def bars(incident: Finding, days: tuple[DayRows, ...]) -> Bars | None:
             Bar(
                 round(index * width + 0.12 * width, 3),
                 round(0.76 * width, 3),
-                round(100 * one.rows / top, 3),
+                round(max(LEAST_HEIGHT if one.rows else 0, 100 * one.rows / top), 3),
                 one.inside,
                 one.start_ms,
                 one.rows,
@@ -196,18 +217,28 @@ def _span(account: Timeline, marks: list[Mark]) -> tuple[int, int]:
     return first - before_ms, last + after_ms
 
 
-def _stairs(points: Sequence[tuple[int, float]], start: int, end: int, top: float, first: float = 0) -> str:
-    """A path through points that holds each value until the next, and `first` until the first of them."""
+def _stairs(
+    points: Sequence[tuple[int, float]], start: int, end: int, top: float, first: float = 0
+) -> Markup:
+    """A path through points that holds each value until the next, and `first` until the first of them.
+
+    Of the points in one of `MOST_STEPS` columns, the last is drawn.
+    """
 
     def y(rows: float) -> str:
         return f"{1000 * (1 - rows / top):.1f}"
 
     before = [rows for time_ms, rows in points if time_ms <= start]
+    columns = {
+        MOST_STEPS * (time_ms - start) // (end - start): (time_ms, rows)
+        for time_ms, rows in points
+        if start < time_ms <= end
+    }
     path = [f"M0 {y(before[-1] if before else first)}"]
-    for time_ms, rows in points:
-        if start < time_ms <= end:
-            path.append(f"H{1000 * (time_ms - start) / (end - start):.1f}V{y(rows)}")
-    return "".join((*path, "H1000"))
+    path += [
+        f"H{1000 * (time_ms - start) / (end - start):.1f}V{y(rows)}" for time_ms, rows in columns.values()
+    ]
+    return Markup("".join((*path, "H1000")))  # noqa: S704 - letters and numbers of our own
 
 
 def _flags(marks: list[Mark], start: int, end: int) -> list[Flag]:

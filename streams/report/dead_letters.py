@@ -45,8 +45,8 @@ class DeadLetters:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(*key)
-        group.records += 1
-        if len(group.examples) < SHOWN_EXAMPLES:
+        group.records += letter.records
+        if len(group.examples) < SHOWN_EXAMPLES and letter.records == 1:
             text = letter.record[:SHOWN_BYTES].decode("utf-8", "replace")
             group.examples.append(Example(letter.position, letter.detail, text, letter.record_bytes))
 

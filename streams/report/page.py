@@ -20,9 +20,9 @@ from streams.locale import Language, Translator
 from streams.locale.templates import environment
 from streams.locale.vocabulary import CATEGORIES, OPERATIONS, SEVERITIES
 from streams.replay.coverage import LEVELS, Coverage, SourceCoverage
-from streams.replay.replay import Summary
+from streams.replay.replay import READ_SHARE, Summary
 from streams.report import sentences
-from streams.report.chart import bars, curve, shown_marks
+from streams.report.chart import bars, bars_top, curve, shown_marks
 from streams.report.dead_letters import Group
 from streams.report.findings import FindingHistory
 from streams.report.timeline import Timeline
@@ -75,6 +75,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     letters: tuple[Group, ...]
     settings: tuple[Setting, ...]
     versions: tuple[tuple[str, str], ...]
+    read_share: float = READ_SHARE
+    """The share of records below which there is no verdict."""
 
 
 def render(report: Report, language: Language = Language.ENGLISH) -> str:
@@ -83,14 +85,20 @@ def render(report: Report, language: Language = Language.ENGLISH) -> str:
     coverage = report.coverage
     sources = coverage.sources()
     incidents = [reported.history.finding for reported in report.told]
+    shown = report.told[:SHOWN_INCIDENTS]
+    top = max(
+        (bars_top(one.history.finding, one.account.days) for one in shown if one.account is not None),
+        default=0,
+    )
     return _template(language).render(
         report=report,
         summary=report.summary,
         style=_style(),
+        read_share=report.read_share,
         headline=sentences.headline(t, incidents, len(report.severities), report.summary),
         severities=sentences.severities_text(t, report.severities),
         taken=_taken(incidents),
-        stories=[_story(t, reported, sources, report) for reported in report.told[:SHOWN_INCIDENTS]],
+        stories=[_story(t, reported, sources, report, top) for reported in shown],
         listed=incidents[:LISTED_INCIDENTS],
         adapters=[(name, list(group)) for name, group in groupby(sources, attrgetter("adapter"))],
         gaps=[(source, gap) for source in sources for gap in source.gaps],
@@ -112,9 +120,13 @@ def _taken(incidents: Sequence[Finding]) -> list[tuple[Category, int]]:
 
 
 def _story(
-    t: Translator, reported: ReportedIncident, sources: Sequence[SourceCoverage], report: Report
+    t: Translator,
+    reported: ReportedIncident,
+    sources: Sequence[SourceCoverage],
+    report: Report,
+    bars_height: float,
 ) -> dict[str, Any]:
-    """An incident as the template takes it."""
+    """An incident as the template takes it; the bars of all incidents are drawn to one scale."""
     incident, account = reported.history.finding, reported.account
     story: dict[str, Any] = {
         "incident": incident,
@@ -127,7 +139,7 @@ def _story(
         dead = sum(group.records for group in report.letters)
         story |= {
             "curve": curve(incident, account),
-            "bars": bars(incident, account.days),
+            "bars": bars(incident, account.days, bars_height),
             "marks": shown_marks(account),
             "cautions": sentences.cautions(t, account, sources, report.coverage.operations, dead),
             "first_alert": next((mark for mark in account.marks if mark.severity), None),
@@ -161,6 +173,7 @@ def _template(language: Language) -> Template:
         "bound_text": partial(sentences.bound_text, t),
         "curve_text": partial(sentences.curve_text, t),
         "gap_text": partial(sentences.gap_text, t),
+        "read_share_text": partial(sentences.read_share_text, t),
         "mark_text": partial(sentences.mark_text, t),
         "mark_title": partial(sentences.mark_title, t),
         "span_text": partial(sentences.span_text, t),

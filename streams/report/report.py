@@ -12,9 +12,10 @@ import msgspec
 from detector.alert.ocsf import OCSF_VERSION
 from detector.event import AccessEvent
 from detector.settings import Settings
+from streams.atomic_file import AtomicFile
 from streams.locale import Language
 from streams.replay.coverage import Coverage
-from streams.replay.replay import Summary
+from streams.replay.replay import READ_SHARE, Summary
 from streams.report.dead_letters import DeadLetters
 from streams.report.findings import FindingHistory, Findings
 from streams.report.page import SHOWN_INCIDENTS, Report, ReportedIncident, Setting, render
@@ -36,6 +37,7 @@ def write(
     made_ms: int,
     interrupted: bool = False,
     language: Language = Language.ENGLISH,
+    read_share: float = READ_SHARE,
 ) -> None:
     """Write the report of a run to a file.
 
@@ -55,8 +57,11 @@ def write(
         letters=tuple(letters.groups()),
         settings=settings_used(settings),
         versions=_versions(),
+        read_share=read_share,
     )
-    path.write_text(render(report, language), encoding="utf-8")
+    page = render(report, language).encode("utf-8")
+    with AtomicFile(path) as file:
+        file.write(page)
 
 
 def timelines_of(

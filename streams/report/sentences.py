@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import floor
 
 import msgspec
 
@@ -15,6 +16,7 @@ from streams.locale import Translator
 from streams.locale.times import clock, day, minute
 from streams.locale.vocabulary import CATEGORIES, OPERATIONS, SEVERITIES
 from streams.replay.coverage import Gap, SourceCoverage
+from streams.replay.read_share import ReadScope, ReadShare
 from streams.replay.replay import Summary
 from streams.report.timeline import FURTHER, STAGES, UNNAMED, Mark, Timeline, TimelineStage
 
@@ -31,6 +33,7 @@ __all__ = [
     "mark_text",
     "mark_title",
     "object_name",
+    "read_share_text",
     "severities_text",
     "span_text",
     "who",
@@ -53,9 +56,30 @@ class CategoryShare(msgspec.Struct, frozen=True):
 
 
 def headline(t: Translator, incidents: Sequence[Finding], count: int, summary: Summary) -> str:
-    """The verdict in one sentence."""
+    """The verdict in one sentence, or two if too little was read to tell more."""
     if not summary.events:
         return t.gettext("Nothing could be read, so nothing can be concluded.")
+    if not summary.too_little_read:
+        return _found(t, incidents, count, summary)
+    if not incidents:
+        return t.gettext("It cannot be said whether anything stands out: too little could be read.")
+    doubt = t.gettext("It cannot be said whether anything else stands out: too little could be read.")
+    return f"{_found(t, incidents, count, summary)} {doubt}"
+
+
+def read_share_text(t: Translator, share: ReadShare) -> str:
+    """How much of what was read."""
+    values = {
+        "read": t.number(share.read),
+        "records": t.ngettext("{n} record", "{n} records", share.records),
+        "share": t.percent(floor(1000 * share.read / share.records) / 1000, digits=1),
+    }
+    if share.scope is ReadScope.ALL:
+        return t.gettext("{read} of {records} ({share})", **values)
+    return t.gettext("of {name}: {read} of {records} ({share})", name=share.name, **values)
+
+
+def _found(t: Translator, incidents: Sequence[Finding], count: int, summary: Summary) -> str:
     if not incidents:
         return t.gettext(
             "Nothing stands out in {events} from {identities}.",

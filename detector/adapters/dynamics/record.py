@@ -16,7 +16,7 @@ __all__ = [
     "Number",
     "Record",
     "context",
-    "mail_items",
+    "listed_items",
     "opened",
     "pairs",
     "unwrapped",
@@ -47,6 +47,7 @@ class Record(msgspec.Struct, rename="pascal"):
     user_type: Number = None
     workload: str | None = None
     client_ip: str | None = msgspec.field(default=None, name="ClientIP")
+    client_ip_mixed: str | None = msgspec.field(default=None, name="ClientIp")
     object_id: str | None = None
     user_id: str | None = None
     message: str | None = None
@@ -75,6 +76,9 @@ class Record(msgspec.Struct, rename="pascal"):
     device_properties: msgspec.Raw = _NOTHING
     operation_properties: msgspec.Raw = _NOTHING
     folders: msgspec.Raw = _NOTHING
+    messages: msgspec.Raw = _NOTHING
+    affected_items: msgspec.Raw = _NOTHING
+    items: msgspec.Raw = _NOTHING
     operation_count: Number = None
     file_size_bytes: Number = None
     file_sync_bytes_committed: Number = None
@@ -87,6 +91,16 @@ class _Envelope(Record):
 
     audit_data: msgspec.Raw = _NOTHING
     audit_data_inner: msgspec.Raw = msgspec.field(default=_NOTHING, name="auditData")
+    raw_event_data: msgspec.Raw = _NOTHING
+    action_type: str | None = None
+    account_id: str | None = None
+    account_object_id: str | None = None
+    account_display_name: str | None = None
+    application: str | None = None
+    ip_address: str | None = msgspec.field(default=None, name="IPAddress")
+    object_name: str | None = None
+    report_id: Number = None
+    timestamp: str | None = None
     office_workload: str | None = None
     time_generated: str | None = msgspec.field(default=None, name="TimeGenerated")
     office_id: str | None = None
@@ -108,14 +122,18 @@ class Item(msgspec.Struct, rename="pascal", gc=False):
     size_in_bytes: Number = None
 
 
-class _Folder(msgspec.Struct, rename="pascal"):
+class _Holder(msgspec.Struct, rename="pascal"):
+    """A folder with its messages, or a message with its attachments."""
+
     folder_items: list[Item] = []
+    message_items: list[Item] = []
 
 
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
 _context_decoder = msgspec.json.Decoder(Context)
 _pairs_decoder = msgspec.json.Decoder(list[_Pair])
-_folders_decoder = msgspec.json.Decoder(list[_Folder])
+_holders_decoder = msgspec.json.Decoder(list[_Holder])
+_items_decoder = msgspec.json.Decoder(list[Item | str])
 _text_decoder = msgspec.json.Decoder(str)
 NULL_BYTES = 4
 """The length of ``null``; a part must be longer to hold anything."""
@@ -156,16 +174,25 @@ def pairs(raw: msgspec.Raw) -> dict[str, str]:
     }
 
 
-def mail_items(record: Record) -> list[Item]:
-    """The messages that a record of mail read lists."""
-    return [item for folder in _part(record.folders, _folders_decoder, []) for item in folder.folder_items]
+def listed_items(record: Record) -> list[Item]:
+    """The things that one record of many lists: opened messages, attachments, files or items affected."""
+    for raw in (record.folders, record.messages):
+        if len(raw) > NULL_BYTES:
+            holders = _part(raw, _holders_decoder, [])
+            items = [item for holder in holders for item in (*holder.folder_items, *holder.message_items)]
+            if items:
+                return items
+    for raw in (record.affected_items, record.items):
+        if len(raw) > NULL_BYTES and (affected := _part(raw, _items_decoder, [])):
+            return [Item(id=item) if isinstance(item, str) else item for item in affected]
+    return []
 
 
 _SPACED = re.compile(rb'"[A-Za-z]+ [A-Za-z ]+" ?:')
 _NAMES = {
     name.replace("_", "").lower(): name
     for name in _Envelope.__struct_encode_fields__
-    if name not in ("auditData", "Client_IPAddress")  # which fold to what others do
+    if name not in ("auditData", "ClientIp", "Client_IPAddress")  # which fold to what others do
 }
 _PARTS = frozenset(
     field.encode_name for field in msgspec.structs.fields(_Envelope) if field.type is msgspec.Raw
@@ -194,10 +221,17 @@ def _envelope(record: bytes) -> _Envelope:
         envelope = _envelope_decoder.decode(record)
     except msgspec.ValidationError:
         return _loose(record)
-    incomplete = not (
-        envelope.creation_time and envelope.operation and envelope.client_ip and envelope.user_agent
-    )
-    return _loose(record) if incomplete and _SPACED.search(record) else envelope
+    if (envelope.creation_time or envelope.time_generated) and envelope.operation:
+        if (envelope.client_ip or envelope.client_ip_mixed) and envelope.user_agent:
+            return envelope
+        return _loose(record) if _SPACED.search(record) else envelope
+    if (
+        envelope.action_type
+        or len(envelope.audit_data) > NULL_BYTES
+        or len(envelope.audit_data_inner) > NULL_BYTES
+    ):
+        return envelope
+    return _loose(record)  # its names may be spelled otherwise
 
 
 def unwrapped(record: bytes) -> Record:
@@ -206,9 +240,32 @@ def unwrapped(record: bytes) -> Record:
     wrapped = outer.audit_data if len(outer.audit_data) > NULL_BYTES else outer.audit_data_inner
     if len(wrapped) > NULL_BYTES:
         return _envelope(opened(wrapped).encode("utf-8", "replace"))
-    if outer.office_workload is not None:
+    if outer.action_type is not None:
+        return _hunted(outer)
+    if outer.office_workload is not None or outer.creation_time is None:
         return _of_table(outer)
     return outer
+
+
+def _hunted(row: _Envelope) -> _Envelope:
+    """A row of advanced hunting's ``CloudAppEvents``: the record that it holds, else what its own columns say."""
+    if len(row.raw_event_data) > NULL_BYTES:
+        try:
+            inner = _envelope(opened(row.raw_event_data).encode("utf-8", "replace"))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, FieldError):
+            inner = row
+        if inner.creation_time and inner.operation:
+            return inner
+    return msgspec.structs.replace(
+        row,
+        creation_time=row.timestamp or row.time_generated,
+        operation=row.action_type,
+        user_id=row.account_id or row.account_object_id or row.account_display_name,
+        client_ip=row.ip_address,
+        application_display_name=row.application,
+        object_id=row.object_name,
+        id=str(row.report_id) if row.report_id else None,
+    )
 
 
 def _of_table(row: _Envelope) -> _Envelope:

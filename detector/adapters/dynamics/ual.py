@@ -27,16 +27,17 @@ from detector.adapters.dynamics.record import (
     NO_CONTEXT,
     NULL_BYTES,
     Context,
+    Item,
     Number,
     Record,
     context,
-    mail_items,
+    listed_items,
     opened,
     pairs,
     unwrapped,
 )
 from detector.adapters.rejection import FieldError, Rejection
-from detector.adapters.timestamps import utc_ms
+from detector.adapters.spelled_times import time_ms
 from detector.adapters.values import (
     agent,
     clip,
@@ -106,7 +107,7 @@ def _crm(record: Record) -> AccessFields:
     if operation in _READS:
         rows, listed = _results(record.query_results)
     elif operation in (Operation.RECORD_VIEW, Operation.FILE_DOWNLOAD):
-        rows = 1
+        rows = count(record.operation_count, "OperationCount") or 1
     name = clip(record.entity_name, 80)
     names = tuple(pairs(record.fields))[:50] if len(record.fields) > NULL_BYTES else ()
     return AccessFields(
@@ -126,53 +127,81 @@ def _entity_ids(record: Record) -> tuple[str, ...]:
     return (entity[:128],) if entity and not entity.startswith("00000000-0000") else ()
 
 
-def _mail(record: Record) -> AccessFields:
-    """Mail read: a *bind* opens messages and lists them, a *sync* takes a folder and does not say how much."""
-    items = mail_items(record)
-    synced = pairs(record.operation_properties).get("MailAccessType") == "Sync"
+def _mail(record: Record, objects: tuple[str, ...]) -> AccessFields:
+    """Mail or attachments read: a *bind* lists what it opens, a *sync* takes a folder and does not say how much."""
+    items = listed_items(record)
+    properties = pairs(record.operation_properties)
+    kinds = (properties.get("MailAccessType"), properties.get("AttachmentAccessType"))
+    synced = any(kind is not None and kind.lower() == "sync" for kind in kinds)
     rows = len(items) or (None if synced else count(record.operation_count, "OperationCount"))
-    sizes = [count(item.size_in_bytes, "SizeInBytes") for item in items]
-    known = [size for size in sizes if size is not None]
     return AccessFields(
         operation=Operation.QUERY if synced else Operation.RECORD_VIEW,
-        objects=("email",),
-        rows=rows,
-        bytes_out=sum(known) if known else None,
+        objects=objects,
+        rows=1 if rows is None and not synced else rows,
+        bytes_out=_bytes(items),
         record_ids=id_texts(item.internet_message_id or item.id for item in items),
         status=_status(record),
     )
 
 
+def _bytes(items: list[Item]) -> int | None:
+    sizes = [count(item.size_in_bytes, "SizeInBytes") for item in items]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def _rows(record: Record, items: list[Item]) -> int:
+    """How many things a record of one or of many is about: those that it lists, else its count, else one."""
+    return len(items) or count(record.operation_count, "OperationCount") or 1
+
+
+_MAIL = {"mailitemsaccessed": ("email",), "attachmentaccess": ("attachment",)}
+
+
 def _service(record: Record, word: str, record_type: str) -> AccessFields:
-    if word == "MailItemsAccessed":
-        return _mail(record)
+    word = word.lower()
+    if word in _MAIL:
+        return _mail(record, _MAIL[word])
     operation = service_operation(word[:120], record_type)
     rows = bytes_out = None
     objects: tuple[str, ...] = ()
-    if operation is Operation.FILE_DOWNLOAD:
-        objects, rows = ("File",), 1
-        bytes_out = count(record.file_sync_bytes_committed or record.file_size_bytes, "FileSizeBytes")
-    elif operation is Operation.RECORD_VIEW:
-        objects, rows = ("File",) if word.startswith("File") else (), 1
+    items: list[Item] = []
+    if operation in (Operation.FILE_DOWNLOAD, Operation.RECORD_VIEW):
+        items = listed_items(record)
+        rows = _rows(record, items)
+        if operation is Operation.FILE_DOWNLOAD:
+            objects = ("File",)
+            size = count(record.file_sync_bytes_committed or record.file_size_bytes, "FileSizeBytes")
+            bytes_out = _bytes(items) if size is None else size
+        elif word.startswith("file"):
+            objects = ("File",)
+    listed = id_texts(item.internet_message_id or item.id for item in items)
     return AccessFields(
         operation=operation,
         objects=objects,
         rows=rows,
         bytes_out=bytes_out,
-        record_ids=id_texts((record.list_item_unique_id or record.object_id,)) if rows else (),
+        record_ids=listed or (id_texts((record.list_item_unique_id or record.object_id,)) if rows else ()),
         status=_status(record),
     )
 
 
 def _failed(record: Record) -> bool:
-    return record.result_status in (False, "False", "false", "Failed", "Failure")
+    status = record.result_status
+    return status is False or (isinstance(status, str) and status.strip().lower() in _FAILURES)
+
+
+_FAILURES = frozenset({"failed", "failure", "false"})
+_SUCCESSES = frozenset({"succeeded", "success", "true"})
 
 
 def _status(record: Record) -> str | None:
-    if record.operation == "UserLoginFailed":  # whose own status says that *logging it* succeeded
+    if (
+        record.operation or ""
+    ).lower() == "userloginfailed":  # whose own status says that *logging it* succeeded
         return clip(record.logon_error) or "failed"
     status = record.result_status
-    if status in (True, "Success", "Succeeded", "True", "success", "true"):
+    if status is True or (isinstance(status, str) and status.strip().lower() in _SUCCESSES):
         return "success"
     return "failed" if _failed(record) else clip(str(status or ""))
 
@@ -277,7 +306,8 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     if not record.operation:
         raise FieldError(Rejection.MISSING_FIELD, "Operation is blank")
     record_type = _word(record.record_type)
-    crm = record_type in CRM_TYPES
+    # A row of the table that holds nothing but Dataverse's records does not say which kind they are.
+    crm = record_type in CRM_TYPES or (not record_type and record.crm_organization_unique_name is not None)
     access = _crm(record) if crm else _service(record, record.operation, record_type)
     if access.rows and _failed(record):
         access = msgspec.structs.replace(access, rows=0, bytes_out=0)
@@ -287,7 +317,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     organization = record.organization_id or record.crm_organization_unique_name
     return event_of(
         access,
-        utc_ms(record.creation_time),
+        time_ms(record.creation_time, month_first=True),
         "ual:" + (record.id[:128].lower() if record.id else digest(raw)),
         (
             normalise_actor(organization) if organization else UNNAMED_TENANT,
@@ -298,6 +328,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
         _app(record, through),
         _session(record, through, logs_in),
         ip_without_port(record.client_ip)
+        or ip_without_port(record.client_ip_mixed)
         or ip_without_port(record.client_ip_address)
         or ip_without_port(record.actor_ip_address),
         _agent(record),
@@ -312,13 +343,30 @@ def _recognises(record: bytes) -> bool:
         (has_key(record, b"CreationTime") and has_key(record, b"RecordType"))
         or (b'uditData"' in record and (has_key(record, b"AuditData") or has_key(record, b"auditData")))
         or has_key(record, b"OfficeWorkload")
-        or (has_key(record, b"Creation Time") and has_key(record, b"Record Type"))
+        or (has_key(record, b"TimeGenerated") and has_key(record, b"CrmOrganizationUniqueName"))
+        or (has_key(record, b"ActionType") and _HUNTED.search(record) is not None)
+        or (b"reation" in record and _spelled(record.lower()))
+    )
+
+
+_HUNTED = re.compile(rb'"(?:RawEventData|AccountObjectId|AccountId)" ?:')
+_TIMES = (b"creationtime", b"creation time", b"creation_time")
+_TYPES = (b"recordtype", b"record type", b"record_type")
+
+
+def _spelled(lowered: bytes) -> bool:
+    """Whether it has the bare record's keys in another case or with other gaps."""
+    return (
+        has_key(lowered, b"operation")
+        and any(has_key(lowered, key) for key in _TIMES)
+        and any(has_key(lowered, key) for key in _TYPES)
     )
 
 
 ADAPTER = Adapter(
     name=NAME,
-    sign="keys CreationTime and RecordType, or AuditData, or OfficeWorkload",
+    sign="keys CreationTime and RecordType, or AuditData, or OfficeWorkload, or TimeGenerated and "
+    "CrmOrganizationUniqueName, or ActionType and AccountObjectId",
     recognises=_recognises,
     event=_event,
     reads_objects_only=True,

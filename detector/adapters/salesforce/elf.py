@@ -9,7 +9,7 @@ See https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/obje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Union
@@ -22,12 +22,12 @@ from detector.adapters.adapter import Adapter, RowReader
 from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce import elf_calls, elf_pages
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
-from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor
+from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, NAMES, actor
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
-from detector.adapters.values import ADDRESSES, AGENTS, clip
-from detector.event import AccessEvent, ActorKind, RecordOrigin
+from detector.adapters.values import ADDRESSES, AGENTS, clip, count
+from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
-__all__ = ["ADAPTER"]
+__all__ = ["ADAPTER", "COLUMNS", "TYPE_NAMES", "columns_event"]
 
 NAME = "salesforce_elf"
 MAX_REQUEST_ID = 64
@@ -38,11 +38,19 @@ MAX_HEADER = 10_000
 _TYPES = {kind.row.__struct_config__.tag: kind for kind in (*elf_calls.TYPES, *elf_pages.TYPES)}
 _COLUMNS = dict.fromkeys(name for kind in _TYPES.values() for name in kind.row.__struct_fields__)
 
+ROW_COUNTS = (
+    "rows_returned", "rows_processed", "records_processed", "records_returned", "row_count", "record_count",
+    "records_count", "rows_count", "num_rows", "num_records", "number_of_rows", "number_of_records", "number_rows",
+    "number_records", "rows_fetched", "rows", "num_results",
+)  # fmt: skip
+"""The names that the vendor gives to a number of rows, over all its types; the first that is filled counts."""
+
 OtherRow: Any = msgspec.defstruct(
     "OtherRow",
     [
         ("event_type", str, ""),
         *((name, str, "") for name in _COLUMNS if name not in ElfRow.__struct_fields__),
+        *((name, str, "") for name in (*ROW_COUNTS, "dml_type") if name not in _COLUMNS),
     ],
     bases=(ElfRow,),
     rename="upper",
@@ -51,20 +59,55 @@ OtherRow: Any = msgspec.defstruct(
 """A row of a type that is not known; it has the columns of all types, to tell one row from another."""
 
 
-def _other(row: ElfRow) -> AccessFields:
-    return AccessFields(status=status(row.request_status))
+_WRITES = ("create", "delete", "harddelete", "insert", "merge", "undelete", "update", "upsert")
 
 
+def _other(row: Any) -> AccessFields:
+    """A row of a type that is not mapped; its rows are counted under the type's name, unless it says that it writes."""
+    counted = next((text for name in ROW_COUNTS if (text := getattr(row, name))), "")
+    outcome = status(row.request_status)
+    written = (row.dml_type or row.operation_type).lower().startswith(_WRITES) or row.event_type in _SAVES
+    if not counted or written:
+        return AccessFields(Operation.WRITE if written else Operation.OTHER, status=outcome)
+    try:
+        rows = count(counted, "its number of rows")
+    except FieldError:  # of a type that is not known, nothing is known to be a number
+        rows = None
+    return AccessFields(
+        objects=NAMES[row.entity_name or row.entity_type],
+        rows=rows,
+        status=outcome,
+        by_program=bool(row.method or row.method_name),
+        unmapped_type=clip(row.event_type, 80) if rows is not None else None,
+    )
+
+
+_SAVES = frozenset({"DatabaseSave"})
+"""Types not mapped whose rows are all written."""
 _OTHER = Type(OtherRow, _other)
-# Class of a row → what its type reads from it, and a seed that keeps its ids apart from those of other types.
-_BY_CLASS = {kind.row: (kind.access, crc32(name.encode())) for name, kind in _TYPES.items()} | {
-    OtherRow: (_other, 0)
-}
+_SHARED = len(ElfRow.__struct_fields__)
+
+
+def _parts(kind: Type) -> Callable[[Any], object]:
+    """Picks, from a row's values, those that tell it from other rows of its request."""
+    fields = kind.row.__struct_fields__
+    return itemgetter(*map(fields.index, kind.parts)) if kind.parts else itemgetter(slice(0))
+
+
+# Class of a row → what its type reads from it, a seed that keeps its ids apart from those of other types, and what
+# tells rows of one request apart.
+_BY_CLASS: dict[type[Any], tuple[Callable[[Any], AccessFields], int, Callable[[Any], object]]] = {
+    kind.row: (kind.access, crc32(name.encode()), _parts(kind)) for name, kind in _TYPES.items()
+} | {OtherRow: (_other, 0, itemgetter(slice(_SHARED, None)))}
+
+TYPE_NAMES = tuple(str(name) for name in _TYPES)
+"""The types that are mapped, by the vendor's names."""
+COLUMNS = tuple(str(column) for column in OtherRow.__struct_encode_fields__ if column)
+"""Every column that matters in some type."""
 
 _AnyRow: Any = Union[tuple(kind.row for kind in _TYPES.values())]  # noqa: UP007 - so many cannot be joined by |
 _decoder: msgspec.json.Decoder[ElfRow] = msgspec.json.Decoder(_AnyRow)
 _other_decoder = msgspec.json.Decoder(OtherRow)
-_SHARED = len(ElfRow.__struct_fields__)
 _HUMAN, _INTEGRATION, _GUEST = ActorKind.HUMAN, ActorKind.INTEGRATION, ActorKind.GUEST
 _encode = msgspec.msgpack.Encoder().encode
 _values = msgspec.structs.astuple
@@ -85,6 +128,10 @@ def _loose_row(record: bytes) -> ElfRow:
     loose = msgspec.json.decode(record)
     if not isinstance(loose, dict):
         raise FieldError(Rejection.MALFORMED, "not a JSON object")
+    return _row_of(loose)
+
+
+def _row_of(loose: Mapping[str, object]) -> ElfRow:
     name = _text(loose.get("EVENT_TYPE"))
     row = _TYPES.get(name, _OTHER).row
     wanted = {
@@ -109,15 +156,15 @@ def _text(value: object) -> str:
 
 
 def _time_ms(derived: str, compact: str) -> int:
-    if derived:
-        try:
-            return iso_ms(derived)
-        except FieldError:
-            if not compact:
-                raise
-    if not compact:
-        raise FieldError(Rejection.MISSING_FIELD, "neither TIMESTAMP nor TIMESTAMP_DERIVED")
-    return compact_ms(compact)
+    """The time in the first column that has one, in either spelling."""
+    error = FieldError(Rejection.MISSING_FIELD, "neither TIMESTAMP nor TIMESTAMP_DERIVED")
+    for text in (derived, compact):
+        if text:
+            try:
+                return compact_ms(text) if text[:14].isdecimal() else iso_ms(text)
+            except FieldError as wrong:
+                error = wrong
+    raise error
 
 
 def _check(row: Any) -> None:
@@ -147,7 +194,7 @@ def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEve
     row_class = type(row)
     if row_class is OtherRow or marker is not None or not organization_id:
         _check(row)
-    access_of, seed = _BY_CLASS[row_class]
+    access_of, seed, parts = _BY_CLASS[row_class]
     access = access_of(row)
     try:
         time_ms = (
@@ -160,12 +207,12 @@ def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEve
     kind = _GUEST if user_type[:5] == "Guest" else _INTEGRATION if access.by_program else _HUMAN
     user_id = user_id_derived or user_id
     session = session_key or login_key
-    # Over the columns in their fixed order: neither the record's own order nor what brought it matters.
     if request_id and len(request_id) <= MAX_REQUEST_ID:
         # The vendor gives it; the checksum parts the rows of one request.
-        event_id = "elf:" + request_id + ":" + hex(crc32(_encode(values), seed))
+        told = parts(values) if row_class is not OtherRow else _filled(row, values)
+        event_id = "elf:" + request_id + ":" + hex(crc32(_encode((time_ms, access.operation_id, told)), seed))
     else:
-        event_id = "elf:" + blake2b(_encode((seed, values)), digest_size=12).hexdigest()
+        event_id = "elf:" + _hash(row, values, time_ms)
     # Positional, in the order of the fields: with keywords msgspec takes five times as long.
     return AccessEvent(
         time_ms,
@@ -190,7 +237,28 @@ def _row_event(row: ElfRow, values: tuple[Any, ...], position: str) -> AccessEve
         access.status,
         None,
         RecordOrigin(NAME, position),
+        access.unmapped_type,
     )
+
+
+def _filled(row: ElfRow, values: tuple[Any, ...]) -> list[tuple[str, Any]]:
+    """The columns of its own that a row of an unknown type fills, and its type."""
+    names = type(row).__struct_fields__[_SHARED:]
+    return [(name, value) for name, value in zip(names, values[_SHARED:], strict=True) if value]
+
+
+_BESIDE = frozenset({"timestamp", "timestamp_derived", "user_id", "user_id_derived", "request_id"})
+
+
+def _hash(row: ElfRow, values: tuple[Any, ...], time_ms: int) -> str:
+    """The id of a row whose request has none: over all that it fills, as nothing else tells equal calls apart."""
+    fields = type(row).__struct_fields__
+    filled = [
+        (name, value) for name, value in zip(fields, values, strict=True) if value and name not in _BESIDE
+    ]
+    user = (row.user_id_derived or row.user_id)[:15]
+    kind = type(row).__struct_config__.tag or ""
+    return blake2b(_encode((kind, time_ms, user, sorted(filled))), digest_size=12).hexdigest()
 
 
 _Pick = Callable[[list[Any]], tuple[Any, ...]]
@@ -237,6 +305,12 @@ def _event(record: bytes, position: str) -> AccessEvent:
         row = _decoder.decode(record)
     except msgspec.ValidationError:
         row = _unusual_row(record)
+    return _row_event(row, _values(row), position)
+
+
+def columns_event(columns: Mapping[str, object], position: str) -> AccessEvent:
+    """The event of a row whose columns something else has found. Raises `FieldError`, and what msgspec does."""
+    row = _row_of(columns)
     return _row_event(row, _values(row), position)
 
 

@@ -85,6 +85,10 @@ class RestRow(ElfRow, tag_field="EVENT_TYPE", tag="RestApi"):
     exception_message: str = ""
 
 
+class ApexRestRow(RestRow, tag_field="EVENT_TYPE", tag="ApexRestApi"):
+    """A call of a REST service that the customer's own code offers."""
+
+
 class CallRow(ElfRow, tag_field="EVENT_TYPE", tag="ApiTotalUsage"):
     """A call of any API."""
 
@@ -155,6 +159,23 @@ def _rest(row: RestRow) -> AccessFields:
     )
 
 
+def _apex_rest(row: ApexRestRow) -> AccessFields:
+    """A call of the customer's own service: what it does, only its code knows.
+
+    A POST counts as a read, although it may write: many such services take their questions in a body, and a theft
+    must not hide in one.
+    """
+    writes = row.method.upper() in ("DELETE", "PATCH", "PUT")
+    return AccessFields(
+        Operation.WRITE if writes else _QUERY,
+        NAMES[row.entity_name],
+        rows=None if writes else count(row.rows_processed, "ROWS_PROCESSED"),
+        bytes_out=count(row.response_size, "RESPONSE_SIZE"),
+        status=http_status(row.status_code) or status(row.request_status),
+        by_program=True,
+    )
+
+
 def _call(row: CallRow) -> AccessFields:
     """A call of any API. It names no rows; the call's own event (``API``, ``RestApi``) does."""
     return AccessFields(
@@ -190,6 +211,42 @@ class Bulk2Row(ElfRow, tag_field="EVENT_TYPE", tag="BulkApi2"):
     records_processed: str = ""
     records_failed: str = ""
     result_size_mb: str = ""
+
+
+class BulkResultRow(ElfRow, tag_field="EVENT_TYPE", tag="BulkApiResultEventStore"):
+    """The result of a bulk query fetched, as a store of logs writes it."""
+
+    job_id: str = ""
+    entity_name: str = ""
+    entity_type: str = ""
+    operation_type: str = ""
+    query: str = ""
+    rows_processed: str = ""
+    records_processed: str = ""
+    result_size_mb: str = ""
+
+
+class BulkResultEventRow(BulkResultRow, tag_field="EVENT_TYPE", tag="BulkApiResultEvent"):
+    """The same, under the name of the streamed event."""
+
+
+def _bulk_result(row: BulkResultRow) -> AccessFields:
+    """The total of a job, as in the job's own rows."""
+    asked = soql(row.query)
+    job = clip(row.job_id, 64)
+    rows = count(row.records_processed, "RECORDS_PROCESSED")
+    return AccessFields(
+        Operation.BULK_EXPORT,
+        NAMES[row.entity_name or row.entity_type] or asked.objects,
+        asked.fields or None,
+        count(row.rows_processed, "ROWS_PROCESSED") if rows is None else rows,
+        Counting.MAXIMUM if job else Counting.EACH,
+        _megabytes(row.result_size_mb),
+        operation_id=known_id(job) if job else None,
+        query_shape=asked.shape or None,
+        status=status(row.request_status),
+        by_program=True,
+    )
 
 
 def _bulk(row: BulkRow) -> AccessFields:
@@ -289,11 +346,14 @@ def _callout(row: CalloutRow) -> AccessFields:
 
 
 TYPES = (
-    Type(SoapRow, _soap),
-    Type(RestRow, _rest),
-    Type(CallRow, _call),
-    Type(BulkRow, _bulk),
-    Type(Bulk2Row, _bulk2),
-    Type(QueryRow, _query),
-    Type(CalloutRow, _callout),
+    Type(SoapRow, _soap, ("method_name", "entity_name", "rows_processed")),
+    Type(RestRow, _rest, ("method", "uri", "entity_name", "rows_processed")),
+    Type(ApexRestRow, _apex_rest, ("method", "uri", "entity_name", "rows_processed")),
+    Type(CallRow, _call, ("http_method", "api_resource", "entity_name")),
+    Type(BulkRow, _bulk, ("rows_processed",)),
+    Type(Bulk2Row, _bulk2, ("job_status", "records_processed")),
+    Type(BulkResultRow, _bulk_result, ("query",)),
+    Type(BulkResultEventRow, _bulk_result, ("query",)),
+    Type(QueryRow, _query, ("query_identifier", "query_id", "sql_id")),
+    Type(CalloutRow, _callout, ("method", "url", "request_size")),
 )

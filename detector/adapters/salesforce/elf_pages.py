@@ -36,11 +36,24 @@ class LogoutRow(ElfRow, tag_field="EVENT_TYPE", tag="Logout"):
     """A logout."""
 
 
+_PAGES = frozenset({"", "N/A", "f", "l"})
+"""Codes of ``API_TYPE`` that a login through a page has, too: none, feed and live agent."""
+
+
 def _login(row: LoginRow) -> AccessFields:
     outcome = "success" if row.login_status == "LOGIN_NO_ERROR" else clip(row.login_status)
+    api_type, browser = row.api_type, row.browser_type
+    if api_type in _PAGES:
+        # A code of digits stands for a browser; another text that no browser sends is a program's.
+        program = bool(api_type) and not (
+            not browser or browser[:7] == "Mozilla" or browser.isdecimal() or api_type == "N/A"
+        )
+    else:
+        program = True
     # "i" is the vendor's code for a login through an API that is none of its own clients'.
-    by_program = bool(row.api_type) or row.login_type == "i"
-    return AccessFields(operation=Operation.LOGIN, status=outcome, by_program=by_program)
+    return AccessFields(
+        operation=Operation.LOGIN, status=outcome, by_program=program or row.login_type == "i"
+    )
 
 
 def _login_as(row: LoginAsRow) -> AccessFields:
@@ -109,6 +122,37 @@ def _report(row: ReportRow) -> AccessFields:
 def _report_export(row: ReportExportRow) -> AccessFields:
     return AccessFields(
         operation=Operation.REPORT_EXPORT, operation_id=_report_id(row), status=status(row.request_status)
+    )
+
+
+# --- downloads from analytics
+
+
+class WaveDownloadRow(ElfRow, tag_field="EVENT_TYPE", tag="WaveDownload"):
+    """Data or a picture downloaded from CRM Analytics."""
+
+    asset_id: str = ""
+    asset_type: str = ""
+    download_format: str = ""
+    download_error: str = ""
+    entity_name: str = ""
+    num_records: str = ""
+    number_of_records: str = ""
+    record_count: str = ""
+    rows_processed: str = ""
+
+
+def _wave_download(row: WaveDownloadRow) -> AccessFields:
+    """A picture shows a chart and takes no rows out; a download that failed took none, either."""
+    counted = row.number_of_records or row.num_records or row.record_count or row.rows_processed
+    rows = count(counted, "the number of records")
+    picture = row.download_format.lower() in ("png", "image", "screenshot")
+    return AccessFields(
+        _REPORT if picture else Operation.REPORT_EXPORT,
+        NAMES[row.entity_name],
+        rows=0 if rows and (picture or row.download_error) else rows,
+        operation_id=known_id(row.asset_id) if row.asset_id else None,
+        status=clip(row.download_error) or status(row.request_status),
     )
 
 
@@ -259,17 +303,18 @@ def _search(row: SearchRow) -> AccessFields:
 
 
 TYPES = (
-    Type(LoginRow, _login),
+    Type(LoginRow, _login, ("login_status",)),
     Type(LoginAsRow, _login_as),
     Type(LogoutRow, _logout),
-    Type(ReportRow, _report),
-    Type(AsyncReportRow, _report),
+    Type(ReportRow, _report, ("origin", "row_count")),
+    Type(AsyncReportRow, _report, ("origin", "row_count")),
     Type(ReportExportRow, _report_export),
-    Type(FileRow, _file),
-    Type(AttachmentRow, _attachment),
-    Type(MisspelledAttachmentRow, _attachment),
-    Type(UriRow, _uri),
-    Type(PageRow, _page),
-    Type(AuraRow, _aura),
-    Type(SearchRow, _search),
+    Type(WaveDownloadRow, _wave_download, ("download_format",)),
+    Type(FileRow, _file, ("transaction_type", "document_id", "size_bytes")),
+    Type(AttachmentRow, _attachment, ("entity_id", "file_name")),
+    Type(MisspelledAttachmentRow, _attachment, ("entity_id", "file_name")),
+    Type(UriRow, _uri, ("uri",)),
+    Type(PageRow, _page, ("page_entity_id", "page_url")),
+    Type(AuraRow, _aura, ("action_message",)),
+    Type(SearchRow, _search, ("search_query", "prefixes_searched", "num_results")),
 )

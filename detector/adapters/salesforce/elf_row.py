@@ -17,7 +17,7 @@ class ElfRow(msgspec.Struct, rename="upper", gc=False):
     """The columns that every type has, or that tell who acted and from where; a missing one is an empty one.
 
     They are in the order of the vendor's own headers, because the decoder looks for each key from the last one
-    on. Some are here, and in the rows of each type, only to part the rows of one request.
+    on. Some are here only to tell rows without a request's id apart.
     """
 
     timestamp: str = ""
@@ -53,6 +53,8 @@ class Type(msgspec.Struct, frozen=True):
     row: type[Any]
     """A `ElfRow` with the type's name as its tag."""
     access: Callable[[Any], AccessFields]
+    parts: tuple[str, ...] = ()
+    """The fields that tell rows of this type and of one request apart, beside their time and `operation_id`."""
 
 
 def status(text: str) -> str | None:

@@ -1,7 +1,9 @@
-"""Salesforce Real-Time Event Monitoring: JSON events in the vendor's three envelopes.
+"""Salesforce Real-Time Event Monitoring: JSON events in the vendor's envelopes, or without one.
 
-A streamed message (``channel`` and ``data.payload``), a stored object (bare, with ``attributes.type``) and a
-Pub/Sub record (``topic``, ``event`` or ``payload``) hold the same payload. It seldom says whose org it is:
+A streamed message (``channel`` and ``data.payload``), a stored object (bare, with ``attributes.type``), a
+Pub/Sub record (``topic``, ``event`` or ``payload``) and a relayed event (``detail-type`` and ``detail.payload``)
+hold the same payload. Where none of them names the type (a CSV export, a connector's record), the payload's own
+fields tell it, else the name of its file; a record of no type is refused. A payload seldom says whose org it is:
 the tenant is its ``OrganizationId``, else an org id in its url, else ``salesforce``. As with the event log
 files only reads have rows, and who speaks to an API is an integration.
 
@@ -20,7 +22,8 @@ from detector.adapters.adapter import Adapter
 from detector.adapters.memo import Memo
 from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor, id18
-from detector.adapters.salesforce.rtem_types import FINDINGS, TYPES, Payload, finding, other
+from detector.adapters.salesforce.rtem_signature import is_type_name, type_in_position, type_of
+from detector.adapters.salesforce.rtem_types import FINDINGS, NAMED, TYPES, Payload, finding, other
 from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
 from detector.adapters.values import ADDRESSES, AGENTS, clip
 from detector.event import AccessEvent, ActorKind, Counting, RecordOrigin
@@ -48,6 +51,8 @@ class _Envelope(msgspec.Struct, gc=False):
     topic: str | None = None
     data: _Message | None = None
     event: _Message | None = None
+    detail: _Message | None = None
+    detail_type: str | None = msgspec.field(default=None, name="detail-type")
     payload: Payload | None = None
 
 
@@ -56,13 +61,13 @@ _payload_decoder = msgspec.json.Decoder(Payload)
 
 
 def _opened(record: bytes) -> tuple[Payload, str]:
-    """The payload in a record, and the name of its type."""
+    """The payload in a record, and the name that the record gives to its type."""
     payload = named = None
     if b'"payload"' in record:
         envelope = _envelope_decoder.decode(record)
-        message = envelope.data or envelope.event
+        message = envelope.data or envelope.event or envelope.detail
         payload = (message.payload if message else None) or envelope.payload
-        named = envelope.channel or envelope.topic
+        named = envelope.channel or envelope.topic or envelope.detail_type
     if payload is None:  # a bare one is its own envelope
         payload = _payload_decoder.decode(record)
         named = payload.channel or payload.topic
@@ -78,13 +83,100 @@ def _name(text: str) -> str:
 _NAMES = Memo(_name, 512)
 
 
+# --- records without a type, or with values of other types than the vendor's
+
+_TYPE_KEYS = (
+    "_EventType",
+    "_ObjectType",
+    "EventType",
+    "ObjectType",
+    "SobjectType",
+    "Type",
+    "type",
+    "channel",
+    "topic",
+)
+"""Where connectors and tables write the type beside the payload's fields."""
+_AVRO = frozenset({"boolean", "double", "int", "long", "string"})
+
+
+def _loose(record: bytes) -> tuple[dict[str, object], str]:
+    """The payload of a record as it is, and the first name of a type in or around it; raises what msgspec does."""
+    value = msgspec.json.decode(record)
+    if not isinstance(value, dict):
+        raise FieldError(Rejection.MALFORMED, "not a JSON object")
+    message = next(
+        (value[key] for key in ("data", "event", "detail") if isinstance(value.get(key), dict)), value
+    )
+    payload = message.get("payload", value.get("payload"))
+    if not isinstance(payload, dict):
+        payload = value
+    attributes = payload.get("attributes")
+    named = [attributes.get("type") if isinstance(attributes, dict) else None, value.get("detail-type")]
+    named += [holder.get(key) for holder in (payload, value) for key in _TYPE_KEYS]
+    names = [_NAMES[name] for name in named if isinstance(name, str)]
+    return payload, next((name for name in names if name in NAMED), "")
+
+
+def _loose_payload(record: bytes) -> tuple[Payload, str]:
+    """The payload of a record whose fields have other types than the vendor's: numbers for texts, Avro's unions."""
+    loose, name = _loose(record)
+    kept: dict[str, object] = {}
+    for field, encoded in zip(Payload.__struct_fields__, Payload.__struct_encode_fields__, strict=True):
+        value = loose.get(encoded)
+        if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _AVRO:
+            value = next(iter(value.values()))
+        if field == "attributes":
+            value = (
+                {key: text for key, text in value.items() if isinstance(text, str)}
+                if isinstance(value, dict)
+                else None
+            )
+        elif isinstance(value, bool):
+            value = str(value).lower()
+        elif isinstance(value, int | float) and field not in _NUMBERS:
+            if field in _WHO:
+                raise FieldError(Rejection.BAD_VALUE, f"{encoded} is a number")
+            value = str(value)
+        elif isinstance(value, dict | list) and field != "records":
+            value = None
+        kept[encoded] = value
+    payload = msgspec.convert(kept, Payload)
+    attributes = payload.attributes
+    return payload, _NAMES[(attributes and attributes.type) or payload.channel or payload.topic or name]
+
+
+_WHO = frozenset({"organization_id", "user_id", "username"})
+_NUMBERS = frozenset({"content_size", "event_date", "rows_processed", "rows_returned", "score"})
+
+
+def _untyped(record: bytes, payload: Payload, name: str, position: str) -> str:
+    """The type of an event whose record does not name one that the vendor documents."""
+    loose, beside = _loose(record)
+    if beside:
+        return beside
+    if payload.attributes and payload.attributes.type and is_type_name(name):
+        return name  # a type newer than this list, named by the vendor
+    filled = [key for key, value in loose.items() if value not in (None, "")]
+    told = type_of(loose.keys(), filled, payload.operation or "") or type_in_position(position, NAMED)
+    if told:
+        return told
+    if is_type_name(name):
+        return name
+    raise FieldError(
+        Rejection.UNKNOWN_TYPE,
+        "neither its fields, nor what wraps it, nor its file's name say which type of event it is",
+    )
+
+
 # --- what all types share
 
 
 def _access(payload: Payload, name: str) -> AccessFields:
     if name in FINDINGS:
         return finding(payload, name)
-    access = TYPES.get(name, other)(payload)
+    read = TYPES.get(name)
+    access = read(payload) if read is not None else other(payload, name)
     outcome = payload.policy_outcome
     if outcome in ("Block", "MeteringBlock"):  # the customer's own policy stopped it: nothing was exported
         stopped = clip(outcome)
@@ -108,7 +200,7 @@ def _time_ms(payload: Payload, record: bytes) -> int:
 def _created(record: bytes) -> str | int | float | None:
     """When the event was stored, for a record that does not say when it happened."""
     envelope = msgspec.json.decode(record, type=_DatedEnvelope)
-    message = envelope.data or envelope.event
+    message = envelope.data or envelope.event or envelope.detail
     dated = (message.payload if message else None) or envelope.payload or envelope
     return dated.created_date
 
@@ -120,6 +212,7 @@ class _DatedMessage(msgspec.Struct, gc=False):
 class _DatedEnvelope(_Dated, gc=False):
     data: _DatedMessage | None = msgspec.field(default=None, name="data")
     event: _DatedMessage | None = msgspec.field(default=None, name="event")
+    detail: _DatedMessage | None = msgspec.field(default=None, name="detail")
     payload: _Dated | None = msgspec.field(default=None, name="payload")
 
 
@@ -151,7 +244,12 @@ def _event_id(payload: Payload, record: bytes) -> str:
 
 
 def _event(record: bytes, position: str) -> AccessEvent:
-    payload, name = _opened(record)
+    try:
+        payload, name = _opened(record)
+    except msgspec.ValidationError:
+        payload, name = _loose_payload(record)
+    if name not in NAMED:
+        name = _untyped(record, payload, name, position)
     access = _access(payload, name)
     when = payload.event_date
     try:
@@ -191,6 +289,7 @@ def _event(record: bytes, position: str) -> AccessEvent:
         access.status,
         clip(payload.country_iso or payload.country),
         RecordOrigin(NAME, position),
+        access.unmapped_type,
     )
 
 

@@ -14,7 +14,7 @@ from detector.adapters.salesforce.soql import Soql, soql
 from detector.adapters.values import clip, count
 from detector.event import MAX_RECORD_IDS, Counting, Operation
 
-__all__ = ["FINDINGS", "TYPES", "Attributes", "Payload", "finding", "other"]
+__all__ = ["FINDINGS", "NAMED", "TYPES", "Attributes", "Payload", "finding", "other"]
 
 # Names of their own for what many events need: looking up a member of an enum takes ten times as long.
 _QUERY, _OTHER, _EACH = Operation.QUERY, Operation.OTHER, Counting.EACH
@@ -157,12 +157,13 @@ def _api(payload: Payload) -> AccessFields:
 
 
 def _bulk_result(payload: Payload) -> AccessFields:
-    """The result of a bulk query being fetched. How many rows it has is said elsewhere."""
+    """The result of a bulk query being fetched. How many rows it has is mostly said elsewhere."""
     query = soql(payload.query) if payload.query else _NO_QUERY
     return AccessFields(
         Operation.BULK_EXPORT,
         names(payload.queried_entities) or query.objects,
         query.fields or None,
+        _rows(payload),
         query_shape=query.shape or None,
         by_program=True,
     )
@@ -244,9 +245,20 @@ def _admin(payload: Payload) -> AccessFields:
     return AccessFields(Operation.ADMIN, status=_status(payload.operation_status))
 
 
-def other(payload: Payload) -> AccessFields:
-    """An event of which nothing more is known."""
-    return AccessFields(objects=names(payload.queried_entities), status=_status(payload.status))
+def other(payload: Payload, name: str) -> AccessFields:
+    """An event of a type that is not mapped; its rows are counted, under the type's name."""
+    rows = _rows(payload)
+    return AccessFields(
+        objects=names(payload.queried_entities),
+        rows=rows,
+        status=_status(payload.status),
+        unmapped_type=clip(name, 80) if rows is not None else None,
+    )
+
+
+def _rows(payload: Payload) -> int | None:
+    rows = count(payload.rows_returned, "RowsReturned")
+    return count(payload.rows_processed, "RowsProcessed") if rows is None else rows
 
 
 def finding(payload: Payload, name: str) -> AccessFields:
@@ -296,3 +308,21 @@ FINDINGS = frozenset(
         "SessionHijackingEvent",
     }
 )
+NAMED = (
+    frozenset(
+        {
+            "ConcurLongRunApexErrEvent",
+            "FlowExecutionEvent",
+            "IdentityProviderEvent",
+            "IdentityVerificationEvent",
+            "LogoutEvent",
+            "MobileEmailEvent",
+            "MobileEnforcedPolicyEvent",
+            "MobileScreenshotEvent",
+            "MobileTelephonyEvent",
+        }
+    )
+    | FINDINGS
+    | TYPES.keys()
+)
+"""Every type that the vendor documents; those without a function of their own take nothing out."""

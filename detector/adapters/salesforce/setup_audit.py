@@ -1,7 +1,8 @@
 """Salesforce's setup audit trail: changes of rights, apps and settings, one JSON object or CSV row each.
 
-Records are the API's (``CreatedDate``, ``CreatedBy``) or a connector's in lower case (``sfdc_created_date``). All of
-them are administration; the trail has no addresses, no rows, and does not say whose org it is.
+Records are the API's (``CreatedDate``, ``CreatedBy``), a connector's in lower case (``sfdc_created_date``) or rows of
+the file that the set-up page offers (``Date``, ``Delegate User``), whose times are the user's own: US ones are read as
+such. All of them are administration; the trail has no addresses, no rows, and does not say whose org it is.
 
 See https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_setupaudittrail.htm
 """
@@ -14,7 +15,7 @@ from detector.adapters.access import AccessFields, event_of
 from detector.adapters.adapter import Adapter
 from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.ids import actor, id18
-from detector.adapters.timestamps import utc_ms
+from detector.adapters.spelled_times import time_ms
 from detector.adapters.values import clip, digest, has_key
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
@@ -43,6 +44,8 @@ class _Entry(msgspec.Struct, rename="pascal"):
     connector_id: str | None = msgspec.field(default=None, name="sfdc_created_by_id")
     connector_username: str | None = msgspec.field(default=None, name="sfdc_created_by_username")
     record_id: str | None = msgspec.field(default=None, name="record_id")
+    page_date: str | None = msgspec.field(default=None, name="Date")
+    page_user: str | None = msgspec.field(default=None, name="User")
 
 
 _decoder = msgspec.json.Decoder(_Entry)
@@ -51,20 +54,20 @@ _ADMIN = AccessFields(operation=Operation.ADMIN)
 
 def _event(record: bytes, position: str) -> AccessEvent:
     entry = _decoder.decode(record)
-    when = entry.created_date or entry.connector_date
+    when = entry.created_date or entry.connector_date or entry.page_date
     if not when:
-        raise FieldError(Rejection.MISSING_FIELD, "neither CreatedDate nor sfdc_created_date")
+        raise FieldError(Rejection.MISSING_FIELD, "neither CreatedDate nor sfdc_created_date nor Date")
     action = entry.action or entry.connector_action
     if not action:
         raise FieldError(Rejection.MISSING_FIELD, "Action is blank")
     user = entry.created_by
-    name = (user.username if user else None) or entry.connector_username
+    name = (user.username if user else None) or entry.connector_username or entry.page_user
     given = entry.id or entry.record_id
     # Some exports have one id for the trail and not for its entries.
     event_id = f"{id18(given)}:{action[:80]}" if given else digest(record)
     return event_of(
         _ADMIN,
-        utc_ms(when),
+        time_ms(when, month_first=True),
         f"setup:{event_id}",
         (
             TENANT,
@@ -82,15 +85,18 @@ def _event(record: bytes, position: str) -> AccessEvent:
 
 
 def _recognises(record: bytes) -> bool:
-    """Whether it has the two keys, in the API's spelling or the connector's."""
-    return (has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate")) or (
-        has_key(record, b"delegate_user") and has_key(record, b"sfdc_created_date")
+    """Whether it has the two keys, in the API's spelling, the connector's or the page's."""
+    return (
+        (has_key(record, b"DelegateUser") and has_key(record, b"CreatedDate"))
+        or (has_key(record, b"delegate_user") and has_key(record, b"sfdc_created_date"))
+        or (has_key(record, b"Delegate User") and has_key(record, b"Source Namespace Prefix"))
     )
 
 
 ADAPTER = Adapter(
     name=NAME,
-    sign="keys DelegateUser and CreatedDate, or delegate_user and sfdc_created_date",
+    sign="keys DelegateUser and CreatedDate, or delegate_user and sfdc_created_date, or Delegate User and "
+    "Source Namespace Prefix",
     recognises=_recognises,
     event=_event,
     reads_objects_only=True,

@@ -21,7 +21,7 @@ from detector.identity.observation import ClosedDay, Observation
 from detector.message import Message, message
 from detector.prior import FLOOR_VARIANCE
 from detector.settings import DetectionSettings
-from detector.signal import Measure, Signal, SignalKind, Span
+from detector.signal import Evidence, Measure, Signal, SignalKind, Span, evidence
 from detector.units import DAY_MS
 
 __all__ = ["DETECTOR", "DripState"]
@@ -38,6 +38,12 @@ MOST = 3.0
 """Deviations that one day adds at most: this is about many days."""
 MAX_DAYS = 10
 """How many days' rows are held: those not over, and the six before."""
+KEPT_SCORE, KEPT_DEVIATIONS = 1.0, 1.9
+"""Events are kept at such a score, or of such a day: from less no day reaches `FIRST_SCORE`. Profiles are small."""
+OPEN_DAYS = 3
+EVIDENCE_ENTRIES = 4
+"""An event that is kept takes about as much as so many entries of 64 bytes."""
+BRIEF_TEXT, BRIEF_OBJECTS = 80, 3
 FIRST_SCORE = 2.5
 GROWTH_SCORE = 1.0
 PRIOR_DEVIATION = 0.7
@@ -56,6 +62,12 @@ class DripState(msgspec.Struct, array_like=True):
     """Rows of personal data by day: the days not over, and the six before."""
     objects: dict[str, int] = {}
     """Rows by kind of record since `since`."""
+    kept_from: int = -1
+    """From so many rows on a day may be said something of, so that an event of it is kept; -1 for no day."""
+    largest: dict[int, Evidence] = {}
+    """Of the days that are not over, the event with the most rows."""
+    example: Evidence | None = None
+    """Of the days since `since`, the event with the most rows."""
 
 
 def _observe(state: DripState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
@@ -71,7 +83,21 @@ def _observe(state: DripState, access: Observation, settings: DetectionSettings)
             if len(days) > MAX_DAYS:
                 del days[min(days)]
         access.grown += add_rows(state.objects, access.object, access.rows)
+        if 0 <= state.kept_from <= days[day]:
+            known = state.largest.get(day)
+            if known is None or access.rows > known.rows:
+                state.largest[day] = _brief(evidence(access.event, access.rows))
+                access.grown += EVIDENCE_ENTRIES
+                if len(state.largest) > OPEN_DAYS:
+                    del state.largest[min(state.largest)]
     return None
+
+
+def _brief(event: Evidence) -> Evidence:
+    agent = event.user_agent
+    return msgspec.structs.replace(
+        event, objects=event.objects[:BRIEF_OBJECTS], user_agent=None if agent is None else agent[:BRIEF_TEXT]
+    )
 
 
 def _close(state: DripState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
@@ -115,10 +141,16 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
     before = state.score
     state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
     day.facts[NAME] = state.score
+    state.kept_from = (
+        0 if state.score >= KEPT_SCORE else round(expm1(reference.mean + KEPT_DEVIATIONS * deviation))
+    )
+    over = [state.largest.pop(known) for known in sorted(state.largest) if known <= day.day]
     if not state.score:
         state.said = 0.0
         state.objects = {}
+        state.example = None
         return []
+    state.example = max(filter(None, (state.example, *over)), key=lambda one: one.rows, default=None)
     if not before:
         state.since = day.day
     if state.score < FIRST_SCORE or state.score < state.said + GROWTH_SCORE:
@@ -143,6 +175,7 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
                 "typical_day": expm1(reference.mean),
                 "day_rows": float(rows),
             },
+            evidence=state.example,
         )
     ]
 

@@ -12,7 +12,7 @@ from detector.identity.objects import add_rows
 from detector.identity.observation import Observation
 from detector.message import Message, message
 from detector.settings import DetectionSettings, Indicator
-from detector.signal import NewValue, Signal, SignalKind, evidence
+from detector.signal import GROWN_MS, NewValue, Signal, SignalKind, evidence
 from detector.trait import agent_family, network
 
 __all__ = ["DETECTOR", "IntelState"]
@@ -29,6 +29,7 @@ class IntelState(msgspec.Struct, array_like=True):
     rows: int = 0
     said: int = -1
     objects: dict[str, int] = {}
+    said_ms: int = 0
 
 
 def _observe(state: IntelState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
@@ -52,12 +53,15 @@ def _observe(state: IntelState, access: Observation, settings: DetectionSettings
     state.rows += access.rows
     if access.rows:
         access.grown += add_rows(state.objects, access.object, access.rows)
-    if state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS:
+    further = state.said >= 0 and state.rows < state.said * settings.growth + GROWTH_ROWS
+    if further and (not access.rows or event.time_ms - state.said_ms < GROWN_MS):
         return None
-    state.said = state.rows
+    if not further:
+        state.said = state.rows
+    state.said_ms = event.time_ms
     return [
         Signal(
-            kind=SignalKind.CROSSED,
+            kind=SignalKind.GROWN if further else SignalKind.CROSSED,
             detector=NAME,
             time_ms=event.time_ms,
             day=access.day,

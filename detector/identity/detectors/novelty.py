@@ -20,7 +20,7 @@ from detector.identity.observation import ClosedDay, Observation
 from detector.message import Message, Template, message
 from detector.published import NewTrait
 from detector.settings import DetectionSettings
-from detector.signal import NewValue, Signal, SignalKind, evidence
+from detector.signal import GROWN_MS, NewValue, Signal, SignalKind, evidence
 from detector.trait import MAX_TEXT, SORTS, YOUNG_DAYS, agent_family, checksum, network
 from detector.units import DAY_MS
 
@@ -89,6 +89,8 @@ class NoveltyState(msgspec.Struct, array_like=True, dict=True):
     objects: dict[str, int] = {}
     refused: dict[int, list[int]] = {}
     """Checksum of a network → how many events in the identity's name were refused there, and the day of the last."""
+    said_ms: int = 0
+    """When rows were last said, in event time."""
 
     def new_traits(self) -> tuple[NewTrait, ...]:
         """What is young, as it is published."""
@@ -264,12 +266,15 @@ def _weigh(
         state.rows += rows
         access.grown += add_rows(state.objects, access.object, rows)
     grown = rows and state.rows >= state.said * settings.growth + FIRST_ROWS
-    if not first and not grown:
+    event = access.event
+    now_ms = event.time_ms
+    further = rows and not first and not grown and state.said and now_ms - state.said_ms >= GROWN_MS
+    if not first and not grown and not further:
         return None
     if grown:
         state.said = state.rows
-    event = access.event
-    now_ms = event.time_ms
+    if rows:
+        state.said_ms = now_ms
     news = [
         NewValue(
             value.what,
@@ -291,7 +296,7 @@ def _weigh(
     start_ms = state.since if state.rows else now_ms
     return [
         Signal(
-            kind=SignalKind.CROSSED,
+            kind=SignalKind.GROWN if further else SignalKind.CROSSED,
             detector=NAME,
             time_ms=now_ms,
             day=access.day,

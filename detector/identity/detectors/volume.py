@@ -22,7 +22,7 @@ from detector.identity.observation import ClosedDay, Observation
 from detector.message import Message, message
 from detector.published import UsualVolume
 from detector.settings import DetectionSettings
-from detector.signal import Measure, Signal, SignalKind, Span, evidence
+from detector.signal import GROWN_MS, Measure, Signal, SignalKind, Span, evidence
 from detector.units import DAY_MS, HOUR_MS
 
 __all__ = ["ALL", "CALLS", "DETECTOR", "KILOBYTES", "Channel", "Open", "VolumeState"]
@@ -60,6 +60,9 @@ class Open(msgspec.Struct, array_like=True):
     hours: dict[int, int] = {}
     """Rows by hour of the day."""
     objects: dict[str, int] = {}
+    said_ms: int = -1
+    """When a signal was last sent, since midnight, and of how many kinds of record."""
+    said_kinds: int = 0
 
 
 class Channel(msgspec.Struct, array_like=True):
@@ -202,7 +205,8 @@ def _crossed(
     day = opened.rows > channel.daily.bound and opened.rows >= opened.said * growth
     hour = in_hour > channel.hour.bound and in_hour >= opened.said_hour * growth
     if not day and not hour:
-        return None
+        return _grown(opened, access) if name == ALL else None
+    opened.said_ms, opened.said_kinds = access.event.time_ms - access.day * DAY_MS, len(opened.objects)
     familiar = familiarity(channel.daily.days, access.known_days, settings)
     usual = channel.usual(access.day)
     first_ms = access.day * DAY_MS + opened.first_ms
@@ -225,6 +229,30 @@ def _crossed(
             rows=opened.rows if counts_rows(name) else 0,
             objects=dict(opened.objects) if counts_rows(name) else {},
             measures=measures,
+            evidence=evidence(access.event, access.rows),
+        )
+    ]
+
+
+def _grown(opened: Open, access: Observation) -> list[Signal] | None:
+    """After a signal: that there are more rows, at once if they are of another kind, or else now and then."""
+    time_ms = access.event.time_ms - access.day * DAY_MS
+    if opened.said_ms < 0 or (
+        time_ms - opened.said_ms < GROWN_MS and len(opened.objects) <= opened.said_kinds
+    ):
+        return None
+    opened.said_ms, opened.said_kinds = max(time_ms, opened.said_ms), len(opened.objects)
+    return [
+        Signal(
+            kind=SignalKind.GROWN,
+            detector=NAME,
+            time_ms=access.event.time_ms,
+            day=access.day,
+            first_ms=access.day * DAY_MS + opened.first_ms,
+            last_ms=access.day * DAY_MS + opened.last_ms,
+            channel=ALL,
+            rows=opened.rows,
+            objects=dict(opened.objects),
             evidence=evidence(access.event, access.rows),
         )
     ]

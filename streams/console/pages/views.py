@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ import msgspec
 
 from detector.directory import Directory
 from detector.errors import CrmwatchError
+from detector.units import DAY_MS
 from streams.console.pages import sources as health
 from streams.console.pages.board import board, outflow_table
 from streams.console.pages.identity import identities, identity
@@ -173,7 +174,7 @@ def search_page(visit: PageRequest) -> Page:
         db,
         terms,
         None if since is None else _ms(since),
-        None if until is None else _ms(until + timedelta(days=1)),
+        None if until is None else _ms(until) + DAY_MS,
         most,
         open_only=open_only,
     )

@@ -19,6 +19,8 @@ from streams.kafka.connection import ConnectError, arguments, reach
 __all__ = ["ACTIONS", "WITHDRAW", "ActionError", "DecisionSender", "StoredDecision", "decision"]
 
 MOST_HOURS = 90 * 24
+MOST_DIGITS = 9
+"""Python refuses to read numbers of thousands of digits."""
 MOST_REASON = 1_000
 MOST_ASSIGNEE = 100
 MOST_STEP = 100
@@ -154,6 +156,6 @@ def _text(form: Mapping[str, str], name: str, most: int) -> str:
 
 def _hours(form: Mapping[str, str]) -> int:
     text = form.get("hours", "")
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_HOURS:
+    if not text.isdecimal() or len(text) > MOST_DIGITS or not 1 <= int(text) <= MOST_HOURS:
         raise ActionError("Please say for how long.")
     return int(text)

@@ -52,6 +52,7 @@ YEAR_SECONDS = 365 * 86_400
 MOST_STREAMS = 300
 MOST_STREAMS_EACH = 20
 """So many of them one person may hold."""
+MOST_QUERY, MOST_FIELDS = 8_000, 30
 READ_BACK_SECONDS = 3.0
 """How long a page waits for a decision to come back from Kafka before it is shown."""
 BEAT_SECONDS = 5.0
@@ -138,7 +139,10 @@ class Console:
                 return self._entrance.to_sign_in(request)
             passing = self._entrance.is_passing(request)
             session = (self._gate.passing if passing else self._gate.begin)(person, address)
-        visit = self._visit(request, session, address, await form_of(request))
+        query = _query_of(request)
+        if query is None:
+            answer, query = _overfull, {}
+        visit = self._visit(request, session, address, query, await form_of(request))
         response = await run_in_threadpool(self._answer, answer, role, visit, begun)
         self._dress(response, visit, begun and not self._entrance.is_passing(request))
         return response
@@ -171,13 +175,13 @@ class Console:
             return self._sorry(visit, 400, str(error))
 
     def _visit(
-        self, request: Request, session: Session, address: str, form: Mapping[str, str]
+        self,
+        request: Request,
+        session: Session,
+        address: str,
+        query: Mapping[str, str],
+        form: Mapping[str, str],
     ) -> PageRequest:
-        query = (
-            dict(parse_qsl(request.url.query, keep_blank_values=False, max_num_fields=30))
-            if len(request.url.query) < 8_000
-            else {}
-        )
         language = query.get("lang") or request.cookies.get(LANGUAGE) or ""
         theme = query.get("theme") or request.cookies.get(THEME) or ""
         return PageRequest(
@@ -413,6 +417,21 @@ class _Static(StaticFiles):
         response.headers.update(HEADERS)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+def _query_of(request: Request) -> dict[str, str] | None:
+    """The fields of an address; ``None`` if there are too many or they are too long."""
+    text = request.url.query
+    if len(text) >= MOST_QUERY:
+        return None
+    try:
+        return dict(parse_qsl(text, keep_blank_values=False, max_num_fields=MOST_FIELDS))
+    except ValueError:
+        return None
+
+
+def _overfull(visit: PageRequest) -> Response:
+    raise ActionError("This address has too many fields, or they are too long.")
 
 
 def _by(visit: PageRequest) -> dict[str, str]:

@@ -58,7 +58,13 @@ GENERIC = decoder(
 )
 EVERY = {**ADAPTERS, GENERIC.name: GENERIC}
 ASKED = choose(AUTO, [GENERIC])
-REASONS = {Rejection.BAD_TIME, Rejection.BAD_VALUE, Rejection.MALFORMED, Rejection.MISSING_FIELD}
+REASONS = {
+    Rejection.BAD_TIME,
+    Rejection.BAD_VALUE,
+    Rejection.MALFORMED,
+    Rejection.MISSING_FIELD,
+    Rejection.UNKNOWN_TYPE,
+}
 """Why an adapter refuses a record; the other reasons are the reader's and the registry's."""
 
 
@@ -314,8 +320,7 @@ def test_any_bytes_at_all_are_refused_or_read(record: bytes) -> None:
     chosen = recognise(record, ASKED)
     event = decode_raw(FileRecord(record, "here:1", "here"), ASKED)
     if isinstance(event, RecordError):
-        assert event.adapter == (chosen.name if chosen else "")
+        assert event.adapter in ("", *EVERY)
         assert event.position == "here:1"
-    else:
-        assert chosen is not None
-        assert event == chosen.decode(record, "here:1")
+    elif chosen is not None and not isinstance(read := outcome(chosen, record), RecordError):
+        assert msgspec.structs.replace(event, origin=read.origin) == read

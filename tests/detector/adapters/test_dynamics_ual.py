@@ -382,7 +382,105 @@ def test_an_agent_is_looked_for_where_the_services_put_it() -> None:
     assert decode(service("Send", 2, UserAgent="", ClientInfoString="Client=OWA")).user_agent == "Client=OWA"
 
 
+@pytest.mark.parametrize("written", [lambda parts: parts, json.dumps])
+def test_attachments_opened_are_counted(written: Any) -> None:
+    """A record of several attachments is as many rows, with the bytes of all."""
+    messages = [
+        {"Id": "m1", "MessageItems": [{"Id": "a1", "SizeInBytes": 1000}, {"Id": "a2", "SizeInBytes": 2000}]},
+        {"Id": "m2", "MessageItems": [{"Id": "a3", "SizeInBytes": 500000.0}]},
+    ]
+    found = decode(service("AttachmentAccess", 50, Messages=written(messages), OperationCount=3))
+    assert (found.operation, found.rows, found.bytes_out) == (Operation.RECORD_VIEW, 3, 503_000)
+    assert (found.objects, found.record_ids) == (("attachment",), ("a1", "a2", "a3"))
+    assert decode(service("AttachmentAccess", 50, OperationCount=7)).rows == 7
+    assert decode(service("AttachmentAccess", 50)).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "rows"),
+    [
+        ("FileDownloaded", {"OperationCount": 40}, 40),
+        ("FileDownloaded", {"OperationCount": "40"}, 40),
+        ("FileAccessed", {"AffectedItems": [{"Id": "a"}, {"Id": "b"}]}, 2),
+        ("FileAccessed", {"Items": ["a", "b", "c"]}, 3),
+        ("MailItemsAccessed", {"OperationCount": 9}, 9),
+        ("MAILITEMSACCESSED", {"OperationCount": 9}, 9),
+        ("FileDownloaded", {}, 1),
+        ("SoftDelete", {"AffectedItems": [{"Id": "a"}], "OperationCount": 2}, None),
+        ("FileDownloaded", {"OperationCount": 40, "ResultStatus": "FALSE"}, 0),
+    ],
+)
+def test_a_record_of_many_counts_them(operation: str, fields: dict[str, Any], rows: int | None) -> None:
+    """What is aggregated in one record is counted by its list or its number, unless it was refused or written."""
+    assert decode(service(operation, **fields)).rows == rows
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("FALSE", "failed"),
+        ("false", "failed"),
+        ("Failed", "failed"),
+        ("TRUE", "success"),
+        ("SUCCESS", "success"),
+    ],
+)
+def test_a_status_may_be_in_any_case(status: str, told: str) -> None:
+    """Services write their truth values in capitals, too."""
+    assert decode(service("FileDownloaded", ResultStatus=status)).status == told
+
+
+@pytest.mark.parametrize(
+    "key", ["ClientIP", "ClientIp", "clientip", "clientIP", "Client_IPAddress", "Client IP"]
+)
+def test_the_address_has_many_spellings(key: str) -> None:
+    """The address is found whatever its column is called."""
+    record = crm(QueryResults="a")
+    record[key] = record.pop("ClientIP")
+    del record["UserAgent"]
+    record["User Agent"] = "curl"
+    assert decode(record).ip == "198.51.100.23"
+
+
+def test_names_in_another_case_are_the_same_record() -> None:
+    """A store that lower-cases all names keeps the record's event and id."""
+    record = {name.lower(): value for name, value in crm(QueryResults=",".join(IDS[:3])).items()}
+    assert ADAPTER.recognises(json.dumps(record).encode())
+    assert decode(record) == decode(crm(QueryResults=",".join(IDS[:3])))
+
+
 # --- wrappings
+
+
+def test_a_row_of_dataverses_own_table_is_the_same_event() -> None:
+    """It has no type of record, its time and id stand in other columns, and its address has another name."""
+    inner = crm(QueryResults=",".join(IDS[:3]), CrmOrganizationUniqueName="corp")
+    row = {name: value for name, value in inner.items() if name not in ("CreationTime", "Id", "RecordType")}
+    row |= {
+        "TimeGenerated": "3/3/2026, 9:14:17 AM",
+        "SourceRecordId": inner["Id"],
+        "Type": "DataverseActivity",
+    }
+    row["ClientIp"] = row.pop("ClientIP")
+    assert ADAPTER.recognises(json.dumps(row).encode())
+    assert decode(row) == decode(inner)
+
+
+def test_a_hunted_row_is_the_record_in_it() -> None:
+    """A row of advanced hunting holds the record as text; without it, its own columns say who did what."""
+    inner = service("FileDownloaded", ObjectId="a.docx")
+    row: dict[str, object] = {
+        "Timestamp": "2026-03-03T09:14:17Z", "ActionType": "FileDownloaded", "Application": "SharePoint",
+        "AccountObjectId": "e1", "AccountId": USER, "IPAddress": "198.51.100.23", "UserAgent": "curl", "ReportId": "r1",
+        "ObjectName": "a.docx",
+    }  # fmt: skip
+    assert ADAPTER.recognises(json.dumps(row).encode())
+    assert decode(row | {"RawEventData": json.dumps(inner)}) == decode(inner)
+    assert decode(row | {"RawEventData": inner}) == decode(inner)
+    for other in (row, row | {"RawEventData": "{}"}, row | {"RawEventData": "[1"}):
+        found = decode(other)
+        assert (found.operation, found.rows, found.actor) == (Operation.FILE_DOWNLOAD, 1, USER)
+        assert (found.event_id, found.time_ms) == ("ual:r1", decode(inner).time_ms)
 
 
 def test_every_wrapping_holds_the_same_event() -> None:

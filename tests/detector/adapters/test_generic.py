@@ -166,6 +166,27 @@ def test_a_time_that_is_none_is_refused(when: object) -> None:
     assert refusal(source(), at=when).reason in ("bad_time", "missing_field")
 
 
+@pytest.mark.parametrize(
+    ("when", "time_format", "iso"),
+    [
+        ("3/2/2026 9:14:05 AM PST", "%m/%d/%Y %I:%M:%S %p %Z", "2026-03-02T17:14:05Z"),
+        ("2/3/2026 09:14:05 Europe/Berlin", "%d/%m/%Y %H:%M:%S %Z", "2026-03-02T08:14:05Z"),
+        ("2026-07-02 09:14 Pacific Standard Time", "%Y-%m-%d %H:%M %Z", "2026-07-02T16:14:00Z"),
+        ("2026-03-02 09:14:05 PST", "", "2026-03-02T17:14:05Z"),
+    ],
+)
+def test_a_named_zone_is_where_it_says(when: str, time_format: str, iso: str) -> None:
+    """A zone's abbreviation, place or Windows name counts, also behind a format of the mapping's own."""
+    told = decode(source(time_format=time_format), at=when).time_ms
+    assert told == decode(source(), at=iso).time_ms
+
+
+@pytest.mark.parametrize("when", ["3/2/2026 9:14:05 AM XYZT", "3/2/2026 9:14:05 AM", "3/2/2026 9:14:05 AM 7"])
+def test_an_unknown_zone_is_a_bad_time(when: str) -> None:
+    """What the format calls a zone must be one."""
+    assert refusal(source(time_format="%m/%d/%Y %I:%M:%S %p %Z"), at=when).reason == "bad_time"
+
+
 def test_an_actor_is_needed() -> None:
     """A blank one is none."""
     nobody: tuple[object, ...] = ("", " ", None, {})

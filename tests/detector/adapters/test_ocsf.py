@@ -208,3 +208,49 @@ def test_what_cannot_stand_is_refused_with_its_reason(record: object, reason: st
 def test_only_classes_of_accesses_are_claimed(record: bytes, claimed: bool) -> None:
     """Findings, crmwatch's own among them, are not."""
     assert ADAPTER.recognises(record) is claimed
+
+
+@pytest.mark.parametrize(
+    ("class_uid", "account"), [(3002, "bea"), (6003, "u-17"), (6005, "u-17"), (6001, "u-17")]
+)
+def test_who_acts_is_told_by_the_class(class_uid: int, account: str) -> None:
+    """In a sign-in it is the user and not the service that asked for it; elsewhere it is the actor's user."""
+    record = event(class_uid, 1, user={"uid": "bea", "name": "Bea"})
+    assert decode(record).actor == account
+    del record["actor"]
+    assert decode(record).actor == "bea"
+    assert decode(event(class_uid, 1, user={"type_id": 1})).actor == "u-17"
+
+
+@pytest.mark.parametrize(
+    ("fields", "tenant"),
+    [
+        ({"cloud": {"account": {"uid": "111111111111"}, "org": {"uid": "o-1"}}}, "111111111111"),
+        ({"cloud": {"account": {"name": "Prod"}}}, "prod"),
+        ({"cloud": {"org": {"uid": "o-1"}}}, "o-1"),
+        ({"cloud": {"project_uid": "p-1"}}, "p-1"),
+        ({"actor": {"user": {"uid": "1", "account": {"uid": "skyward"}}}}, "skyward"),
+        ({"actor": {"user": {"uid": "1", "org": {"uid": "org"}}}, "cloud": {"account": {"uid": "a"}}}, "org"),
+        ({"cloud": {"provider": "x"}}, "ocsf"),
+    ],
+)
+def test_the_tenant_is_also_the_clouds_account(fields: dict[str, object], tenant: str) -> None:
+    """Two accounts of a cloud are two tenants, so that their users are not one identity."""
+    assert decode(event(metadata={"uid": "o-1"}, **fields)).tenant == tenant
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_a_number_of_any_unit_is_the_time(unit: int, kind: type) -> None:
+    """Seconds, milliseconds, microseconds and nanoseconds are told by their size."""
+    assert decode(event(time=kind(1772529257 * unit))).time_ms == 1772529257000
+
+
+@pytest.mark.parametrize("time", [12, "soon", None, 10**30, 1772000000000])
+def test_a_written_time_outranks_the_number(time: object) -> None:
+    """A wrong number beside a right text refuses nothing, and the other way about."""
+    assert decode(event(time=time, time_dt="2026-03-03T09:14:17Z")).time_ms == 1772529257000
+    assert decode(event(time_dt="soon")).time_ms == 1772529257000
+    with pytest.raises(RecordError) as caught:
+        decode(event(time=12, time_dt="soon"))
+    assert caught.value.reason == "bad_time"

@@ -105,8 +105,15 @@ def test_every_format_is_described() -> None:
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        (b"hello", "no adapter recognises b'hello'"),
-        ("é".encode() * 100, f"no adapter recognises {('é' * 30).encode()!r}"),
+        (b"hello", "no adapter recognises text that begins with 'hello'"),
+        ("é".encode() * 100, f"no adapter recognises text that begins with {'é' * 60!r}"),
+        ("\x1b[31m\u202e".encode(), "no adapter recognises text that begins with '\\x1b[31m\\u202e'"),
+        (b'{"when": 1, "who": {"x": 2}}', "no adapter recognises an object with the keys when, who"),
+        (
+            b'{"records": [{}, {}]}',
+            "no adapter recognises an object whose records is a list; each record must come by itself",
+        ),
+        (b" ", "no adapter recognises an empty record"),
         (b"a\xff" * 1000, "no adapter recognises 2,000 bytes that are no text in UTF-8"),
     ],
 )

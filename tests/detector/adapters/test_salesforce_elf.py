@@ -175,6 +175,15 @@ def test_what_is_no_iso_time_is_refused(text: str) -> None:
         assert caught.value.reason == "bad_time"
 
 
+def test_either_time_column_may_have_either_spelling() -> None:
+    """A store of logs writes ISO times into both columns; one that is wrong does not matter beside a right one."""
+    known = event("API").time_ms
+    assert event("API", TIMESTAMP="2025-03-20 14:59:44.655").time_ms == known
+    assert event("API", TIMESTAMP="?", TIMESTAMP_DERIVED="20250320145944.655").time_ms == known
+    assert event("API", TIMESTAMP_DERIVED="?").time_ms == known
+    assert refusal(row("API", TIMESTAMP="?", TIMESTAMP_DERIVED="?")).reason == "bad_time"
+
+
 def test_neither_column_order_nor_format_changes_an_event() -> None:
     """A row from CSV, reordered, with numbers for strings or nulls for blanks is the same event."""
     columns = {"METHOD_NAME": "query", "ROWS_PROCESSED": "27", "EXCEPTION_MESSAGE": ""}
@@ -189,17 +198,16 @@ def test_neither_column_order_nor_format_changes_an_event() -> None:
     assert ADAPTER.decode(from_csv, "a.csv:2") == known
     assert event("API", METHOD_NAME="query", ROWS_PROCESSED=27) == known
     assert event("API", METHOD_NAME="query", ROWS_PROCESSED=27.0, EXCEPTION_MESSAGE=None) == known
-    assert event("API", **columns, CPU_TIME="12").event_id != known.event_id
 
 
 @pytest.mark.parametrize("request_id", ["TID:4aXq1", "", "x" * 65])
 def test_rows_of_one_request_are_different_events(request_id: str) -> None:
-    """An id names its request, where that is the vendor's, and parts its rows by type and by every column."""
+    """An id names its request, where that is the vendor's, and parts its rows by type, time and a few columns."""
     columns = {"REQUEST_ID": request_id, "ENTITY_NAME": "Case", "CPU_TIME": "48"}
     events = [
         event("API", **columns),
         event("API", **columns | {"ENTITY_NAME": "Contact"}),
-        event("API", **columns | {"CPU_TIME": "49"}),
+        event("API", **columns | {"ROWS_PROCESSED": "49"}),
         event("RestApi", **columns),
         event("Weird", **columns),
         event("Weirder", **columns),
@@ -210,6 +218,29 @@ def test_rows_of_one_request_are_different_events(request_id: str) -> None:
     assert all(named) if len(request_id) == 9 else not any(named)
     assert all(len(found.event_id) < 80 for found in events)
     assert event("API", **columns).event_id == events[0].event_id
+    # How long a request took tells it from another only where nothing else does.
+    slower = event("API", **columns | {"CPU_TIME": "49"})
+    assert (slower.event_id == events[0].event_id) is all(named)
+
+
+@pytest.mark.parametrize(
+    "dropped", ["CLIENT_NAME", "CPU_TIME", "USER_ID_DERIVED", "TIMESTAMP_DERIVED", "SESSION_KEY", "CLIENT_IP"]
+)
+@pytest.mark.parametrize(
+    "kind", ["API", "RestApi", "Report", "BulkApi2", "Login", "LightningPageView", "Sites"]
+)
+def test_an_id_does_not_depend_on_the_columns_of_its_file(kind: str, dropped: str) -> None:
+    """A row keeps its id in an export without some column, or with one more."""
+    columns = {
+        "REQUEST_ID": "4aXq1", "CLIENT_NAME": "loader", "CPU_TIME": "48", "SESSION_KEY": "s1", "JOB_ID": "750J",
+        "TIMESTAMP_DERIVED": "2025-03-20T14:59:44.655Z", "USER_ID_DERIVED": id18(USER),
+    }  # fmt: skip
+    known = event(kind, **columns)
+    record = json.loads(row(kind, **columns))
+    record.pop(dropped, None)
+    assert ADAPTER.decode(json.dumps(record).encode(), "x:1").event_id == known.event_id
+    more = json.dumps(record | {"BOT_ID": "", "NEW_COLUMN": "x"}).encode()
+    assert ADAPTER.decode(more, "x:1").event_id == known.event_id
 
 
 @pytest.mark.parametrize(
@@ -431,7 +462,8 @@ def test_an_address_has_one_spelling() -> None:
         ("Search", {"NUM_RESULTS": "14", "PREFIXES_SEARCHED": "500"}, Operation.SEARCH, 14),
         ("Logout", {}, Operation.OTHER, None),
         ("LoginAs", {}, Operation.ADMIN, None),
-        ("BrandNewType", {"ROWS_PROCESSED": "9"}, Operation.OTHER, None),
+        ("BrandNewType", {}, Operation.OTHER, None),
+        ("DatabaseSave", {"NUM_ROWS": "200", "DML_TYPE": "insert"}, Operation.WRITE, None),
     ],
 )  # fmt: skip
 def test_pages_and_the_rest(
@@ -440,6 +472,72 @@ def test_pages_and_the_rest(
     """A view of a record is a row, a change is none, and an unknown type is other."""
     found = event(event_type, **columns)
     assert (found.operation, found.rows, found.actor_kind) == (operation, rows, ActorKind.HUMAN)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "columns", "operation", "rows", "kind"),
+    [
+        ("ApexRestApi", {"METHOD": "GET", "ROWS_PROCESSED": "25000"}, Operation.QUERY, 25000, "integration"),
+        ("ApexRestApi", {"METHOD": "POST", "ROWS_PROCESSED": "70"}, Operation.QUERY, 70, "integration"),
+        ("ApexRestApi", {"METHOD": "DELETE", "ROWS_PROCESSED": "70"}, Operation.WRITE, None, "integration"),
+        ("BulkApiResultEventStore", {"RECORDS_PROCESSED": 150000}, Operation.BULK_EXPORT, 150000, "integration"),
+        ("BulkApiResultEvent", {"ROWS_PROCESSED": "15"}, Operation.BULK_EXPORT, 15, "integration"),
+        ("BulkApiResultEvent", {}, Operation.BULK_EXPORT, None, "integration"),
+        ("WaveDownload", {"NUMBER_OF_RECORDS": "900", "DOWNLOAD_FORMAT": "csv"}, Operation.REPORT_EXPORT, 900, "human"),
+        ("WaveDownload", {"NUM_RECORDS": "900", "DOWNLOAD_FORMAT": "png"}, Operation.REPORT, 0, "human"),
+        ("WaveDownload", {"NUM_RECORDS": "9", "DOWNLOAD_ERROR": "denied"}, Operation.REPORT_EXPORT, 0, "human"),
+    ],
+)  # fmt: skip
+def test_newer_types_have_their_rows(
+    event_type: str, columns: dict[str, object], operation: Operation, rows: int | None, kind: str
+) -> None:
+    """A type of the last years is read with what it counts, a picture and a refused download being no rows."""
+    found = event(event_type, **columns)
+    assert (found.operation, found.rows, found.actor_kind, found.unmapped_type) == (
+        operation,
+        rows,
+        kind,
+        None,
+    )
+
+
+def test_a_bulk_result_is_counted_with_its_job() -> None:
+    """A job's state and the fetching of its result have one operation and both give its total."""
+    job = event("BulkApi2", JOB_ID="7505g00000JobAA", OPERATION_TYPE="query", RECORDS_PROCESSED="40")
+    fetched = event("BulkApiResultEventStore", JOB_ID="7505g00000JobAA", RECORDS_PROCESSED="40")
+    assert (job.operation_id, job.counting) == (fetched.operation_id, fetched.counting)
+    assert fetched.counting is Counting.MAXIMUM
+
+
+@pytest.mark.parametrize("column", ["ROWS_PROCESSED", "NUMBER_OF_RECORDS", "RECORD_COUNT", "ROWS_FETCHED"])
+def test_an_unknown_type_with_a_count_is_counted_and_named(column: str) -> None:
+    """Rows of a type that is not mapped are counted under its name, as what was done is not understood."""
+    found = event("BrandNewType", **{column: "9", "ENTITY_NAME": "Contact"})
+    assert (found.operation, found.rows, found.unmapped_type) == (Operation.OTHER, 9, "BrandNewType")
+    assert found.objects == ("Contact",)
+    assert event("BrandNewType", **{column: "many"}).rows is None
+    assert event("BrandNewType", **{column: "9", "OPERATION_TYPE": "insert"}).unmapped_type is None
+
+
+@pytest.mark.parametrize(
+    ("api_type", "browser", "login_type", "kind"),
+    [
+        ("f", "Mozilla/5.0 (Windows NT 10.0) Chrome/120", "A", ActorKind.HUMAN),
+        ("f", "", "A", ActorKind.HUMAN),
+        ("f", "9999", "A", ActorKind.HUMAN),
+        ("f", "python-requests/2.32.4", "A", ActorKind.INTEGRATION),
+        ("l", "Mozilla/5.0 (iPhone)", "A", ActorKind.HUMAN),
+        ("", "Mozilla/5.0", "A", ActorKind.HUMAN),
+        ("P", "Mozilla/5.0", "A", ActorKind.INTEGRATION),
+        ("f", "Mozilla/5.0", "i", ActorKind.INTEGRATION),
+    ],
+)
+def test_a_login_through_a_page_is_a_persons(
+    api_type: str, browser: str, login_type: str, kind: ActorKind
+) -> None:
+    """The code for a feed is also that of a login through a page, which its browser tells."""
+    found = event("Login", API_TYPE=api_type, BROWSER_TYPE=browser, LOGIN_TYPE=login_type)
+    assert found.actor_kind is kind
 
 
 def test_a_callout_sends_its_request() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -277,9 +278,85 @@ def test_a_vendors_finding_passes_with_its_score(score: object, told: str) -> No
     ],
 )
 def test_the_other_types(kind: str, operation: Operation) -> None:
-    """Each known type has its operation, and an unknown one is other without rows."""
-    found = event(kind, RowsProcessed=9)
-    assert (found.operation, found.rows) == (operation, None)
+    """Each known type has its operation, and one that is named but not mapped is other."""
+    found = event(kind)
+    assert (found.operation, found.rows, found.unmapped_type) == (operation, None, None)
+
+
+def test_an_unmapped_type_with_a_count_is_counted_and_named() -> None:
+    """Rows of a type that is not mapped are counted under its name, as what was done is not understood."""
+    found = event("BrandNewEvent", RowsProcessed=9)
+    assert (found.operation, found.rows, found.unmapped_type) == (Operation.OTHER, 9, "BrandNewEvent")
+
+
+# Payloads as a query exports them: the fields of their types, of which some are blank.
+UNTYPED = {
+    "ApiEvent": {"Operation": "Query", "QueriedEntities": "Case", "Query": "SELECT Id FROM Case", "RowsReturned": 5},
+    "ReportEvent": {"Operation": "ReportExported", "ReportId": "00O1", "RowsProcessed": 5, "QueriedEntities": "Case"},
+    "ListViewEvent": {"ListViewId": "00B1", "FilterCriteria": "", "RowsProcessed": 5, "QueriedEntities": "Case"},
+    "LoginEvent": {"LoginType": "Application", "LoginUrl": "/", "Status": "Success", "Application": "x"},
+    "LoginAsEvent": {"LoginAsCategory": "OrgAdmin", "LoginType": "LoginAs", "TargetUrl": "/"},
+    "FileEvent": {"FileAction": "UI_DOWNLOAD", "FileName": "a.pdf", "ContentSize": 12},
+    "LightningUriEvent": {"PageUrl": "/lightning/r/Case/5001/view", "RecordId": "5005g00000CaseA", "Operation": "Read"},
+    "UriEvent": {"RecordId": "5005g00000CaseA", "Operation": "Read", "Name": "x"},
+    "PermissionSetEvent": {"PermissionType": "UserPermission", "Operation": "AssignedToUsers", "UserCount": 1},
+    "BulkApiResultEvent": {"Query": "SELECT Id FROM Contact"},
+    "ApiAnomalyEvent": {"Score": 0.97, "Summary": "s", "SecurityEventData": "[]", "RequestIdentifier": "r"},
+    "ReportAnomalyEvent": {"Score": 0.97, "Summary": "s", "Report": "00O1"},
+    "SessionHijackingEvent": {"Score": 0.97, "CurrentIp": "192.0.2.1", "PreviousIp": "192.0.2.2"},
+    "CredentialStuffingEvent": {"Score": 0.97, "LoginUrl": "/", "AcceptLanguage": "en", "LoginType": "A"},
+    "GuestUserAnomalyEvent": {"Score": 0.97, "SoqlCommands": "x", "TotalControllerEvents": 9},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNTYPED)
+@pytest.mark.parametrize("written", ["bare", "strings", "connect", "relayed", "table"])
+def test_the_fields_of_a_record_tell_the_type_that_its_envelope_would(kind: str, written: str) -> None:
+    """Bare, as a row of strings, in a connector's record or in a table of all types, it is the event of its type."""
+    fields = UNTYPED[kind]
+    bare = payload(None, **fields)
+    records: dict[str, object] = {
+        "bare": bare,
+        "strings": {name: str(value) for name, value in bare.items()} | {"PolicyOutcome": ""},
+        "connect": {"schema": {"type": "struct", "fields": []}, "payload": bare},
+        "relayed": {"detail-type": f"{kind}Stream", "detail": {"payload": bare, "schemaId": "s"}},
+        "table": dict.fromkeys((name for some in UNTYPED.values() for name in some), "") | bare,
+    }
+    assert decode(records[written]) == event(kind, **fields)
+
+
+def test_a_record_of_no_type_is_refused_unless_its_file_names_one() -> None:
+    """What every type has says nothing of a record's type; it is refused rather than an event that says nothing."""
+    record = payload(None)
+    refused = refusal(record)
+    assert refused.reason == "unknown_type"
+    assert "type of event" in refused.detail
+    assert refusal({"topic": "crm", "payload": record}).reason == "unknown_type"
+    encoded = json.dumps(record).encode()
+    for name in ("LogoutEvent.csv:2", "logs/LogoutEventStore-2026.jsonl:2", "LogoutEventStream/0/17"):
+        assert ADAPTER.decode(encoded, name).operation is Operation.OTHER
+    assert ADAPTER.decode(encoded, "x/BulkApiResultEvent.csv:2").operation is Operation.BULK_EXPORT
+    for name in ("LogoutEvents.csv:2", "LoginEvent/LogoutEvent.csv:2", "a.csv:2"):
+        with pytest.raises(RecordError):
+            ADAPTER.decode(encoded, name)
+
+
+def test_text_in_a_field_does_not_tell_the_type() -> None:
+    """The name of a type in an agent or a query is text, and a row's own fields are asked before its file's name."""
+    fields = {**UNTYPED["ApiEvent"], "UserAgent": "LogoutEvent", "Application": "LoginEvent"}
+    encoded = json.dumps(payload(None, **fields)).encode()
+    assert ADAPTER.decode(encoded, "LogoutEvent.csv:2").operation is Operation.QUERY
+
+
+@pytest.mark.parametrize("wrap", [lambda text: {"string": text}, lambda text: text])
+def test_a_connectors_spelling_of_values_does_not_matter(wrap: Callable[[str], object]) -> None:
+    """Avro's unions are the values in them, and a number may stand where the vendor has a text."""
+    record = payload("ApiEvent", **FIVE, UserAgent="loader/1") | {
+        "Username": wrap("anna@skyward.example.com")
+    }
+    record["UserAgent"], record["ElapsedTime"] = wrap("loader/1"), "12"
+    assert decode(record) == event("ApiEvent", **FIVE, UserAgent="loader/1")
+    assert refusal(payload("ApiEvent", UserId=17)).reason == "bad_value"
 
 
 def test_the_tenant_is_seldom_named() -> None:

@@ -45,7 +45,7 @@ def test_the_whole_sentence() -> None:
         "The integration “Sky Sync” (0054R) took out 60,000 rows (Case 40,000, Contact 20,000) by bulk export "
         "on 2026-03-02 between 00:01 and 00:10 UTC, from 192.0.2.77 with “python-requests/2.32”. "
         "In one hour it took out 60,000 rows by bulk export; about 3,200 are usual, at most 21,000 expected, known "
-        "from 14 of its own days. About 1 in 2,500 of its peers' days reaches this. "
+        "from 14 of its own days. None of the 900 days of its peers came near. "
         "The Case records hold what customers wrote to customer service. "
         "Next: ask the integration's owner whether this was planned; if not, revoke its tokens now."
     )
@@ -376,18 +376,23 @@ def test_what_only_supports_comes_last() -> None:
 @pytest.mark.parametrize(
     ("found", "rare"),
     [
-        (finding(surprise=3.4), "About 1 in 2,500 of its peers' days reaches this."),
-        (finding(surprise=5.0), "About 1 in 100,000 of its peers' days reaches this."),
-        (strange("chain", 0.31, facts={"bulk": 1.0}), "About 1 in 2 of its peers' days reaches this."),
+        (finding(surprise=2.9), "About 1 in 790 of its peers' days reaches this."),
+        (finding(surprise=3.4), "None of the 900 days of its peers came near."),
+        (finding(surprise=5.0, population_days=1), "The 1 known day of its peers did not come near."),
+        (
+            strange("chain", 0.31, facts={"bulk": 1.0}, population_days=40),
+            "About 1 in 2 of its peers' days reaches this.",
+        ),
+        (finding(surprise=5.0, population_days=0), None),
         (finding(surprise=0.2), None),
         (strange("vendor", 3.0), None),
         (strange("intel", 3.0), None),
     ],
 )
 def test_it_says_how_rare_that_is(found: Anomaly, rare: str | None) -> None:
-    """Among the peers' days, to two digits; not of what others' word is, nor of what every second one does."""
+    """Of the peers' days that were seen, to two digits; not of what others' word is, nor of what half of them do."""
     sentence = describe(incident(found))
-    assert (f" {rare} " in sentence) if rare else ("peers' days" not in sentence)
+    assert (f" {rare} " in sentence) if rare else ("of its peers" not in sentence)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +414,7 @@ def test_it_says_how_rare_that_is(found: Anomaly, rare: str | None) -> None:
 def test_it_says_why_it_matters(objects: dict[str, int], why: str) -> None:
     """What the most sensitive of the records hold of which more than a few left."""
     sentence = describe(incident(parts=[part(sum(objects.values()), objects)]))
-    assert f" of its peers' days reaches this. {why} Next: " in sentence
+    assert f" of its peers came near. {why} Next: " in sentence
 
 
 # --- titles

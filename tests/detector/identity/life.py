@@ -10,7 +10,7 @@ from detector.signal import Measure, Signal, SignalKind, Span
 from detector.units import DAY_MS
 from tests.detector.make import START_MS, event
 
-__all__ = ["Life", "crossed", "measures"]
+__all__ = ["Life", "crossed", "grown", "measures"]
 
 
 class Life:
@@ -55,6 +55,11 @@ class Life:
 def crossed(signals: list[Signal], detector: str) -> list[Signal]:
     """What a detector says is strange."""
     return [found for found in signals if found.kind is SignalKind.CROSSED and found.detector == detector]
+
+
+def grown(signals: list[Signal], detector: str) -> list[Signal]:
+    """Where a detector says that what is strange has grown a little further."""
+    return [found for found in signals if found.kind is SignalKind.GROWN and found.detector == detector]
 
 
 def measures(signals: list[Signal], detector: str) -> dict[tuple[str, Span], Measure]:

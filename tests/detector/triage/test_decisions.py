@@ -145,6 +145,7 @@ def test_when_it_was_learned_of_does_not_matter(known: str) -> None:
     assert told(alerts) == [
         ("CREATE", 5_000),
         ("UPDATE", 5_000),
+        ("UPDATE", 6_000),
         ("CLOSE", 6_000),
         ("CREATE", 95_000),
     ]

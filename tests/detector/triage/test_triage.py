@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,7 +11,7 @@ from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity
 from detector.triage.triage import TRIAGE_VERSION, TriageStateError, settled_at
-from detector.units import DAY_MS, HOUR_MS, TICK_MS
+from detector.units import DAY_MS, HOUR_MS, MINUTE_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, decision, measure, signal
 from tests.detector.triage.triages import (
     NOON_MS,
@@ -74,20 +76,62 @@ def test_an_open_incident_outlives_its_identity() -> None:
 # --- one story
 
 
+def grown(sequence: int, rows: int, hours: float, **fields: Any) -> Signal:
+    """The same detector says that rows have grown, however little."""
+    time_ms = NOON_MS + round(hours * HOUR_MS)
+    return signal(sequence, kind=SignalKind.GROWN, rows=rows, measures=[], **({"time_ms": time_ms} | fields))
+
+
 def test_a_story_from_its_first_alert_to_its_last() -> None:
-    """Created when too much has left, updated at twice as much and not before, closed after a quiet time."""
+    """Created when too much has left, updated at half as much again and not before, closed after a quiet time."""
     triage = Triage(SETTINGS, {})
     assert told(tell(triage, crossed(1, 5_000))) == [("CREATE", 5_000)]
-    assert told(tell(triage, crossed(2, 10_000, 1))) == []
-    assert told(tell(triage, crossed(3, 10_001, 2))) == [("UPDATE", 10_001)]
-    last_ms = NOON_MS + 2 * HOUR_MS
+    assert told(tell(triage, crossed(2, 7_500, 0.1))) == []
+    assert told(tell(triage, crossed(3, 7_501, 0.2))) == [("UPDATE", 7_501)]
+    last_ms = NOON_MS + round(0.2 * HOUR_MS)
     assert triage.advance(last_ms + QUIET_MS - 1) == []
     assert len(triage.open_incidents) == len(triage.open_risks) == 1
     (over,) = triage.advance(last_ms + QUIET_MS)
-    assert told([over]) == [("CLOSE", 10_001)]
+    assert told([over]) == [("CLOSE", 7_501)]
     assert (over.time_ms, body(over)["status_id"]) == (last_ms + QUIET_MS, 4)
     assert (triage.open_incidents, triage.open_risks) == ([], [])
     assert triage.advance(last_ms + 9 * DAY_MS) == []
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_growth_is_published_after_a_quarter_of_an_hour(wait: bool) -> None:
+    """However little it is, and at the same moment whether the time or the identity's next signal says so."""
+    triage = Triage(SETTINGS, {})
+    tell(triage, crossed(1, 5_000))
+    assert tell(triage, grown(2, 5_001, 0.1)) == []
+    due_ms = NOON_MS + 15 * MINUTE_MS
+    assert triage.advance(due_ms - 1) == []
+    alerts = triage.advance(due_ms + HOUR_MS) if wait else triage.assess(grown(3, 5_001, 1))
+    assert told(alerts) == [("UPDATE", 5_001)]
+    assert alerts[0].time_ms == due_ms
+    assert tell(triage, grown(4, 5_001, 2)) == []
+    assert told(tell(triage, grown(5, 5_002, 3))) == [("UPDATE", 5_002)]
+
+
+def test_another_category_of_data_is_published_at_once() -> None:
+    """A single row of customers' cases beside contacts is news; one more of the same category is not."""
+    triage = Triage(SETTINGS, {})
+    tell(triage, crossed(1, 5_000, objects={"Contact": 5_000}))
+    assert tell(triage, grown(2, 5_001, 0.01, objects={"Contact": 5_000, "Lead": 1})) == []
+    objects = {"Contact": 5_000, "Lead": 1, "Case": 1}
+    assert told(tell(triage, grown(3, 5_002, 0.02, objects=objects))) == [("UPDATE", 5_002)]
+
+
+def test_growth_alone_opens_nothing() -> None:
+    """It counts for an incident that has been published, of a detector that it rests on, and keeps none open."""
+    triage = Triage(SETTINGS, {})
+    assert tell(triage, grown(1, 50_000, 0)) == []
+    assert triage.open_incidents == []
+    tell(triage, crossed(2, 5_000))
+    assert tell(triage, grown(3, 50_000, 1, detector="novelty")) == []
+    assert triage.advance(NOON_MS + QUIET_MS - 1) == []
+    tell(triage, grown(4, 5_000, 10))
+    assert told(triage.advance(NOON_MS + QUIET_MS)) == [("CLOSE", 5_000)]
 
 
 def test_one_story_has_one_name_and_the_next_another() -> None:

@@ -183,6 +183,22 @@ def test_expected_rows_are_for_a_day() -> None:
     assert alerts == [0, 1, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("daily", "total", "expected", "alerts"),
+    [(900.0, 9_000, 1_000.0, 0), (1_100.0, 9_000, 1_000.0, 1), (900.0, 11_000, 1_000.0, 1), (900.0, 9_000, 0.0, 1)],
+)  # fmt: skip
+def test_expected_rows_hold_for_what_adds_up_over_days(
+    daily: float, total: int, expected: float, alerts: int
+) -> None:
+    """A slow theft of ten days is one only if its last day, or its days on average, had more than is expected."""
+    config = Settings(triage=TriageSettings(expected_rows={"u": expected}, alert_risk=1, least_risk=1))
+    slow = signal(
+        1, time_ms=NOON_MS, detector="drip", measures=[], score=9.0, rows=total, objects={"Case": total},
+        first_ms=NOON_MS - 10 * DAY_MS, last_ms=NOON_MS, facts={"day_rows": daily},
+    )  # fmt: skip
+    assert len(tell(Triage(config, {}), slow)) == alerts
+
+
 # --- networks
 
 

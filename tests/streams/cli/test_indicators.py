@@ -57,6 +57,24 @@ def test_a_replay_gets_them_as_settings(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_skipped_is_named_and_counted(tmp_path: Path) -> None:
+    """The first entries by line, all by kind; a file of which nothing is left ends the command with 2."""
+    file = tmp_path / "feed.csv"
+    hashes = "".join(f"{number:032x},md5,1\n" for number in range(20))
+    file.write_text(f"value,type,to_ids\n192.0.2.7,ip-dst,1\n192.0.2.8,ip-dst,0\n{hashes}")
+    result = invoke(file, "--toml")
+    assert result.exit_code == 0
+    assert list(tomllib.loads(result.stdout)["detection"]["indicators"]) == ["192.0.2.7"]
+    lines = result.stderr.splitlines()
+    assert lines[0] == f"skipped: {file}: line 3: it is not meant for detection (to_ids)"
+    assert lines[-1] == "skipped in all: 20 md5, 1 not meant for detection"
+    assert len(lines) == 11
+    file.write_text(f"value,type,to_ids\n{hashes}")
+    result = invoke(file, "--toml")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"nothing in {file} can be looked up: 20 md5"
+
+
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path) -> None:
     """A file that is not there or no list, and a Kafka that is not there, end the command with 2 and one sentence."""
     file = tmp_path / "list.txt"

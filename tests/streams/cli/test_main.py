@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import typer
@@ -13,7 +15,17 @@ from typer.testing import CliRunner
 from detector.alert.ocsf import Activity
 from detector.triage.risk import Severity
 from streams.cli.main import COMMANDS, app, load_command
-from streams.cli.screen import COLOURS, alert_line, alert_panel, fail, lead, plain, show_line, utc
+from streams.cli.screen import (
+    COLOURS,
+    alert_line,
+    alert_panel,
+    fail,
+    lead,
+    plain,
+    printable_json,
+    show_line,
+    utc,
+)
 
 
 def test_the_version_is_the_packages() -> None:
@@ -217,3 +229,28 @@ def test_an_alert_fits_on_one_line() -> None:
 def test_the_lead_of_an_alert_is_its_first_sentence(sentence: str, first: str) -> None:
     """What stands in quotes, which is from a log, does not end it."""
     assert lead(sentence) == first
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    """What cannot be written ends a command with exit code 2 and one line that says so, standard output too."""
+    log = tmp_path / "a.csv"
+    log.write_text("EVENT_TYPE,TIMESTAMP\n")
+    code = "from streams.cli.main import main; main()"
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "check", "--json", str(log)], stdout=full, stderr=subprocess.PIPE, timeout=60
+        )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr.decode() == "the output: cannot be written: No space left on device\n"
+
+
+def test_text_never_steers_a_terminal() -> None:
+    """Controls and marks of direction are replaced in text, and escaped in JSON, where they mean the same."""
+    text = "a\x1b[2J\x9b2J\u202eb\u2066c\u2028d\u200fe\x7ff"
+    assert plain(text).translate({0xFFFD: None}) == "a[2J2Jbcdef"
+    data = json.dumps({"a": text}, ensure_ascii=False).encode()
+    shown = printable_json(data).decode()
+    assert shown.isascii()
+    assert all(letter.isprintable() for letter in shown)
+    assert json.loads(shown) == {"a": text}
+    assert printable_json("é𝄞".encode()) == "é𝄞".encode()

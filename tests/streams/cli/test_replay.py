@@ -100,10 +100,24 @@ def test_json_is_for_programs(logs: Path) -> None:
     assert set(found) == {"interrupted", "summary"}
     assert found["interrupted"] is False
     summary = found["summary"]
+    assert (summary["verdict"], summary["too_little_read"]) == ("incidents", [])
     assert (summary["records"], summary["events"]) == (len(world()) + 1, len(world()))
     assert summary["alerts"] >= 2
     assert summary["dead_letters"] == {"no adapter: unknown_format": 1}
     assert summary["unknown"] == {str(logs): 1}
+
+
+def test_a_full_disk_leaves_what_was_there(logs: Path, tmp_path: Path) -> None:
+    """The command ends with a sentence and exit code 2; the files of the run before stay, and nothing beside them."""
+    file = tmp_path / "out.jsonl"
+    file.symlink_to("/dev/full")
+    (tmp_path / "out.jsonl.deadletters").write_text("before")
+    before = sorted(tmp_path.iterdir())
+    result = invoke(logs, "--alerts", file)
+    assert result.exit_code == 2
+    assert f"{file}: cannot be written: No space left on device" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "out.jsonl.deadletters").read_text() == "before"
 
 
 @pytest.mark.slow
@@ -127,6 +141,76 @@ def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
         [letter] = map(json.loads, (logs / "alerts.jsonl.deadletters").read_text().splitlines())
         assert letter["position"] == f"{logs / 'day.jsonl'}:{len(world()) + 1}"
         assert letter["reason"] == "unknown_format"
+
+
+def test_too_little_read_allows_no_verdict(logs: Path, tmp_path: Path) -> None:
+    """A twentieth of garbage: exit 2, before `--fail-on`, and screen, JSON and report say what could not be read."""
+    with (logs / "day.jsonl").open("ab") as file:
+        file.write(b"garbage\n" * (len(world()) // 20))
+    unread = len(world()) // 20 + 1
+    records = len(world()) + unread
+    page = tmp_path / "report.html"
+    result = invoke(logs, "--fail-on", 1, "--report", page)
+    assert result.exit_code == 2
+    text = " ".join(result.stdout.split())
+    assert "It cannot be said whether anything else stands out. Too little could be read:" in text
+    assert f"of all: {len(world()):,} of {records:,} records (95.2%)" in text
+    assert "too little could be read" in page.read_text()
+    assert f"{len(world()):,} of {records:,} records (95.2%)" in page.read_text()
+
+
+def test_the_share_that_a_verdict_needs_is_a_setting(tmp_path: Path) -> None:
+    """One of two records read is too little by default, and JSON says so; it is enough for a share of a half."""
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(world()[0] + b"\ngarbage\n")
+    result = invoke(log, "--json")
+    summary = json.loads(result.stdout)["summary"]
+    assert (result.exit_code, summary["verdict"]) == (2, "cannot_be_said")
+    assert summary["too_little_read"] == [{"scope": "all", "name": "", "read": 1, "records": 2}]
+    result = invoke(log, "--json", CRMWATCH_SOURCES_READ_SHARE="0.5")
+    assert (result.exit_code, json.loads(result.stdout)["summary"]["verdict"]) == (0, "nothing_stands_out")
+
+
+def test_files_that_are_no_logs_are_named_and_not_counted(tmp_path: Path) -> None:
+    """A folder's view beside a log takes nothing from the share of records read; screen, JSON and report name it."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "log.jsonl").write_bytes(world()[0] + b"\n")
+    (tmp_path / "logs" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" * 9)
+    page = tmp_path / "report.html"
+    result = invoke(tmp_path / "logs", "--report", page)
+    assert result.exit_code == 0
+    assert f"passed over: {tmp_path / 'logs' / '.DS_Store'}: a folder's view on macOS" in result.stdout
+    assert ".DS_Store" in page.read_text()
+    summary = json.loads(invoke(tmp_path / "logs", "--json").stdout)["summary"]
+    assert [Path(file["path"]).name for file in summary["skipped"]] == [".DS_Store"]
+    assert (summary["verdict"], summary["records"]) == ("nothing_stands_out", 1)
+
+
+def test_types_that_are_not_understood_are_named_with_their_rows(tmp_path: Path) -> None:
+    """An event log file of a type nobody has mapped, which counts rows: screen, JSON and report say so."""
+    header = "EVENT_TYPE,TIMESTAMP,REQUEST_ID,ORGANIZATION_ID,USER_ID,ROWS_PROCESSED"
+    rows = [
+        f"SprocketExport,2026030209000{n}.000,4r{n},00D000000000001EAA,005000000000001AAA,300" for n in "01"
+    ]
+    (tmp_path / "log.csv").write_text("\n".join([header, *rows]) + "\n")
+    page = tmp_path / "report.html"
+    result = invoke(tmp_path / "log.csv", "--report", page)
+    found = json.loads(invoke(tmp_path / "log.csv", "--json").stdout)["summary"]["not_understood"]
+    assert found == [{"adapter": "salesforce_elf", "name": "SprocketExport", "events": 2, "rows": 600}]
+    assert "not understood: salesforce_elf SprocketExport" in result.stdout
+    assert "SprocketExport" in page.read_text()
+
+
+def test_repeated_dead_letters_are_summarised(logs: Path, tmp_path: Path) -> None:
+    """Five of a file and reason are written, and one more says how many followed."""
+    (logs / "day.jsonl").write_bytes(b"x" * 70_000 + b"\n" + b"garbage\n" * 100)
+    file = tmp_path / "alerts.jsonl"
+    assert invoke(logs, "--alerts", file, "--json").exit_code == 2
+    letters = [json.loads(line) for line in (tmp_path / "alerts.jsonl.deadletters").read_text().splitlines()]
+    assert [letter["records"] for letter in letters] == [1, 1, 1, 1, 1, 96]
+    assert letters[-1]["detail"] == "96 more records for the same reason"
+    assert letters[-1]["position"] == str(logs / "day.jsonl")
+    assert (letters[0]["record_bytes"], len(letters[0]["record"])) == (70_000, 87_384)
 
 
 @pytest.mark.slow

@@ -90,14 +90,17 @@ def test_an_account_is_shown_by_its_name() -> None:
 
 
 def test_what_is_less_or_older_is_left_out() -> None:
-    """Below the severity, or before the time, nothing is shown; one whose severity falls is shown no more."""
+    """Incidents below the severity or before the time are only counted; one whose severity falls joins them."""
     incidents = OpenIncidents(Severity.MEDIUM, NOON_MS)
     assert incidents.take(alert(1, severity=2), 0.0) is None
     assert incidents.take(alert(2, minutes=-1), 0.0) is None
     assert incidents.take(alert(3, severity=3), 0.0) is not None
     assert incidents.take(alert(3, severity=2, activity=2), 0.0) is None
     assert incidents.open == []
-    assert "no open incidents" in shown(incidents)
+    assert "no open incidents to show · open but not shown: 2 low, 1 older" in shown(incidents)
+    assert incidents.take(alert(1, severity=2, activity=3), 0.0) is None
+    assert incidents.take(alert(3, severity=4, activity=2), 0.0) is not None
+    assert "1 open · open but not shown: 1 older · newest" in shown(incidents)
 
 
 def test_what_has_grown_stands_out_for_a_moment() -> None:

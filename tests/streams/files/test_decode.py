@@ -122,7 +122,8 @@ ROWS = st.sampled_from(
         list(elf(1).values()), list(elf(2, 20).values()), list(elf(3, ROWS_PROCESSED="many").values()),
         list(elf(4, EVENT_TYPE="Weird").values()), list(elf(5, USER_ID="").values()), list(elf(6).keys()),
         list(elf(7).values())[:3], [*elf(8).values(), "more"], list(elf(9, METHOD_NAME='a "b"\nc').values()),
-        list(elf(10, EVENT_TYPE="RestApi").values()),
+        list(elf(10, EVENT_TYPE="RestApi").values()), list(reversed(elf(6).keys())), ["EVENT_TYPE", "TIMESTAMP", "URI"],
+        ["column_a", "column_b", "column_c"], [*elf(11, METHOD_NAME="Zoë").values(), ""], ["#TYPE Row"], ["sep=,"],
     ]
 )  # fmt: skip
 
@@ -141,8 +142,11 @@ def test_rows_are_the_same_either_way(
 
     def line(fields: list[str], mark: str) -> str:
         quoted = [field.replace('"', '""') for field in fields]
-        needed = ['"' if mark == '"' or {'"', "\n", ","} & set(field) else "" for field in fields]
-        return ",".join(f"{one}{field}{one}" for one, field in zip(needed, quoted, strict=True))
+        needed = ['"' if mark == '"' or {'"', "\n", ",", ";"} & set(field) else "" for field in fields]
+        return delimiter.join(f"{one}{field}{one}" for one, field in zip(needed, quoted, strict=True))
+
+    delimiter = data.draw(st.sampled_from([",", ";", "\t"]))
+    encoding = data.draw(st.sampled_from(["utf-8", "cp1252", "utf-16"]))
 
     header = list(elf(0)) if known_header else [f"C{number}" for number in range(len(elf(0)))]
     written = [header, list(elf(0).values()), *(fields for fields, times in rows for _ in range(times))]
@@ -152,7 +156,7 @@ def test_rows_are_the_same_either_way(
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "PART_LINES", data.draw(st.integers(1, 9)))
         path = Path(folder, "a.csv")
-        path.write_text(text, newline="")
+        path.write_bytes(text.encode(encoding))
         known, unread = closely(path)
         assert at_once(path) == (known, unread)
         some, others = at_once(path, parts=2)

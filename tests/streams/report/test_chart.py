@@ -2,13 +2,24 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.alert.ocsf import Activity
 from detector.event import Operation
-from streams.report.chart import FLAG_WIDTH, Curve, bars, curve, shown_marks
+from streams.locale.log_text import visible
+from streams.report.chart import (
+    FLAG_WIDTH,
+    LEAST_HEIGHT,
+    MOST_STEPS,
+    Curve,
+    bars,
+    bars_top,
+    curve,
+    shown_marks,
+)
 from streams.report.timeline import DayRows, Mark, Timeline, TimelineStage
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 from tests.streams.report.make import (
@@ -180,3 +191,29 @@ def test_everything_is_on_the_plot(
     assert re.fullmatch(r"M0 -?[\d.]+(H[\d.]+V-?[\d.]+)*H1000", made.line)
     values = heights(made.line)
     assert values == sorted(values, reverse=True)
+
+
+def test_a_long_curve_is_drawn_to_its_end() -> None:
+    """Text on a page is cut after 4,000 characters, and paths are not: of many points one in each column is drawn."""
+    points = tuple((THEFT_MS + 100 * number, 10 * number) for number in range(1, 20_001))
+    found = msgspec.structs.replace(account(stolen()), points=points, rows=200_000)
+    made = drawn(found)
+    assert len(made.line) > 4_000
+    assert visible(made.line) is made.line
+    assert visible(made.area) is made.area
+    assert made.line.count("V") <= MOST_STEPS
+    assert heights(made.line)[-1] == pytest.approx(1000 - 1000 / 1.06, abs=0.1)
+    assert made.line.endswith("H1000")
+
+
+def test_bars_of_several_incidents_have_one_scale() -> None:
+    """A day of a tenth of the rows is a tenth as high, whosever it is, and one of a single row can be seen."""
+    large = (DayRows(START_MS, 1_000, False), DayRows(START_MS + DAY_MS, 10_000, True))
+    small = (DayRows(START_MS, 1, False), DayRows(START_MS + DAY_MS, 1_000, True))
+    top = bars_top(incident(), large)
+    one, other = bars(incident(), large, top), bars(incident(), small, top)
+    assert one is not None
+    assert other is not None
+    assert other.y_ticks == one.y_ticks
+    assert other.bars[1].height == one.bars[0].height == pytest.approx(one.bars[1].height / 10, abs=0.001)
+    assert other.bars[0].height == LEAST_HEIGHT

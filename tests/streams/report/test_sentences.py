@@ -7,6 +7,7 @@ from detector.catalogue import Category, category
 from detector.event import Counting, Operation
 from streams.locale import Language, Translator
 from streams.replay.coverage import Coverage, Gap
+from streams.replay.read_share import ReadScope, ReadShare
 from streams.replay.replay import Summary
 from streams.report.sentences import (
     absent,
@@ -18,6 +19,7 @@ from streams.report.sentences import (
     headline,
     mark_text,
     mark_title,
+    read_share_text,
     severities_text,
     who,
 )
@@ -182,3 +184,20 @@ def test_gaps_are_listed_shortly() -> None:
         "2026-03-02, 00:00 to 03:00 UTC (2 hours); 2026-03-03, 00:00 to 03:00 UTC;"
         " 2026-03-04, 00:00 to 03:00 UTC; 2 more gaps"
     )
+
+
+def test_a_headline_says_when_too_little_was_read() -> None:
+    """Instead of that nothing stands out, and after what was found; the share is rounded down."""
+    short = (ReadShare(ReadScope.ALL, "", 2_399, 2_400), ReadShare(ReadScope.DAY, "2026-03-02", 0, 1))
+    summary = Summary(events=2_399, identities=31, too_little_read=short)
+    doubt = "It cannot be said whether anything stands out: too little could be read."
+    assert headline(T, [], 0, summary) == doubt
+    assert headline(FRENCH, [], 0, summary).startswith("Impossible de dire si quelque chose")
+    found = headline(T, [incident()], 1, summary)
+    assert found.startswith("One incident, ")
+    assert found.endswith(" It cannot be said whether anything else stands out: too little could be read.")
+    assert [read_share_text(T, share) for share in short] == [
+        "2,399 of 2,400 records (99.9%)",
+        "of 2026-03-02: 0 of 1 record (0%)",
+    ]
+    assert read_share_text(FRENCH, short[0]) == "2\u202f399 sur 2\u202f400 enregistrements (99,9\u202f%)"

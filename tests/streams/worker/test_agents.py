@@ -755,7 +755,7 @@ def elf(**columns: str) -> bytes:
         (b"\xff\x00\x1b[31m", ARRIVED_MS, [], "", "unknown_format"),
         (b"", ARRIVED_MS, [], "", "unknown_format"),
         (None, ARRIVED_MS, [], "", "unknown_format"),
-        (b"{" * 100_000, ARRIVED_MS, [], "", "unknown_format"),
+        (b"{" * 100_000, ARRIVED_MS, [], "", "malformed"),
         (b'{"EVENT_TYPE":"API"' + b" " * 2_000_000 + b"}", ARRIVED_MS, [], "", "too_large"),
         (elf(TIMESTAMP="20260302121000.001"), START_MS + 12 * HOUR_MS, [], "salesforce_elf", "future"),
         (elf(TIMESTAMP="19700101000000.000"), ARRIVED_MS, [], "salesforce_elf", "bad_time"),

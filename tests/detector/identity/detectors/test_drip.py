@@ -147,3 +147,24 @@ def test_few_days_are_held() -> None:
     life.close(403)
     assert set(state(life).days) == {START_DAY + 401}
     assert not DETECTOR.shrink(state(life))
+
+
+def test_the_largest_event_of_the_drip_is_its_evidence() -> None:
+    """Of all events since the days ran away from the reference, whichever day they came on."""
+    life = Life(DetectionSettings())
+    for day in range(NORMAL + 14):
+        rows = 400 if day < NORMAL else 1_000 + (500 if day == NORMAL + 2 else 0)
+        life.do(day + 0.4, rows=rows)
+        life.do(day + 0.5, rows=7)
+    life.close(NORMAL + 14.1)
+    last = [found for found in said(life) if found.day > START_DAY + NORMAL + 2][-1]
+    assert last.evidence is not None
+    assert last.evidence.rows == 1_500
+    assert last.evidence.time_ms == START_MS + (NORMAL + 2) * DAY_MS + round(0.4 * DAY_MS)
+    assert all(found.evidence is not None for found in said(life))
+
+
+def test_no_event_is_kept_of_who_takes_as_much_as_ever() -> None:
+    """Evidence goes when the days are back at the reference."""
+    kept = state(lived(lambda _: 400, NORMAL, spread=0.0))
+    assert (kept.largest, kept.example) == ({}, None)

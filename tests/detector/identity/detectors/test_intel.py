@@ -9,7 +9,7 @@ from detector.identity.detectors.intel import GROWTH_ROWS
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import NewValue, Signal, SignalKind
 from detector.units import DAY_MS
-from tests.detector.identity.life import Life, crossed
+from tests.detector.identity.life import Life, crossed, grown
 from tests.detector.make import START_DAY, START_MS
 
 BAD = Indicator(name="a published list of thieves", score=4.0)
@@ -41,6 +41,17 @@ def test_what_carries_an_indicator_is_said(indicator: str, fields: dict[str, str
     assert signal.evidence is not None
     assert signal.evidence.event_id == "e-1"
     assert found({"198.51.100.1": BAD, "curl": BAD, "another": BAD}, rows=7, **fields) == []
+
+
+def test_further_rows_are_said_every_five_minutes() -> None:
+    """However few they are; an event without rows is not."""
+    life = Life(DetectionSettings(indicators={"192.0.2.7": BAD}), ip="192.0.2.7")
+    minute = 1 / 1440
+    assert len(crossed(life.do(0.5, rows=7), "intel")) == 1
+    assert grown(life.do(0.5 + 4 * minute, rows=1), "intel") == []
+    [found] = grown(life.do(0.5 + 5 * minute, rows=1), "intel")
+    assert (found.rows, found.objects) == (9, {"Case": 9})
+    assert grown(life.do(0.5 + 11 * minute, operation=Operation.LOGIN, rows=None), "intel") == []
 
 
 def test_who_carries_nothing_is_not_meant() -> None:

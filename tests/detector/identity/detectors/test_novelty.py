@@ -18,7 +18,7 @@ from detector.settings import DetectionSettings
 from detector.signal import NewValue, Signal, SignalKind
 from detector.trait import SORTS, checksum
 from detector.units import DAY_MS, HOUR_MS
-from tests.detector.identity.life import Life, crossed
+from tests.detector.identity.life import Life, crossed, grown
 from tests.detector.make import START_DAY, START_MS
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/{}.0 Safari/537.36"
@@ -315,3 +315,15 @@ def test_hours_and_days_of_other_events_do_not_mix() -> None:
     assert {what for what, _ in news(late)} == {"hour"}
     assert news(life.do(30 + 10.1 / 24, rows=200)) == set()
     assert START_MS % HOUR_MS == 0
+
+
+def test_further_rows_of_something_new_are_said_every_five_minutes() -> None:
+    """However few they are, once rows have been said at all."""
+    life = settled()
+    minute = 1 / 1440
+    away = {"ip": "192.0.2.77"}
+    assert crossed(life.do(10.4, rows=FIRST_ROWS, **away), "novelty")
+    assert grown(life.do(10.4 + 4 * minute, rows=1, **away), "novelty") == []
+    [found] = grown(life.do(10.4 + 5 * minute, rows=1, **away), "novelty")
+    assert (found.rows, found.objects) == (FIRST_ROWS + 2, {"Case": FIRST_ROWS + 2})
+    assert grown(life.do(10.4 + 9 * minute, rows=1, **away), "novelty") == []

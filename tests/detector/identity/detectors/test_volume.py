@@ -10,7 +10,7 @@ from detector.identity.detectors.volume import ALL, INTERNAL, MAX_CHANNELS
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Signal, SignalKind, Span
 from detector.units import DAY_MS, HOUR_MS
-from tests.detector.identity.life import Life, crossed, measures
+from tests.detector.identity.life import Life, crossed, grown, measures
 from tests.detector.make import START_DAY, START_MS
 
 SETTINGS = DetectionSettings()
@@ -47,6 +47,23 @@ def test_an_hour_speaks_when_it_crosses_and_when_it_has_grown() -> None:
         assert (found.evidence.event_id, found.evidence.rows, found.evidence.position) == ("e-2", 1, "log:2")
     assert by_channel(life.do(0.502, rows=HOUR_BOUND // 2 - 1)) == {}
     assert set(by_channel(life.do(0.503, rows=2))) == {"query", ALL}
+
+
+def test_growth_is_said_every_five_minutes_and_of_another_kind_at_once() -> None:
+    """After a crossing: all rows of the day so far, however few have been added; before one nothing is said."""
+    life = Life(SETTINGS)
+    minute = 1 / 1440
+    assert life.do(0.5, rows=HOUR_BOUND) == []
+    assert by_channel(life.do(0.5 + minute, rows=1))
+    assert life.do(0.5 + 5 * minute, rows=1) == []
+    [found] = life.do(0.5 + 6 * minute, rows=1)
+    assert grown([found], "volume") == [found]
+    assert (found.channel, found.rows, found.objects) == (ALL, HOUR_BOUND + 3, {"Case": HOUR_BOUND + 3})
+    assert found.measures == []
+    assert life.do(0.5 + 7 * minute, rows=1) == []
+    [found] = life.do(0.5 + 8 * minute, rows=1, objects=("Contact",))
+    assert found.objects == {"Case": HOUR_BOUND + 4, "Contact": 1}
+    assert life.do(0.5 + 9 * minute, rows=1, objects=("Contact",)) == []
 
 
 def test_a_day_speaks_though_none_of_its_hours_does() -> None:

@@ -118,3 +118,11 @@ def test_a_form_that_will_not_do_is_refused(form: dict[str, str], why: str) -> N
     """With a sentence that says what is missing."""
     with pytest.raises(ActionError, match=why):
         asked(form)
+
+
+@pytest.mark.parametrize("hours", ["0", "2161", "-1", "9" * 5_000, "", "four"])
+def test_a_time_that_is_none_is_refused(hours: str) -> None:
+    """Too short, too long, thousands of digits, or no number: a sentence."""
+    form = {"action": "mute", "hours": hours}
+    with pytest.raises(ActionError, match="Please say for how long"):
+        decision(form, "crmwatch-1", "t/u", "ana", "analyst", 0, {})

@@ -144,6 +144,23 @@ def test_every_page_is_guarded_by_its_headers(site: Site) -> None:
 LOADS = {("script", "src"), ("link", "href"), ("img", "src"), ("source", "src"), ("image", "href")}
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/search?since=0001-01-01&until=9999-12-31", 200),
+        ("/search?since=9999-12-31&until=0001-01-01", 200),
+        (f"/search?until={'9' * 5_000}", 200),
+        ("/search?" + "&".join(f"x{number}=1" for number in range(40)), 400),
+        (f"/search?q={'9' * 9_000}", 400),
+    ],
+)
+def test_an_address_that_asks_too_much_gets_an_answer(site: Site, path: str, status: int) -> None:
+    """The last and first days, numbers of thousands of digits and dozens of fields: a page, or a sentence why not."""
+    answer = Client(site).get(path)
+    assert answer.status == status
+    assert ("too many fields" in answer.text) == (status == 400)
+
+
 def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(site: Site) -> None:
     """HttpOnly and SameSite=Strict; language and theme likewise."""
     client = Client(site)

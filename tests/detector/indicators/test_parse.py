@@ -144,6 +144,116 @@ def test_networks_are_listed_as_events_are_looked_up(value: str, first: str, cou
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        {"objects": "INDICATORS", "more": False},
+        {"type": "bundle", "objects": "INDICATORS"},
+        "INDICATORS",
+    ],
+)
+def test_stix_objects_are_read_from_every_envelope(content: Any) -> None:
+    """A bundle, a TAXII envelope and a bare list hold the same indicator; an observable by itself is named."""
+    objects = [
+        {"type": "indicator", "id": "indicator--1", "pattern": "[ipv4-addr:value = '192.0.2.7']"},
+        {"type": "ipv4-addr", "id": "ipv4-addr--1", "value": "192.0.2.8"},
+    ]
+    data = msgspec.json.encode(content).replace(b'"INDICATORS"', msgspec.json.encode(objects))
+    found = parse(data)
+    assert list(found.indicators) == ["192.0.2.7"]
+    assert found.counts == {"ipv4-addr without an indicator": 1}
+
+
+def test_an_envelope_with_further_pages_says_so() -> None:
+    """`more` of a TAXII envelope means that the file is not all there is."""
+    one = {"type": "indicator", "id": "indicator--1", "pattern": "[ipv4-addr:value = '192.0.2.7']"}
+    found = parse(msgspec.json.encode({"objects": [one], "more": True, "next": "2"}))
+    assert list(found.indicators) == ["192.0.2.7"]
+    assert "fetch its next pages" in found.passed_over[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "EVENT",
+        ["EVENT"],
+        {"Event": "EVENT"},
+        [{"Event": "EVENT"}],
+        {"response": [{"Event": "EVENT"}]},
+        {"response": ["EVENT"]},
+        {"response": {"Attribute": "ATTRIBUTES"}},
+        "ATTRIBUTES",
+    ],
+)
+def test_misp_is_read_with_and_without_its_wrappers(content: Any) -> None:
+    """An event, a list, a response, attributes by themselves: the same addresses, and the same things named."""
+    attributes = [
+        {"type": "ip-dst", "category": "Network activity", "value": "198.51.100[.]7", "to_ids": True},
+        {"type": "ip-dst", "category": "Network activity", "value": "198.51.100.8", "to_ids": "0"},
+        {"type": "sha256", "category": "Payload delivery", "value": "ab", "to_ids": True},
+    ]
+    data = (
+        msgspec.json.encode(content)
+        .replace(b'"EVENT"', msgspec.json.encode({"info": "i", "Attribute": "ATTRIBUTES"}))
+        .replace(b'"ATTRIBUTES"', msgspec.json.encode(attributes))
+    )
+    found = parse(data)
+    assert list(found.indicators) == ["198.51.100.7"]
+    assert found.counts == {"not meant for detection": 1, "sha256": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uuid,type,value,to_ids\nu,ip-dst,198.51.100.7,1\nu,ip-dst,198.51.100.8,0\nu,md5,ab,1\n",
+        "Indicator type,Indicator,Description\nIPv4,198.51.100.7,x\nFileHash-MD5,ab,\n",
+        "ioc_value;ioc_type\n198.51.100.7:443;ip:port\nab;md5_hash\n",
+        '# a feed\n# "seen","ioc_value","ioc_type"\n"2026-01","198.51.100.7:443","ip:port"\n"2026","ab","md5"\n',
+        "ip_address\tcountry\n198.51.100[.]7\tFR\n",
+        "malicious_ip,zip\n198.51.100.7,75001\n",
+        "Seen,Attacker\n2026-01-01,198.51.100.7\n2026-01-02,198.51.100.7\n",
+        "2026-01-01,198.51.100.7\n2026-01-02,198.51.100.7\n",
+        "# blocklist\n\n198.51.100.7 # theirs\nmd5:ab\nevil.example\n",
+        "198.51.100.7:443\r\n",
+        "198.51.100.7\t10\t3\n",
+        "hxxp://198[.]51[.]100[.]7/x\n; end\n",
+        '{"value": "198.51.100.7", "type": "ip"}\n{"value": "ab", "type": "md5"}\n',
+        '{"data": [{"ip": "198.51.100.7"}, {"ip": ""}]}',
+        '["198.51.100.7", "evil.example"]',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_have_any_header_or_none(text: str, encoding: str) -> None:
+    """Tables of any header and delimiter, and lists with remarks and ports, hold one address; nothing else is taken."""
+    assert list(parse(text.encode(encoding)).indicators) == ["198.51.100.7"]
+
+
+def test_all_that_is_passed_over_is_counted_and_the_first_are_named() -> None:
+    """Ten thousand hashes are one count, and no more than a thousand sentences."""
+    rows = "".join(f"{number:032x},md5\n" for number in range(10_000))
+    found = parse(f"value,type\n198.51.100.7,ip\n{rows}".encode())
+    assert list(found.indicators) == ["198.51.100.7"]
+    assert found.counts == {"md5": 10_000}
+    assert len(found.passed_over) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"evil.example\nother.example\n", "line 1: nothing is looked up by domain"),
+        (b"<stix:STIX_Package>", "it is XML"),
+        (b"PK\x03\x04\x00\x00", "it is not text"),
+        (b'{"log": "x"}', "neither STIX 2"),
+        (b"a,b\n1,2\n", "nor a list of addresses; line 1: 'a,b' is no address"),
+    ],
+)
+def test_a_refusal_says_why(data: bytes, why: str) -> None:
+    """It names the first entry that is in the way, or what the file is instead."""
+    with pytest.raises(IndicatorsError) as refused:
+        parse(data)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",
@@ -151,7 +261,7 @@ def test_networks_are_listed_as_events_are_looked_up(value: str, first: str, cou
         b"{",
         b"[1, 2]",
         b'{"type": "indicator"}',
-        b"address\n192.0.2.7\n",
+        b"status\nclean\n",
         b"[" * 100_000,
         b'a"\nb"',
     ],
