@@ -55,12 +55,12 @@ class SignIn:
             return None if token is None else self._of_token(token, address)
         return self._gate.of_proxy(address, request.headers)
 
-    def _of_token(self, token: str, address: str) -> User | None:
+    def _of_token(self, token: str, address: str, refusal: str = "token_refused") -> User | None:
         """Whose token it is. A wrong one is audited, up to so many a minute and address; the right one always gets in,
         as others may come from the same address."""
         person = self._gate.of_token(token.strip())
         if person is None and self._guesses.allows(address):
-            self._audit.write("token_refused", address=address)
+            self._audit.write(refusal, address=address)
         return person
 
     def is_passing(self, request: Request) -> bool:
@@ -129,7 +129,7 @@ class SignIn:
             if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
                 return refused(403, "This form was not ours.")
             patient = self._guesses.would_allow(address)
-            person = self._of_token(form.get("token", ""), address)
+            person = self._of_token(form.get("token", ""), address, "sign_in_refused")
             if person is not None:
                 session = self._gate.begin(person, address)
                 self._audit.write("sign_in", who=person.name, role=person.role.word, address=address)
