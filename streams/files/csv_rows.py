@@ -57,6 +57,7 @@ def csv_table(window: Window) -> CsvTable | None:
             at -= before - window.at
         line = window.data[at : end if end >= 0 else len(window.data)].rstrip(b"\r")
         at = end + 1 if end >= 0 else len(window.data)
+        line = windows_text(line)
         table = w3c_table(line, window.data[at : at + BLOCK_BYTES].partition(b"\n")[0]) or table_of(
             line, delimiter
         )
@@ -105,6 +106,7 @@ class _Reading:
         """The table that a line among the rows opens, if it is another header."""
         if not may_be_header(line):
             return None
+        line = windows_text(line)
         table = w3c_table(line)
         if table is None:
             own = table_of(line, self.table.delimiter)
@@ -244,7 +246,10 @@ def _csv_row(text: bytes, line: int, table: CsvTable) -> Frame:
     try:
         fields = split_row(windows_text(text), table)
     except (ValueError, csv.Error) as error:
-        return Frame(text, line, f"not a CSV row: {str(error)[:100]}")
+        escaped = _backslashed(text, table)
+        if escaped is None:
+            return Frame(text, line, f"not a CSV row: {str(error)[:100]}")
+        fields = escaped
     names = len(table.names)
     if len(fields) > names and not any(fields[names:]):  # trailing delimiters, which the header may lack
         table.width = len(fields)
@@ -252,6 +257,17 @@ def _csv_row(text: bytes, line: int, table: CsvTable) -> Frame:
     elif len(fields) == names:
         table.width = names
     return Frame(row_object(table.names, fields), line)
+
+
+def _backslashed(text: bytes, table: CsvTable) -> list[str] | None:
+    """The fields of a row whose quotes are escaped with backslashes, as some databases and lakes write them."""
+    if b'\\"' not in text:
+        return None
+    try:
+        fields = split_row(windows_text(text), table, backslashes=True)
+    except (ValueError, csv.Error):
+        return None
+    return fields if len(fields) in (len(table.names), table.width) else None
 
 
 def row_object(header: list[str], fields: list[str]) -> bytes:

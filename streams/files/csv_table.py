@@ -49,18 +49,22 @@ class CsvTable(msgspec.Struct):
     """Whether blanks follow the delimiters."""
 
 
-def split_row(text: bytes, table: CsvTable) -> list[str]:
+def split_row(text: bytes, table: CsvTable, *, backslashes: bool = False) -> list[str]:
     """The fields of one row; raises ValueError (also for bad UTF-8) or `csv.Error`."""
-    return _split(text.decode("utf-8"), table.delimiter, table.quoted, table.spaced)
+    return _split(text.decode("utf-8"), table.delimiter, table.quoted, table.spaced, backslashes)
 
 
-def _split(text: str, delimiter: str, quoted: bool = True, spaced: bool = False) -> list[str]:
+def _split(
+    text: str, delimiter: str, quoted: bool = True, spaced: bool = False, backslashes: bool = False
+) -> list[str]:
     rows = list(
         csv.reader(
             [text],
             delimiter=delimiter,
             quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
             skipinitialspace=spaced,
+            doublequote=not backslashes,
+            escapechar="\\" if backslashes else None,
             strict=True,
         )
     )

@@ -15,7 +15,7 @@ from streams.files.csv_table import CsvTable
 from streams.files.encoding import Transcoded, utf16_of, windows_text
 from streams.files.json_objects import ObjectLines, is_object, json_frames, skip_between
 from streams.files.pages import NO_PAGES, Pages, paged_frames
-from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, Frame, Pace, Readable, Window
+from streams.files.window import BLOCK_BYTES, MAX_RECORD_BYTES, ContentError, Frame, Pace, Readable, Window
 
 __all__ = [
     "BLOCK_BYTES",
@@ -116,6 +116,26 @@ def _repeated(first: Frame, repeats: int) -> Frame:
     )
 
 
+class _OldLines:
+    """A file whose lines end with carriage returns, with line feeds in their place."""
+
+    def __init__(self, head: bytes, window: Window) -> None:
+        self._head = head
+        self._window = window
+
+    def read1(self, size: int, /) -> bytes:
+        """Some bytes, and none at the end."""
+        head, self._head = self._head, b""
+        if not head:
+            self._window.at = len(self._window.data)
+            if not self._window.more():
+                if self._window.fault:
+                    raise ContentError(self._window.fault)
+                return b""
+            head = self._window.data
+        return head.replace(b"\r", b"\n")
+
+
 def text_window(file: Readable) -> Window:
     """A window on a file's text in UTF-8, behind its mark and blank lines."""
     window = Window(file)
@@ -125,6 +145,12 @@ def text_window(file: Readable) -> Window:
     if encoding := utf16_of(window.data[:ENCODING_BYTES]):
         window = Window(Transcoded(window.data, file, encoding), encoding.upper())
         window.more()
+    if b"\r" in window.data and b"\n" not in window.data[:-1]:  # old Macs' line ends, as far as can be seen
+        while len(window) < BLOCK_BYTES and b"\n" not in window.data and window.more():
+            pass
+        if b"\n" not in window.data:
+            window = Window(_OldLines(window.data, window), window.encoding)
+            window.more()
     if window.data.startswith(_MARK):
         window.skip(len(_MARK))
     while len(window) < BLOCK_BYTES and not window.data[window.at :].strip() and window.more():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from streams.files.encoding import windows_text
 from streams.files.window import MAX_RECORD_BYTES, USUAL_BYTES, Frame, Pace, Window
 
 __all__ = [
@@ -81,10 +82,32 @@ def skip_between(window: Window) -> bool:
             return False
 
 
+_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_text_decoder = msgspec.json.Decoder(str)
+
+
 def junk_line(window: Window) -> Frame:
-    """The next line, where no object starts."""
+    """The next line, where no object starts; an object that is written as a string is that object."""
+    if window.data[window.at] == ord('"'):
+        while (string := _STRING.match(window.data, window.at)) is None and len(window) <= MAX_RECORD_BYTES:
+            if not window.more():
+                break
+        text = _object_text(string[0]) if string else b""
+        if string and text:
+            frame = Frame(text, window.line)
+            window.skip(string.end() - window.at)
+            return frame
     junk = window.take_line() or Frame(b"", window.line)
     return Frame(junk.record.rstrip(b"\r"), junk.line)
+
+
+def _object_text(string: bytes) -> bytes:
+    """The text of a JSON string that holds an object, else nothing."""
+    try:
+        text = _text_decoder.decode(windows_text(string)).strip().encode("utf-8")
+    except (msgspec.MsgspecError, UnicodeError):
+        return b""
+    return text if is_object(text) else b""
 
 
 def value_end(data: bytes, at: int, limit: int) -> int:

@@ -55,10 +55,12 @@ def _found(path: str) -> Iterator[str | SkippedFile]:
     yield from dict.fromkeys(file for match in found for file in _found(match))
 
 
-def _file(path: str) -> str | SkippedFile:
+def _file(path: str, size_bytes: int | None = None) -> str | SkippedFile:
     if reason := skipped_name(path):
         return SkippedFile(shown(path), reason)
-    if Path(path).is_file() and not Path(path).stat().st_size and not path.startswith(("/proc/", "/sys/")):
+    if size_bytes is None and Path(path).is_file():
+        size_bytes = Path(path).stat().st_size
+    if size_bytes == 0 and not path.startswith(("/proc/", "/sys/")):
         return SkippedFile(shown(path), "it is empty")
     return path
 
@@ -69,7 +71,7 @@ def _inside(folder: str, root: str) -> Iterator[str | SkippedFile]:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError:
-        yield folder
+        yield folder  # opening it says so
         return
     here = folder == "."  # which goes without saying
     folders = []
@@ -80,7 +82,7 @@ def _inside(folder: str, root: str) -> Iterator[str | SkippedFile]:
         elif entry.is_symlink() and (reason := _link_reason(entry.path, root)):
             yield SkippedFile(shown(path), reason)
         elif entry.is_file():
-            yield _file(path)
+            yield _file(path, entry.stat().st_size)
         elif not entry.is_dir():
             yield SkippedFile(shown(path), "a device, pipe or socket")
     for path in folders:

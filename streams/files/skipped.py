@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 
 import msgspec
 
@@ -34,6 +33,7 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\.git(keep|ignore)|\.keep", "a place holder"),
     )
 )
+_ANY = re.compile("|".join(pattern.pattern for pattern, _ in _NAMES), re.IGNORECASE)
 
 
 def skipped_name(name: str) -> str:
@@ -42,7 +42,9 @@ def skipped_name(name: str) -> str:
     >>> skipped_name("logs/.DS_Store"), skipped_name("elf.csv.md5"), skipped_name("elf.csv")
     ("a folder's view on macOS", 'checksums', '')
     """
-    path = PurePath(name)
-    if "__MACOSX" in path.parts:
+    file = name.rpartition("/")[2]
+    if "__MACOSX/" in name:
         return "a folder's view on macOS"
-    return next((reason for pattern, reason in _NAMES if pattern.fullmatch(path.name)), "")
+    if not _ANY.fullmatch(file):
+        return ""
+    return next((reason for pattern, reason in _NAMES if pattern.fullmatch(file)), "")

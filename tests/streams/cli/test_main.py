@@ -231,6 +231,7 @@ def test_the_lead_of_an_alert_is_its_first_sentence(sentence: str, first: str) -
     assert lead(sentence) == first
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     """What cannot be written ends a command with exit code 2 and one line that says so, standard output too."""
     log = tmp_path / "a.csv"

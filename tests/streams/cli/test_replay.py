@@ -107,6 +107,7 @@ def test_json_is_for_programs(logs: Path) -> None:
     assert summary["unknown"] == {str(logs): 1}
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_was_there(logs: Path, tmp_path: Path) -> None:
     """The command ends with a sentence and exit code 2; the files of the run before stay, and nothing beside them."""
     file = tmp_path / "out.jsonl"

@@ -181,6 +181,7 @@ def test_an_archive_holds_so_many_files(tmp_path: Path, monkeypatch: pytest.Monk
         assert [raw.fault for raw in records] == ["", "", "", "it holds more than 3 files"]
 
 
+@pytest.mark.slow
 def test_an_archive_may_come_through_a_pipe() -> None:
     """Standard input that cannot be read from its end may be a zip archive all the same."""
     code = "from streams.files.reader import read\nfor raw in read(['-']): print(raw.position, raw.record)"
@@ -229,6 +230,7 @@ def test_damage_never_stops_the_reader(at: int, damage: bytes, container: str) -
 # --- Parquet
 
 
+@pytest.mark.slow
 def test_parquet_rows_are_records(tmp_path: Path) -> None:
     """Rows come out as objects without nulls, times in ISO 8601, bytes that are text as text, with the row's number."""
     pyarrow = pytest.importorskip("pyarrow")

@@ -151,3 +151,27 @@ def test_rows_longer_than_their_header_are_still_marked(tmp_path: Path) -> None:
     path.write_text("a,b,\n2026,2,\n2026,2\n2026,2,,\n2026,2,x\n")
     whole = {"a": "2026", "b": "2"}
     assert rows_of(path) == [whole, whole, whole, whole | {"": {"columns": 3, "expected": 2}}]
+
+
+def test_quotes_may_be_escaped_with_backslashes(tmp_path: Path) -> None:
+    """A row whose quotes are escaped so is read, if its fields then match the header; another is still a fault."""
+    path = tmp_path / "a.csv"
+    path.write_text('when,raw\n2026,"{\\"a\\": \\"b, c\\"}"\n2026,"{""a"": 1}"\n2026,"x\\" y","z"\n')
+    found = list(read([str(path)]))
+    assert [json.loads(raw.record)["raw"] for raw in found[:2]] == ['{"a": "b, c"}', '{"a": 1}']
+    assert found[2].fault
+
+
+def test_lines_may_end_as_on_old_macs(tmp_path: Path) -> None:
+    """A file with carriage returns alone is read line by line."""
+    path = tmp_path / "a.csv"
+    path.write_text("when,who\r2026,mia\r2026,zoë\r", newline="")
+    assert rows_of(path) == [{"when": "2026", "who": "mia"}, {"when": "2026", "who": "zoë"}]
+    assert [raw.position for raw in read([str(path)])] == [f"{path}:2", f"{path}:3"]
+
+
+def test_names_may_be_in_windows_text(tmp_path: Path) -> None:
+    """A header in Windows-1252 opens a table, too."""
+    path = tmp_path / "a.csv"
+    path.write_bytes("Créé le;Employé\n2026;Zoë\n".encode("cp1252"))
+    assert rows_of(path) == [{"Créé le": "2026", "Employé": "Zoë"}]

@@ -123,6 +123,7 @@ LAYOUTS: dict[str, Callable[[list[Record]], str]] = {
     "pretty": lambda values: text(values, indent=2),
     "run together": lambda values: "".join(map(text, values)),
     "sequence": lambda values: "".join("\x1e" + text(value) + "\n" for value in values),
+    "strings": lambda values: text([text(value) for value in values], indent=1),
     "results": lambda values: text({"count": 3, "results": values, "paging": {"next": None}}),
     "sf --json": lambda values: text(
         {"status": 0, "result": {"records": values, "totalSize": 3, "done": True}, "warnings": []}, indent=2
@@ -161,6 +162,9 @@ DIALECTS: dict[str, Callable[[list[Record]], str]] = {
     "trailing commas in rows": lambda values: rows(values, tail=",").replace(",\n", "\n", 1),
     "trailing comma in the header": lambda values: rows(values).replace("\n", ",\n", 1),
     "blanks": lambda values: rows(values).replace('","', '", "'),
+    "backslashes": lambda values: rows(
+        [{name: str(item).replace("\\", "\\\\") for name, item in value.items()} for value in values]
+    ).replace('""', '\\"'),
     "headers": lambda values: "".join(rows([value]) for value in values),
     "marked headers": lambda values: "\ufeff".join(rows([value]) for value in values),
     "other columns": lambda values: rows([{"A": "1", "B": "x", "C": "y"}]).split("\n")[0] + "\n" + rows(values),
@@ -171,6 +175,7 @@ ENCODINGS: dict[str, Callable[[str], bytes]] = {
     "utf-8": str.encode,
     "utf-8 with a mark": lambda value: value.encode("utf-8-sig"),
     "windows lines": lambda value: value.replace("\r\n", "\n").replace("\n", "\r\n").encode(),
+    "old lines": lambda value: value.replace("\r\n", "\n").replace("\n", "\r").encode(),
     "no last line end": lambda value: value.rstrip("\r\n").encode(),
     "utf-16-le": lambda value: value.encode("utf-16-le"),
     "utf-16-be": lambda value: value.encode("utf-16-be"),
