@@ -106,12 +106,8 @@ def test_check_says_which_settings_mean_nobody(tmp_path: Path, people: Path) -> 
     result = invoke("check", log, "--settings", settings, "--json")
     assert result.exit_code == 1, result.output
     findings = json.loads(result.stdout)["findings"]
-    assert {
-        "what": "directory",
-        "state": "good",
-        "detail": f"2 entries from {people}",
-        "mend": "",
-    } in findings
+    [read] = [one for one in findings if one["what"] == "directory"]
+    assert (read["state"], read["detail"]) == ("good", f"2 entries from {people}")
     [found] = [one for one in findings if one["what"] == "names in the settings"]
     assert found["state"] == "odd"
     assert found["detail"] == (
