@@ -37,7 +37,9 @@ _COLUMNS = {
         "samaccountname",
     ),
     "name": ("name", "displayname", "fullname", "appname", "clientname", "label"),
-    "mail": ("mail", "email", "emailaddress"),
+    "mail": ("mail", "email", "emailaddress", "emails", "primaryemail"),
+    "first_name": ("firstname", "givenname"),
+    "last_name": ("lastname", "surname", "familyname"),
     "owner": ("owner", "ownername", "manager", "managername", "responsible"),
     "department": ("department", "departmentname", "dept"),
     "kind": ("kind",),
@@ -58,6 +60,8 @@ _KINDS = {
 }
 _WRAPPERS = ("entries", "value", "records", "users", "Resources", "result", "data")
 """Where an export keeps its array: Microsoft Graph, Salesforce, SCIM and others."""
+_INNER = ("displayName", "formatted", "Name", "name", "value", "address")
+"""Which attribute of an object is its text."""
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -136,14 +140,14 @@ def _header(cells: list[str]) -> list[str]:
     while cells and not cells[-1].strip():
         cells = cells[:-1]
     fields = _named(cells, "the header")
-    if not {"id", "aliases", "mail", "name"} & set(fields):
+    if not {"id", "aliases", "mail", "name"} & {field.partition(":")[0] for field in fields}:
         raise DirectoryFileError("the header has no column id, mail or name")
     return fields
 
 
 def _named(columns: Iterable[str], where: str) -> list[str]:
     """The field of each column: of several columns for one field the first of our list, but aliases add up."""
-    cells = [re.sub(r"[\W_]+", "", column).lower() for column in columns]
+    cells = [re.sub(r"\s*\[[^\]]*\]|[\W_]+", "", column).lower() for column in columns]
     fields = [_FIELDS.get(cell, "") for cell in cells]
     for field in set(fields) - {"", "aliases"}:
         places = [place for place, found in enumerate(fields) if found == field]
@@ -182,6 +186,8 @@ def _of_lines(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _object(one: Any, where: str) -> dict[str, Any]:
     if not isinstance(one, dict):
         raise DirectoryFileError(f"{where}: not an object")
+    if isinstance(one.get("profile"), dict):  # as Okta exports users
+        one = one["profile"] | {key: value for key, value in one.items() if key == "id"}
     keys = list(one)
     return {field: one[key] for key, field in zip(keys, _named(keys, where), strict=True) if field}
 
@@ -198,6 +204,8 @@ def _entry(row: dict[str, Any], where: str) -> DirectoryEntry:
             text = tidy(_one(value, where, field))
             if text:
                 values[field] = text
+    parts = [values.pop(field, "") for field in ("first_name", "last_name")]
+    values.setdefault("name", " ".join(part for part in parts if part))
     if "kind" in values:
         values["kind"] = _kind(values["kind"], where)
     for field, inclusive in (("absent_from_ms", False), ("absent_until_ms", True)):
@@ -214,9 +222,11 @@ def _entry(row: dict[str, Any], where: str) -> DirectoryEntry:
 
 
 def _one(value: Any, where: str, field: str) -> str:
-    """A field's text; what refers to somebody may be an object with a name, as Graph's manager is."""
+    """A field's text; what refers to somebody may be an object with a name, and an address one of a list."""
+    if field == "mail" and isinstance(value, list):
+        value = value[0] if value else None
     if isinstance(value, dict):
-        value = next((value[key] for key in ("displayName", "Name", "name") if key in value), None)
+        value = next((value[key] for key in _INNER if key in value), None)
     if value is None:
         return ""
     if isinstance(value, str):

@@ -9,6 +9,7 @@ from detector.adapters import Adapter, RecordError
 from detector.directory_file import DirectoryFileError
 from detector.errors import CrmwatchError
 from detector.pattern_use import PatternUse
+from detector.settings import Settings
 from streams.config import Config
 from streams.directory import read_directory
 from streams.files.reader import decode_raw, read
@@ -22,10 +23,14 @@ def check_names(
     config: Config, paths: Sequence[str], adapters: Sequence[Adapter], records: int
 ) -> Iterator[tuple[str, str, str, str]]:
     """What is wrong with the directory's files and with the settings' names: what, state, detail, and the mend."""
-    trouble = _trouble(config)
-    if trouble:
-        yield "directory", "bad", trouble, "docs/directory.md says what a file can hold."
-    nobody = _unmatched(config, paths, adapters, records) if paths and not trouble else ""
+    try:
+        entries = read_directory(config.directory)
+    except DirectoryFileError as error:
+        yield "directory", "bad", str(error), "docs/directory.md says what a file can hold."
+        return
+    if entries:
+        yield "directory", "good", f"{len(entries):,} entries from {', '.join(config.directory.files)}", ""
+    nobody = _unmatched(config.detector_with(entries), paths, adapters, records) if paths else ""
     if nobody:
         yield (
             "names in the settings",
@@ -35,21 +40,9 @@ def check_names(
         )
 
 
-def _trouble(config: Config) -> str:
-    """What is wrong with the directory's files, in a sentence; empty if nothing is."""
-    try:
-        read_directory(config.directory)
-    except DirectoryFileError as error:
-        return str(error)
-    return ""
-
-
-def _unmatched(config: Config, paths: Sequence[str], adapters: Sequence[Adapter], records: int) -> str:
+def _unmatched(settings: Settings, paths: Sequence[str], adapters: Sequence[Adapter], records: int) -> str:
     """The settings that mean nobody in the directory or in the first so many records of each path; empty if all do."""
-    try:
-        use = PatternUse(config.detector_with(read_directory(config.directory)))
-    except DirectoryFileError:
-        return ""
+    use = PatternUse(settings)
     for path in paths:
         if not use:
             return ""

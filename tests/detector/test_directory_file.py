@@ -50,6 +50,30 @@ def test_one_person_in_every_form(data: bytes) -> None:
     assert parse_directory(data) == (ANNA,)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"First Name [Required],Last Name [Required],Email Address [Required],Org Unit\nAnna,Berg,anna@x.io,/\n",
+        b"Login,First Name,Last Name,Colour\nanna@x.io,Anna,Berg,red\n",
+        b'"User ID","Full Name","Email","Profile"\n"anna@x.io","Anna Berg","anna@x.io","Standard"\n',
+        b"userPrincipalName;displayName;mail;accountEnabled\nanna@x.io;Anna Berg;anna@x.io;True\n",
+        json.dumps([{"profile": {"firstName": "Anna", "lastName": "Berg", "email": "anna@x.io"}}]).encode(),
+        json.dumps(
+            {
+                "Resources": [
+                    {"name": {"formatted": "Anna Berg"}, "emails": [{"value": "anna@x.io", "primary": True}]}
+                ]
+            }
+        ).encode(),
+    ],
+    ids=["Workspace", "logins", "Salesforce", "Entra", "Okta", "SCIM"],
+)
+def test_exports_of_other_directories_are_read(data: bytes) -> None:
+    """Whatever each calls its columns, and whether a name is one or two."""
+    [entry] = parse_directory(data)
+    assert (entry.name, entry.mail or entry.id, entry.id) == ("Anna Berg", "anna@x.io", "anna@x.io")
+
+
 def test_windows_1252_is_read_as_spreadsheets_write_it() -> None:
     """A name with an umlaut survives."""
     [entry] = parse_directory("id,name\n7,Jörg Weiß\n".encode("cp1252"))

@@ -105,7 +105,10 @@ def test_check_says_which_settings_mean_nobody(tmp_path: Path, people: Path) -> 
     )
     result = invoke("check", log, "--settings", settings, "--json")
     assert result.exit_code == 1, result.output
-    [found] = [one for one in json.loads(result.stdout)["findings"] if one["what"] == "names in the settings"]
+    findings = json.loads(result.stdout)["findings"]
+    [read] = [one for one in findings if one["what"] == "directory"]
+    assert (read["state"], read["detail"]) == ("good", f"2 entries from {people}")
+    [found] = [one for one in findings if one["what"] == "names in the settings"]
     assert found["state"] == "odd"
     assert found["detail"] == (
         "these match nobody in the directory or the records checked: "
