@@ -134,7 +134,7 @@ def _security(record: _Record) -> AccessFields:
 
 
 def _login(record: _Record) -> AccessFields:
-    succeeded = record.login_succeeded in (True, "true", "True")
+    succeeded = str(record.login_succeeded).strip().lower() == "true"
     known = record.login_succeeded is not None
     return AccessFields(
         operation=Operation.LOGIN, status=("success" if succeeded else "failed") if known else None

@@ -479,7 +479,9 @@ def test_names_in_another_spelling_are_the_same_record(kind: str, spell: Callabl
     assert decode(record) == event(kind, **UNTYPED[kind])
 
 
-@pytest.mark.parametrize("when", [1742551479747, "1742551479747", 1742551479.747, "3/21/2025, 10:04:39.747 AM"])
+@pytest.mark.parametrize(
+    "when", [1742551479747, "1742551479747", 1742551479.747, "3/21/2025, 10:04:39.747 AM"]
+)
 def test_a_time_may_be_in_another_unit_or_spelling(when: object) -> None:
     """A number tells its unit, and an export's US time is one."""
     assert event("ApiEvent", EventDate=when).time_ms == 1742551479747
