@@ -17,12 +17,14 @@ import msgspec
 
 from detector.adapters.adapter import PAGE_KEYS, UNREADABLE
 
-__all__ = ["KEYS", "MAX_DEPTH", "MAX_PARTS", "describe", "parts", "top_level"]
+__all__ = ["KEYS", "MAX_BYTES", "MAX_DEPTH", "MAX_PARTS", "describe", "parts", "top_level"]
 
 MAX_DEPTH = 6
 """How many wrappers may be around a record."""
 MAX_PARTS = 60
 """How many parts of one record are looked at."""
+MAX_BYTES = 8_000_000
+"""How many bytes the parts of one record that are looked at have."""
 
 # What was received comes before what somebody made of it. What people write (a text, a document) is not opened.
 _KEYS = """
