@@ -485,3 +485,21 @@ def test_names_in_another_spelling_are_the_same_record(kind: str, spell: Callabl
 def test_a_time_may_be_in_another_unit_or_spelling(when: object) -> None:
     """A number tells its unit, and an export's US time is one."""
     assert event("ApiEvent", EventDate=when).time_ms == 1742551479747
+
+
+@pytest.mark.parametrize(
+    ("fields", "operation"),
+    [
+        ({"Operation": "ReportRunFromLightning", "RowsProcessed": 4}, Operation.REPORT),
+        ({"Operation": "QueryMore", "RowsProcessed": 4}, Operation.QUERY),
+        ({"ApiType": "SOAP", "QueriedEntities": "Case", "RowsProcessed": 4}, Operation.OTHER),
+        ({"DeveloperName": "AllCases", "QueriedEntities": "Case"}, Operation.LIST_VIEW),
+        ({"FileName": "a.pdf", "FileType": "PDF"}, Operation.OTHER),
+        ({"LoginType": "A", "Score": 0.9, "Summary": "s"}, Operation.VENDOR_FINDING),
+        ({"Score": 0.9, "Summary": "s"}, Operation.VENDOR_FINDING),
+        ({"Type": "LogoutEvent"}, Operation.OTHER),
+    ],
+)
+def test_a_few_of_a_types_fields_are_enough(fields: dict[str, object], operation: Operation) -> None:
+    """A query of some fields only is told by those that few types share, or by the type that stands beside them."""
+    assert decode(payload(None, **fields)).operation is operation
