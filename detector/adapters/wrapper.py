@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated
 
 import msgspec
@@ -179,22 +180,30 @@ def _written(raw: bytes) -> Iterator[bytes]:
 _ISO = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,5}(?= ))?"
 _TIME = rb"(?:%b|[A-Z][a-z]{2} {1,2}\d{1,2}(?: \d{4})? \d\d:\d\d:\d\d(?:\.\d{1,9})?)" % _ISO
 _SD = rb'(?:-|(?:\[[^\]"]{0,200}(?:"(?:[^"\\]|\\.){0,500}"[^\]"]{0,200}){0,40}\]){1,8})'
-_PREFIXES = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        rb"%b (?:stdout|stderr) F " % _ISO,  # a container runtime's
-        rb"(?:<\d{1,3}>)?1 (?:%b|-) \S{1,255} \S{1,48} \S{1,128} \S{1,32} %b (?:\xef\xbb\xbf)?" % (_ISO, _SD),
-        # Syslog's older form and the journal's: time, host, program and its number.
-        rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?(?:%b|\[ {0,12}\d{1,12}\.\d{1,9}\])"
-        rb"(?: [^\s:]{1,255})?(?: [^\s\[:]{1,64}(?:\[[\w.-]{1,64}\])?:) " % _TIME,
-        rb"\[pod/[^\]]{1,300}\] ",
-        rb"%b \{[^{}]{0,1000}\} " % _ISO,  # a log store's labels
-        rb"[\w.-]{1,64} {0,40}\| ",  # a composer's
-        rb"<\d{1,3}>",
-        rb"(?:%b|\d{10}(?:\.\d{1,9})?) " % _TIME,
-        rb"%b \S{1,200} " % _ISO,
+
+
+@cache
+def _prefixes() -> tuple[re.Pattern[bytes], ...]:
+    """Compiled when the first line needs them: most logs have none."""
+    return tuple(
+        re.compile(pattern, re.DOTALL)
+        for pattern in (
+            rb"%b (?:stdout|stderr) F " % _ISO,  # a container runtime's
+            rb"(?:<\d{1,3}>)?1 (?:%b|-) \S{1,255} \S{1,48} \S{1,128} \S{1,32} %b (?:\xef\xbb\xbf)?"
+            % (_ISO, _SD),
+            # Syslog's older form and the journal's: time, host, program and its number.
+            rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?(?:%b|\[ {0,12}\d{1,12}\.\d{1,9}\])"
+            rb"(?: [^\s:]{1,255})?(?: [^\s\[:]{1,64}(?:\[[\w.-]{1,64}\])?:) " % _TIME,
+            rb"\[pod/[^\]]{1,300}\] ",
+            rb"%b \{[^{}]{0,1000}\} " % _ISO,  # a log store's labels
+            rb"[\w.-]{1,64} {0,40}\| ",  # a composer's
+            rb"<\d{1,3}>",
+            rb"(?:%b|\d{10}(?:\.\d{1,9})?) " % _TIME,
+            rb"%b \S{1,200} " % _ISO,
+        )
     )
-)
+
+
 _COLOUR = re.compile(rb"\x1b\[[\d;]{0,20}m")
 MAX_JSON_PREFIX = 200
 MAX_PREFIX = 2_000
@@ -206,7 +215,7 @@ def _after_prefix(line: bytes) -> Iterator[bytes]:
     if line[:MAX_PREFIX].find(b"\x1b[") >= 0:
         yield _COLOUR.sub(b"", line).strip()
         return
-    for prefix in _PREFIXES:
+    for prefix in _prefixes():
         found = prefix.match(line, 0, MAX_PREFIX)
         if found is not None and (rest := line[found.end() :].strip()):
             yield rest
