@@ -184,6 +184,11 @@ def pairs(raw: msgspec.Raw) -> dict[str, str]:
 
 def listed_items(record: Record) -> list[Item]:
     """The things that one record of many lists: opened messages, attachments, files or items affected."""
+    if (
+        len(record.folders) + len(record.messages) + len(record.affected_items) + len(record.items)
+        == 4 * NULL_BYTES
+    ):
+        return []
     for raw in (record.folders, record.messages):
         if len(raw) > NULL_BYTES:
             holders = _part(raw, _holders_decoder, [])
