@@ -242,11 +242,27 @@ def _item(kind: Any, value: Any, where: str) -> Any:
         for name in value:
             if name not in names:
                 raise ConfigError(f"{where}: there is no setting {name}{_closest(name, names)}")
+        _check_words(kind, value, where)
         value = {name: _in_ms(one, f"{where}.{name}") for name, one in value.items()}
         converted = _convert(kind, value, where)
         _check_tables(value, msgspec.to_builtins(converted), where)
         return converted
     return _convert(kind, value, where)
+
+
+def _check_words(kind: Any, value: Mapping[str, Any], where: str) -> None:
+    """Raises `ConfigError` for a word in a table of words that is none of its vocabulary's."""
+    for field in msgspec.structs.fields(kind):
+        table, arguments = value.get(field.name), get_args(field.type)
+        if get_origin(field.type) is not dict or not isinstance(table, dict):
+            continue
+        vocabulary = arguments[1]
+        if not (isinstance(vocabulary, type) and issubclass(vocabulary, StrEnum)):
+            continue
+        for word, ours in table.items():
+            if ours not in [*vocabulary]:
+                hint = _closest(str(ours), vocabulary) or f"; there are {', '.join(vocabulary)}"
+                raise ConfigError(f"{where}.{field.name}.{word}: there is no {ours}{hint}")
 
 
 def _check_tables(value: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from detector.adapters.access import AccessFields, event_of
 from detector.adapters.adapter import Adapter
 from detector.adapters.rejection import FieldError, Rejection
-from detector.adapters.timestamps import utc_ms
+from detector.adapters.spelled_times import time_ms
 from detector.adapters.values import (
     MAX_ID,
     agent,
@@ -50,17 +50,17 @@ class _Record(msgspec.Struct, rename="camel"):
     action: str | None = None
     category: str | None = None
     id: _Id = None
-    occurred_at: str | None = None
+    occurred_at: str | int | float | None = None
     sub_category: str | None = None
     target_object_id: _Id = None
     country_code: str | None = None
     email: str | None = None
     ip_address: str | None = None
-    login_at: str | None = None
+    login_at: str | int | float | None = None
     login_succeeded: bool | str | None = None
     user_agent: str | None = None
     user_id: _Id = None
-    created_at: str | None = None
+    created_at: str | int | float | None = None
     object_id: _Id = None
     type: str | None = None
 
@@ -134,7 +134,7 @@ def _security(record: _Record) -> AccessFields:
 
 
 def _login(record: _Record) -> AccessFields:
-    succeeded = record.login_succeeded in (True, "true", "True")
+    succeeded = str(record.login_succeeded).strip().lower() == "true"
     known = record.login_succeeded is not None
     return AccessFields(
         operation=Operation.LOGIN, status=("success" if succeeded else "failed") if known else None
@@ -177,7 +177,7 @@ def _event(raw: bytes, position: str) -> AccessEvent:
     program = actor == "0" or (name is not None and "@" not in name)
     return event_of(
         access,
-        utc_ms(when),
+        time_ms(when),
         f"hubspot:{log}:{_text(record.id)[:MAX_ID] or digest(raw)}",
         (TENANT, actor, ActorKind.INTEGRATION if program else ActorKind.HUMAN, name),
         None,

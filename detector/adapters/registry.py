@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import detector.adapters as _package
 from detector.adapters.adapter import Adapter
 from detector.adapters.rejection import RecordError, Rejection
-from detector.adapters.wrapper import MAX_DEPTH, MAX_PARTS, describe, parts, top_level
+from detector.adapters.wrapper import MAX_BYTES, MAX_DEPTH, MAX_PARTS, describe, parts, top_level
 from detector.event import AccessEvent
 
 __all__ = ["ADAPTERS", "AUTO", "FUTURE_MS", "choose", "decode", "recognise", "reject_future"]
@@ -101,7 +101,7 @@ class _Opening:
         self._position = position
         self._adapters = adapters
         self._refused = refused
-        self._looked_at = 0
+        self._looked_at = self._bytes = 0
         self._innermost: tuple[int, RecordError] | None = None
 
     def event(self, record: bytes) -> AccessEvent:
@@ -113,6 +113,7 @@ class _Opening:
     def _search(self, part: bytes, depth: int) -> AccessEvent | None:
         """The event of the first part that an adapter reads."""
         self._looked_at += 1
+        self._bytes += len(part)
         adapter, claims = self._reader(part, depth)
         if adapter is not None:
             if depth == 0 and self._refused is not None and adapter.name == self._refused.adapter:
@@ -126,7 +127,7 @@ class _Opening:
                 self._innermost = depth, error
         if depth < MAX_DEPTH:
             for inner in parts(part):
-                if self._looked_at >= MAX_PARTS:
+                if self._looked_at >= MAX_PARTS or self._bytes > MAX_BYTES:
                     break
                 event = self._search(inner, depth + 1)
                 if event is not None:

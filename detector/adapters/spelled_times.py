@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from detector.adapters.rejection import FieldError, Rejection
@@ -66,19 +66,26 @@ _CLOCK = (
     r"(?:[\s\u202f]*(?P<half>[AaPp])\.?[Mm]\.?)?"
 )
 _ZONE = r"(?:\s*(?P<zone>[A-Za-z+(-][\w /:&().+-]{0,50}?))?"
-_FORMS = tuple(
-    re.compile(form)
-    for form in (
-        rf"(?P<a>\d{{1,4}})(?P<by>[/.-])(?P<b>\d{{1,2}})(?P=by)(?P<c>\d{{2,4}}),?[\sT]+{_CLOCK}{_ZONE}",
-        rf"(?:[A-Za-z]{{3,9}},? )?(?P<day>\d{{1,2}})[ -](?P<month>[A-Za-z]{{3,9}})\.?,?[ -](?P<year>\d{{4}}),?"
-        rf"(?: at)? +{_CLOCK}{_ZONE}",
-        rf"(?:[A-Za-z]{{3,9}},? )?(?P<month>[A-Za-z]{{3,9}})\.? +(?P<day>\d{{1,2}}),? (?P<year>\d{{4}}),?"
-        rf"(?: at)? +{_CLOCK}{_ZONE}",
-        rf"[A-Z][a-z]{{2}} (?P<month>[A-Z][a-z]{{2}}) +(?P<day>\d{{1,2}}) {_CLOCK}(?: (?P<zone>[A-Z]{{1,5}}))?"
-        r" (?P<year>\d{4})",
-        rf"(?P<year>\d{{4}})-(?P<number>\d\d)-(?P<day>\d\d)[ T]+{_CLOCK}{_ZONE}",
+
+
+@cache
+def _forms() -> tuple[re.Pattern[str], ...]:
+    """Compiled when the first such time comes: most logs have none."""
+    return tuple(
+        re.compile(form)
+        for form in (
+            rf"(?P<a>\d{{1,4}})(?P<by>[/.-])(?P<b>\d{{1,2}})(?P=by)(?P<c>\d{{2,4}}),?[\sT]+{_CLOCK}{_ZONE}",
+            rf"(?:[A-Za-z]{{3,9}},? )?(?P<day>\d{{1,2}})[ -](?P<month>[A-Za-z]{{3,9}})\.?,?[ -](?P<year>\d{{4}}),?"
+            rf"(?: at)? +{_CLOCK}{_ZONE}",
+            rf"(?:[A-Za-z]{{3,9}},? )?(?P<month>[A-Za-z]{{3,9}})\.? +(?P<day>\d{{1,2}}),? (?P<year>\d{{4}}),?"
+            rf"(?: at)? +{_CLOCK}{_ZONE}",
+            rf"[A-Z][a-z]{{2}} (?P<month>[A-Z][a-z]{{2}}) +(?P<day>\d{{1,2}}) {_CLOCK}(?: (?P<zone>[A-Z]{{1,5}}))?"
+            r" (?P<year>\d{4})",
+            rf"(?P<year>\d{{4}})-(?P<number>\d\d)-(?P<day>\d\d)[ T]+{_CLOCK}{_ZONE}",
+        )
     )
-)
+
+
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -90,7 +97,7 @@ _MONTHS = {
 @lru_cache(maxsize=8_192)
 def _spelled(text: str, month_first: bool) -> int | None:
     """The time in one of the forms, or ``None`` for a text in none of them."""
-    for form in _FORMS:
+    for form in _forms():
         found = form.fullmatch(text)
         if found is not None:
             break

@@ -11,17 +11,21 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from functools import cache
+from typing import Annotated
 
 import msgspec
 
 from detector.adapters.adapter import PAGE_KEYS, UNREADABLE
 
-__all__ = ["KEYS", "MAX_DEPTH", "MAX_PARTS", "describe", "parts", "top_level"]
+__all__ = ["KEYS", "MAX_BYTES", "MAX_DEPTH", "MAX_PARTS", "describe", "parts", "top_level"]
 
 MAX_DEPTH = 6
 """How many wrappers may be around a record."""
 MAX_PARTS = 60
 """How many parts of one record are looked at."""
+MAX_BYTES = 8_000_000
+"""How many bytes the parts of one record that are looked at have."""
 
 # What was received comes before what somebody made of it. What people write (a text, a document) is not opened.
 _KEYS = """
@@ -38,6 +42,8 @@ _Object = dict[str, msgspec.Raw]
 _decode_object = msgspec.json.Decoder(_Object).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
+_decode_numbers = msgspec.json.Decoder(list[_Byte]).decode
 _encode = msgspec.json.encode
 _NOTHING = msgspec.Raw(b"null")
 
@@ -136,6 +142,13 @@ def _held(raw: bytes) -> Iterator[bytes]:
             return
         if len(elements) == 1 and _start(elements[0]) in b'{"':
             yield from _held(bytes(elements[0]))
+        elif len(elements) > 1 and _start(elements[0]).isdigit():
+            try:
+                yield bytes(
+                    _decode_numbers(raw)
+                ).strip()  # the journal's writing of a text with odd bytes in it
+            except UNREADABLE:
+                return
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -167,29 +180,42 @@ def _written(raw: bytes) -> Iterator[bytes]:
 _ISO = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,5}(?= ))?"
 _TIME = rb"(?:%b|[A-Z][a-z]{2} {1,2}\d{1,2}(?: \d{4})? \d\d:\d\d:\d\d(?:\.\d{1,9})?)" % _ISO
 _SD = rb'(?:-|(?:\[[^\]"]{0,200}(?:"(?:[^"\\]|\\.){0,500}"[^\]"]{0,200}){0,40}\]){1,8})'
-_PREFIXES = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        rb"%b (?:stdout|stderr) F " % _ISO,  # a container runtime's
-        rb"(?:<\d{1,3}>)?1 (?:%b|-) \S{1,255} \S{1,48} \S{1,128} \S{1,32} %b (?:\xef\xbb\xbf)?" % (_ISO, _SD),
-        # Syslog's older form and the journal's: time, host, program and its number.
-        rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?(?:%b|\[ {0,12}\d{1,12}\.\d{1,9}\])"
-        rb"(?: [^\s:]{1,255})?(?: [^\s\[:]{1,64}(?:\[[\w.-]{1,64}\])?:) " % _TIME,
-        rb"\[pod/[^\]]{1,300}\] ",
-        rb"[\w.-]{1,64} {0,40}\| ",  # a composer's
-        rb"<\d{1,3}>",
-        rb"(?:%b|\d{10}(?:\.\d{1,9})?) " % _TIME,
-        rb"%b \S{1,200} " % _ISO,
+
+
+@cache
+def _prefixes() -> tuple[re.Pattern[bytes], ...]:
+    """Compiled when the first line needs them: most logs have none."""
+    return tuple(
+        re.compile(pattern, re.DOTALL)
+        for pattern in (
+            rb"%b (?:stdout|stderr) F " % _ISO,  # a container runtime's
+            rb"(?:<\d{1,3}>)?1 (?:%b|-) \S{1,255} \S{1,48} \S{1,128} \S{1,32} %b (?:\xef\xbb\xbf)?"
+            % (_ISO, _SD),
+            # Syslog's older form and the journal's: time, host, program and its number.
+            rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?(?:%b|\[ {0,12}\d{1,12}\.\d{1,9}\])"
+            rb"(?: [^\s:]{1,255})?(?: [^\s\[:]{1,64}(?:\[[\w.-]{1,64}\])?:) " % _TIME,
+            rb"\[pod/[^\]]{1,300}\] ",
+            rb"%b \{[^{}]{0,1000}\} " % _ISO,  # a log store's labels
+            rb"[\w.-]{1,64} {0,40}\| ",  # a composer's
+            rb"<\d{1,3}>",
+            rb"(?:%b|\d{10}(?:\.\d{1,9})?) " % _TIME,
+            rb"%b \S{1,200} " % _ISO,
+        )
     )
-)
+
+
+_COLOUR = re.compile(rb"\x1b\[[\d;]{0,20}m")
 MAX_JSON_PREFIX = 200
 MAX_PREFIX = 2_000
 """How many characters of a line are looked at for a prefix."""
 
 
 def _after_prefix(line: bytes) -> Iterator[bytes]:
-    """The line behind each prefix that it may have, and a JSON object that ends it."""
-    for prefix in _PREFIXES:
+    """The line behind each prefix that it may have, and a JSON object that ends it; without a terminal's colours."""
+    if line[:MAX_PREFIX].find(b"\x1b[") >= 0:
+        yield _COLOUR.sub(b"", line).strip()
+        return
+    for prefix in _prefixes():
         found = prefix.match(line, 0, MAX_PREFIX)
         if found is not None and (rest := line[found.end() :].strip()):
             yield rest

@@ -141,6 +141,10 @@ def test_tables_are_read(tmp_path: Path) -> None:
     [
         ('[detection.indicators."192.0.2.7"]\nnme = "x"',
          'detection.indicators."192.0.2.7": there is no setting nme; did you mean name?'),
+        ('[[sources.mappings]]\nname = "a"\nmarked_by = ["x"]\ntime = "t"\nactor = "u"\noperations = { a = "qery" }',
+         "sources.mappings[0].operations.a: there is no qery; did you mean query?"),
+        ('[[sources.mappings]]\nname = "a"\nmarked_by = ["x"]\ntime = "t"\nactor = "u"\nkinds = { a = "xyz" }',
+         "sources.mappings[0].kinds.a: there is no xyz; there are human, integration, guest"),
         ('[detection.indicators."192.0.2.7"]\nscore = 3.0',
          'detection.indicators."192.0.2.7": object missing required field `name`'),
         ('[detection.indicators."192.0.2.7"]\nname = "x"\nscore = 101',

@@ -91,6 +91,17 @@ class _Envelope(Record):
 
     audit_data: msgspec.Raw = _NOTHING
     audit_data_inner: msgspec.Raw = msgspec.field(default=_NOTHING, name="auditData")
+    office_workload: str | None = None
+    time_generated: str | None = msgspec.field(default=None, name="TimeGenerated")
+    office_id: str | None = None
+    source_record_id: str | None = None
+    office_object_id: str | None = None
+    client_ip_under: str | None = msgspec.field(default=None, name="Client_IPAddress")
+
+
+class _Hunted(msgspec.Struct, rename="pascal"):
+    """A row of advanced hunting, whose columns have other names."""
+
     raw_event_data: msgspec.Raw = _NOTHING
     action_type: str | None = None
     account_id: str | None = None
@@ -100,13 +111,9 @@ class _Envelope(Record):
     ip_address: str | None = msgspec.field(default=None, name="IPAddress")
     object_name: str | None = None
     report_id: Number = None
+    time_generated: str | None = None
     timestamp: str | None = None
-    office_workload: str | None = None
-    time_generated: str | None = msgspec.field(default=None, name="TimeGenerated")
-    office_id: str | None = None
-    source_record_id: str | None = None
-    office_object_id: str | None = None
-    client_ip_under: str | None = msgspec.field(default=None, name="Client_IPAddress")
+    user_agent: str | None = None
 
 
 class _Pair(msgspec.Struct, rename="pascal", gc=False):
@@ -131,6 +138,7 @@ class _Holder(msgspec.Struct, rename="pascal"):
 
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
 _context_decoder = msgspec.json.Decoder(Context)
+_hunted_decoder = msgspec.json.Decoder(_Hunted)
 _pairs_decoder = msgspec.json.Decoder(list[_Pair])
 _holders_decoder = msgspec.json.Decoder(list[_Holder])
 _items_decoder = msgspec.json.Decoder(list[Item | str])
@@ -176,6 +184,11 @@ def pairs(raw: msgspec.Raw) -> dict[str, str]:
 
 def listed_items(record: Record) -> list[Item]:
     """The things that one record of many lists: opened messages, attachments, files or items affected."""
+    if (
+        len(record.folders) + len(record.messages) + len(record.affected_items) + len(record.items)
+        == 4 * NULL_BYTES
+    ):
+        return []
     for raw in (record.folders, record.messages):
         if len(raw) > NULL_BYTES:
             holders = _part(raw, _holders_decoder, [])
@@ -225,11 +238,7 @@ def _envelope(record: bytes) -> _Envelope:
         if (envelope.client_ip or envelope.client_ip_mixed) and envelope.user_agent:
             return envelope
         return _loose(record) if _SPACED.search(record) else envelope
-    if (
-        envelope.action_type
-        or len(envelope.audit_data) > NULL_BYTES
-        or len(envelope.audit_data_inner) > NULL_BYTES
-    ):
+    if len(envelope.audit_data) > NULL_BYTES or len(envelope.audit_data_inner) > NULL_BYTES:
         return envelope
     return _loose(record)  # its names may be spelled otherwise
 
@@ -240,28 +249,29 @@ def unwrapped(record: bytes) -> Record:
     wrapped = outer.audit_data if len(outer.audit_data) > NULL_BYTES else outer.audit_data_inner
     if len(wrapped) > NULL_BYTES:
         return _envelope(opened(wrapped).encode("utf-8", "replace"))
-    if outer.action_type is not None:
-        return _hunted(outer)
+    if outer.operation is None:
+        row = _hunted_decoder.decode(record)
+        return outer if row.action_type is None else _hunted(row)
     if outer.office_workload is not None or outer.creation_time is None:
         return _of_table(outer)
     return outer
 
 
-def _hunted(row: _Envelope) -> _Envelope:
+def _hunted(row: _Hunted) -> Record:
     """A row of advanced hunting's ``CloudAppEvents``: the record that it holds, else what its own columns say."""
     if len(row.raw_event_data) > NULL_BYTES:
         try:
             inner = _envelope(opened(row.raw_event_data).encode("utf-8", "replace"))
         except (msgspec.MsgspecError, UnicodeError, RecursionError, FieldError):
-            inner = row
+            inner = _Envelope()
         if inner.creation_time and inner.operation:
             return inner
-    return msgspec.structs.replace(
-        row,
+    return Record(
         creation_time=row.timestamp or row.time_generated,
         operation=row.action_type,
         user_id=row.account_id or row.account_object_id or row.account_display_name,
         client_ip=row.ip_address,
+        user_agent=row.user_agent,
         application_display_name=row.application,
         object_id=row.object_name,
         id=str(row.report_id) if row.report_id else None,

@@ -188,9 +188,13 @@ def _service(record: Record, word: str, record_type: str) -> AccessFields:
 
 def _failed(record: Record) -> bool:
     status = record.result_status
+    if status is None or status == "Success":  # nearly always
+        return False
     return status is False or (isinstance(status, str) and status.strip().lower() in _FAILURES)
 
 
+LOGIN_FAILED = 15
+"""The length of the operation's name, which is compared only if it may be it."""
 _FAILURES = frozenset({"failed", "failure", "false"})
 _SUCCESSES = frozenset({"succeeded", "success", "true"})
 
@@ -201,7 +205,11 @@ def _status(record: Record) -> str | None:
     ).lower() == "userloginfailed":  # whose own status says that *logging it* succeeded
         return clip(record.logon_error) or "failed"
     status = record.result_status
-    if status is True or (isinstance(status, str) and status.strip().lower() in _SUCCESSES):
+    if (
+        status == "Success"
+        or status is True
+        or (isinstance(status, str) and status.strip().lower() in _SUCCESSES)
+    ):
         return "success"
     return "failed" if _failed(record) else clip(str(status or ""))
 

@@ -23,7 +23,8 @@ from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce import elf_calls, elf_pages
 from detector.adapters.salesforce.elf_row import ElfRow, Type, status
 from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, NAMES, actor
-from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms, iso_ms
+from detector.adapters.spelled_times import time_ms
+from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, compact_ms
 from detector.adapters.values import ADDRESSES, AGENTS, clip, count
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 
@@ -161,7 +162,7 @@ def _time_ms(derived: str, compact: str) -> int:
     for text in (derived, compact):
         if text:
             try:
-                return compact_ms(text) if text[:14].isdecimal() else iso_ms(text)
+                return compact_ms(text) if text[:14].isdecimal() else time_ms(text, month_first=True)
             except FieldError as wrong:
                 error = wrong
     raise error

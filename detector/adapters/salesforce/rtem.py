@@ -22,10 +22,11 @@ from detector.adapters.adapter import Adapter
 from detector.adapters.memo import Memo
 from detector.adapters.rejection import FieldError, Rejection
 from detector.adapters.salesforce.ids import ACCOUNTS, KNOWN_IDS, actor, id18
-from detector.adapters.salesforce.rtem_signature import is_type_name, type_in_position, type_of
+from detector.adapters.salesforce.rtem_signature import OWN_FIELDS, is_type_name, type_in_position, type_of
 from detector.adapters.salesforce.rtem_types import FINDINGS, NAMED, TYPES, Payload, finding, other
-from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS, epoch_ms, iso_ms
-from detector.adapters.values import ADDRESSES, AGENTS, clip
+from detector.adapters.spelled_times import time_ms
+from detector.adapters.timestamps import CLOCK, HOURS, MILLISECONDS
+from detector.adapters.values import ADDRESSES, AGENTS, clip, has_key
 from detector.event import AccessEvent, ActorKind, Counting, RecordOrigin
 
 __all__ = ["ADAPTER"]
@@ -111,11 +112,20 @@ def _loose(record: bytes) -> tuple[dict[str, object], str]:
     payload = message.get("payload", value.get("payload"))
     if not isinstance(payload, dict):
         payload = value
+    payload = {_spelled(key): item for key, item in payload.items()}
     attributes = payload.get("attributes")
     named = [attributes.get("type") if isinstance(attributes, dict) else None, value.get("detail-type")]
     named += [holder.get(key) for holder in (payload, value) for key in _TYPE_KEYS]
     names = [_NAMES[name] for name in named if isinstance(name, str)]
     return payload, next((name for name in names if name in NAMED), "")
+
+
+_SPELLINGS = {name.lower(): name for name in (*Payload.__struct_encode_fields__, *OWN_FIELDS)}
+
+
+def _spelled(key: str) -> str:
+    """A field's name as the vendor writes it: some exports write it all in capitals, or with underscores."""
+    return _SPELLINGS.get(key.replace("_", "").lower(), key) if key not in _TYPE_KEYS else key
 
 
 def _loose_payload(record: bytes) -> tuple[Payload, str]:
@@ -190,11 +200,9 @@ class _Dated(msgspec.Struct, rename="pascal", gc=False):
 
 def _time_ms(payload: Payload, record: bytes) -> int:
     when = payload.event_date or _created(record)
-    if isinstance(when, str):
-        return iso_ms(when)
-    if when is None:
+    if when in (None, ""):
         raise FieldError(Rejection.MISSING_FIELD, "neither EventDate nor CreatedDate")
-    return epoch_ms(when)
+    return time_ms(when, month_first=True)
 
 
 def _created(record: bytes) -> str | int | float | None:
@@ -248,6 +256,8 @@ def _event(record: bytes, position: str) -> AccessEvent:
         payload, name = _opened(record)
     except msgspec.ValidationError:
         payload, name = _loose_payload(record)
+    if payload.event_date is None:  # it may be there under another spelling
+        payload, name = _loose_payload(record)
     if name not in NAMED:
         name = _untyped(record, payload, name, position)
     access = _access(payload, name)
@@ -296,12 +306,20 @@ def _event(record: bytes, position: str) -> AccessEvent:
 def _recognises(record: bytes) -> bool:
     """Whether the record has an ``EventDate`` and is no row of an event log file."""
     if b'"EventDate":' not in record and b'"EventDate" :' not in record:
-        return False
+        return any(date in record and has_key(record, date) and has_key(record, key) for date, key in _SPELT)
     # As a text it may be anything, and only as a key another format's; mostly it is not there at all.
     return b'"EVENT_TYPE"' not in record or (
         b'"EVENT_TYPE":' not in record and b'"EVENT_TYPE" :' not in record
     )
 
+
+_SPELT = (
+    (b"EVENTDATE", b"EVENTIDENTIFIER"),
+    (b"eventdate", b"eventidentifier"),
+    (b"event_date", b"event_identifier"),
+    (b"eventDate", b"eventIdentifier"),
+)
+"""Other spellings of two fields that every event has."""
 
 ADAPTER = Adapter(
     name=NAME,

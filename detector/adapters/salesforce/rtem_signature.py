@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-__all__ = ["is_type_name", "type_in_position", "type_of"]
+__all__ = ["OWN_FIELDS", "is_type_name", "type_in_position", "type_of"]
 
 # A finding first, as it repeats the fields of what it was found in; then the most specific type.
 _OWN: dict[str, str] = {
@@ -50,6 +50,11 @@ _OWN: dict[str, str] = {
     "ApiEvent": "ConnectedAppId ElapsedTime RowsReturned",
 }  # fmt: skip
 _TYPES = {field: name for name, fields in _OWN.items() for field in fields.split()}
+OWN_FIELDS = (
+    *_TYPES, "AdditionalInfo", "CreatedDate", "DeveloperName", "FileName", "FileType", "RequestIdentifier",
+    "SecurityEventData", "Summary", "Uri",
+)  # fmt: skip
+"""The fields that tell a type, beside those that are read anyway."""
 _ORDER = {name: place for place, name in enumerate(_OWN)}
 _LOGIN_TOO = frozenset({"LoginAsEvent", "LoginEvent", "CredentialStuffingEvent", "IdentityVerificationEvent"})
 """Types that have ``LoginType`` or ``LoginUrl``, of which only `LoginEvent` has no further fields."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -288,3 +290,20 @@ def test_what_is_no_object_is_malformed(record: bytes) -> None:
     with pytest.raises(RecordError) as caught:
         source().decode(record, "a:1")
     assert (caught.value.adapter, caught.value.reason) == ("desk", "malformed")
+
+
+def test_every_field_and_word_of_a_mapping_is_described() -> None:
+    """The reference has a row for each field, with those that are required, and for each word of a vocabulary."""
+    page = (Path(__file__).parents[3] / "docs" / "mappings.md").read_text(encoding="utf-8")
+    tables = {
+        part.partition("\n")[0]: re.findall(r"^\| `(\w+)` \|", part, flags=re.MULTILINE)
+        for part in page.split("\n## ")[1:]
+    }
+    assert tables == {
+        "Fields": list(Mapping.__struct_fields__),
+        "Operations": [word.value for word in Operation],
+        "Kinds": [word.value for word in ActorKind],
+        "Countings": [word.value for word in Counting],
+    }
+    required = re.findall(r"^\| `(\w+)` .*Required\. \|$", page, flags=re.MULTILINE)
+    assert required == ["name", "marked_by", "time", "actor"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -459,3 +460,46 @@ def test_a_query_is_understood_whatever_was_asked_before(asked: list[tuple[list[
         alone = salesforce_soql._asked(" ".join(salesforce_soql._LITERAL.sub("?", query).split()))
         found = soql(query)
         assert (found.shape, found.objects, found.fields, found.counts) == alone
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str.upper,
+        str.lower,
+        lambda name: name[:1].lower() + name[1:],
+        lambda name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ApiEvent", "LoginEvent", "ReportEvent"])
+def test_names_in_another_spelling_are_the_same_record(kind: str, spell: Callable[[str], str]) -> None:
+    """A tool that writes all names in capitals, in lower case or with underscores keeps the event, its type and id."""
+    record = {spell(name): str(value) for name, value in payload(None, **UNTYPED[kind]).items()}
+    assert ADAPTER.recognises(json.dumps(record).encode())
+    assert decode(record) == event(kind, **UNTYPED[kind])
+
+
+@pytest.mark.parametrize(
+    "when", [1742551479747, "1742551479747", 1742551479.747, "3/21/2025, 10:04:39.747 AM"]
+)
+def test_a_time_may_be_in_another_unit_or_spelling(when: object) -> None:
+    """A number tells its unit, and an export's US time is one."""
+    assert event("ApiEvent", EventDate=when).time_ms == 1742551479747
+
+
+@pytest.mark.parametrize(
+    ("fields", "operation"),
+    [
+        ({"Operation": "ReportRunFromLightning", "RowsProcessed": 4}, Operation.REPORT),
+        ({"Operation": "QueryMore", "RowsProcessed": 4}, Operation.QUERY),
+        ({"ApiType": "SOAP", "QueriedEntities": "Case", "RowsProcessed": 4}, Operation.OTHER),
+        ({"DeveloperName": "AllCases", "QueriedEntities": "Case"}, Operation.LIST_VIEW),
+        ({"FileName": "a.pdf", "FileType": "PDF"}, Operation.OTHER),
+        ({"LoginType": "A", "Score": 0.9, "Summary": "s"}, Operation.VENDOR_FINDING),
+        ({"Score": 0.9, "Summary": "s"}, Operation.VENDOR_FINDING),
+        ({"Type": "LogoutEvent"}, Operation.OTHER),
+    ],
+)
+def test_a_few_of_a_types_fields_are_enough(fields: dict[str, object], operation: Operation) -> None:
+    """A query of some fields only is told by those that few types share, or by the type that stands beside them."""
+    assert decode(payload(None, **fields)).operation is operation

@@ -46,6 +46,7 @@ OBJECTS: dict[str, Wrap] = {
     "stackdriver": lambda record: {"insertId": "1", "jsonPayload": value(record), "resource": {"type": "x"}},
     "graylog": lambda record: {"version": "1.1", "host": "h", "short_message": "x", "full_message": record},
     "queue": lambda record: {"MessageId": "1", "Body": json.dumps({"Type": "Notification", "Message": record})},
+    "journal bytes": lambda record: {"MESSAGE": list(record.encode()), "PRIORITY": "6"},
     "list of one": lambda record: {"fields": {"event.original": [record]}},
     "twice": lambda record: {"message": json.dumps(record)},
     "thrice": lambda record: {"log": json.dumps({"message": json.dumps({"message": record})})},
@@ -65,6 +66,8 @@ LINES: dict[str, Callable[[str], str]] = {
     "journal monotonic": lambda line: f"[ 1234.567890] web1 nginx[812]: {line}",
     "pod": lambda line: f"[pod/crm-5d8f/nginx] {line}",
     "compose": lambda line: f"crm-web-1  | {line}",
+    "coloured compose": lambda line: f"\x1b[36mcrm-web-1  |\x1b[0m {line}",
+    "labels": lambda line: f'2026-03-02T09:00:00Z {{app="nginx", pod="crm"}} {line}',
     "time": lambda line: f"2026-03-02T09:00:00.000Z {line}",
     "epoch": lambda line: f"1772442000.123 {line}",
     "docker of a container's": lambda line: json.dumps({"log": f"2026-03-02T09:00:00Z stdout F {line}\n"}),
@@ -212,7 +215,7 @@ def test_opening_is_bounded() -> None:
     spy = msgspec.structs.replace(EVERY["zendesk"], recognises=lambda part: bool(asked.append(part)))
     with pytest.raises(RecordError):
         decode(json.dumps(wide).encode(), "x:1", (spy, EVERY["hubspot"]))
-    assert len(asked) <= 2 * MAX_PARTS + 1
+    assert len(asked) <= 3 * MAX_PARTS + 1
 
 
 @pytest.mark.parametrize(
