@@ -40,6 +40,8 @@ MAX_DAYS = 10
 """How many days' rows are held: those not over, and the six before."""
 KEPT_SCORE, KEPT_DEVIATIONS = 1.0, 1.9
 """Events are kept at such a score, or of such a day: from less no day reaches `FIRST_SCORE`. Profiles are small."""
+MOST_LOGARITHM = 36.0
+"""What is larger is no number of rows, and no integer to write."""
 OPEN_DAYS = 3
 EVIDENCE_ENTRIES = 4
 """An event that is kept takes about as much as so many entries of 64 bytes."""
@@ -141,9 +143,8 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
     before = state.score
     state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
     day.facts[NAME] = state.score
-    state.kept_from = (
-        0 if state.score >= KEPT_SCORE else round(expm1(reference.mean + KEPT_DEVIATIONS * deviation))
-    )
+    high = min(MOST_LOGARITHM, reference.mean + KEPT_DEVIATIONS * deviation)
+    state.kept_from = 0 if state.score >= KEPT_SCORE else round(expm1(high))
     over = [state.largest.pop(known) for known in sorted(state.largest) if known <= day.day]
     if not state.score:
         state.said = 0.0
