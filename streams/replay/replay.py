@@ -318,7 +318,7 @@ class Replay:
             unread,
             {name: count - self._unread_of.get(name, 0) for name, count in self._by_adapter.items()},
             self._unread_of,
-            self.coverage.days,
+            {} if self.coverage.uncharted else self.coverage.days,  # else days seem empty that were not
             self._unread_on,
             self._read_share,
         )
