@@ -112,6 +112,8 @@ def _observe(state: VolumeState, access: Observation, settings: DetectionSetting
 
 def _close(state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
     """Learn the day."""
+    if state.said[0] // DAY_MS <= day.day:
+        state.said = 0, 0
     for name, channel in state.channels.items():
         opened = channel.open.get(day.day)
         if opened is None:
@@ -127,6 +129,8 @@ def _close(state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> l
 
 def _drop(state: VolumeState, day: int) -> None:
     """Forget the day."""
+    if state.said[0] // DAY_MS == day:
+        state.said = 0, 0
     for channel in state.channels.values():
         channel.open.pop(day, None)
 

