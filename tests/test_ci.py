@@ -24,7 +24,7 @@ STEPS = (
     r"ruff format --check \.",
     r"ruff check \.",
     r"mypy ?",
-    r'python -m pytest -q -n 2 -m not slow and not kafka and not browser',
+    r'python -m pytest -q -n 2 -m not slow and not kafka --cov',
     r"python3 -m venv .venv",
     r"pip install .*--require-hashes -r requirements-dev.lock",
     r"pip install .*-e \.",
@@ -50,7 +50,7 @@ def ci(folder: Path, broken: str) -> tuple[int, list[str]]:
 
 
 def test_cheap_checks_run_before_the_tests(tmp_path: Path) -> None:
-    """The environment, format, lint, types, the fast tests, then the README's command as written."""
+    """The environment, format, lint, types, the fast tests with their coverage, then the README's command as written."""
     code, steps = ci(tmp_path, "nothing")
     assert code == 0
     assert len(steps) == len(STEPS)
@@ -64,7 +64,7 @@ def test_cheap_checks_run_before_the_tests(tmp_path: Path) -> None:
         ("ruff?format*", 4),
         ("ruff?check*", 5),
         ("mypy*", 6),
-        ("python*browser", 7),
+        ("python*cov", 7),
         ("python*worksteal", 11),
     ],
 )
@@ -107,6 +107,7 @@ def test_a_commit_subject_has_at_most_72_characters(message: str, refused: bool)
     assert bool(re.search(hook["entry"], message, re.MULTILINE | re.DOTALL)) is refused
 
 
+@pytest.mark.slow
 def test_the_detectors_tests_start_without_kafka() -> None:
     """What pytest loads for a test of the pure detector brings neither a Kafka client nor the streams."""
     script = "import sys, tests.conftest, tests.detector.make; print('\\n'.join(sys.modules))"

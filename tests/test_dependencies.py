@@ -69,6 +69,7 @@ def test_what_a_module_imports_is_declared(path: Path) -> None:
     assert imported(path) <= allowed
 
 
+@pytest.mark.slow
 def test_what_is_required_is_imported() -> None:
     """No requirement is left over from what has gone."""
     used = set().union(*map(imported, MODULES))

@@ -216,6 +216,7 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
             yield from paths(item, f"{path}[]")
 
 
+@pytest.mark.slow
 def test_the_example_is_a_real_alert() -> None:
     """The engine says exactly this of the world that the page speaks of."""
     text = page("alerts.md")
@@ -227,6 +228,7 @@ def test_the_example_is_a_real_alert() -> None:
     assert json.loads(example) == theft(), "run with CRMWATCH_ACCEPT_SAMPLES=1"
 
 
+@pytest.mark.slow
 def test_every_field_of_an_alert_is_described() -> None:
     """Whatever alerts hold stands in the table, itself or as a part of what does; nothing else does."""
     talkative = Settings(

@@ -41,6 +41,7 @@ def test_features_have_fixed_limits() -> None:
         assert (alone[0], alone[-1]) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["grids", "HST", "HST, our features", "LODA"])
 def test_a_row_is_scored_before_it_is_learned(name: str, tmp_path: Path) -> None:
     """In a small set a few far-off rows are found by each detector, alike each time for the same seed."""

@@ -150,6 +150,7 @@ def test_no_secret_is_in_the_files() -> None:
         assert word not in text
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_every_receiver_is_notified_on_all_its_channels_and_nobody_else_is(
     alertmanager: str, received: Received, tmp_path: Path
@@ -201,6 +202,7 @@ def test_every_receiver_is_notified_on_all_its_channels_and_nobody_else_is(
     assert received.to("/crmwatch")[-1]["status"] == "resolved"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", INHIBITED)
 @pytest.mark.timeout(120)
 def test_the_consequences_of_a_firing_alert_are_suppressed(
@@ -232,6 +234,7 @@ def test_the_consequences_of_a_firing_alert_are_suppressed(
     assert told() == critical
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_hostile_text_stays_text(alertmanager: str, received: Received, tmp_path: Path) -> None:
     """Labels and annotations create no element, link or header in a mail, and mention nobody in Slack."""

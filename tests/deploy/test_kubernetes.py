@@ -126,6 +126,7 @@ def test_a_worker_keeps_its_name() -> None:
     assert workers["spec"]["serviceName"] in {one["metadata"]["name"] for one in of_kind("Service")}
 
 
+@pytest.mark.slow
 def test_selectors_find_what_they_are_for() -> None:
     """Services, budgets, policies and monitors each select pods or a Service; named ports exist."""
     labels = [template["metadata"]["labels"] for _, template in pods()]

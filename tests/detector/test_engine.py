@@ -85,6 +85,7 @@ def test_nobody_is_accused_on_the_first_days() -> None:
     assert alerts_of(world(1, 48, None, PEOPLE)) == []
 
 
+@pytest.mark.slow
 def test_every_incident_is_one_story() -> None:
     """Each incident is created once, then updated, then closed; at most one is open per identity."""
     told: dict[str, list[Activity]] = {}
@@ -104,6 +105,7 @@ def test_every_incident_is_one_story() -> None:
         activities.append(alert.activity)
 
 
+@pytest.mark.slow
 def test_each_row_is_counted_once() -> None:
     """Rows that left, by detection's own counter, are those that the simulation took out."""
     engine = Engine(Settings())

@@ -74,6 +74,7 @@ def test_it_takes_no_other_vendors_records(quillbase: ModuleType) -> None:
     assert not any(adapter.recognises(line) for adapter in ADAPTERS.values() for line in LINES)
 
 
+@pytest.mark.slow
 def test_an_installed_adapter_reads_a_replays_records(tmp_path: Path) -> None:
     """`crmwatch replay` finds the package by its entry point and reads the log with it."""
     command = [sys.executable, "-m", "streams.cli.main", "replay", str(LOG), "--json"]

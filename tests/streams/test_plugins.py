@@ -30,6 +30,8 @@ from streams.publisher.resume import fingerprint
 from streams.worker.agents import DetectAgent
 from streams.worker.metrics import Metrics
 
+pytestmark = pytest.mark.slow
+
 TOY = Path(__file__).parents[1] / "plugins" / "toy"
 VERSIONS = {"adapter toy_crm": "toy-crm 1.0"}
 

@@ -370,6 +370,7 @@ def test_the_own_level_outweighs_the_populations() -> None:
     assert 20 < newcomer < 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [

@@ -198,6 +198,7 @@ def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: s
     assert all(PROFILES.decode(value).open_days == [] for value in profiles_of(store).values())
 
 
+@pytest.mark.slow
 @given(streams(), st.data())
 @settings(max_examples=50, deadline=None)
 def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.DataObject) -> None:

@@ -230,6 +230,7 @@ def test_a_name_is_its_own(detector: IdentityDetector) -> None:
         assert (found.kind is SignalKind.CLOSED) == (found.detector == "")
 
 
+@pytest.mark.slow
 @every_detector
 def test_what_is_given_up_is_less(detector: IdentityDetector) -> None:
     """To shrink a state makes it smaller each time, until there is nothing to give up; then it works on."""

@@ -75,6 +75,7 @@ def test_the_trailing_days_are_forgotten() -> None:
     assert one.risk == pytest.approx(400 / 30)
 
 
+@pytest.mark.slow
 def test_a_new_network_counts_for_a_day() -> None:
     """Rows taken through it are the score; the first days of an account, and a network it knows, count nothing."""
     at = 5 * DAY_MS

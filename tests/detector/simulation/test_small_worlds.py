@@ -10,6 +10,7 @@ from detector.simulation import Format, Scenario, Simulation
 from detector.simulation.shapes import Shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("log_format", "seed"), [*zip(Format, (1, 2, 3), strict=True)])
 def test_a_small_company_suffers_every_attack(log_format: Format, seed: int) -> None:
     """Forty people and twelve days hold each shape once, on known accounts, with rows that grow, within its time."""

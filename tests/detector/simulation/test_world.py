@@ -31,6 +31,7 @@ def digest(seed: int) -> str:
     return hashlib.sha256(b"\n".join(record for _, record in records(world, THEFT))).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes() -> None:
     """In this process and in others, whatever their hash seed; another seed gives another world."""
     script = "from tests.detector.simulation.test_world import digest; print(digest(1))"

@@ -386,6 +386,7 @@ def happened(accesses: Accesses, config: DetectionSettings) -> Any:
         yield one, left, signals + said
 
 
+@pytest.mark.slow
 @given(ACCESSES)
 @settings(max_examples=150)
 def test_every_row_is_counted_exactly_once(accesses: Accesses) -> None:
@@ -405,6 +406,7 @@ def test_every_row_is_counted_exactly_once(accesses: Accesses) -> None:
         assert sum(channels_taken(incident).values()) == sum(by_channel.values())
 
 
+@pytest.mark.slow
 @given(ACCESSES)
 @settings(max_examples=150)
 def test_no_row_is_counted_twice(accesses: Accesses) -> None:

@@ -95,6 +95,7 @@ def uninterrupted() -> tuple[tuple[bytes, ...], Store]:
     return tuple(sorted(alert.body for alert in alerts)), store
 
 
+@pytest.mark.slow
 def test_the_stream_has_everything_in_it() -> None:
     """All kinds of signals but that somebody is forgotten, alerts of all activities, on identities and on a network."""
     signals, _ = stream()

@@ -36,6 +36,7 @@ def endless(tmp_path: Path) -> list[str]:
     return ["replay", str(tmp_path / "pipe")]
 
 
+@pytest.mark.slow
 def test_a_command_that_ends_has_an_exit_code_and_a_log(tmp_path: Path) -> None:
     """What it says on either stream is in its log, behind what was there before."""
     log = tmp_path / "log"

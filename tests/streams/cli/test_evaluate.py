@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 from detector.simulation.baselines import BaselineDetector
 from streams.cli.main import app
 
+pytestmark = pytest.mark.slow
+
 
 def invoke(*arguments: object) -> Result:
     """A command in this process, on a wide terminal."""
@@ -57,7 +59,6 @@ def perfect(world: Path, file: Path, after_ms: int = 0) -> Path:
     return file
 
 
-@pytest.mark.slow
 def test_a_replays_alerts_are_scored(world: Path) -> None:
     """What `replay --alerts` writes is what is read; the table has both thresholds, and a line an attack."""
     result = invoke("evaluate", world / "rtem" / "labels.json", world / "alerts.jsonl")
@@ -103,7 +104,6 @@ def test_no_alerts_are_a_score_too(world: Path, tmp_path: Path) -> None:
     assert "missed" in result.stdout
 
 
-@pytest.mark.slow
 def test_baselines_stand_in_the_same_table(world: Path, tmp_path: Path) -> None:
     """All five over the logs named, scored against the same labels; the same each time."""
     arguments = (

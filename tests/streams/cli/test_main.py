@@ -82,6 +82,7 @@ def loaded(*arguments: str) -> set[str]:
     return set(ran.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "heavy"),
     [
@@ -103,6 +104,7 @@ def test_a_command_is_imported_when_it_is_called(arguments: list[str], heavy: li
     assert commands == set(arguments) & set(COMMANDS)
 
 
+@pytest.mark.slow
 def test_the_service_is_without_what_only_simulations_need() -> None:
     """The worker loads Faust and the detector, but neither scipy's subpackages, which river's forests bring, nor a
     simulation.
@@ -118,6 +120,7 @@ def test_the_service_is_without_what_only_simulations_need() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -44,6 +44,7 @@ def invoke(*arguments: object, **environment: str) -> Result:
     return runner.invoke(app, ["replay", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     """An alert's panel with its sentence, and the figures of the run; exit 0 even with alerts."""
     result = invoke(logs)
@@ -63,6 +64,7 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert all(line.startswith("reading …") for line in result.stderr.splitlines())  # on a slow machine
 
 
+@pytest.mark.slow
 def test_many_incidents_fit_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """The three worst at length, fifteen more on a line each, and how many more there are; some 60 lines in all."""
     alerts = [
@@ -89,6 +91,7 @@ def test_many_incidents_fit_on_a_screen(capsys: pytest.CaptureFixture[str]) -> N
     assert "… and 1,182 more incidents; --alerts and --report write all of them." in lines
 
 
+@pytest.mark.slow
 def test_json_is_for_programs(logs: Path) -> None:
     """One object on standard output, and nothing else there."""
     result = invoke(logs, "--json")
@@ -117,6 +120,7 @@ def test_a_full_disk_leaves_what_was_there(logs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out.jsonl.deadletters").read_text() == "before"
 
 
+@pytest.mark.slow
 def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
     """Beside one another, in the very folder that is read, a JSON object a line; and again the same."""
     file = logs / "alerts.jsonl"
@@ -139,6 +143,7 @@ def test_alerts_positions_and_dead_letters_are_written(logs: Path) -> None:
         assert letter["reason"] == "unknown_format"
 
 
+@pytest.mark.slow
 def test_too_little_read_allows_no_verdict(logs: Path, tmp_path: Path) -> None:
     """A twentieth of garbage: exit 2, before `--fail-on`, and screen, JSON and report say what could not be read."""
     with (logs / "day.jsonl").open("ab") as file:
@@ -209,6 +214,7 @@ def test_repeated_dead_letters_are_summarised(logs: Path, tmp_path: Path) -> Non
     assert (letters[0]["record_bytes"], len(letters[0]["record"])) == (70_000, 87_384)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "code"), [(1, 1), (4, 1), (5, 0)])
 def test_fail_on_makes_an_alert_a_failure(logs: Path, level: int, code: int) -> None:
     """Exit 1 if an alert was as severe or more, after all has been shown; the theft is high, not critical."""
@@ -223,6 +229,7 @@ def test_fail_on_takes_a_severity(logs: Path, level: str) -> None:
     assert invoke(logs, "--fail-on", level).exit_code == 2
 
 
+@pytest.mark.slow
 def test_settings_come_from_a_file_and_the_environment(logs: Path, tmp_path: Path) -> None:
     """What counts as worth an alert can be set, and a mistake is named."""
     few = json.loads(invoke(logs, "--json").stdout)["summary"]["alerts"]
@@ -289,6 +296,7 @@ def test_files_in_any_order_give_the_same_alerts(logs: Path, tmp_path: Path) -> 
     assert written[0] == written[1] == written[2]
 
 
+@pytest.mark.slow
 def test_log_text_does_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
     """Names, agents and addresses are the attacker's: on a terminal they are shown as text only."""
     evil = "\\u001b]0;owned\\u0007\\u001b[2J\\u202etxt.exe[bold red]x"

@@ -37,6 +37,7 @@ def test_all_formats_are_written_with_their_labels(tmp_path: Path) -> None:
         assert str(folder / "labels.json") in result.stdout
 
 
+@pytest.mark.slow
 def test_files_may_be_compressed(tmp_path: Path) -> None:
     """The same bytes, gzipped, and the same gzip each time."""
     for name in ("plain", "once", "twice"):
@@ -49,6 +50,7 @@ def test_files_may_be_compressed(tmp_path: Path) -> None:
         assert (tmp_path / "twice" / f"{relative}.gz").read_bytes() == packed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "happen"),
     [("none", []), ("ramp", ["ramp"]), ("ui_paging, ramp", ["ui_paging", "ramp"])],

@@ -83,6 +83,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(LINES, st.integers(1, 3)), max_size=25),
     st.sampled_from(["\n", ",\n", "\r\n"]),
@@ -127,6 +128,7 @@ ROWS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(ROWS, st.integers(1, 3)), max_size=25),
     st.sampled_from(['"', "", 'x"']),

@@ -52,6 +52,7 @@ def test_a_merge_is_the_order_of_all(lists: list[list[Item]], size: int) -> None
     assert found == sorted(item for items in lists for item in items)
 
 
+@pytest.mark.slow
 @given(st.lists(ITEMS, min_size=1, max_size=5), st.integers(1, 4))
 def test_a_sorter_gives_back_what_was_put_away(lists: list[list[Item]], size: int) -> None:
     """What is put away and what is still in memory come out in one order, once each."""

@@ -77,6 +77,7 @@ def test_json_may_lie_in_any_layout(layout: str, size: int) -> None:
     assert not any(frame.fault for frame in found)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.lists(st.integers()), max_size=3)),
     st.data(),
@@ -125,6 +126,7 @@ def test_a_broken_object_costs_only_itself(data: bytes, records: list[bytes]) ->
         assert [frame.record for frame in framed(data, size)] == records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [framing.BLOCK_BYTES - 1, framing.BLOCK_BYTES, framing.BLOCK_BYTES + 1])
 @pytest.mark.parametrize(
     "data",

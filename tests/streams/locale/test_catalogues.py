@@ -28,6 +28,7 @@ def by_key(messages: Catalog) -> dict[Key, Message]:
     return {(message.context, texts(message.id)): message for message in messages if message.id}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_a_catalogue_has_exactly_the_messages_that_there_are(language: Language, domain: str) -> None:
@@ -54,6 +55,7 @@ def test_a_language_without_a_catalogue_speaks_english() -> None:
     assert translations("fr", "screens").gettext("Board") == "Tableau"
 
 
+@pytest.mark.slow
 def test_every_kind_of_message_is_collected() -> None:
     """From templates, from calls within calls, from marked constants, and with plural forms."""
     found = {texts(message.id) for message in screens()}

@@ -103,6 +103,7 @@ def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "SPLIT_BYTES", 1_000)
 
 
+@pytest.mark.slow
 def test_it_does_not_matter_how_many_there_are(tmp_path: Path, cut_small: None) -> None:
     """Messages and unread records are the same, byte for byte, for any number of shards and order of the files."""
     paths = write(tmp_path, 9_000)
@@ -138,6 +139,7 @@ def test_a_shard_has_its_events_in_order(tmp_path: Path, count: int) -> None:
     assert len({partition_of(name, 3) for name in by_identity}) > 1
 
 
+@pytest.mark.slow
 def test_one_that_says_much_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One shard's many messages come through while another says nothing, or only how far it is."""
     monkeypatch.setattr(shards, "HELD_BYTES", 100_000)
@@ -173,6 +175,7 @@ def test_without_events_nothing_is_said(tmp_path: Path) -> None:
         assert len(unread) == 1
 
 
+@pytest.mark.slow
 def test_adapters_are_chosen_in_each_process(tmp_path: Path) -> None:
     """What reads the records is found out from the options, in every process."""
     (tmp_path / "a.jsonl").write_text("{}\n")
@@ -208,6 +211,7 @@ def test_how_far_it_is_is_told(tmp_path: Path) -> None:
         assert told == sorted(told)
 
 
+@pytest.mark.slow
 def test_standard_input_and_pipes_are_read_once(tmp_path: Path) -> None:
     """What only this process can read is read here, and shared out like everything else."""
     lines = [json.dumps(elf(random.Random(number))) for number in range(50)]
@@ -236,6 +240,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -323,6 +328,7 @@ for one in run([sys.argv[1]], 2, shard_work.linger, sys.argv[2].encode(), on_unr
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_this_one(tmp_path: Path, how: signal.Signals) -> None:
     """Ctrl-C, which a terminal sends to all, and whatever else ends this process, ends the others, quietly."""

@@ -56,6 +56,7 @@ def one(tmp_path: Path) -> Path:
     return tmp_path / "one.jsonl"
 
 
+@pytest.mark.slow
 def test_the_alerts_are_the_engines(one: Path) -> None:
     """The same as of the events in order, with a watermark at the last of them in the end."""
     events = sorted(
@@ -76,6 +77,7 @@ def test_the_alerts_are_the_engines(one: Path) -> None:
     assert sum(summary.rows_taken.values()) == sum(engine.detection.rows_taken.values()) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_neither_order_nor_cut_matters(one: Path, seed: int, tmp_path: Path) -> None:
     """One file or many, in whatever order the records and the paths are: the same alerts, byte for byte."""
@@ -95,6 +97,7 @@ def test_neither_order_nor_cut_matters(one: Path, seed: int, tmp_path: Path) -> 
         assert summary == expected_summary
 
 
+@pytest.mark.slow
 def test_what_was_delivered_twice_counts_once(one: Path, tmp_path: Path) -> None:
     """The same records again, in another file, change the number of duplicates and nothing else."""
     write(tmp_path, {"again.jsonl": list(world()[:500])})
@@ -105,6 +108,7 @@ def test_what_was_delivered_twice_counts_once(one: Path, tmp_path: Path) -> None
     assert doubled.rows_taken == summary.rows_taken
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_kept_and_counted(one: Path, tmp_path: Path) -> None:
     """Garbage, a record that is too large and one from the future cost only themselves."""
     future = world()[0].replace(b"202603", b"209903").replace(b"2026-03", b"2099-03")
@@ -149,6 +153,7 @@ def test_now_decides_what_is_from_the_future(one: Path) -> None:
     assert letters[0].reason == "future"
 
 
+@pytest.mark.slow
 def test_what_a_replay_writes_is_not_read(one: Path, tmp_path: Path) -> None:
     """Its outputs may lie in the folder that it reads: they would be read while they are written."""
     expected, summary, _ = run(one)

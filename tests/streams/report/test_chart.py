@@ -158,6 +158,7 @@ def test_without_rows_there_is_no_curve() -> None:
     assert curve(incident(), account([event(1, time_ms=THEFT_MS, rows=None)])) is None
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 40 * DAY_MS), st.integers(1, 10**12)), min_size=1, max_size=30),
     st.lists(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from detector.alert.ocsf import Activity
 from streams.report.findings import KEPT_INCIDENTS, KEPT_VERSIONS, FindingVersion
 from tests.detector.make import DAY_MS
@@ -32,6 +34,7 @@ def test_the_worst_comes_first() -> None:
     assert [one.finding.uid for one in ranked] == ["grave", "risky", "early", "late", "mild"]
 
 
+@pytest.mark.slow
 def test_many_incidents_are_counted_and_the_worst_kept() -> None:
     """However many there are, and however often they are published."""
     findings = incidents()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import app
@@ -9,6 +10,7 @@ from tests.streams.locale.english import Texts, english_in
 from tests.streams.report.test_report import world
 
 
+@pytest.mark.slow
 def test_a_french_report_says_nothing_in_english(tmp_path: Path) -> None:
     """No message of the pages or of the alerts is in it as it is in English; a report in English has many."""
     logs = tmp_path / "logs"

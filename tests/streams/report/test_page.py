@@ -194,6 +194,7 @@ def spoilt(word: str) -> Report:
     )
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
 @settings(max_examples=40)
 def test_log_text_is_text(text: str) -> None:

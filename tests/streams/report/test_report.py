@@ -52,6 +52,7 @@ def words(page: Path) -> str:
     return " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_a_replay_writes_its_report(logs: Path) -> None:
     """Verdict, stages, origins, evidence with file and line, and what was not read, on one page of its own."""
     page = logs / "report.html"

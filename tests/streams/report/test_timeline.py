@@ -268,6 +268,7 @@ def test_without_events_there_is_no_account() -> None:
     assert Timelines([]).until_ms is None
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

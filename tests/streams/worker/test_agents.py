@@ -36,6 +36,8 @@ from streams.worker.identity_queue import REFRESH_SECONDS
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
 
+pytestmark = pytest.mark.slow
+
 HOUR_MS = 3_600_000
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 ARRIVED_MS = START_MS + 365 * 24 * HOUR_MS
@@ -304,7 +306,6 @@ def check(pipeline: Pipeline, seed: int, days: int = 6) -> None:
 # --- the stream says what the replay says
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_whatever_order_shards_work_in_the_alerts_are_the_same(keyed: bool, seed: int, clock: Clock) -> None:

@@ -78,6 +78,7 @@ def test_live_and_ready_are_told_apart(endpoint: Endpoint, health: Health) -> No
     assert get(endpoint, "/ready")[::2] == (200, "ok\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/table", "/metrics/", "/live/../metrics", "/%0d%0aX:y"])
 def test_there_is_nothing_else(endpoint: Endpoint, path: str) -> None:
     """Any other path is not found, and the answer names those there are."""

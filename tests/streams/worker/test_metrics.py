@@ -79,6 +79,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     return registry, metrics, engine
 
 
+@pytest.mark.slow
 def test_every_metric_is_exported_as_defined(busy: tuple[CollectorRegistry, Metrics, Engine]) -> None:
     """Each with its type, its meaning and exactly its labels, and no other beside them."""
     registry, _, _ = busy
@@ -132,6 +133,7 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert 0 <= START_MS / 1000 + 5 * 86400 - newest < 3600
 
 
+@pytest.mark.slow
 def test_an_alert_is_an_increase_from_the_first_on() -> None:
     """Every severity and detector that an alert may be of is exported as zero before there is any."""
     registry = CollectorRegistry()

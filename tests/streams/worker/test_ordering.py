@@ -53,6 +53,7 @@ def test_any_interleaving_comes_out_as_the_sorted_merge(partitions: list[list[It
     assert (merge.held, merge.overrun) == (0, 0)
 
 
+@pytest.mark.slow
 @given(times=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=30), limit=st.integers(0, 8))
 def test_no_more_than_the_limit_waits(times: list[tuple[int, int]], limit: int) -> None:
     """Beyond it the oldest go early and are counted; a partition keeps its order even when its times fall."""

@@ -279,6 +279,7 @@ stuck_here()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["time.sleep(60)", "pass", "logging.getLogger().handlers[0].acquire()"])
 def test_a_loop_that_hangs_is_ended_with_where_it_hangs(how: str) -> None:
     """Asleep, spinning, or holding the log's lock: two lines, of which the last says why."""
@@ -293,6 +294,7 @@ def test_a_loop_that_hangs_is_ended_with_where_it_hangs(how: str) -> None:
     assert why["message"].endswith(" s; ending, to be restarted from the last saved state")
 
 
+@pytest.mark.slow
 def test_a_log_that_nobody_reads_does_not_keep_the_process() -> None:
     """A full pipe makes every write wait for ever; the process ends without its last words."""
     process = subprocess.Popen(

@@ -48,6 +48,7 @@ def test_a_drip_for_two_weeks_is_said(seed: int) -> None:
     assert NORMAL <= min(days) < NORMAL + 10
 
 
+@pytest.mark.slow
 def test_who_takes_as_much_as_ever_says_little() -> None:
     """Of fifty people over nine weeks whose days differ as people's do, few are said anything of."""
     lives = [lived(lambda _: 400, 63, seed) for seed in range(50)]

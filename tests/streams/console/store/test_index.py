@@ -191,6 +191,7 @@ def test_an_identitys_mute_holds_for_all_of_its_incidents(tmp_path: Path) -> Non
     assert [found is not None and found.muted_until_ms for found in muted] == [START_MS + DAY_MS] * 2
 
 
+@pytest.mark.slow
 def test_decisions_in_force_outlive_what_is_dropped(tmp_path: Path) -> None:
     """A breach's clock, a long mute with its withdrawal and an exception stay, however much is newer; a breach that was
     notified or withdrawn, an expired mute and closings go."""

@@ -201,6 +201,7 @@ def test_it_answers_to_the_names_that_are_set(tmp_path: Path) -> None:
 # --- what an attacker writes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack",
     [
@@ -237,6 +238,7 @@ def test_nothing_that_a_log_says_becomes_part_of_a_page(tmp_path: Path, attack: 
         assert not {"\u202e", "\u2066", "\x00", "\x1b"} & set(hostile.text), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_in_french_says_nothing_in_english(site: Site, path: str) -> None:
     """Neither of its own nor in what an alert says."""
@@ -464,6 +466,7 @@ def test_every_table_can_be_had_as_a_file(site: Site) -> None:
     assert all(line["who"] for line in exports)
 
 
+@pytest.mark.slow
 def test_the_feed_says_when_something_has_changed(site: Site) -> None:
     """At once how it stands, then each change; it ends with its session."""
     client = Client(site)
