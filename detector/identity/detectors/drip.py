@@ -81,7 +81,9 @@ def _observe(state: DripState, access: Observation, settings: DetectionSettings)
             if len(days) > MAX_DAYS:
                 del days[min(days)]
         access.grown += add_rows(state.objects, access.object, access.rows)
-        if 0 <= state.kept_from <= days.get(day, 0) and (state.example is None or access.rows > state.example.rows):
+        if 0 <= state.kept_from <= days.get(day, 0) and (
+            state.example is None or access.rows > state.example.rows
+        ):
             state.example = _brief(evidence(access.event, access.rows))
             access.grown += EVIDENCE_ENTRIES
     return None
