@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from detector.errors import CrmwatchError
+
 __all__ = ["PatternError", "PatternValues", "read_pattern"]
 
 MAX_CHARACTERS = 65_536
@@ -54,7 +56,7 @@ _NAME = re.compile(r"domain-name:value")
 _Kind = Literal["address", "app", "agent"]
 
 
-class PatternError(ValueError):
+class PatternError(CrmwatchError, ValueError):
     """A pattern that cannot be looked up; the message says why of "it"."""
 
     def __init__(self, reason: str, what: str = "STIX pattern that is not valid") -> None:

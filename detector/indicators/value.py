@@ -14,6 +14,8 @@ from ipaddress import (
     summarize_address_range,
 )
 
+from detector.errors import CrmwatchError
+
 __all__ = ["MAX_ENTRIES", "ValueRefusedError", "lookup_values", "recognised", "refanged"]
 
 MAX_ENTRIES = 1024
@@ -52,7 +54,7 @@ _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
 
 
-class ValueRefusedError(ValueError):
+class ValueRefusedError(CrmwatchError, ValueError):
     """A value that cannot be looked up; the message says why."""
 
     def __init__(self, what: str, reason: str) -> None:

@@ -42,7 +42,9 @@ __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settl
 NOTICE_RISK = 20
 """What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
 UPDATE_MS = 15 * MINUTE_MS
-"""An incident whose rows have grown is published again so long after the last time."""
+"""An incident whose rows have grown is published again so long after the last time, …"""
+UPDATE_SHARE = 10
+"""… or after a tenth of the time that it has been open, if that is longer: weeks of growth are no flood of alerts."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 
@@ -352,7 +354,7 @@ class Triage:
 
     def _is_news(self, incident: Incident, time_ms: int) -> bool:
         """Whether more rows are worth publishing: it is time, or they are of another category of data."""
-        if time_ms >= incident.published_ms + UPDATE_MS:
+        if time_ms >= _update_ms(incident):
             return True
         return not set(incidents.categories_taken(incident)) <= set(incident.published_categories)
 
@@ -475,4 +477,5 @@ class Triage:
 
 def _update_ms(incident: Incident) -> int:
     """When an incident that has grown is to be published again."""
-    return max(incident.published_ms + UPDATE_MS, incident.grown_ms)
+    open_ms = incident.published_ms - incident.opened_ms
+    return max(incident.published_ms + max(UPDATE_MS, open_ms // UPDATE_SHARE), incident.grown_ms)

@@ -251,7 +251,9 @@ def _doubts(shares: Sequence[ReadShare], incidents: bool) -> list[str]:
     for share in shares[:SHOWN_SHARES]:
         name = "all" if share.scope is ReadScope.ALL else share.name
         part = f"{share.read / share.records:.1%}"
-        lines.append(f"  of {name}: {share.read:,} of {share.records:,} records ({part})")
+        lines.append(
+            f"  of {name}: {share.read:,} of {share.records:,} record{'s' * (share.records != 1)} ({part})"
+        )
     if len(shares) > SHOWN_SHARES:
         lines.append(f"  and {len(shares) - SHOWN_SHARES:,} more days and formats")
     return lines

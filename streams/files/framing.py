@@ -31,6 +31,7 @@ __all__ = [
     "frames",
     "is_object",
     "layout_of",
+    "repeats_of",
     "row_object",
     "text_window",
 ]
@@ -190,3 +191,16 @@ def _lines(window: Window) -> Iterator[Frame]:
         record = frame.record.rstrip(b"\r")
         if record.strip():
             yield Frame(record, frame.line)
+
+
+def repeats_of(fault: str) -> int:
+    """How many records a frame stands for, by its fault.
+
+    >>> repeats_of(_repeated(Frame(b"x", 1), 1_500).fault), repeats_of("not a CSV row")
+    (1400, 1)
+    """
+    found = _REPEATED.match(fault)
+    return int(found[1].replace(",", "")) if found else 1
+
+
+_REPEATED = re.compile(r"the same comes ([\d,]{1,20}) more times")

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from detector.errors import CrmwatchError
+
 __all__ = [
     "BLOCK_BYTES",
     "MAX_RECORD_BYTES",
@@ -34,7 +36,7 @@ class Readable(Protocol):
         ...
 
 
-class ContentError(Exception):
+class ContentError(CrmwatchError):
     """Why no more of a file can be read, in words that follow its name."""
 
 

@@ -20,6 +20,7 @@ from detector.event import AccessEvent
 from detector.settings import Settings
 from detector.units import DAY_MS, TICK_MS
 from streams.files.decode import events_in_order
+from streams.files.framing import repeats_of
 from streams.files.reader import FileRecord, SkippedFile, files_of, skipped_files
 from streams.plugins import NO_PLUGINS, PluginError, Plugins, discover
 from streams.replay.coverage import Coverage, HourCount
@@ -247,7 +248,7 @@ class Replay:
         self._letters: Counter[str] = Counter()
         self._unread_of: Counter[str] = Counter()
         self._unread_on: Counter[int] = Counter()
-        self._kinds: Counter[tuple[str, str, Rejection]] = Counter()
+        self._kinds: dict[tuple[str, str, Rejection], list[int]] = {}  # letters kept, and records beyond
         self._unknown: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
         self._unmapped: dict[tuple[str, str], UnmappedType] = {}
@@ -318,7 +319,7 @@ class Replay:
             unread,
             {name: count - self._unread_of.get(name, 0) for name, count in self._by_adapter.items()},
             self._unread_of,
-            self.coverage.days,
+            {} if self.coverage.uncharted else self.coverage.days,  # else days seem empty that were not
             self._unread_on,
             self._read_share,
         )
@@ -366,21 +367,25 @@ class Replay:
 
     def _letter(self, raw: FileRecord, error: RecordError) -> None:
         adapter = error.adapter
-        self._letters[f"{adapter or 'no adapter'}: {error.reason}"] += 1
+        records = repeats_of(raw.fault)
+        self._letters[f"{adapter or 'no adapter'}: {error.reason}"] += records
         day = day_of_record(raw.record, raw.source, self._now_ms)
         if self._until_ms is None or day is None or day * DAY_MS < self._until_ms:
-            self._unread_of[adapter] += 1
+            self._unread_of[adapter] += records
             if day is not None:
-                self._unread_on[day] += 1
+                self._unread_on[day] += records
         if adapter:
-            self._by_adapter[adapter] += 1
+            self._by_adapter[adapter] += records
         else:
-            self._unknown[str(PurePath(raw.source).parent)] += 1
+            self._unknown[str(PurePath(raw.source).parent)] += records
         kind = raw.source, adapter, error.reason
         if kind not in self._kinds and len(self._kinds) >= LETTER_KINDS:
             kind = "", adapter, error.reason
-        self._kinds[kind] += 1
-        if self._kinds[kind] <= LETTERS_OF_A_KIND:
+        counts = self._kinds.setdefault(kind, [0, 0])
+        if counts[0] >= LETTERS_OF_A_KIND:
+            counts[1] += records
+        else:
+            counts[0] += 1
             record = raw.record
             self._on_letter(
                 DeadLetter(
@@ -391,14 +396,14 @@ class Replay:
                     error.detail,
                     record[:LETTER_BYTES],
                     len(record),
+                    records,
                 )
             )
 
     def _repeats(self) -> None:
         """Say how many dead letters followed those that were kept."""
-        for (source, adapter, reason), count in self._kinds.items():
-            if count > LETTERS_OF_A_KIND:
-                more = count - LETTERS_OF_A_KIND
-                detail = f"{more:,} more records for the same reason"
+        for (source, adapter, reason), (_, more) in self._kinds.items():
+            if more:
+                detail = f"{more:,} more record{'s' * (more != 1)} for the same reason"
                 self._on_letter(DeadLetter(source, source, adapter, reason, detail, b"", 0, more))
         self._kinds.clear()

@@ -40,10 +40,10 @@ MAX_DAYS = 10
 """How many days' rows are held: those not over, and the six before."""
 KEPT_SCORE, KEPT_DEVIATIONS = 1.0, 1.9
 """Events are kept at such a score, or of such a day: from less no day reaches `FIRST_SCORE`. Profiles are small."""
-OPEN_DAYS = 3
-EVIDENCE_ENTRIES = 4
+MOST_LOGARITHM = 36.0
+"""What is larger is no number of rows, and no integer to write."""
+EVIDENCE_ENTRIES = 2
 """An event that is kept takes about as much as so many entries of 64 bytes."""
-BRIEF_TEXT, BRIEF_OBJECTS = 80, 3
 FIRST_SCORE = 2.5
 GROWTH_SCORE = 1.0
 PRIOR_DEVIATION = 0.7
@@ -64,10 +64,8 @@ class DripState(msgspec.Struct, array_like=True):
     """Rows by kind of record since `since`."""
     kept_from: int = -1
     """From so many rows on a day may be said something of, so that an event of it is kept; -1 for no day."""
-    largest: dict[int, Evidence] = {}
-    """Of the days that are not over, the event with the most rows."""
     example: Evidence | None = None
-    """Of the days since `since`, the event with the most rows."""
+    """Of the days since `since` and those not over, the event with the most rows."""
 
 
 def _observe(state: DripState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
@@ -83,20 +81,18 @@ def _observe(state: DripState, access: Observation, settings: DetectionSettings)
             if len(days) > MAX_DAYS:
                 del days[min(days)]
         access.grown += add_rows(state.objects, access.object, access.rows)
-        if 0 <= state.kept_from <= days[day]:
-            known = state.largest.get(day)
-            if known is None or access.rows > known.rows:
-                state.largest[day] = _brief(evidence(access.event, access.rows))
-                access.grown += EVIDENCE_ENTRIES
-                if len(state.largest) > OPEN_DAYS:
-                    del state.largest[min(state.largest)]
+        if 0 <= state.kept_from <= days.get(day, 0) and (
+            state.example is None or access.rows > state.example.rows
+        ):
+            state.example = _brief(evidence(access.event, access.rows))
+            access.grown += EVIDENCE_ENTRIES
     return None
 
 
 def _brief(event: Evidence) -> Evidence:
-    agent = event.user_agent
+    """The event with no more than it takes to find it."""
     return msgspec.structs.replace(
-        event, objects=event.objects[:BRIEF_OBJECTS], user_agent=None if agent is None else agent[:BRIEF_TEXT]
+        event, objects=event.objects[:1], user_agent=None, app=None, session=None, country=None
     )
 
 
@@ -141,16 +137,14 @@ def _add(state: DripState, day: ClosedDay, rows: int, weekly: Measure) -> list[S
     before = state.score
     state.score = max(0.0, before + max(-MOST, min(MOST, away / deviation)) - SLACK)
     day.facts[NAME] = state.score
-    state.kept_from = (
-        0 if state.score >= KEPT_SCORE else round(expm1(reference.mean + KEPT_DEVIATIONS * deviation))
-    )
-    over = [state.largest.pop(known) for known in sorted(state.largest) if known <= day.day]
+    high = min(MOST_LOGARITHM, reference.mean + KEPT_DEVIATIONS * deviation)
+    state.kept_from = 0 if state.score >= KEPT_SCORE else round(expm1(high))
     if not state.score:
         state.said = 0.0
         state.objects = {}
-        state.example = None
+        if state.example is not None and state.example.time_ms < (day.day + 1) * DAY_MS:
+            state.example = None
         return []
-    state.example = max(filter(None, (state.example, *over)), key=lambda one: one.rows, default=None)
     if not before:
         state.since = day.day
     if state.score < FIRST_SCORE or state.score < state.said + GROWTH_SCORE:

@@ -60,9 +60,6 @@ class Open(msgspec.Struct, array_like=True):
     hours: dict[int, int] = {}
     """Rows by hour of the day."""
     objects: dict[str, int] = {}
-    said_ms: int = -1
-    """When a signal was last sent, since midnight, and of how many kinds of record."""
-    said_kinds: int = 0
 
 
 class Channel(msgspec.Struct, array_like=True):
@@ -84,6 +81,8 @@ class VolumeState(msgspec.Struct):
     """An identity's channels."""
 
     channels: dict[str, Channel] = {}
+    said: tuple[int, int] = (0, 0)
+    """When all rows were last said, in event time, and of how many kinds of record; profiles are small."""
 
     def usual(self) -> tuple[UsualVolume, ...]:
         """The levels of each channel and its newest open day, as they are published."""
@@ -113,6 +112,8 @@ def _observe(state: VolumeState, access: Observation, settings: DetectionSetting
 
 def _close(state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> list[Signal]:
     """Learn the day."""
+    if state.said[0] // DAY_MS <= day.day:
+        state.said = 0, 0
     for name, channel in state.channels.items():
         opened = channel.open.get(day.day)
         if opened is None:
@@ -128,6 +129,8 @@ def _close(state: VolumeState, day: ClosedDay, settings: DetectionSettings) -> l
 
 def _drop(state: VolumeState, day: int) -> None:
     """Forget the day."""
+    if state.said[0] // DAY_MS == day:
+        state.said = 0, 0
     for channel in state.channels.values():
         channel.open.pop(day, None)
 
@@ -189,10 +192,11 @@ def _add(
         access.grown += add_rows(opened.objects, kind, rows)
     if opened.rows <= channel.daily.bound and in_hour <= channel.hour.bound:
         return None
-    return _crossed(channel, name, opened, in_hour, access, settings)
+    return _crossed(state, channel, name, opened, in_hour, access, settings)
 
 
 def _crossed(
+    state: VolumeState,
     channel: Channel,
     name: str,
     opened: Open,
@@ -205,8 +209,9 @@ def _crossed(
     day = opened.rows > channel.daily.bound and opened.rows >= opened.said * growth
     hour = in_hour > channel.hour.bound and in_hour >= opened.said_hour * growth
     if not day and not hour:
-        return _grown(opened, access) if name == ALL else None
-    opened.said_ms, opened.said_kinds = access.event.time_ms - access.day * DAY_MS, len(opened.objects)
+        return _grown(state, opened, access) if name == ALL else None
+    if name == ALL:
+        state.said = access.event.time_ms, len(opened.objects)
     familiar = familiarity(channel.daily.days, access.known_days, settings)
     usual = channel.usual(access.day)
     first_ms = access.day * DAY_MS + opened.first_ms
@@ -234,14 +239,15 @@ def _crossed(
     ]
 
 
-def _grown(opened: Open, access: Observation) -> list[Signal] | None:
+def _grown(state: VolumeState, opened: Open, access: Observation) -> list[Signal] | None:
     """After a signal: that there are more rows, at once if they are of another kind, or else now and then."""
-    time_ms = access.event.time_ms - access.day * DAY_MS
-    if opened.said_ms < 0 or (
-        time_ms - opened.said_ms < GROWN_MS and len(opened.objects) <= opened.said_kinds
+    time_ms = access.event.time_ms
+    said_ms, said_kinds = state.said
+    if said_ms // DAY_MS != access.day or (
+        time_ms - said_ms < GROWN_MS and len(opened.objects) <= said_kinds
     ):
         return None
-    opened.said_ms, opened.said_kinds = max(time_ms, opened.said_ms), len(opened.objects)
+    state.said = max(time_ms, said_ms), len(opened.objects)
     return [
         Signal(
             kind=SignalKind.GROWN,

@@ -113,6 +113,17 @@ def test_growth_is_published_after_a_quarter_of_an_hour(wait: bool) -> None:
     assert told(tell(triage, grown(5, 5_002, 3))) == [("UPDATE", 5_002)]
 
 
+def test_growth_for_days_is_published_ever_less_often() -> None:
+    """Every quarter of an hour in the first hours, and then after a tenth of the time that the incident is open."""
+    triage = Triage(SETTINGS, {})
+    tell(triage, crossed(1, 500_000))
+    alerts = [alert for n in range(1, 143) for alert in tell(triage, grown(n + 1, 500_000 + n, n / 12))]
+    minutes = [(alert.time_ms - NOON_MS) // MINUTE_MS for alert in alerts]
+    assert minutes[:10] == [15 * number for number in range(1, 11)]
+    assert 20 < len(minutes) < 30
+    assert minutes[-1] - minutes[-2] > 45
+
+
 def test_another_category_of_data_is_published_at_once() -> None:
     """A single row of customers' cases beside contacts is news; one more of the same category is not."""
     triage = Triage(SETTINGS, {})

@@ -134,12 +134,16 @@ LAYOUTS: dict[str, Callable[[list[Record]], str]] = {
     "pages": lambda values: "\n".join(text({"value": [value]}) for value in values),
     "table": lambda values: text(table(values)),
     "splunk": lambda values: lines([{"preview": False, "result": {"_raw": text(value)}} for value in values]),
-    "elastic hits": lambda values: text({"took": 1, "hits": {"hits": [{"_id": "x", "_source": v} for v in values]}}),
+    "elastic hits": lambda values: text(
+        {"took": 1, "hits": {"hits": [{"_id": "x", "_source": v} for v in values]}}
+    ),
     "event.original": lambda values: lines([{"event": {"original": text(value)}} for value in values]),
     "message": lambda values: lines([{"@timestamp": "2026", "message": text(value)} for value in values]),
     "docker": lambda values: lines([{"log": text(value) + "\n", "stream": "stdout"} for value in values]),
     "kcat": lambda values: lines([{"topic": "t", "payload": text(value)} for value in values]),
-    "logEvents": lambda values: text({"logEvents": [{"id": "1", "message": text(value)} for value in values]}),
+    "logEvents": lambda values: text(
+        {"logEvents": [{"id": "1", "message": text(value)} for value in values]}
+    ),
     "pretty table": lambda values: text(table(values), indent=1),
 }
 """How objects are written; another wrapper is another line."""

@@ -12,7 +12,8 @@ from detector.engine import Engine
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from streams.files.reader import ReadError
-from streams.replay.replay import DeadLetter, Replay, Summary
+from streams.files.skipped import SkippedFile
+from streams.replay.replay import DeadLetter, Replay, Summary, Verdict
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 HOUR_MS = 3_600_000
@@ -184,9 +185,14 @@ def test_a_path_that_names_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_nothing_gives_nothing(tmp_path: Path) -> None:
-    """An empty file is no error."""
-    (tmp_path / "empty").write_bytes(b"")
-    assert run(tmp_path / "empty") == ([], Summary(), [])
+    """An empty file is no error: it is named, and nothing can be said of it."""
+    path = tmp_path / "empty"
+    path.write_bytes(b"")
+    assert run(path) == (
+        [],
+        Summary(verdict=Verdict.UNKNOWN, skipped=(SkippedFile(str(path), "it is empty"),)),
+        [],
+    )
 
 
 def test_alerts_say_where_their_records_lie(one: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+import msgspec
 import pytest
 
 from detector.identity.detectors.drip import DETECTOR, FIRST_SCORE, MAX_DAYS, REFERENCE_DAYS, STEP, DripState
@@ -167,4 +168,10 @@ def test_the_largest_event_of_the_drip_is_its_evidence() -> None:
 def test_no_event_is_kept_of_who_takes_as_much_as_ever() -> None:
     """Evidence goes when the days are back at the reference."""
     kept = state(lived(lambda _: 400, NORMAL, spread=0.0))
-    assert (kept.largest, kept.example) == ({}, None)
+    assert kept.example is None
+
+
+def test_absurd_rows_do_not_break_the_state() -> None:
+    """Whatever a log claims, the state can be written."""
+    life = lived(lambda day: 10**18 if day % 2 else 1, NORMAL, spread=0.0)
+    assert msgspec.msgpack.encode(state(life))
