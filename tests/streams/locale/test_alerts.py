@@ -44,8 +44,8 @@ def test_an_alert_is_a_sentence_in_french() -> None:
         "L’intégration “Sky Sync” (0054R)\u202f: extraction de 60\u202f000 lignes (Case 40\u202f000, Contact"
         " 20\u202f000) par export en masse le 2026-03-02 entre 00:01 et 00:10 UTC, depuis 192.0.2.77 avec"
         " “python-requests/2.32”. En une heure\u202f: 60\u202f000 lignes par export en masse\u202f; environ"
-        " 3\u202f200 d’habitude, maximum attendu 21\u202f000, d’après 14 de ses propres jours. Environ 1 jour sur"
-        " 2\u202f500 de ceux de ses pairs atteint ce niveau. Les enregistrements Case contiennent ce que des clients"
+        " 3\u202f200 d’habitude, maximum attendu 21\u202f000, d’après 14 de ses propres jours. Aucun des 900"
+        " jours de ses pairs n’en approche. Les enregistrements Case contiennent ce que des clients"
         " ont écrit au service client. À faire\u202f: demander au responsable de l’intégration si c’était"
         " prévu\u202f; sinon, révoquer ses jetons tout de suite."
     )

@@ -11,7 +11,7 @@ from detector.adapters import decode
 from detector.engine import Engine
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
-from streams.files.reader import ReadError
+from streams.files.reader import ReadError, SkippedFile
 from streams.replay.replay import DeadLetter, Replay, Summary
 
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
@@ -184,9 +184,10 @@ def test_a_path_that_names_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_nothing_gives_nothing(tmp_path: Path) -> None:
-    """An empty file is no error."""
+    """An empty file is no error: it is named and counts nowhere."""
     (tmp_path / "empty").write_bytes(b"")
-    assert run(tmp_path / "empty") == ([], Summary(), [])
+    skipped = (SkippedFile(str(tmp_path / "empty"), "it is empty"),)
+    assert run(tmp_path / "empty") == ([], Summary(skipped=skipped), [])
 
 
 def test_alerts_say_where_their_records_lie(one: Path) -> None:
