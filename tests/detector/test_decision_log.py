@@ -126,6 +126,7 @@ def test_only_what_has_no_effect_is_obsolete(held: list[Decision], gone: list[De
     assert obsolete(DecisionIndex(held), LATER_MS) == {one.id for one in gone}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 1 << 32))
 def test_dropping_changes_no_answer(seed: int) -> None:

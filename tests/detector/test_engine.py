@@ -142,6 +142,7 @@ def test_duplicates_change_nothing() -> None:
     assert engine.detection.duplicates == len(events)
 
 
+@pytest.mark.slow
 def test_what_an_engine_knows() -> None:
     """Its identities, their profiles, its signals and its open incidents can be asked for."""
     engine = Engine(TALKATIVE)

@@ -159,6 +159,7 @@ def test_figures_asked_for_too_early_can_be_summed_up_anew() -> None:
 # --- order and storing
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=20)
 def test_order_within_a_day_does_not_matter(random: Random) -> None:

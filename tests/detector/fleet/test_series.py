@@ -97,6 +97,7 @@ def test_four_big_bursts_do_not_hide_the_fifth(hour: int, values_long: int) -> N
     assert all(value < 4_000 / 2 for value in expected.values())
 
 
+@pytest.mark.slow
 def test_a_burst_moves_the_bar_by_a_step_that_does_not_depend_on_its_size() -> None:
     """After four bursts of a hundred, ten thousand or a million rows above the usual peak all is learned alike, and
     the bar has risen by less than e.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def test_an_endless_name_is_cut() -> None:
     assert objects == {"N" * MAX_OBJECT_NAME: 15}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(max_size=60), st.integers(1, 10**12))))
 def test_no_row_is_lost_and_room_is_bounded(rows: list[tuple[str, int]]) -> None:
     """Whatever the kinds are called, their rows' sum is the sum of all, in few names."""

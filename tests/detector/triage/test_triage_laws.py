@@ -121,6 +121,7 @@ def told_by(alerts: Sequence[Alert]) -> tuple[bytes, ...]:
     return tuple(sorted(alert.body for alert in alerts))
 
 
+@pytest.mark.slow
 def test_the_same_signals_twice_over_a_whole_stream() -> None:
     """Every signal of a world judged twice, and some again much later: the same alerts and the same state."""
     expected, stored = uninterrupted()
@@ -182,6 +183,7 @@ def test_saving_at_every_nth_signal_changes_nothing(every: int) -> None:
     assert store == stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_how_identities_interleave_changes_nothing(seed: int) -> None:
     """Whoever's signals come first, as long as each waits for its time to have settled: the same alerts and state."""

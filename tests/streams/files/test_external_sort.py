@@ -44,6 +44,7 @@ def test_what_differs_early_is_not_looked_at_closely() -> None:
     assert set(asked) == {(2, 0, "a"), (2, 0, "b")}
 
 
+@pytest.mark.slow
 @given(st.lists(ITEMS, max_size=5), st.integers(1, 7))
 def test_a_merge_is_the_order_of_all(lists: list[list[Item]], size: int) -> None:
     """Sorted runs, in whatever pieces, come out as one, though many items are alike."""

@@ -316,6 +316,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path, monkeypatch: p
         list(read([str(path)]))
 
 
+@pytest.mark.slow
 def test_standard_input_is_a_dash() -> None:
     """Standard input is read by the name of a dash, compressed or not."""
     code = "import sys; from streams.files.reader import read\nfor raw in read(['-']): print(raw.position, raw.record)"

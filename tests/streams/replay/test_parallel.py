@@ -119,6 +119,7 @@ def test_it_does_not_matter_how_many_there_are(tmp_path: Path, cut_small: None) 
         assert ran(paths, count, shard_work.count) == (known, unread)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_shard_has_its_events_in_order(tmp_path: Path, count: int) -> None:
     """Each identity's events go to its shard alone, in the order of a single replay; all know the whole time."""

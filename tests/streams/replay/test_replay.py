@@ -167,6 +167,7 @@ def test_what_a_replay_writes_is_not_read(one: Path, tmp_path: Path) -> None:
     assert run(tmp_path)[1].dead_letters == {"no adapter: unknown_format": 1}
 
 
+@pytest.mark.slow
 def test_progress_is_told(one: Path) -> None:
     """While reading and while applying, forward in each, and at the end with the number of records."""
     told: list[int] = []
@@ -195,6 +196,7 @@ def test_nothing_gives_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_alerts_say_where_their_records_lie(one: Path) -> None:
     """Every event quoted as evidence has its file and line beside the alert, not in it."""
     replay = Replay([str(one)], TALKATIVE, NOW_MS)

@@ -98,6 +98,7 @@ def test_every_metric_is_exported_as_defined(busy: tuple[CollectorRegistry, Metr
         assert (metric.type == "counter") == metric.name.endswith("_total")
 
 
+@pytest.mark.slow
 def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Engine]) -> None:
     """What is counted is what the engine saw: events, rows, signals, alerts, incidents, profiles, lag."""
     registry, metrics, engine = busy

@@ -397,6 +397,7 @@ def test_a_program_reads_with_its_token(guarded: Site) -> None:
     assert guarded.audit()[-1]["audit"] == "token_refused"
 
 
+@pytest.mark.slow
 def test_requests_with_a_token_begin_no_session(guarded: Site) -> None:
     """However many there are, also when they are refused as too many: whoever is signed in stays so."""
     admin = signed_in(guarded, "admin")
@@ -448,6 +449,7 @@ def test_a_token_that_is_taken_away_ends_its_sessions(guarded: Site, monkeypatch
     assert REREAD_SECONDS <= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [
