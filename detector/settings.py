@@ -15,7 +15,7 @@ from detector.actor_pattern import matches
 from detector.decision import Decision
 from detector.directory_entry import DirectoryEntry
 
-__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings"]
+__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings", "check_network"]
 
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
@@ -125,7 +125,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     def __post_init__(self) -> None:
         """Raises ValueError for an indicator that no event can match."""
         for value in self.indicators:
-            _check_network(value)
+            check_network(value)
 
 
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -181,8 +181,8 @@ def _check_window(from_ms: int, until_ms: int) -> None:
         raise ValueError(f"from_ms must be before until_ms, but {from_ms} is not before {until_ms}")
 
 
-def _check_network(value: str) -> None:
-    """Check a network: events' addresses are looked up only by /24 or /48."""
+def check_network(value: str) -> None:
+    """Check an indicator's value: events' addresses are looked up only by /24 or /48. Raises `ValueError`."""
     try:
         network = ip_network(value, strict=False)
     except ValueError:

@@ -22,7 +22,7 @@ from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.directory_file import MOST_ENTRIES
-from detector.settings import Indicator
+from detector.settings import Indicator, check_network
 from detector.units import DAY_MS
 from streams.kafka.topics import TopicNames
 
@@ -148,6 +148,10 @@ class OperatorInputs:
             indicator = _indicator.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RecordError("indicators", _position(record), Rejection.MALFORMED, str(error)) from error
+        try:
+            check_network(value)
+        except ValueError as error:
+            raise RecordError("indicators", _position(record), Rejection.BAD_VALUE, str(error)) from error
         if not value or (value not in self.indicators and len(self.indicators) >= MAX_INDICATORS):
             reason = Rejection.TOO_MANY if value else Rejection.MALFORMED
             raise RecordError("indicators", _position(record), reason, "not taken in")

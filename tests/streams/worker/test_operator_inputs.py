@@ -85,6 +85,12 @@ def test_all_of_it_is_there_at_the_start(kafka: Broker, names: TopicNames) -> No
     )
     send(kafka.bootstrap, names.indicators, ("bot", Indicator(name="x")), ("192.0.2.7", Indicator(name="y")))
     send(kafka.bootstrap, names.indicators, ("bot", None), ("big", b" " * 5_000), ("", Indicator(name="z")))
+    send(
+        kafka.bootstrap,
+        names.indicators,
+        ("0.0.0.0/0", Indicator(name="all")),
+        ("2001:db8::/32", Indicator(name="v")),
+    )
     decisions, indicators, errors = read(
         kafka, names, lambda inputs, errors: (inputs.decisions, inputs.indicators, errors)
     )
@@ -98,6 +104,8 @@ def test_all_of_it_is_there_at_the_start(kafka: Broker, names: TopicNames) -> No
             (f"{names.feedback}/0/6", "decisions", "too_large"),
             (f"{names.indicators}/0/3", "indicators", "too_large"),
             (f"{names.indicators}/0/4", "indicators", "malformed"),
+            (f"{names.indicators}/0/5", "indicators", "bad_value"),
+            (f"{names.indicators}/0/6", "indicators", "bad_value"),
         ]
     )
     assert "version 2; this release reads 1" in str(
