@@ -20,7 +20,7 @@ from detector.adapters import Adapter, RecordError, Rejection
 from detector.event import AccessEvent
 from streams.cli.check_directory import check_names
 from streams.cli.mapping_proposal import propose_mapping
-from streams.cli.screen import out, plain, printable_json
+from streams.cli.screen import out, plain, printable
 from streams.config import Config, ConfigError, load
 from streams.files.description import FileDescription, describe
 from streams.files.paths import ReadError, files_of, skipped_files
@@ -99,7 +99,7 @@ def check(
     if kafka:
         findings.append(_kafka(config, partitions, replication))
     if as_json:
-        typer.echo(printable_json(msgspec.json.encode({"findings": findings})))
+        typer.echo(printable(msgspec.json.encode({"findings": findings})))
     else:
         out().print(_table(findings))
         for finding in findings:

@@ -21,7 +21,7 @@ from detector.simulation import (
 from detector.simulation import evaluate as evaluate_at
 from detector.simulation.shapes import Difficulty, Shape
 from detector.units import HOUR_MS
-from streams.cli.screen import fail, out
+from streams.cli.screen import fail, out, printable
 from streams.files.reader import ReadError, read_in_order
 
 __all__ = ["baseline_scores", "evaluate"]
@@ -52,7 +52,7 @@ def evaluate(
         except ReadError as error:
             fail(str(error))
     if as_json:
-        typer.echo(msgspec.json.encode(scores))
+        typer.echo(printable(msgspec.json.encode(scores)))
     else:
         _show(truth, scores)
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from detector.indicators import MAX_BYTES, IndicatorsError, ParsedIndicators, parse
 from detector.settings import Indicator
-from streams.cli.screen import errors, fail, out, plain, settings
+from streams.cli.screen import errors, fail, out, plain, printable, settings
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.topics import TopicsError, partitions
@@ -67,7 +67,7 @@ def indicators(
         fail(f"nothing in {', '.join(map(str, paths[:3]))} can be looked up{what}")
     if as_toml:
         tables = {value: _kept(indicator) for value, indicator in found.items()}
-        sys.stdout.write(msgspec.toml.encode({"detection": {"indicators": tables}}).decode())
+        sys.stdout.write(printable(msgspec.toml.encode({"detection": {"indicators": tables}})).decode())
         return
     _send(config, dict.fromkeys(found) if remove else dict(found))
     done = "withdrawn from" if remove else "sent to"

@@ -27,7 +27,7 @@ from streams.cli.screen import (
     panel_of,
     plain,
     plugins,
-    printable_json,
+    printable,
     settings,
     show_line,
     utc,
@@ -170,7 +170,7 @@ def replay(
                 interrupted = True
                 write_report(events=None)
     if as_json:
-        typer.echo(printable_json(msgspec.json.encode({"interrupted": interrupted, "summary": summary})))
+        typer.echo(printable(msgspec.json.encode({"interrupted": interrupted, "summary": summary})))
     else:
         adapters = config.adapters(plugins=installed.adapters) if form == AUTO else ()
         _show(summary, list(latest.values()), {adapter.name: adapter.sign for adapter in adapters})

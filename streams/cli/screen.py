@@ -31,7 +31,7 @@ __all__ = [
     "panel_of",
     "plain",
     "plugins",
-    "printable_json",
+    "printable",
     "settings",
     "show_line",
     "utc",
@@ -86,10 +86,10 @@ _OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _RAW = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
-def printable_json(data: bytes) -> bytes:
-    """JSON without what a terminal would obey: such characters are escaped, and mean the same.
+def printable(data: bytes) -> bytes:
+    """JSON or TOML without what a terminal would obey: such characters are escaped, and mean the same.
 
-    >>> printable_json('{"a": "\x9b31mb\u202ec é"}'.encode()).decode()
+    >>> printable('{"a": "\x9b31mb\u202ec é"}'.encode()).decode()
     '{"a": "\\\\u009b31mb\\\\u202ec é"}'
     """
     if data.isascii():

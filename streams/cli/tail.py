@@ -22,7 +22,7 @@ from rich.text import Text
 from detector.alert.finding import Finding, FindingError, read
 from detector.triage.risk import Severity
 from detector.units import HOUR_MS
-from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, printable_json, settings, utc
+from streams.cli.screen import COLOURS, alert_line, errors, fail, out, plain, printable, settings, utc
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.topics import TopicsError, partitions
@@ -167,7 +167,7 @@ def _print_bodies(incidents: OpenIncidents, messages: Iterable[list[bytes | None
     for batch in messages:
         for body in batch:
             if body is not None and incidents.take(body, 0.0) is not None:
-                sys.stdout.buffer.write(printable_json(body) + b"\n")
+                sys.stdout.buffer.write(printable(body) + b"\n")
         sys.stdout.buffer.flush()
 
 

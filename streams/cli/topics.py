@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from detector.units import DAY_MS
-from streams.cli.screen import fail, settings
+from streams.cli.screen import fail, printable, settings
 from streams.kafka.topics import Comparison, Topic, TopicsError, compare, ensure, plan
 
 __all__ = ["topics"]
@@ -65,7 +65,7 @@ def topics(
             "missing": names if check else [],
             "differing": differing,
         }
-        typer.echo(msgspec.json.encode(answer))
+        typer.echo(printable(msgspec.json.encode(answer)))
     else:
         out.print(_table(planned + others, Comparison(missing, differing), check))
         for sentence in differing:

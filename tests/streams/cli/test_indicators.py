@@ -57,6 +57,16 @@ def test_a_replay_gets_them_as_settings(tmp_path: Path) -> None:
     }
 
 
+def test_a_feeds_text_does_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
+    """Controls and characters that turn the writing direction are escaped, and mean the same to TOML."""
+    file = tmp_path / "feed.csv"
+    file.write_text("value\nbot\u202e/1.0\u200b\n", encoding="utf-8")
+    result = invoke(file, "--toml")
+    assert result.exit_code == 0, result.output
+    assert not {"\u202e", "\u200b"} & set(result.stdout)
+    assert list(tomllib.loads(result.stdout)["detection"]["indicators"]) == ["bot\u202e/1.0\u200b"]
+
+
 def test_what_is_skipped_is_named_and_counted(tmp_path: Path) -> None:
     """The first entries by line, all by kind; a file of which nothing is left ends the command with 2."""
     file = tmp_path / "feed.csv"

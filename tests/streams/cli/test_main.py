@@ -22,7 +22,7 @@ from streams.cli.screen import (
     fail,
     lead,
     plain,
-    printable_json,
+    printable,
     show_line,
     utc,
 )
@@ -250,8 +250,8 @@ def test_text_never_steers_a_terminal() -> None:
     text = "a\x1b[2J\x9b2J\u202eb\u2066c\u2028d\u200fe\x7ff"
     assert plain(text).translate({0xFFFD: None}) == "a[2J2Jbcdef"
     data = json.dumps({"a": text}, ensure_ascii=False).encode()
-    shown = printable_json(data).decode()
+    shown = printable(data).decode()
     assert shown.isascii()
     assert all(letter.isprintable() for letter in shown)
     assert json.loads(shown) == {"a": text}
-    assert printable_json("é𝄞".encode()) == "é𝄞".encode()
+    assert printable("é𝄞".encode()) == "é𝄞".encode()
