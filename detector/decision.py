@@ -207,7 +207,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1] = 1
     id: str = ""
-    """Names the decision, whoever reads it and however often it arrives. Derived from the other fields if left out."""
+    """Names the decision, the same for every reader and delivery. Derived from the other fields if left out."""
     kind: Kind
     subject: DecisionSubject
     by: str = ""

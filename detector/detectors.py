@@ -15,7 +15,7 @@ __all__ = ["BUILT_IN", "DetectorSet", "with_plugins"]
 
 
 class DetectorSet(msgspec.Struct, frozen=True):
-    """Detectors by name. It is handed in wherever detectors run or are told of."""
+    """Detectors by name, handed in wherever detectors run or are described."""
 
     identity: Mapping[str, IdentityDetector]
     explanations: Explanations

@@ -20,7 +20,7 @@ from detector.message import Message, Template, message
 __all__ = ["DetectorNameError", "Explanation", "Explanations"]
 
 Title = Callable[[Anomaly, str], Message]
-"""The alert in a few words, of an anomaly and whom it is about."""
+"""The alert's title, from an anomaly and the name of its subject."""
 Reason = Callable[[Anomaly, int], Message]
 """Why it is unusual, without the full stop, of an anomaly and on how many days the identity was active before."""
 Techniques = Callable[[Anomaly], tuple[AttackTechnique, ...]]

@@ -39,7 +39,7 @@ class SignalKind(StrEnum):
     CLOSED = "closed"
     """A day of the identity has ended and been learned: what triage learns the population from."""
     FORGOTTEN = "forgotten"
-    """Nothing has been heard of the identity for so long, or there are so many others, that it is known no longer."""
+    """The identity has been evicted: it was idle for too long, or there were too many."""
     TALLY = "tally"
     """A tick has ended: what a shard counted of a tenant in it, as `facts`."""
 

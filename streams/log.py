@@ -95,7 +95,7 @@ def instance_name() -> str:
 
 
 def last_words(message: str, logger: str, stack: str = "") -> bytes:
-    """A final line, made without logging's locks: whoever holds them may be what hangs."""
+    """A final line, made without logging's locks: the thread that holds them may be the one that hangs."""
     if _lines is None:  # a process that keeps no log
         return f"crmwatch: {_visible(message)}\n".encode()
     values: dict[str, Any] = {"msg": message, "levelname": "CRITICAL", "name": logger}

@@ -87,7 +87,7 @@ def discover() -> Plugins:
 
 
 def adapter_names() -> list[str]:
-    """The names of the adapters of installed distributions, of which nothing is imported."""
+    """The names of installed distributions' adapters; nothing is imported."""
     return sorted(point.name for point in entry_points(group=ADAPTERS_GROUP))
 
 

@@ -33,7 +33,7 @@ __all__ = ["ADAPTER", "GUEST", "MAX_TARGET", "UNNAMED_TENANT", "local_ms", "requ
 NAME = "combined_log"
 UNNAMED_TENANT = "web"
 GUEST = "guest"
-"""The account of whoever is not signed in."""
+"""The account of visitors who are not signed in."""
 MAX_TARGET = 2_000
 """How many characters of a request's path and query are looked at."""
 MAX_PARAMETERS = 50
@@ -110,7 +110,7 @@ def local_ms(text: bytes) -> int:
 
 
 class _Target(msgspec.Struct, frozen=True, gc=False):
-    """What a path asks for, whoever asks."""
+    """The operation and object that a path stands for."""
 
     operation: Operation = Operation.OTHER
     objects: tuple[str, ...] = ()

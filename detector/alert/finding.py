@@ -211,7 +211,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """``tenant/actor`` of all whom it is about: one, those new on a network, or none for a source."""
+        """``tenant/actor`` of its subjects: one identity, those new on a network, or none for a source."""
         own = self.extension
         return (own.identity,) if own.identity else tuple(f"{self.tenant}/{actor}" for actor in own.actors)
 

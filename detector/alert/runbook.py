@@ -82,7 +82,7 @@ def steps(incident: Incident, explanations: Explanations, directory: Directory =
 
 
 def _naming_owner(step: Step, incident: Incident, directory: Directory) -> Step:
-    """The step, addressed to whoever answers for the account or for the app that it acts through."""
+    """The step, addressed to the owner of the account or of the app that it acts through."""
     if step.id not in ("ask_integration_owner", "call_person"):
         return step
     apps = sorted(incident.apps, key=lambda app: (-incident.apps[app], app))

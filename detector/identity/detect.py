@@ -305,7 +305,7 @@ class Detection:
         return signals
 
     def _forget_idle(self, watermark_ms: int) -> list[Signal]:
-        """Forget those of whom nothing has been heard for long, once a day."""
+        """Forget identities that have been idle for long, once a day."""
         late_ms = self._late_ms
         day = (watermark_ms - late_ms) // DAY_MS - self._settings.forget_days - 1
         if day <= self._looked_day:

@@ -1,4 +1,4 @@
-"""Who is known to a shard, and who is to be forgotten first: of whom nothing has come for long, or of too many."""
+"""Tracks the identities that a shard knows, and picks which to evict first: those idle for long, or one of too many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worlds that never were: a company's CRM traffic from a seed, in a vendor's format, with thefts in it.
+"""Simulated worlds: a company's CRM traffic from a seed, in a vendor's format, with thefts in it.
 
 `world` is a small stream for the demo; `scenario` a labelled world of weeks; `score` holds alerts against it.
 `baselines` is imported on its own: it brings river's forests and scipy.

@@ -1,4 +1,4 @@
-"""What somebody did in the CRM, before any vendor has written it down.
+"""Acts in the CRM, before a vendor's format writes them down.
 
 A `SimulatedAction` knows more than any log shows; a writer (`elf`, `rtem`, `ual`) omits what its vendor omits.
 """

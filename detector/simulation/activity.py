@@ -1,4 +1,4 @@
-"""What happens in a company: everybody's days and the attacks, in the order of time."""
+"""All acts in a company, ordinary days and attacks, in order of time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["everything_done", "routine", "stream_of"]
 
 Days = Iterator[list[SimulatedAction]]
 EARLY_MS = 6 * HOUR_MS
-"""No day's work begins longer than this before midnight UTC, wherever somebody lives."""
+"""No working day begins earlier than this before midnight UTC, in any time zone."""
 _by_time = attrgetter("time_ms")
 
 
@@ -72,7 +72,7 @@ def _days(company: Company, plan: Calendar) -> dict[int, Days]:
 
 
 def _take_leave(done: dict[int, list[SimulatedAction]], attacks: Sequence[Attack]) -> None:
-    """Who has taken their book of business with them works here no more."""
+    """Ends the work of an account whose owner has left with the book of business."""
     for attack in attacks:
         if attack.shape is Shape.LEAVER:
             gone_ms = attack.acts[-1].time_ms + DAY_MS // 2

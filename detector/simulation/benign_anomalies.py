@@ -1,4 +1,4 @@
-"""What ordinary people do once in a while, and what a detector must not take for a theft.
+"""Unusual but harmless acts of ordinary people, which a detector must not take for a theft.
 
 None of it is labelled: it is part of being ordinary.
 """

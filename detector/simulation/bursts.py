@@ -1,4 +1,4 @@
-"""Unusual times that are nobody's theft: planned from the seed, and labelled, because alerts on them are false.
+"""Harmless bursts, planned from the seed and labelled, because alerts on them are false.
 
 A `Calendar` says what is different on which day; `routine` asks it while it makes the days' acts.
 """

@@ -1,4 +1,4 @@
-"""Who works with the CRM: people in roles, integrations, portals; where they sit and what they use.
+"""The CRM's users: people in roles, integrations and portals, with their places and programs.
 
 All of it is drawn from the seed. Addresses lie in ranges that nobody owns: offices in the documentation
 networks, homes in 100.64.0.0/10, mobiles, hosts and visitors in 198.18.0.0/15.

@@ -1,4 +1,4 @@
-"""The directory of a company that never was: invented names, managers, and suppliers of its apps."""
+"""The directory of a simulated company: invented names, managers, and suppliers of its apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks that hide in what is normal: a little more every day, for weeks."""
+"""Attacks that hide in the baseline: a little more every day, for weeks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLONED = frozenset(
 
 
 def _more_of_the_same(scene: Scene, acts: list[SimulatedAction], factor: float) -> None:
-    """Raise what was done on a day to so many times as much, by more of the same at other times of the day."""
+    """Multiply a day's acts by a factor, with more of the same at other times of the day."""
     random = scene.random
     first, last = acts[0].time_ms, acts[-1].time_ms
     jobs = acts[0].session * 1000 + 500

@@ -1,4 +1,4 @@
-"""Attacks with an account's own hands: by who may read, and reads too much."""
+"""Attacks by insiders: accounts that may read, and read too much."""
 
 from __future__ import annotations
 

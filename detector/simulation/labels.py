@@ -1,4 +1,4 @@
-"""What is true of a simulated world, beside its logs: who was attacked, how much left when, and what was not one.
+"""The labels of a simulated world: the attacks with what each took and when, and the bursts that are none.
 
 `labels.json` is `Labels` as JSON. Identities are spelled as the adapters make them (``tenant/actor``).
 """

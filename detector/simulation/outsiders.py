@@ -1,4 +1,4 @@
-"""Attacks from outside: stolen tokens, sessions and passwords, and a site that tells too much."""
+"""Attacks from outside: stolen tokens, sessions and passwords, and a public site that shows too much."""
 
 from __future__ import annotations
 

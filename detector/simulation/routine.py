@@ -70,7 +70,7 @@ def person_days(company: Company, person: Employee, plan: Calendar) -> Iterator[
 
 
 def _place(random: Random, person: Employee, plan: Calendar, day: int, lease: int) -> str:
-    """From where somebody works today."""
+    """The place that a person works from today."""
     number = person.account.number
     where = random.random()
     if where < 0.008:
@@ -235,7 +235,7 @@ _TASKS = {
 
 
 def _companion(random: Random, hand: ActionRecorder, plan: Calendar, begin: int, span: int) -> None:
-    """A new tool that reads customers beside somebody's mail."""
+    """A new mail add-in that reads customers."""
     agent = "mail-companion/1.4"
     tool = ActionRecorder(
         hand.acts, hand.account, hand.ip, agent, hand.session + 70, Interface.REST, plan.rollout_app

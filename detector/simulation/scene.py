@@ -1,4 +1,4 @@
-"""What an attack is played on: victims, what they usually do, and the times and hands to do it with."""
+"""The stage of an attack: its victims, their usual acts, and free times to act."""
 
 from __future__ import annotations
 

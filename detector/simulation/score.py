@@ -1,4 +1,4 @@
-"""How good alerts are, held against a world's labels: what was saved, found, and cried falsely.
+"""Scores alerts against a world's labels: rows saved, attacks found, false alerts.
 
 An alert belongs to an attack if it names one of the attack's identities or networks and its time lies between
 the attack's start and a day after its end. A *finding* is all publications of one ``finding_info.uid``.
@@ -22,7 +22,7 @@ from detector.units import DAY_MS
 __all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Score", "ScoredAlert", "evaluate", "score", "scored_alert"]
 
 BUDGET = 10
-"""How many findings a day per 1,000 identities somebody has time for."""
+"""The findings a day per 1,000 identities that analysts have time for."""
 GRACE_MS = DAY_MS
 """So long after an attack's end an alert still belongs to it."""
 

@@ -13,11 +13,11 @@ FIELDS = {
     "Opportunity": "Id, Name, Amount, StageName",
     "Task": "Id, Subject, WhoId, Status",
 }
-"""What is usually asked for, by kind of record."""
+"""The fields usually queried, by kind of record."""
 
 
 def select(kind: str, more: str = "", *, all_of_it: bool = False) -> str:
-    """A query for what has changed, or for all of it, with a further condition or limit.
+    """A query for changed or all records, with a further condition or limit.
 
     >>> select("Task", " LIMIT 20", all_of_it=True)
     'SELECT Id, Subject, WhoId, Status FROM Task LIMIT 20'

@@ -76,7 +76,7 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     folded_objects: dict[str, int] = {}
     """The same rows by kind of record."""
     folded_until: int = -(1 << 40)
-    """Days before this have been folded; what is still heard of them adds no rows."""
+    """Days before this have been folded; later signals about them add no rows."""
     evidence: list[Evidence] = []
     ips: dict[str, int] = {}
     user_agents: dict[str, int] = {}

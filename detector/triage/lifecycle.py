@@ -17,7 +17,7 @@ class IncidentLifecycle:
         self._decisions = decisions
 
     def due_ms(self, incident: Incident) -> int:
-        """The event time at which it changes or closes, if nothing more is heard of it."""
+        """The event time at which it changes or closes if no further signal comes."""
         ends_ms, _ = self.ends(incident)
         change = self.breach_change(incident)
         return ends_ms if change is None else min(ends_ms, change[0])

@@ -87,7 +87,7 @@ class Tenants:
         self._saved_tallies.change(_tally_name(end, signal.tenant), tally)
 
     def close(self, watermark_ms: int) -> Iterator[tuple[str, Notice, int]]:
-        """Look at the ticks that ended before: tenant, what there is to tell of it, and the tick's end."""
+        """Check the ticks that ended before; yields the tenant, each notice about it, and the tick's end."""
         for end in sorted(
             end for end in self._tallies if end < watermark_ms
         ):  # told at their end, not before

@@ -40,7 +40,7 @@ from detector.units import DAY_MS, MINUTE_MS, TICK_MS
 __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
 
 NOTICE_RISK = 20
-"""What is told of a tenant as a whole, or of a source, is to be known, not to wake somebody up."""
+"""The risk of a notice about a tenant's volume or a source: worth knowing, not worth waking somebody up."""
 UPDATE_MS = 15 * MINUTE_MS
 """An incident whose rows have grown is published again so long after the last time, …"""
 UPDATE_SHARE = 10
@@ -321,7 +321,7 @@ class Triage:
         self._quiet_from = min(self._quiet_from, self._due_ms(incident))
 
     def _due_ms(self, incident: Incident) -> int:
-        """The event time at which it changes, closes or is published again, if nothing more is heard of it."""
+        """The event time at which it changes, closes or is published again if no further signal comes."""
         due_ms = self._lifecycle.due_ms(incident)
         return due_ms if incident.grown_ms < 0 else min(due_ms, _update_ms(incident))
 

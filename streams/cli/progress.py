@@ -1,4 +1,4 @@
-"""A line in the terminal that says how far a command is."""
+"""A command's progress, as one line in the terminal."""
 
 from __future__ import annotations
 

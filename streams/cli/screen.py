@@ -1,4 +1,4 @@
-"""What the commands show: alerts and sentences. Log text is somebody else's, and is shown as text only."""
+"""What commands show: alerts and sentences. Log text is untrusted and shown as text only."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def server_config(app: ASGIApp, settings: ConsoleSettings, gate: Sessions) -> uv
 
 
 class _Server(uvicorn.Server):
-    """Lets the feeds end before it waits for them, and ends well when it is told to."""
+    """Ends the feeds before it waits for them, and exits cleanly on a signal."""
 
     def __init__(self, config: uvicorn.Config, console: Console) -> None:
         super().__init__(config)

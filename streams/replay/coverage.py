@@ -1,4 +1,4 @@
-"""What the logs that were read cover: which event types in which hours, and the hours that are missing.
+"""The coverage of the logs read: which event types in which hours, and the hours missing.
 
 An hour is missing when a source says nothing in it although at that hour of a working day (or of a weekend
 day) it usually does. Quiet nights are not missing; nor is anything of a source too small to say.

@@ -1,4 +1,4 @@
-"""How much of the input was read: in all, of each format and of each day. Too little allows no verdict."""
+"""The share of the input that was read: in all, of each format and of each day. Too little allows no verdict."""
 
 from __future__ import annotations
 

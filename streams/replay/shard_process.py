@@ -1,4 +1,4 @@
-"""A process that works on one shard: how it starts, what it is sent and says, and how it ends.
+"""A process that works on one shard: its start, its messages and its end.
 
 It is a new interpreter that imports only what the work needs. The terminal's Ctrl-C does not reach it, and it ends
 when the process that started it does, however that ends. Messages are msgpack; only our own functions are pickled.

@@ -1,4 +1,4 @@
-"""What is known of an identity's past up to an event, for what was new about it."""
+"""An identity's past up to an event, to tell what was new about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_NETWORKS = 2_000
 
 
 class IdentityHistory:
-    """What is known of an identity up to an event."""
+    """An identity's past up to an event."""
 
     __slots__ = ("addresses", "first_ms", "ledger", "networks", "operations")
 

@@ -1,4 +1,4 @@
-"""Makes a run's report: its incidents, their timelines from a second pass, what the logs cover and what they do not."""
+"""Makes a run's report: incidents, their timelines from a second pass, and what the logs cover."""
 
 from __future__ import annotations
 

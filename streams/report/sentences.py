@@ -116,7 +116,7 @@ def severities_text(t: Translator, severities: Sequence[int]) -> str:
 
 
 def who(t: Translator, incident: Finding) -> str:
-    """Whom the incident is about, within a sentence: an identity, how many, or a source or tenant."""
+    """The incident's subject within a sentence: an identity, a number of them, a source or a tenant."""
     match incident.kind:
         case ActorKind.HUMAN:
             return t.gettext("the user {name}", name=incident.actor)

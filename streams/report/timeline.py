@@ -1,4 +1,4 @@
-"""What an incident amounts to, as values: rows counted once, origins, ways, and what happened when."""
+"""An incident's timeline as values: rows counted once, origins, ways, and marks in time."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class DayRows(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What the events of an incident amount to."""
+    """The timeline of an incident."""
 
     base_ms: int
     """From when on its rows are counted."""

@@ -1,4 +1,4 @@
-"""An account that is being taken: one incident, counted event by event.
+"""Builds an incident's timeline, counting event by event.
 
 It is bounded: curves are thinned to their largest steps, origins and objects beyond a limit are only counted.
 """
@@ -37,7 +37,7 @@ MOST_ORIGINS = 500
 MOST_WINDOWS = 1_000
 MOST_OBJECTS = 200
 MOST_NEIGHBOURS = 4
-"""Of these others at an address all but the last are named."""
+"""One more than the other identities named at an address."""
 SAMPLE_ROWS = 200
 """The first read of at most so many rows from a new network is a sample."""
 BULK_SHARE = 0.1
@@ -77,7 +77,7 @@ class _Use:
 
 
 class TimelineBuilder:
-    """An account that is being taken."""
+    """The timeline of one incident, as far as events have been entered."""
 
     def __init__(self, history: FindingHistory) -> None:
         self.incident = incident = history.finding
@@ -216,7 +216,7 @@ class TimelineBuilder:
             trail.bulk = at
 
     def account(self, pasts: list[IdentityHistory], neighbours: dict[str, tuple[str, ...]]) -> Timeline:
-        """The account as it stands."""
+        """The timeline so far."""
         alerts = self._alerts + [(made, self._rows) for made in self._waiting]
         return Timeline(
             base_ms=self._base,

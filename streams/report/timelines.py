@@ -22,7 +22,7 @@ MOST_ADDRESSES = 100_000
 
 
 class Timelines:
-    """Takes the accounts of incidents from events in the order of their time.
+    """Builds the timelines of incidents from events in the order of their time.
 
     All events are to be shown to it, not only those of the incidents' identities: who else was at an address
     is a part of the account.
@@ -68,7 +68,7 @@ class Timelines:
         past.enter(event, where)
 
     def account(self, incident: Finding) -> Timeline | None:
-        """The incident's account; ``None`` if no event of it was seen."""
+        """The incident's timeline; ``None`` if none of its events was seen."""
         draft = self._drafts[incident.uid]
         pasts = [self._past[name] for name in incident.identities if name in self._past]
         if not draft.events:

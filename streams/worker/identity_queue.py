@@ -16,7 +16,7 @@ __all__ = ["IdentityQueue"]
 RECORDS_A_SECOND = 50.0
 """How many identities a shard publishes: half a percent of a core at most."""
 REFRESH_SECONDS = 1_800.0
-"""How often an identity is published of which nothing was learned and that crossed no bound, but that was active."""
+"""How often an active identity is published that learned nothing and crossed no bound."""
 PROMPT = frozenset({SignalKind.CROSSED, SignalKind.CLOSED})
 
 

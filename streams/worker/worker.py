@@ -73,7 +73,7 @@ class _App(BatchedApp):
 
 
 class Worker:
-    """The parts of one worker process; `run` runs it until it is told to stop."""
+    """The parts of one worker process; `run` runs it until it is stopped."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ LOOK_SEVERITY = 2
 
 
 class BoardState(StrEnum):
-    """What whoever looks at it is to do."""
+    """What the person in front of the board should do."""
 
     CALM = "calm"
     LOOK = "look"

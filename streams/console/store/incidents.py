@@ -47,7 +47,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     assignee: str
     confirmed_ms: int | None
     notified_ms: int | None
-    """When somebody said that the authority had been told of it, or need not be."""
+    """When somebody recorded that the authority was notified, or need not be."""
     muted_until_ms: int | None
     ended_ms: int | None
     """When an operator ended it, which the detector follows."""

@@ -80,7 +80,7 @@ class Index:
 
     @property
     def newest_ms(self) -> int:
-        """The newest event time that was heard of; 0 before anything was."""
+        """The newest event time read so far; 0 before any."""
         return self._newest_ms
 
     def offsets(self) -> dict[tuple[str, int], int]:

@@ -114,7 +114,7 @@ class Sessions:
 
     @property
     def open(self) -> bool:
-        """Whether whoever reaches it is let in: on this machine alone."""
+        """Whether everybody who reaches it may enter; only on this machine."""
         return self._settings.tokens_file is None and not self._settings.proxies
 
     @property
@@ -266,7 +266,7 @@ def read_tokens(path: Path) -> dict[bytes, User]:
 
 
 def local_name() -> str:
-    """Who runs this process: whoever reaches a console that is open to its own machine only."""
+    """The name of the user who runs this process: the person at a console that is open to this machine only."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

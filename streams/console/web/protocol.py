@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with bounds for whoever does not finish a request."""
+"""uvicorn's HTTP/1.1 with bounds on unfinished requests and on connections per address."""
 
 from __future__ import annotations
 

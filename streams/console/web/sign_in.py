@@ -38,7 +38,7 @@ _HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class SignIn:
-    """What is asked of whoever comes, before any page is."""
+    """Checks every request before a page sees it: host name, token, proxy, session."""
 
     def __init__(self, gate: Sessions, settings: ConsoleSettings, audit: Audit) -> None:
         self._gate = gate
@@ -68,7 +68,7 @@ class SignIn:
         return self._gate.by_token and _bearer(request) is not None
 
     def still(self, session: Session, request: Request, address: str) -> bool:
-        """Whether a session is still of whom the proxy says it is."""
+        """Whether a session still belongs to the person whom the proxy or the tokens file names."""
         if self._gate.open or self._gate.by_token:
             return self._gate.still(session)
         return self._gate.of_proxy(address, request.headers) == session.person
@@ -92,7 +92,7 @@ class SignIn:
         )
 
     def to_sign_in(self, request: Request) -> Response:
-        """Send somebody whom nobody knows to sign in, or away."""
+        """Send an unknown visitor to the sign-in page, or refuse."""
         if not self._gate.by_token:
             return refused(403, "Nobody has said who you are.")
         if request.method != "GET" or request.headers.get("accept", "").startswith("text/event-stream"):

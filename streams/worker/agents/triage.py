@@ -68,7 +68,7 @@ class TriageAgent:
         self._triage.apply_decisions(decisions)
 
     def name_by(self, directory: Directory) -> None:
-        """Take names and owners from this directory from now on; whom the settings mean is not changed by it."""
+        """Take names and owners from this directory from now on; the settings match the same identities as before."""
         self._directory = directory
 
     def take(self, records: Sequence[Any]) -> None:
