@@ -445,6 +445,23 @@ def test_pages_work_without_scripts(chromium: Browser, live: Running) -> None:
     expect(page.locator(".said-done")).to_contain_text("Done")
 
 
+def test_a_page_without_a_feed_renews_itself(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused a feed because there are too many, it says so, stays as it is loaded, and does not count as old."""
+    monkeypatch.setattr("streams.console.web.server.MOST_STREAMS_EACH", 0)
+    with Site(tmp_path, *everything()) as site:
+        page = opened(chromium, site)
+        page.evaluate("window.same = true")
+        feed = page.locator("#feed")
+        expect(feed).to_have_text(
+            "Renewed every half minute: too many browsers are connected", timeout=20 * SECONDS
+        )
+        page.wait_for_timeout(2_000)
+        assert page.evaluate("window.same") is True
+        assert page.evaluate("document.body.dataset.stale") is None
+
+
 def test_language_and_theme_are_kept(chromium: Browser, site: Site) -> None:
     """Chosen once, they hold on every page, whatever the browser asks for."""
     page = opened(chromium, site, locale="en", color_scheme="light")
