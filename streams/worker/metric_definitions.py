@@ -45,7 +45,7 @@ METRICS = (
     Definition(
         "refused_events_total",
         "counter",
-        ("source",),
+        (),
         "Events refused before anybody had shown a credential; nothing is learned from them.",
     ),
     Definition(

@@ -174,8 +174,7 @@ class Metrics:
         self._add_growth(before, "redelivered_events_total", detection.skipped)
         self._add_growth(before, "evicted_operations_total", detection.forgotten)
         self._add_growth(before, "evicted_identities_total", detection.evicted)
-        for adapter, events in detection.refused.items():
-            self._add_growth(before, "refused_events_total", events, adapter)
+        self._add_growth(before, "refused_events_total", detection.refused.total())
         for adapter, events in detection.late.items():
             self._add_growth(before, "late_events_total", events, adapter)
         for (adapter, category), rows in detection.rows_taken.items():

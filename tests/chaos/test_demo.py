@@ -100,7 +100,7 @@ def test_the_demo_shows_the_theft_and_ctrl_c_leaves_nothing_behind() -> None:
         running.wait_for(r"History +[\d,]+ records of three weeks, 27 identities", 120)
         running.wait_for(r"Theft +begins now, at \d{4}-", 120)
         alert = running.wait_for(
-            r"(HIGH|CRITICAL) +risk \d+ · \w+ · [-\d]+ [:\d]+ UTC .{1,60}?integration 0054R9000000001QAA took out "
+            r"(HIGH|CRITICAL) +risk \d+ · \w+ · [-\d]+ [:\d]+ UTC .{1,60}?integration (?:“[^”]{1,40}” )?\(?0054R9000000001QAA\)? took out "
             r"[\d,]+ rows [^╭]*?by bulk export[^╭]*? from 192\.0\.2\.77",
             90,
         )

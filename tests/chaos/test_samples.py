@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -26,12 +28,14 @@ def test_published_samples_are_read_as_a_replay_reads_them(
     kafka: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
     """The same events, dead letters and alerts come of samples that are published as of the same ones replayed."""
-    letters: list[tuple[str, str, str]] = []
+    letters: Counter[tuple[str, str, str]] = Counter()
     replay = Replay(
         [SAMPLES],
         Settings(),
         time.time_ns() // 1_000_000,
-        lambda letter: letters.append((letter.origin, letter.adapter, letter.reason)),
+        lambda letter: letters.update(
+            {_of_file(letter.origin, letter.adapter, letter.reason): letter.records}
+        ),
     )
     alerts = sorted(alert.body for alert in replay.alerts())
     events = sorted(
@@ -40,10 +44,10 @@ def test_published_samples_are_read_as_a_replay_reads_them(
         if not isinstance(result, RecordError)
     )
     assert len(events) > 30
-    assert len(letters) > 5
+    assert letters.total() > 5
     with Pipeline(kafka.bootstrap, names, tmp_path, 2, {"keyed": True}) as pipeline:
         published = publish_files(kafka.bootstrap, names.access, [SAMPLES])
-        assert published.records == len(events) + len(letters)
+        assert published.records == len(events) + letters.total()
         pipeline.start_worker()
         pipeline.wait(lambda: pipeline.committed(names.access) == published.records, 60)
         pipeline.wait(lambda: not any(pipeline.lag().values()), 60)
@@ -55,6 +59,12 @@ def test_published_samples_are_read_as_a_replay_reads_them(
         }
         assert sorted(streamed.values()) == events
         dead = {one.key: msgspec.json.decode(one.value) for one in pipeline.read(names.deadletters)}
-        found_letters = [(one["origin"], one["adapter"], one["reason"]) for one in dead.values()]
-        assert sorted(found_letters) == sorted(letters)
+        assert letters == Counter(
+            _of_file(one["origin"], one["adapter"], one["reason"]) for one in dead.values()
+        )
         assert sorted({one.value for one in pipeline.read(names.alerts)}) == alerts
+
+
+def _of_file(origin: str, adapter: str, reason: str) -> tuple[str, str, str]:
+    """A dead letter's file, adapter and reason: a replay sums up what repeats in a file."""
+    return re.sub(r":\d+$", "", origin), adapter, reason

@@ -170,16 +170,17 @@ def test_two_that_bring_one_name_are_both_named(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_replay_reads_with_a_plug_ins_adapter(workers: int, log: Path) -> None:
-    """In one process and in several: events, dead letters in its name, and its pages; without it there are none."""
+    """In one process and in several: events, dead letters in its name, and its pages; without it there are none. Half
+    of the records cannot be read, so there is no verdict."""
     arguments = ("replay", str(log), "--json", "--workers", str(workers))
     code, result = run_with_toy(*arguments)
     summary = result["summary"]
-    assert code == 0
+    assert code == 2
     assert (summary["events"], summary["identities"]) == (2, 2)
     assert summary["adapters"] == {"toy_crm": 3}
     assert summary["dead_letters"] == {"toy_crm: missing_field": 1, "no adapter: unknown_format": 1}
     code, result = run(*arguments)
-    assert (code, result["summary"]["dead_letters"]) == (0, {"no adapter: unknown_format": 2})
+    assert (code, result["summary"]["dead_letters"]) == (2, {"no adapter: unknown_format": 2})
 
 
 def test_check_names_plug_ins_and_what_they_read(log: Path) -> None:
@@ -187,7 +188,7 @@ def test_check_names_plug_ins_and_what_they_read(log: Path) -> None:
     code, result = run_with_toy("check", "--json", str(log))
     [_, plugins, logs] = result["findings"]
     assert (code, plugins["state"], plugins["detail"]) == (1, "good", "adapter toy_crm of toy-crm 1.0")
-    assert logs["detail"].startswith("2 toy_crm; unreadable: ")
+    assert "; 2 toy_crm; unreadable: " in logs["detail"]
     code, result = run("check", "--json", str(log))
     assert (code, len(result["findings"])) == (2, 2)
 
