@@ -100,7 +100,8 @@ def test_the_demo_shows_the_theft_and_ctrl_c_leaves_nothing_behind() -> None:
         running.wait_for(r"History +[\d,]+ records of three weeks, 27 identities", 120)
         running.wait_for(r"Theft +begins now, at \d{4}-", 120)
         alert = running.wait_for(
-            r"(HIGH|CRITICAL) +risk \d+ · \w+ · [-\d]+ [:\d]+ UTC .{1,60}?integration (?:“[^”]{1,40}” )?\(?0054R9000000001QAA\)? took out "
+            r"(HIGH|CRITICAL) +risk \d+ · \w+ · [-\d]+ [:\d]+ UTC .{1,60}?integration "
+            r"“Skyward Sync 2” \(0054R9000000001QAA\) took out "
             r"[\d,]+ rows [^╭]*?by bulk export[^╭]*? from 192\.0\.2\.77",
             90,
         )
@@ -110,7 +111,7 @@ def test_the_demo_shows_the_theft_and_ctrl_c_leaves_nothing_behind() -> None:
         for address in addresses:
             assert "crmwatch_build_info" in fetched(f"{address}/metrics")
         until(lambda: 'class="state act"' in fetched(console), 60)
-        assert "0054R9000000001QAA" in fetched(console)
+        assert "Skyward Sync 2" in fetched(console)
         # Kafka, two workers, the console and the demo itself; the tests of others are not marked.
         assert len(_processes(running.mark)) >= 5
         folder = Path(re.findall(r"log (\S+)/worker-1\.log", running.said)[0])
