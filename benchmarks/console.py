@@ -182,7 +182,7 @@ class Run(msgspec.Struct, frozen=True):
         own.mkdir()
         known = {key for key, _, _ in before}
         stamp(self.bootstrap, names)
-        sections = {"console": {"port": 0, "audit_file": str(own / "audit.jsonl")}}
+        sections = {"console": {"port": 0, "audit_file": str(own / "audit.jsonl"), "per_person": 300}}
         with Pipeline(self.bootstrap, names, own, PARTITIONS, {"keyed": True}, sections) as pipeline:
             pipeline.start_worker()
             with ThreadPoolExecutor(1) as aside:  # this thread runs Playwright's loop

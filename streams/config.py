@@ -117,6 +117,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Whether other machines may send tokens without TLS and without a TLS proxy."""
     audit_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     """The audit log of who did what; without it, standard error."""
+    per_person: Annotated[int, msgspec.Meta(ge=1, le=300)] = 20
+    """How many sessions, and how many live pages, one person may hold."""
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
     """How long incidents and decisions are kept, counted back from the newest event."""
     incidents: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000

@@ -240,10 +240,14 @@ class Population:
 
     def forget_tenant(self, tenant: str) -> None:
         """Drop all days of a tenant."""
-        for day, cells in self._days.pop(tenant, {}).items():
+        days = self._days.pop(tenant, None)
+        if days is None:
+            return
+        for day, cells in days.items():
             for name in cells:
                 self.state.drop(key_of(day, tenant, name))
-        self._cache.clear()
+        for key in [key for key in self._cache if key[0] == tenant]:
+            del self._cache[key]
 
     def forget_sums(self) -> None:
         """Recompute the sums on the next use: they were computed before the days were complete."""

@@ -93,7 +93,7 @@ class Tenants:
         ):  # told at their end, not before
             for tenant, tally in sorted(self._tallies.pop(end).items()):
                 self._saved_tallies.drop(_tally_name(end, tenant))
-                known = self._tenants[tenant]
+                known = self._tenants.setdefault(tenant, Tenant())
                 self._saved_tenants.change(tenant, known)
                 for notice in close_tick(known, end - TICK_MS, tally):
                     yield tenant, notice, end

@@ -449,7 +449,7 @@ def test_a_page_without_a_feed_renews_itself(
     chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused a feed because there are too many, it says so, stays as it is loaded, and does not count as old."""
-    monkeypatch.setattr("streams.console.web.server.MOST_STREAMS_EACH", 0)
+    monkeypatch.setattr("streams.console.web.live_pages.MOST_PAGES", 0)
     with Site(tmp_path, *everything()) as site:
         page = opened(chromium, site)
         page.evaluate("window.same = true")

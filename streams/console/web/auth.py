@@ -33,8 +33,6 @@ SESSION_SECONDS = 12 * 3600
 """A session ends so long after it began: a shift."""
 IDLE_SECONDS = 4 * 3600
 MOST_SESSIONS = 2_000
-MOST_SESSIONS_EACH = 20
-"""A person's oldest session ends when another is one too many."""
 REREAD_SECONDS = 10.0
 """How often the file of tokens is looked at: a token that is gone or has another role ends its sessions."""
 LEAST_TOKEN = 20
@@ -179,7 +177,7 @@ class Sessions:
         session = self.passing(person, address)
         with self._lock:
             own = [one.key for one in self._sessions.values() if one.person.name == person.name]
-            for key in own[: max(0, len(own) + 1 - MOST_SESSIONS_EACH)]:
+            for key in own[: max(0, len(own) + 1 - self._settings.per_person)]:
                 del self._sessions[key]
             self._sessions[session.key] = session
             if len(self._sessions) > MOST_SESSIONS:

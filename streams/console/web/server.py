@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import threading
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-import msgspec
 from markupsafe import Markup
 from msgspec.structs import asdict
 from starlette.applications import Starlette
@@ -40,6 +37,7 @@ from streams.console.store.index import Index
 from streams.console.web.actions import ActionError, DecisionSender, decision
 from streams.console.web.audit import Audit
 from streams.console.web.auth import Role, Session, Sessions
+from streams.console.web.live_pages import LivePages
 from streams.console.web.rate_limit import RateLimiter
 from streams.console.web.sign_in import HEADERS, LANGUAGE, SESSION, SignIn, form_of, refused
 from streams.locale import Language, Translator, negotiate
@@ -49,15 +47,9 @@ __all__ = ["Console"]
 THEME = "crmwatch_theme"
 THEMES = ("auto", "light", "dark")
 YEAR_SECONDS = 365 * 86_400
-MOST_STREAMS = 300
-MOST_STREAMS_EACH = 20
-"""So many of them one person may hold."""
 MOST_QUERY, MOST_FIELDS = 8_000, 30
 READ_BACK_SECONDS = 3.0
 """How long a page waits for a decision to come back from Kafka before it is shown."""
-BEAT_SECONDS = 5.0
-REST_SECONDS = 0.4
-"""Between two events of a feed."""
 Answer = Callable[[PageRequest], Response]
 
 
@@ -83,8 +75,7 @@ class Console:
         self._audit = audit
         self._entrance = SignIn(gate, config.console, audit)
         self._sender = DecisionSender(config)
-        self._stopping = False
-        self._streams: Counter[str] = Counter()
+        self._live_pages = LivePages(gate, freshness, index, config.console.per_person)
         self._looks = RateLimiter(600)
         self._acts = RateLimiter(60)
         self._reads = RateLimiter(30)
@@ -94,7 +85,7 @@ class Console:
 
     def stop(self) -> None:
         """Let feeds end, so that the server can."""
-        self._stopping = True
+        self._live_pages.stop()
         self._freshness.wake()
         self._sender.close()
 
@@ -132,7 +123,7 @@ class Console:
         if session is not None and not self._entrance.still(session, request, address):
             self._gate.end(session.key)
             session = None
-        begun = session is None
+        known, passing = session is not None, False
         if session is None:
             person = self._entrance.who(request, address)
             if person is None:
@@ -143,13 +134,14 @@ class Console:
         if query is None:
             answer, query = _overfull, {}
         visit = self._visit(request, session, address, query, await form_of(request))
-        response = await run_in_threadpool(self._answer, answer, role, visit, begun)
-        self._dress(response, visit, begun and not self._entrance.is_passing(request))
+        bucket = session.key if known else f"token of {session.person.name}" if passing else address
+        response = await run_in_threadpool(self._answer, answer, role, visit, bucket, known)
+        self._dress(response, visit, not known and not passing)
         return response
 
-    def _answer(self, answer: Answer, role: Role, visit: PageRequest, begun: bool) -> Response:
-        name = visit.person.name if visit.by_token else visit.session.key if not begun else visit.address
-        if not self._looks.allows(name):
+    def _answer(self, answer: Answer, role: Role, visit: PageRequest, bucket: str, known: bool) -> Response:
+        """The answer to somebody; `bucket` names what requests are counted for, `known` whether there was a session."""
+        if not self._looks.allows(bucket):
             return self._sorry(visit, 429, "Too many requests. Wait a minute.")
         if visit.person.role < role:
             self._audit.write("refused", **_by(visit), path=visit.path, needs=role.word)
@@ -157,7 +149,7 @@ class Console:
         if visit.method == "POST":
             given = visit.form.get("csrf", "")
             if (
-                begun
+                not known
                 or not visit.same_origin
                 or not hmac.compare_digest(given.encode(), visit.session.csrf.encode())
             ):
@@ -372,34 +364,13 @@ class Console:
         address = request.client.host if request.client else ""
         if session is None or not self._entrance.still(session, request, address):
             return refused(401, "You are signed out.")
-        if self._streams.total() >= MOST_STREAMS or self._streams[session.person.name] >= MOST_STREAMS_EACH:
+        if not self._live_pages.has_room(session.person.name):
             return refused(503, "Too many browsers look already.")
         return StreamingResponse(
-            self._stream(session),
+            self._live_pages.events(session),
             media_type="text/event-stream",
             headers={**HEADERS, "Cache-Control": "no-store"},
         )
-
-    async def _stream(self, session: Session) -> AsyncIterator[bytes]:
-        self._streams[session.person.name] += 1
-        try:
-            yield b"retry: 2000\n\n"
-            generation = -1
-            while not self._stopping and self._gate.session(session.key) is not None:
-                feed = await self._freshness.wait(generation, BEAT_SECONDS)
-                generation = feed.generation
-                body = {
-                    "generation": feed.generation,
-                    "lost": feed.lost_ms,
-                    "caught_up": feed.caught_up,
-                    "newest": self._index.newest_ms,
-                }
-                yield b"event: feed\ndata: " + msgspec.json.encode(body) + b"\n\n"
-                await asyncio.sleep(REST_SECONDS)
-        finally:
-            self._streams[session.person.name] -= 1
-            if not self._streams[session.person.name]:
-                del self._streams[session.person.name]
 
     async def _live(self, request: Request) -> Response:
         """For a supervisor: whether the process still follows the topics."""

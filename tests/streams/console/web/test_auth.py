@@ -7,7 +7,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from streams.config import ConsoleSettings
-from streams.console.web.auth import MOST_SESSIONS_EACH, AccessError, Role, Sessions, User, read_tokens
+from streams.console.web.auth import AccessError, Role, Sessions, User, read_tokens
 
 GIVEN = "a-token-that-nobody-guesses"
 
@@ -129,9 +129,9 @@ def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_person_has_so_many_sessions() -> None:
     """One more ends the one that this person has not used the longest, and nobody else's."""
-    gate = Sessions(ConsoleSettings())
+    gate = Sessions(ConsoleSettings(per_person=3))
     other = gate.begin(User("bo", Role.VIEWER), "127.0.0.1")
-    own = [gate.begin(User("ana", Role.VIEWER), "127.0.0.1") for _ in range(MOST_SESSIONS_EACH)]
+    own = [gate.begin(User("ana", Role.VIEWER), "127.0.0.1") for _ in range(3)]
     assert gate.session(own[0].key) is own[0]
     gate.begin(User("ana", Role.VIEWER), "127.0.0.1")
     assert gate.session(own[1].key) is None

@@ -16,7 +16,6 @@ import pytest
 from detector.decision import Kind
 from streams.config import Config, ConsoleSettings, WorkerSettings
 from streams.console.web.auth import REREAD_SECONDS
-from streams.console.web.server import MOST_STREAMS_EACH
 from streams.console.web.sign_in import HEADERS
 from tests.detector.make import START_MS
 from tests.streams.console.make import Client, Site, alert, decided, identity_record, ticks
@@ -412,7 +411,7 @@ def test_requests_with_a_token_begin_no_session(guarded: Site) -> None:
 def test_one_person_holds_so_many_feeds(guarded: Site) -> None:
     """One more is refused for now, and others still get theirs."""
     viewer, analyst = signed_in(guarded, "viewer"), signed_in(guarded, "analyst")
-    feeds = [connected(guarded, viewer) for _ in range(MOST_STREAMS_EACH)]
+    feeds = [connected(guarded, viewer) for _ in range(guarded.config.console.per_person)]
     try:
         assert {feed.getresponse().status for feed in feeds} == {200}
         refused, other = connected(guarded, viewer), connected(guarded, analyst)
@@ -432,17 +431,22 @@ def connected(site: Site, client: Client) -> http.client.HTTPConnection:
     return connection
 
 
+@pytest.mark.slow
 def test_a_token_that_is_taken_away_ends_its_sessions(guarded: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within half a minute, and one whose role changes is signed in with the new one; an unreadable file changes
-    nothing."""
+    """Within half a minute, live pages included, and one whose role changes gets the new one; an unreadable
+    file changes nothing."""
     viewer, admin = signed_in(guarded, "viewer"), signed_in(guarded, "admin")
     path = Path(str(guarded.config.console.tokens_file))
     text = path.read_text(encoding="utf-8")
     monkeypatch.setattr("streams.console.web.auth.REREAD_SECONDS", 0.0)
     path.write_text("nonsense", encoding="utf-8")
     assert viewer.get("/").status == 200
+    live = connected(guarded, viewer)
+    feed = live.getresponse()
     lines = [line for line in text.splitlines() if not line.startswith("viewer")]
     path.write_text("\n".join(lines).replace("admin-person admin", "admin-person analyst"), encoding="utf-8")
+    assert feed.read().startswith(b"retry: 2000")  # to its end
+    live.close()
     assert viewer.get("/").status == 303
     assert admin.get("/admin").status == 303
     assert signed_in(guarded, "admin").get("/admin").status == 403
