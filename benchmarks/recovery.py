@@ -203,7 +203,7 @@ async def _save(bootstrap: str, names: TopicNames, store: Sequence[tuple[str, by
 def _partitions(worker: Child, topic: str) -> int:
     """How many of a topic's partitions a worker says it has."""
     try:
-        with urllib.request.urlopen(address_of(worker) + "/metrics", timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(address_of(worker) + "/metrics", timeout=5) as answer:  # noqa: S310 - our own
             lines = answer.read().decode().splitlines()
     except (ValueError, OSError):
         return 0

@@ -119,7 +119,7 @@ def compare(
         )
     if "simple" in only:
         for number, peer in enumerate(peers):
-            contestants[peer.name] = lambda run, peer=peer, number=number: _peer(  # type: ignore[misc]
+            contestants[peer.name] = lambda run, peer=peer, number=number: _peer(  # type: ignore[misc] # its defaults hide its type
                 peer, bootstrap, folder, f"simple-{run}-{number}", len(keyed)
             )
     found: dict[str, list[Speed]] = {name: [] for name in contestants}

@@ -41,7 +41,7 @@ def main() -> None:
     store = Path(given.folder) / "bytewax"
     if not store.exists():
         store.mkdir(parents=True)
-        init_db_dir(store, 1)  # type: ignore[no-untyped-call]
+        init_db_dir(store, 1)  # type: ignore[no-untyped-call] # it has no types
     source = KafkaSource(
         [given.bootstrap], [given.topic], batch_size=1000, add_config={"fetch.queue.backoff.ms": "10"}
     )
@@ -51,8 +51,8 @@ def main() -> None:
     scored = op.stateful_map("score", by_user, step)
     alerts = op.filter_map("far", op.key_rm("rows", scored), lambda message: message)
     op.output("alert", alerts, KafkaSink([given.bootstrap], given.alerts))
-    recovery = RecoveryConfig(str(store))  # type: ignore[no-untyped-call]
-    cli_main(flow, epoch_interval=SNAPSHOTS, recovery_config=recovery)  # type: ignore[no-untyped-call]
+    recovery = RecoveryConfig(str(store))  # type: ignore[no-untyped-call] # it has no types
+    cli_main(flow, epoch_interval=SNAPSHOTS, recovery_config=recovery)  # type: ignore[no-untyped-call] # it has no types
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from detector.adapters import Adapter, RecordError, Rejection
 from detector.event import AccessEvent
 from streams.cli.check_directory import check_names
 from streams.cli.mapping_proposal import propose_mapping
-from streams.cli.screen import out, plain, printable
+from streams.cli.screen import counted_records, out, plain, printable
 from streams.config import Config, ConfigError, load
 from streams.files.description import FileDescription, describe
 from streams.files.paths import ReadError, files_of, skipped_files
@@ -135,7 +135,7 @@ def _logs(path: str, adapters: Sequence[Adapter]) -> CheckResult:
         return _no_records(path, kinds, passed_over)
     if not sample.by_adapter:
         mapping = propose_mapping(sample.unknown, path)
-        detail = f"{what}none of {sample.total:,} records can be read ({sample.example}){passed_over}"
+        detail = f"{what}none of {counted_records(sample.total)} can be read ({sample.example}){passed_over}"
         return CheckResult(path, CheckState.BAD, detail, sample.mend(mapping), mapping)
     read_as = ", ".join(f"{count:,} {name}" for name, count in sample.by_adapter.most_common())
     if sample.reasons:

@@ -20,7 +20,7 @@ from rich.console import Console
 from streams.cli.child_process import Child
 from streams.cli.demo_ticker import Ticker
 from streams.cli.demo_traffic import SPEED, THEFT_AFTER_SECONDS, Traffic
-from streams.cli.directory import send as send_directory
+from streams.cli.directory import send_entries
 from streams.cli.screen import fail, out, plain, utc
 from streams.config import load
 from streams.kafka.embedded.broker import Broker, BrokerError
@@ -72,7 +72,7 @@ def _run(screen: Console, folder: Path, seconds: float | None, seed: int) -> Non
         children: dict[str, Child] = {}
         running.callback(_stop, children)
         traffic = Traffic(seed, lambda time_ms: screen.print(f"Theft      begins now, at {utc(time_ms)}\n"))
-        send_directory(load(None, {}, {"worker.bootstrap": broker.bootstrap}), traffic.directory)
+        send_entries(load(None, {}, {"worker.bootstrap": broker.bootstrap}), traffic.directory)
         screen.print(f"Directory  {len(traffic.directory)} people, service accounts and apps, by name")
         _start(screen, broker.bootstrap, folder, children)
         with screen.status("Three weeks of history …"):

@@ -5,26 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 from rich.text import Text
 
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.directory_file import DirectoryFileError
-from streams.cli.screen import fail, out, settings
+from streams.cli.operator_topic import send
+from streams.cli.screen import fail, out, printable, settings
 from streams.config import Config
 from streams.directory import read_directory
-from streams.kafka.connection import ConnectError, arguments, reach
-from streams.kafka.topics import TopicsError, partitions
 
-__all__ = ["directory", "send"]
-
-SEND_SECONDS = 60
+__all__ = ["directory", "send_entries"]
 
 
 def directory(
@@ -55,31 +51,14 @@ def directory(
         if len(bodies[entry.key]) + len(entry.key.encode()) > MAX_ENTRY_BYTES:
             fail(f"an entry has more than {MAX_ENTRY_BYTES:,} bytes: {entry.id}")
     if as_json:
-        sys.stdout.write("".join(f"{body.decode()}\n" for body in bodies.values()))
+        sys.stdout.write("".join(f"{printable(body).decode()}\n" for body in bodies.values()))
         return
-    send(config, entries, remove=remove)
+    send_entries(config, entries, remove=remove)
     done = "withdrawn from" if remove else "sent to"
     out().print(Text(f"{len(entries):,} entries {done} {config.topics.directory}"), soft_wrap=True)
 
 
-def send(config: Config, entries: tuple[DirectoryEntry, ...], *, remove: bool = False) -> None:
-    """Send entries, or withdraw them, and wait until Kafka has them; exits with a sentence if it has not."""
-    where, topic = config.worker.bootstrap, config.topics.directory
-    failures: list[BaseException] = []
-    try:
-        reach(where, config.kafka)
-        partitions(where, topic, config.kafka)  # which says what to do if there is no topic
-        producer: Any = KafkaProducer(acks="all", linger_ms=20, **arguments(where, config.kafka))
-        try:
-            for entry in entries:
-                body = None if remove else msgspec.json.encode(entry)
-                producer.send(topic, key=entry.key.encode(), value=body).add_errback(failures.append)
-            producer.flush(timeout=SEND_SECONDS)
-        finally:
-            producer.close(timeout=5)
-    except (ConnectError, TopicsError) as error:
-        fail(str(error))
-    except KafkaError as error:
-        failures.append(error)
-    if failures:
-        fail(f"sending to {topic} at {where} failed: {failures[0]}")
+def send_entries(config: Config, entries: Iterable[DirectoryEntry], *, remove: bool = False) -> None:
+    """Send entries to the directory's topic, or withdraw them."""
+    bodies = ((entry.key, None if remove else msgspec.json.encode(entry)) for entry in entries)
+    send(config, config.topics.directory, bodies)

@@ -11,22 +11,17 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 from rich.text import Text
 
 from detector.indicators import MAX_BYTES, IndicatorsError, ParsedIndicators, parse
 from detector.settings import Indicator
+from streams.cli.operator_topic import send
 from streams.cli.screen import errors, fail, out, plain, printable, settings
-from streams.config import Config
-from streams.kafka.connection import ConnectError, arguments, reach
-from streams.kafka.topics import TopicsError, partitions
 
 __all__ = ["indicators"]
 
 SHOWN = 10
 """How many skipped entries are listed."""
-SEND_SECONDS = 60
 
 
 def indicators(
@@ -69,7 +64,8 @@ def indicators(
         tables = {value: _kept(indicator) for value, indicator in found.items()}
         sys.stdout.write(printable(msgspec.toml.encode({"detection": {"indicators": tables}})).decode())
         return
-    _send(config, dict.fromkeys(found) if remove else dict(found))
+    values = ((value, None if remove else msgspec.json.encode(_kept(one))) for value, one in found.items())
+    send(config, config.topics.indicators, values)
     done = "withdrawn from" if remove else "sent to"
     out().print(Text(f"{len(found):,} indicators {done} {config.topics.indicators}"), soft_wrap=True)
 
@@ -96,30 +92,3 @@ def _kept(indicator: Indicator) -> dict[str, Any]:
         for key, value in msgspec.structs.asdict(indicator).items()
         if key == "name" or value != getattr(plainly, key)
     }
-
-
-def _send(config: Config, values: dict[str, Indicator | None]) -> None:
-    where = config.worker.bootstrap
-    failures: list[BaseException] = []
-    try:
-        reach(where, config.kafka)
-        partitions(
-            where, config.topics.indicators, config.kafka
-        )  # which says what to do if there is no topic
-        producer: Any = KafkaProducer(acks="all", linger_ms=20, **arguments(where, config.kafka))
-        try:
-            for value, indicator in values.items():
-                body = None if indicator is None else msgspec.json.encode(_kept(indicator))
-                sent = producer.send(
-                    config.topics.indicators, key=value.encode("utf-8", "replace"), value=body
-                )
-                sent.add_errback(failures.append)
-            producer.flush(timeout=SEND_SECONDS)
-        finally:
-            producer.close(timeout=5)
-    except (ConnectError, TopicsError) as error:
-        fail(str(error))
-    except KafkaError as error:
-        failures.append(error)
-    if failures:
-        fail(f"sending to {config.topics.indicators} at {where} failed: {failures[0]}")

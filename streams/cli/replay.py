@@ -21,6 +21,7 @@ from streams.cli.detector_settings import detector_settings
 from streams.cli.output_files import OutputFiles
 from streams.cli.progress import progress
 from streams.cli.screen import (
+    counted_records,
     fail,
     line_of,
     out,
@@ -240,7 +241,11 @@ def _show(summary: Summary, alerts: list[Alert], signs: dict[str, str]) -> None:
     if summary.unknown:
         screen.print("No adapter recognises the records in:")
         for folder, count in summary.unknown.items():
-            screen.print(Text(f"  {plain(folder)} ({count:,} records)"))
+            screen.print(Text(f"  {plain(folder)} ({counted_records(count)})"))
+    if summary.faults:
+        screen.print("Damaged, or no text:")
+        for fault in summary.faults:
+            screen.print(Text(f"  {plain(fault)}"))
 
 
 def _doubts(shares: Sequence[ReadShare], incidents: bool) -> list[str]:

@@ -23,6 +23,7 @@ __all__ = [
     "COLOURS",
     "alert_line",
     "alert_panel",
+    "counted_records",
     "errors",
     "fail",
     "lead",
@@ -107,6 +108,15 @@ def plain(text: str) -> str:
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in _OBEYED else letter for letter in text
     )
+
+
+def counted_records(number: int) -> str:
+    """A number of records.
+
+    >>> counted_records(1), counted_records(1200)
+    ('1 record', '1,200 records')
+    """
+    return f"{number:,} record{'' if number == 1 else 's'}"
 
 
 def utc(time_ms: int | None) -> str:

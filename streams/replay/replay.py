@@ -34,6 +34,8 @@ READ_SHARE = 0.98
 """Of how many records at least a verdict needs to have read."""
 LETTERS_OF_A_KIND = 5
 """How many dead letters of one file are kept for one reason; one more says how many followed."""
+SHOWN_FAULTS = 5
+"""How many damaged files and lines a summary names."""
 LETTER_KINDS = 20_000
 """How many files and reasons are kept apart."""
 LETTER_BYTES = 65_536
@@ -95,6 +97,8 @@ class Summary(msgspec.Struct):
     """By adapter and reason."""
     unknown: dict[str, int] = {}
     """Folder → records that no adapter recognises."""
+    faults: tuple[str, ...] = ()
+    """The first files and lines that are damaged or no text, with what is wrong."""
     skipped: tuple[SkippedFile, ...] = ()
     """Files that are no logs, the first `NAMED_SKIPPED`; they count nowhere."""
     not_understood: tuple[UnmappedType, ...] = ()
@@ -250,6 +254,7 @@ class Replay:
         self._unread_on: Counter[int] = Counter()
         self._kinds: dict[tuple[str, str, Rejection], list[int]] = {}  # letters kept, and records beyond
         self._unknown: Counter[str] = Counter()
+        self._faults: list[str] = []
         self._rows: Counter[str] = Counter()
         self._unmapped: dict[tuple[str, str], UnmappedType] = {}
         self._summary = Summary()
@@ -311,6 +316,7 @@ class Replay:
         summary.rows_taken = dict(self._rows.most_common())
         summary.dead_letters = dict(self._letters.most_common())
         summary.unknown = dict(sorted(self._unknown.items()))
+        summary.faults = tuple(self._faults)
         unmapped = sorted(self._unmapped.values(), key=lambda one: (-one.rows, one.adapter, one.name))
         summary.not_understood = tuple(unmapped)
         unread = self._unread_of.total()
@@ -376,8 +382,10 @@ class Replay:
                 self._unread_on[day] += records
         if adapter:
             self._by_adapter[adapter] += records
-        else:
+        elif error.reason is Rejection.UNKNOWN_FORMAT:
             self._unknown[str(PurePath(raw.source).parent)] += records
+        elif len(self._faults) < SHOWN_FAULTS:
+            self._faults.append(f"{raw.position}: {error.detail}")
         kind = raw.source, adapter, error.reason
         if kind not in self._kinds and len(self._kinds) >= LETTER_KINDS:
             kind = "", adapter, error.reason

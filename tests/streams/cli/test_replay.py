@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -171,6 +172,18 @@ def test_the_share_that_a_verdict_needs_is_a_setting(tmp_path: Path) -> None:
     assert summary["too_little_read"] == [{"scope": "all", "name": "", "read": 1, "records": 2}]
     result = invoke(log, "--json", CRMWATCH_SOURCES_READ_SHARE="0.5")
     assert (result.exit_code, json.loads(result.stdout)["summary"]["verdict"]) == (0, "nothing_stands_out")
+
+
+def test_what_is_damaged_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    """A binary file is not called an unknown format: its name and what it is are shown, and in JSON."""
+    (tmp_path / "noise").write_bytes(Random(1).randbytes(5_000))
+    result = invoke(tmp_path / "noise")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'noise'}:1: it is binary and no text" in " ".join(result.stdout.split())
+    assert "No adapter recognises" not in result.stdout
+    summary = json.loads(invoke(tmp_path / "noise", "--json").stdout)["summary"]
+    assert len(summary["faults"]) == 1
+    assert summary["unknown"] == {}
 
 
 def test_files_that_are_no_logs_are_named_and_not_counted(tmp_path: Path) -> None:
