@@ -51,6 +51,8 @@ _COLUMNS = {
     "absent_until_ms": ("absentto", "absentuntil", "awayto", "awayuntil"),
 }
 """Field → the columns that it may be called, without blanks and punctuation; the first is ours."""
+MAX_COLUMN = 256
+"""How many characters of a column's name are looked at."""
 _FIELDS = {column: field for field, columns in _COLUMNS.items() for column in columns}
 _KINDS = {
     DirectoryKind.HUMAN: ("human", "person", "people", "user", "employee"),
@@ -147,7 +149,7 @@ def _header(cells: list[str]) -> list[str]:
 
 def _named(columns: Iterable[str], where: str) -> list[str]:
     """The field of each column: of several columns for one field the first of our list, but aliases add up."""
-    cells = [re.sub(r"\s*\[[^\]]*\]|[\W_]+", "", column).lower() for column in columns]
+    cells = [re.sub(r"\s*\[[^\]]*\]|[\W_]+", "", column[:MAX_COLUMN]).lower() for column in columns]
     fields = [_FIELDS.get(cell, "") for cell in cells]
     for field in set(fields) - {"", "aliases"}:
         places = [place for place, found in enumerate(fields) if found == field]

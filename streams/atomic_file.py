@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -33,18 +34,26 @@ class AtomicFile:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if self._target.exists() and not self._target.is_file():
-            self._part = None
         try:
-            self._file = (self._part or self._target).open("wb")
-        except PermissionError as error:
-            if self._part is None or not os.access(self._target, os.W_OK):
-                raise self._named(error) from error
-            self._part = None
-            self._file = self._target.open("wb")
+            if self._target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if _is_special(self._path):  # its own name, as the one behind a link may not be there
+                self._part = None
+                self._file = self._path.open("wb")
+            else:
+                self._file = self._begun()
         except OSError as error:
             raise self._named(error) from error
         return self
+
+    def _begun(self) -> IO[bytes]:
+        try:
+            return part_of(self._target).open("wb")
+        except PermissionError:
+            if not os.access(self._target, os.W_OK):
+                raise
+            self._part = None
+            return self._target.open("wb")
 
     def write(self, data: bytes) -> None:
         """Add some bytes."""
@@ -80,6 +89,16 @@ class AtomicFile:
 
 
 def assert_writable(path: Path) -> None:
-    """Raise `OSError` if a file cannot be written; nothing is left of the trial."""
-    file = AtomicFile(path).__enter__()
-    file.__exit__(OSError)
+    """Raise `OSError` if a file cannot be written, as far as can be told without touching it."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not target.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if not (os.access(target.parent, os.W_OK | os.X_OK) or os.access(path, os.W_OK)):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a device or a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()

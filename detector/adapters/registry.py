@@ -103,6 +103,7 @@ class _Opening:
         self._refused = refused
         self._looked_at = self._bytes = 0
         self._innermost: tuple[int, RecordError] | None = None
+        self._seen: set[bytes] = set()
 
     def event(self, record: bytes) -> AccessEvent:
         event = self._search(record, 0)
@@ -129,6 +130,9 @@ class _Opening:
             for inner in parts(part):
                 if self._looked_at >= MAX_PARTS or self._bytes > MAX_BYTES:
                     break
+                if inner in self._seen:
+                    continue
+                self._seen.add(inner)
                 event = self._search(inner, depth + 1)
                 if event is not None:
                     return event

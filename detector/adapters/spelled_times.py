@@ -124,6 +124,9 @@ def _spelled(text: str, month_first: bool) -> int | None:
         raise FieldError(Rejection.BAD_TIME, f"not a time: {text[:40]!r}") from None
 
 
+MOST_DAYS = 31
+
+
 def _date(parts: dict[str, str | None], text: str, month_first: bool) -> tuple[int, int, int]:
     if parts.get("year"):
         month = parts.get("month")
@@ -134,6 +137,11 @@ def _date(parts: dict[str, str | None], text: str, month_first: bool) -> tuple[i
         return int(first), int(second), int(third)
     year = int(third) if len(third) == 4 else 2000 + int(third)
     one, two = int(first), int(second)
+    if len(third) != 4 and int(third) <= MOST_DAYS and not (month_first and _is_us(parts)):
+        raise FieldError(
+            Rejection.BAD_TIME,
+            f"{text[:40]!r} may begin or end with the year: a mapping's time_format says which (%y-%m-%d or %d.%m.%y)",
+        )
     if parts["by"] == "." or one > 12:
         return year, two, one
     if two > 12 or one == two:

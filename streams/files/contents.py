@@ -25,12 +25,14 @@ from streams.files.parquet import parquet_lines
 from streams.files.paths import ReadError, shown
 from streams.files.skipped import skipped_name
 from streams.files.window import ContentError, Readable
+from streams.files.zstandard_frames import ZstandardFrames
 
 __all__ = ["Content", "contents"]
 
 MAX_NAME = 500
 """How many characters of a member's name are kept."""
 XZ_MEMORY_BYTES = 256_000_000
+ZIP_METHODS = {9: "Deflate64", 12: "bzip2", 14: "lzma", 93: "Zstandard", 95: "XZ"}
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -180,10 +182,26 @@ def _decompressed(kind: Container, source: _Source, name: str) -> Readable:
         zstandard = importlib.import_module("zstandard")
     except ImportError as error:
         raise ReadError(f"{name}: Zstandard needs the extra 'zstd': pip install crmwatch[zstd]") from error
+    frames = ZstandardFrames(source)
     reader: Readable = zstandard.ZstdDecompressor().stream_reader(
-        source, read_across_frames=True, closefd=False
+        frames, read_across_frames=True, closefd=False
     )
-    return reader
+    return _Complete(reader, frames)
+
+
+class _Complete:
+    """A decompressed file whose reader does not say when it ends within a frame."""
+
+    def __init__(self, reader: Readable, frames: ZstandardFrames) -> None:
+        self._reader = reader
+        self._frames = frames
+
+    def read1(self, size: int, /) -> bytes:
+        """At most `size` bytes. Raises EOFError if the file ends within a frame."""
+        data = self._reader.read1(size)
+        if not data and not self._frames.complete:
+            raise EOFError("it ended before the end of its data")
+        return data
 
 
 class _Decompressed:
@@ -244,6 +262,12 @@ def _tar_members(archive: Content, source: _Source, expansion: Expansion) -> Ite
             yield from _inside(_member(archive, entry.name), cast("Readable", file), expansion)
             if expansion.exceeded:
                 return
+        rest = cast("IO[bytes]", tar.fileobj)
+        while block := rest.read(tarfile.BLOCKSIZE):
+            if block.strip(b"\x00"):
+                raise ContentError(
+                    "something follows the tar file's end, such as another one: take them apart first"
+                )
 
 
 def _zip_members(archive: Content, source: _Source, expansion: Expansion) -> Iterator[Content]:
@@ -259,6 +283,11 @@ def _zip_members(archive: Content, source: _Source, expansion: Expansion) -> Ite
             member = _member(archive, entry.filename)
             if entry.flag_bits & 1:
                 yield msgspec.structs.replace(member, fault="it is encrypted: decrypt it first")
+                continue
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # zipfile decompresses their blocks whole, whatever they become.
+                how = ZIP_METHODS.get(entry.compress_type, f"method {entry.compress_type}")
+                yield msgspec.structs.replace(member, fault=f"it is compressed by {how}: unpack it first")
                 continue
             try:
                 file = found.open(entry)

@@ -34,6 +34,8 @@ CHUNK_RECORDS = 200_000
 CHUNK_BYTES = 192_000_000
 """Events of at most so many bytes of records are held; an event takes about as much as its record."""
 BATCH_RECORDS = 512
+MAX_HEADERS = 64
+"""How many headers of one file's tables are remembered."""
 PART_LINES = 4_096
 """How many consecutive lines of a file belong to the same part."""
 
@@ -206,6 +208,8 @@ class _File:
         """What reads the rows under a header without making objects of them, where one of the adapters can."""
         key = tuple(header)
         if key not in self._headers:
+            if len(self._headers) >= MAX_HEADERS:
+                self._headers.clear()
             readers = (adapter.columns(header) for adapter in self._adapters if self._built_in)
             self._headers[key] = next((reader for reader in readers if reader is not None), None)
         return self._headers[key]

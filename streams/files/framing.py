@@ -188,6 +188,9 @@ def _laid_out(window: Window, pace: Pace, pages: Pages) -> Iterator[Frame | Obje
 
 def _lines(window: Window) -> Iterator[Frame]:
     while (frame := window.take_line()) is not None:
+        blank = _BLANK.match(window.data, window.at)  # many at once: there may be millions
+        if blank is not None:
+            window.skip(blank.end() - window.at)
         record = frame.record.rstrip(b"\r")
         if record.strip():
             yield Frame(record, frame.line)
@@ -203,4 +206,5 @@ def repeats_of(fault: str) -> int:
     return int(found[1].replace(",", "")) if found else 1
 
 
+_BLANK = re.compile(rb"(?:[ \t\r]*+\n)++")
 _REPEATED = re.compile(r"the same comes ([\d,]{1,20}) more times")

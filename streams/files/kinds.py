@@ -29,8 +29,12 @@ _CONTAINERS = (
     (Container.XZ, re.compile(rb"\xfd7zXZ\x00")),
     (Container.ZSTANDARD, re.compile(rb"\x28\xb5\x2f\xfd")),
     (Container.ZIP, re.compile(rb"PK(?:\x03\x04|\x05\x06|\x07\x08)")),
-    (Container.PARQUET, re.compile(rb"PAR1")),
-    (Container.TAR, re.compile(rb".{257}ustar", re.DOTALL)),
+    (Container.PARQUET, re.compile(rb"PAR1(?=.{0,400}[\x00-\x08])", re.DOTALL)),
+    # Text whose writer was free to put the mark there has no NULs, which the fields of a header end with.
+    (
+        Container.TAR,
+        re.compile(rb"(?=.{0,99}\x00).{148}[ 0-7]{6}[\x00 ]{2}.{101}ustar(?:\x00| [ ]\x00)", re.DOTALL),
+    ),
 )
 _EXPORT = "export its rows as CSV or JSON"
 _EXCEL = "save each sheet as CSV UTF-8"
@@ -39,7 +43,7 @@ _FOREIGN = tuple(
     for pattern, kind in (
         (rb"%PDF-", f"a PDF document: {_EXPORT} instead"),
         (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", f"an Office document of the old kind (.xls, .doc): {_EXCEL}"),
-        (rb"PARE", "an encrypted Parquet file: decrypt it first"),
+        (rb"PARE(?=.{0,400}[\x00-\x08])", "an encrypted Parquet file: decrypt it first"),
         (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
         (rb"Rar!\x1a\x07", "a RAR archive: unpack it first"),
         (rb"\x1f[\x9d\xa0]", "compressed by `compress`: decompress it first"),
@@ -70,6 +74,7 @@ _WORKBOOKS = (
 )
 _TEXT_CONTROLS = b"\t\n\r\x0c\x1b\x1e"
 _CONTROLS = bytes(code for code in range(32) if code not in _TEXT_CONTROLS) + b"\x7f"
+START_BYTES = 16
 _NULS = re.compile(rb"\x00{8,}")
 
 
@@ -89,11 +94,21 @@ def foreign_kind(head: bytes) -> str:
     for pattern, kind in _FOREIGN:
         if pattern.match(head):
             return kind
+    # A line begins with its writer's own words; what strangers said in it comes later.
+    if not _is_odd(head[:START_BYTES]):
+        return ""
     text = _NULS.sub(b"", head)  # what a crash leaves is full of them
     controls = len(text) - len(text.translate(None, _CONTROLS))
     if controls > 3 and controls * 20 > len(text) and text.lstrip()[:1] not in (b"{", b"["):
         return f"binary and no text: {_EXPORT}"
     return ""
+
+
+def _is_odd(start: bytes) -> bool:
+    """Whether bytes are no plain text: with controls, or not UTF-8 but for a character that is cut off."""
+    if start.translate(None, _CONTROLS) != start:
+        return True
+    return "\ufffd" in start.decode("utf-8", "replace")[:-1]
 
 
 def workbook_kind(names: list[str]) -> str:

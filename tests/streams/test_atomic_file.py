@@ -66,3 +66,27 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=os.path.basename(path)) as failed:  # noqa: PTH119 - as it is named
             assert_writable(path)
         assert failed.value.filename == str(path)
+
+
+def test_a_pipe_gets_what_is_written(tmp_path: Path) -> None:
+    """Also by its name under ``/dev/fd``, which leads to none."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        with AtomicFile(Path(f"/dev/fd/{writing}")) as file:
+            assert_writable(Path(f"/dev/fd/{writing}"))
+            file.write(b"x")
+        os.close(writing)
+        assert pipe.read() == b"x"
+
+
+def test_asking_whether_a_file_can_be_written_touches_nothing(tmp_path: Path) -> None:
+    """Neither the file, nor one beside it, whatever its name; a folder and a place that is not there cannot be."""
+    path = tmp_path / "out.html"
+    path.write_text("old")
+    part_of(path).write_text("mine")
+    assert_writable(path)
+    assert (path.read_text(), part_of(path).read_text()) == ("old", "mine")
+    with pytest.raises(IsADirectoryError):
+        assert_writable(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        assert_writable(tmp_path / "none" / "out.html")

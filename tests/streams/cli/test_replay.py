@@ -61,7 +61,7 @@ def test_the_theft_is_shown_with_a_summary(logs: Path) -> None:
     assert "identities 15" in text
     assert "dead letters: no adapter: unknown_format 1" in text
     assert "rows taken: contact" in text
-    assert f"No adapter recognises the records in: {logs} (1 records)" in text
+    assert f"No adapter recognises the records in: {logs} (1 record)" in text
     assert all(line.startswith("reading …") for line in result.stderr.splitlines())  # on a slow machine
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -128,6 +129,67 @@ def test_compression_that_breaks_off_is_said(tmp_path: Path) -> None:
     assert [raw.record for raw in found(tmp_path / "a", bz2.compress(LINE) + bz2.compress(LINE))] == [
         LINE.strip()
     ] * 2
+
+
+def test_zstandard_that_breaks_off_is_said(tmp_path: Path) -> None:
+    """Wherever a file of several frames is cut, its last record says that it breaks off; a whole one has no such."""
+    zstandard = pytest.importorskip("zstandard")
+    lines = b"".join(json.dumps({"a": os.urandom(50).hex()}).encode() + b"\n" for _ in range(3_000))
+    checked = zstandard.ZstdCompressor(write_checksum=True).compress(lines)
+    whole = checked + zstandard.ZstdCompressor(write_content_size=False).compress(LINE * 1_000)
+    records = found(tmp_path / "a", whole)
+    assert (len(records), {raw.fault[:20] for raw in records}) != (0, {""})
+    assert not any("breaks off" in raw.fault for raw in records)
+    for size in (len(checked) // 2, len(checked) - 3, len(checked) + 2, len(whole) - 1):
+        assert "breaks off" in found(tmp_path / "a", whole[:size])[-1].fault, size
+
+
+@pytest.mark.parametrize(
+    "agent",
+    ["ustar" * 60, "0" * 80 + " " * 70 + "ustar" * 40, "\x01" * 60, "\xff" * 60 + "\x02" * 60],
+    ids=["tar", "checksum", "controls", "bytes"],
+)
+def test_what_a_stranger_writes_does_not_hide_a_log(agent: str, tmp_path: Path) -> None:
+    """A first line with signs of a container or of a binary file in its user agent is a line as the others are."""
+    line = '192.0.2.7 - - [02/Mar/2026:09:14:0{}] "GET /contacts HTTP/1.1" 200 512 "-" "{}"'
+    data = "\n".join([line.format(0, agent), *(line.format(number, "x") for number in range(1, 9))])
+    records = found(tmp_path / "access.log", data.encode("latin-1"))
+    assert len(records) == 9
+    assert not any(raw.fault for raw in records)
+
+
+@pytest.mark.parametrize("name", ["PARENT_ID", "PAR1TY"])
+def test_a_column_may_begin_as_parquet_does(name: str, tmp_path: Path) -> None:
+    """Text behind the mark makes a file text."""
+    [raw] = found(tmp_path / "a.csv", f"{name},b\n1,2\n".encode())
+    assert json.loads(raw.record) == {name: "1", "b": "2"}
+
+
+def test_what_follows_a_tar_file_is_said(tmp_path: Path) -> None:
+    """Of two that were put together the first is read, and that something follows is a record."""
+    records = found(tmp_path / "a.tar", tarred(x=LINE * 3) + tarred(y=LINE))
+    assert len(records) == 4
+    assert records[-1].fault.startswith("something follows the tar file's end")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_in_a_rare_compression_is_named(method: int, tmp_path: Path) -> None:
+    """One whose blocks cannot be unpacked a little at a time is not unpacked: a bomb would take all memory."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a", LINE, method)
+        archive.writestr("b", LINE, zipfile.ZIP_DEFLATED)
+    one, other = found(tmp_path / "a.zip", file.getvalue())
+    assert one.source.endswith("a.zip!a")
+    assert re.fullmatch(r"it is compressed by (bzip2|lzma): unpack it first", one.fault)
+    assert other.record == LINE.strip()
+
+
+def test_blank_lines_are_skipped_at_once(tmp_path: Path) -> None:
+    """However many there are between two lines, the line numbers stay right."""
+    blank = b" \r\n\n\t\n" * 100_000
+    first, second = found(tmp_path / "a.log", b"one line\n" + blank + b"another\n")
+    assert (first.position, second.position) == (f"{tmp_path / 'a.log'}:1", f"{tmp_path / 'a.log'}:300002")
 
 
 def test_an_encrypted_member_is_named(tmp_path: Path) -> None:
@@ -287,4 +349,4 @@ def test_parquet_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Without the package a Parquet file is an error that says what to install."""
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ReadError, match=r"crmwatch\[parquet\]"):
-        found(tmp_path / "a.parquet", b"PAR1....")
+        found(tmp_path / "a.parquet", b"PAR1\x15\x04..")

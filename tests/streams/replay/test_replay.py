@@ -136,7 +136,8 @@ def test_what_cannot_be_read_is_kept_and_counted(one: Path, tmp_path: Path) -> N
     assert summary.dead_letters == {
         "no adapter: unknown_format": 2, "no adapter: too_large": 1, "salesforce_elf: future": 1,
     }  # fmt: skip
-    assert summary.unknown == {str(tmp_path / "logs"): 2, str(tmp_path / "odd"): 1}
+    assert summary.unknown == {str(tmp_path / "logs"): 1, str(tmp_path / "odd"): 1}
+    assert summary.faults[0].startswith(f"{where}:3: ")
     assert summary.records == len(world()) + 4
     assert summary.events == len(world())
 
