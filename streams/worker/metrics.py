@@ -136,8 +136,8 @@ class Metrics:
         delay.labels("source").observe(max(0, arrived_ms - event_ms) / 1000)
         delay.labels("pipeline").observe(max(0, now_ms - arrived_ms) / 1000)
 
-    def batch(self, stage: str, seconds: float) -> None:
-        """Time a batch."""
+    def step(self, stage: str, seconds: float) -> None:
+        """Time one step of a shard's work, during which nothing else runs."""
         self._histograms["batch_seconds"].labels(stage).observe(seconds)
 
     def restored(self, stage: str, seconds: float) -> None:

@@ -1,10 +1,7 @@
-"""The frame that every agent runs on: take batches, send outputs, save state, acknowledge; in that order.
+"""The frame that every agent runs on: it carries out on the brokers what a shard's turns ask for.
 
 A *shard* is one partition of the stage's topic with its state. Each shard has its own task, so that waiting for the
-brokers on behalf of one does not delay another. For each shard, outputs are awaited first, then the state that
-already counts them, then the input is acknowledged. If the process is killed in between, the shard's next owner
-starts from older state, repeats the work and sends the same outputs; their positions and sequence numbers let the
-receiver skip them. In the opposite order, state saved before its outputs would lose them.
+brokers on behalf of one does not delay another.
 
 An unexpected error ends the process: its supervisor restarts it, and the state is rebuilt from the changelog.
 """
@@ -15,14 +12,15 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from streams.worker.metrics import Metrics
-from streams.worker.producer import Output, Producer
+from streams.worker.producer import Producer
+from streams.worker.turn import Acknowledge, Changes, Save, Send, ShardTurn, StageWork, Steps
 
-__all__ = ["Stage", "StageWork"]
+__all__ = ["Stage"]
 
 log = logging.getLogger(__name__)
 
@@ -31,36 +29,6 @@ QUEUED_BATCHES = 16
 TICK_SECONDS = 0.2
 RESTORED_SECONDS = 0.02
 """How often a stage looks whether the one that it waits for is restored."""
-UNSAVED_BATCHES = 64
-"""State is saved early once this many batches are unacknowledged."""
-
-
-class StageWork(Protocol):
-    """The work of one shard of a stage; it knows neither Kafka's consumer nor its producer."""
-
-    def take(self, records: Sequence[Any]) -> None:
-        """Process one batch of records in the log's order."""
-        ...
-
-    def tick(self, position: int | None, *, caught_up: bool) -> None:
-        """Time has passed: `position` is the next offset to read; `caught_up` is true at the partition's end."""
-        ...
-
-    def outputs(self) -> list[Output]:
-        """Hand over the messages to send."""
-        ...
-
-    def settled(self) -> int:
-        """How many batches, from the first on, are fully reflected in outputs and state."""
-        ...
-
-    def changes(self) -> dict[bytes, bytes | None]:
-        """State changes since the last save."""
-        ...
-
-    def saved(self, changes: dict[bytes, bytes | None]) -> None:
-        """These changes are durable."""
-        ...
 
 
 class _PartitionTask:
@@ -71,13 +39,18 @@ class _PartitionTask:
         self.restored = False
         self.queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_BATCHES)
         self.unacked: deque[Any] = deque()
-        self.taken = 0  # batches taken since the shard was opened
-        self.acked = 0
+        self.turn: ShardTurn = None  # type: ignore[assignment] # likewise
         self.next_offset: int | None = None
-        self.saved_at = monotonic()
+        self.opened_at = monotonic()
         self.stopping = False
         self.dropped = False  # a task cancelled just as its queue gets an item may continue: this ends it
+        self._first: Any = None  # of a turn's events, the one that was waited for
         self.task = asyncio.create_task(self._run(), name=f"{stage.name}-{partition}")
+
+    @property
+    def saved_at(self) -> float:
+        """When state was last saved, or the shard was opened."""
+        return self.turn.saved_at if self.restored else self.opened_at
 
     async def _run(self) -> None:
         try:
@@ -91,65 +64,65 @@ class _PartitionTask:
                 if stage.metrics is not None:
                     stage.metrics.restored(stage.name, monotonic() - began)
             self.work = stage.new_work(self.partition, store)
+            self.turn = ShardTurn(
+                self.work, self._pull, stateful=stage.changelog is not None, save_seconds=stage.save_seconds
+            )
             self.restored = True
             while not (self.stopping or self.dropped):
-                await self._turn()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    self._first = await asyncio.wait_for(self.queue.get(), TICK_SECONDS)
+                await self._carry_out(self.turn.steps(lambda: self.next_offset, self._caught_up))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - the process must not continue after any error
             self.stage.fatal(f"{self.stage.name} of partition {self.partition} failed", error)
 
-    async def _turn(self) -> None:
-        event = None
-        with contextlib.suppress(asyncio.TimeoutError):
-            event = await asyncio.wait_for(self.queue.get(), TICK_SECONDS)
-        if self.dropped:  # the partition belongs to another worker: neither send nor save
-            return
-        while event is not None:
-            self._take(event)
-            event = (
-                None if self.queue.empty() or self._unsaved >= UNSAVED_BATCHES else self.queue.get_nowait()
-            )
-        self.work.tick(self.next_offset, caught_up=self._caught_up())
-        outputs = self.work.outputs()
-        if outputs:
-            await self.stage.producer.send(outputs)
-        due = monotonic() - self.saved_at >= self.stage.save_seconds
-        if due or self._unsaved >= UNSAVED_BATCHES or self.stage.changelog is None:
-            await self._save()
+    async def _carry_out(self, steps: Steps) -> None:
+        answer: list[Changes] | None = None
+        while not self.dropped:  # else the partition belongs to another worker: neither send nor save
+            began = monotonic()
+            effect = next(steps, None) if answer is None else steps.send(answer)
+            if self.unacked and self.stage.metrics is not None:
+                self.stage.metrics.step(self.stage.name, monotonic() - began)
+            answer = None
+            match effect:
+                case Send(outputs):
+                    await self.stage.producer.send(outputs)
+                case Save(changes):
+                    answer = await self._save(changes)
+                case Acknowledge(batches):
+                    for _ in range(batches):
+                        self.unacked.popleft().ack()
+                case None:
+                    return
+                case _:
+                    await asyncio.sleep(0)
 
-    @property
-    def _unsaved(self) -> int:
-        return self.taken - self.acked
+    async def _save(self, changes: Iterator[Changes]) -> list[Changes]:
+        slices = []
+        for part in changes:
+            slices.append(part)
+            await self.stage.producer.save(self.stage.changelog or "", self.partition, part)
+        return slices
 
-    def _take(self, event: Any) -> None:
-        message = event.message
-        if message.generation_id != self.stage.app.consumer_generation_id:
-            return  # read before a rebalance; it is read again from the committed offset
-        records = message.value
-        began = monotonic()
-        self.work.take(records)
-        metrics = self.stage.metrics
-        if metrics is not None:
-            metrics.batch(self.stage.name, monotonic() - began)
-            size_bytes = sum([len(record.value or b"") for record in records])
-            metrics.read(self.stage.topic, len(records), size_bytes)
-        self.taken += 1
-        self.unacked.append(event)
-        self.next_offset = records[-1].offset + 1
-
-    async def _save(self) -> None:
-        stage = self.stage
-        self.saved_at = monotonic()
-        settled = self.work.settled()  # before taking the changes: state may be ahead, never behind
-        if stage.changelog is not None:
-            changes = self.work.changes()
-            if changes:
-                await stage.producer.save(stage.changelog, self.partition, changes)
-                self.work.saved(changes)
-        while self.acked < settled:
-            self.unacked.popleft().ack()
-            self.acked += 1
+    def _pull(self) -> Sequence[Any] | None:
+        """The next batch that was not read before a rebalance: such are read again from the committed offset."""
+        while True:
+            event, self._first = self._first, None
+            if event is None and not self.queue.empty():
+                event = self.queue.get_nowait()
+            if event is None:
+                return None
+            if event.message.generation_id != self.stage.app.consumer_generation_id:
+                continue
+            records: list[Any] = event.message.value
+            metrics = self.stage.metrics
+            if metrics is not None:
+                size_bytes = sum([len(record.value or b"") for record in records])
+                metrics.read(self.stage.topic, len(records), size_bytes)
+            self.unacked.append(event)
+            self.next_offset = records[-1].offset + 1
+            return records
 
     async def finish(self) -> None:
         """Send, save and acknowledge what is possible, and stop."""
@@ -157,10 +130,7 @@ class _PartitionTask:
         await asyncio.wait([self.task])
         if self.task.cancelled() or not self.restored:  # the partition was revoked meanwhile
             return
-        outputs = self.work.outputs()
-        if outputs:
-            await self.stage.producer.send(outputs)
-        await self._save()
+        await self._carry_out(self.turn.last())
 
     def _caught_up(self) -> bool:
         """Whether the partition was read to its end, as of the last fetch."""

@@ -36,7 +36,8 @@ from streams.worker.health_endpoint import Endpoint
 from streams.worker.metrics import Metrics
 from streams.worker.operator_inputs import OperatorInputs
 from streams.worker.producer import MAX_MESSAGE_BYTES, Producer
-from streams.worker.stage import Stage, StageWork
+from streams.worker.stage import Stage
+from streams.worker.turn import StageWork
 from streams.worker.watchdog import PartitionProgress, Pulse, Watchdog, end_process
 
 __all__ = ["Worker"]

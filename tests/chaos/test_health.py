@@ -30,12 +30,12 @@ START_MS = 1_772_409_600_000
 STUCK = """
 import asyncio
 from streams.worker import stage
-turn = stage._PartitionTask._turn
-async def stuck(self):
-    if self.stage.name == "ingest" and self.partition == 1 and self.taken:
+carry_out = stage._PartitionTask._carry_out
+async def stuck(self, steps):
+    if self.stage.name == "ingest" and self.partition == 1 and self.next_offset is not None:
         await asyncio.sleep(3600)
-    await turn(self)
-stage._PartitionTask._turn = stuck
+    await carry_out(self, steps)
+stage._PartitionTask._carry_out = stuck
 """
 """The shard of one input partition takes one batch and never another."""
 HANGING = """
@@ -43,7 +43,7 @@ import os, time
 from streams.worker import agents
 take = agents.DetectAgent.take
 def hang(self, records):
-    take(self, records)
+    yield from take(self, records)
     if os.path.exists({file!r}):
         time.sleep(3600)
 agents.DetectAgent.take = hang
@@ -54,7 +54,7 @@ import time
 from streams.worker import agents
 take = agents.DetectAgent.take
 def slow(self, records):
-    take(self, records)
+    yield from take(self, records)
     time.sleep(0.3)
 agents.DetectAgent.take = slow
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +31,7 @@ from streams.worker.identity_queue import IdentityQueue
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output
+from streams.worker.turn import Changes
 
 __all__ = ["DetectAgent"]
 
@@ -53,11 +54,13 @@ class DetectAgent:
         state_set: Mapping[str, str] = MappingProxyType({}),
         accept_plugins: bool = False,
         profiles: ProfileModel = PROFILES,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """`state_set` is saved with the state.
 
         Raises `StateSetError` for state that was written with another one, unless `accept_plugins`.
         """
+        self._clock = clock
         self._state_set = msgspec.msgpack.encode(dict(state_set))
         written = store.get(Key.STATE_SET)
         if written is not None and not accept_plugins:
@@ -72,7 +75,7 @@ class DetectAgent:
         self._detection.restore(list(store))
         self._watermarks = Watermarks(store.get(Key.WATERMARKS))
         self._store = store
-        self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), monotonic())
+        self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), clock())
         self._activity: list[Output] = []
         self._figures = metrics.watch("detect", shard, store)
         self._merge: Merge[tuple[AccessEvent, int, int, int | None, list[int]]] = Merge(merge_events)
@@ -88,7 +91,7 @@ class DetectAgent:
         """Look for these indicators from now on, beside those that the settings hold."""
         self._detection.watch_for(indicators)
 
-    def take(self, records: Sequence[Any]) -> None:
+    def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Apply a batch of packed events, or hold them until their turn if the input is not keyed."""
         waiting = [0]
         self._batches.append(waiting)
@@ -117,6 +120,7 @@ class DetectAgent:
             )
             self._release(watermark_ms)
             self._say(self._detection.advance(watermark_ms), arrived_ms)
+            yield
         self._figures.held = self._merge.held
         self._metrics.count_detection(self._shard, self._merge.overrun)
 
@@ -126,7 +130,7 @@ class DetectAgent:
     def outputs(self) -> list[Output]:
         """The signals by triage shard with how far this shard is, and what is published."""
         result = []
-        now = monotonic()
+        now = self._clock()
         watermark_ms = self._watermarks.value
         for triage, signals in enumerate(self._signals):
             told_at, told_ms = self._told[triage]
@@ -159,7 +163,7 @@ class DetectAgent:
             self._settled += 1
         return self._settled
 
-    def changes(self) -> dict[bytes, bytes | None]:
+    def changes(self) -> Iterator[Changes]:
         """The profiles changed, and how far each input partition is."""
         changes = self._detection.changes()
         watermarks = self._watermarks.encode()
@@ -170,9 +174,10 @@ class DetectAgent:
         for key in changes:
             if _is_identity(key) and changes[key] is not None:
                 self._identities.changed(key.decode(), new=key not in self._store)
-        return changes
+        if changes:
+            yield changes
 
-    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+    def saved(self, changes: Changes) -> None:
         """They are durable."""
         self._figures.saving(self._store, changes)
         self._metrics.count_detection(self._shard, self._merge.overrun)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -23,9 +23,12 @@ from streams.kafka.messages import (
 from streams.kafka.topics import TopicNames
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
+from streams.worker.turn import Changes
 
 __all__ = ["IngestAgent", "dead_letter"]
 
+STEP_RECORDS = 250
+"""So many records are decoded before others may run."""
 UNTOLD_BATCHES = 32
 """A shard is told early how far a partition is when so many batches cannot be acknowledged before."""
 
@@ -42,7 +45,10 @@ class IngestAgent:
         metrics: Metrics,
         idle_seconds: float,
         adapters: Sequence[Adapter] = EVERY_ADAPTER,
+        *,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._clock = clock
         self._adapters = adapters
         self._source = source
         self._sources = sources
@@ -57,14 +63,18 @@ class IngestAgent:
         self._settled = 0
         self._watermark_ms = NOTHING_KNOWN
         self._told: list[tuple[float, int, bool]] = [(0.0, NOTHING_KNOWN, False)] * shards
-        self._heard_at = monotonic()
+        self._heard_at = self._clock()
         self._idle = False
 
-    def take(self, records: Sequence[Any]) -> None:
+    def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Decode a batch."""
         self._idle = False
-        self._heard_at = monotonic()
-        events = [self._decode(record) for record in records]
+        self._heard_at = self._clock()
+        events = []
+        for number, record in enumerate(records, 1):
+            events.append(self._decode(record))
+            if number % STEP_RECORDS == 0:
+                yield
         arrived_ms = [record.timestamp for record in records]
         if self._first_ms is None and arrived_ms:
             self._first_ms = arrived_ms[0]
@@ -76,12 +86,12 @@ class IngestAgent:
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """See whether the partition has gone quiet."""
-        self._idle = caught_up and monotonic() - self._heard_at >= self._idle_seconds
+        self._idle = caught_up and self._clock() - self._heard_at >= self._idle_seconds
 
     def outputs(self) -> list[Output]:
         """The events by shard, and to shards that got none for a while how far this partition is."""
         letters, self._letters = self._letters, []
-        now = monotonic()
+        now = self._clock()
         arrived, self._first_ms = wire.arrival_header(self._first_ms), None
         for shard, events in enumerate(self._events):
             if not events and not self._is_news(shard, now):
@@ -110,11 +120,11 @@ class IngestAgent:
             self._settled += 1
         return self._settled
 
-    def changes(self) -> dict[bytes, bytes | None]:
+    def changes(self) -> Iterator[Changes]:
         """None."""
-        return {}
+        return iter(())
 
-    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+    def saved(self, changes: Changes) -> None:
         """Nothing to do."""
 
     def _is_news(self, shard: int, now: float) -> bool:

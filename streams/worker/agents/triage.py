@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic, time
 from typing import Any
 
@@ -25,6 +25,7 @@ from streams.worker.metrics import Metrics
 from streams.worker.ordering import Watermarks
 from streams.worker.producer import Output
 from streams.worker.signal_buffer import SignalBuffer
+from streams.worker.turn import Changes
 
 __all__ = ["TriageAgent"]
 
@@ -44,7 +45,10 @@ class TriageAgent:
         metrics: Metrics,
         hold_seconds: float,
         explanations: Explanations = BUILT_IN.explanations,
+        *,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._clock = clock
         self._shard = triage
         self._topics = topics
         self._metrics = metrics
@@ -71,11 +75,11 @@ class TriageAgent:
         """Take names and owners from this directory from now on; the settings match the same identities as before."""
         self._directory = directory
 
-    def take(self, records: Sequence[Any]) -> None:
+    def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Judge a batch of packed signals, or hold those that rest on a day that is not closed yet."""
         waiting = [0]
         self._batches.append(waiting)
-        now = monotonic()
+        now = self._clock()
         for record in records:
             message, signals = wire.decode_signals(record.value)
             arrived_ms = wire.arrival_ms(record)
@@ -93,13 +97,14 @@ class TriageAgent:
                 self._publish(self._triage.advance(threshold_ms), arrived_ms)
                 self._judge(group, provisional=False)
             self._publish(self._triage.advance(watermark_ms), arrived_ms)
+            yield
         self._figures.held = self._hold.held
         self._metrics.count_triage(self._shard)
 
     def tick(self, position: int | None, *, caught_up: bool) -> None:
         """Judge provisionally what has been held too long, or what is too much to hold."""
         patience = 0.0 if self._hold.held > HELD_SIGNALS else self._hold_seconds
-        before = monotonic() - patience
+        before = self._clock() - patience
         while group := self._hold.overdue(before):
             self._judge(group, provisional=True)
             self._metrics.provisional(len(group))
@@ -130,11 +135,13 @@ class TriageAgent:
             self._settled += 1
         return self._settled
 
-    def changes(self) -> dict[bytes, bytes | None]:
+    def changes(self) -> Iterator[Changes]:
         """The incidents and the population's figures that changed."""
-        return self._triage.changes()
+        changes = self._triage.changes()
+        if changes:
+            yield changes
 
-    def saved(self, changes: dict[bytes, bytes | None]) -> None:
+    def saved(self, changes: Changes) -> None:
         """They are durable."""
         self._figures.saving(self._store, changes)
         self._triage.saved(changes)

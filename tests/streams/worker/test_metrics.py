@@ -73,7 +73,7 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     for total in (2, 3):
         metrics.dropped_decisions(total)
     metrics.read("crm.access", 3, 700)
-    metrics.batch("detect", 0.003)
+    metrics.step("detect", 0.003)
     metrics.restored("detect", 4.0)
     metrics.watch("detect", 0, {b"key": b"value"})
     return registry, metrics, engine
