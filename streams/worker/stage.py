@@ -81,7 +81,10 @@ class _PartitionTask:
         answer: list[Changes] | None = None
         while not self.dropped:  # else the partition belongs to another worker: neither send nor save
             began = monotonic()
-            effect = next(steps, None) if answer is None else steps.send(answer)
+            try:
+                effect = steps.send(answer)
+            except StopIteration:
+                return
             if self.unacked and self.stage.metrics is not None:
                 self.stage.metrics.step(self.stage.name, monotonic() - began)
             answer = None
@@ -93,8 +96,6 @@ class _PartitionTask:
                 case Acknowledge(batches):
                     for _ in range(batches):
                         self.unacked.popleft().ack()
-                case None:
-                    return
                 case _:
                     await asyncio.sleep(0)
 
