@@ -56,8 +56,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ordering."""
     merge_events: Annotated[int, msgspec.Meta(ge=0)] = 200_000
     """How many events a shard buffers for ordering before it processes the oldest early; each takes 1 KB."""
-    idle_seconds: Seconds = 2.0
-    """After this long without a record, other partitions do not wait for a partition read to its end."""
+    idle_seconds: Seconds = 4.0
+    """After this long without a record, with the brokers answering all the while, other partitions do not wait for a
+    partition read to its end. Not less than records to different partitions may be delayed against one another."""
     hold_seconds: Seconds = 120.0
     """How long a decision waits for the population's days to be complete before it is taken provisionally."""
     save_seconds: Seconds = 1.0

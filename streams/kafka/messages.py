@@ -72,7 +72,10 @@ class EventsMessage(msgspec.Struct, array_like=True, kw_only=True):
     sources: int
     watermark_ms: int
     idle: bool = False
-    """Whether the input partition is read to its end and quiet: do not wait for it."""
+    """Whether the input partition is read to its end and has been quiet for long: do not wait for it."""
+    complete: int = -1
+    """All that came to the input partition before the record at this offset of the topic of events was written has been
+    read, and is in records before this one."""
     events: list[tuple[int, msgspec.Raw]] = []
     """Offset within the input partition, and the encoded event."""
 

@@ -23,6 +23,7 @@ async def restore(topic: str, partition: int, **connection: Any) -> dict[bytes, 
     """
     consumer = AIOKafkaConsumer(
         group_id=None,
+        isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=MAX_MESSAGE_BYTES,

@@ -19,15 +19,26 @@ from typing import Any
 import faust
 from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ConsumerNotStarted
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
 __all__ = ["BATCH_RECORDS", "BatchedApp", "BatchedConsumer", "BatchedTransport"]
 
 BATCH_RECORDS = 1000
 """The most records handed over at once."""
+FETCH_WAIT_MS = 500
+"""How long the brokers wait for records before they answer that there are none: what is quiet is seen by that."""
 BATCH_BYTES = 4_000_000
 """A batch is closed at this many bytes: records of many megabytes are handed over one by one."""
+
+
+class _Thread(AIOKafkaConsumerThread):
+    logger = logging.getLogger("faust.consumer")
+
+    def _create_worker_consumer(self, transport: Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
 
 class BatchedConsumer(Consumer):
@@ -40,6 +51,9 @@ class BatchedConsumer(Consumer):
         super().__init__(*args, **kwargs)
         self._expected: dict[TP, int] = {}
         self._sought: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         fetched: Mapping[Any, list[Any]] = await super()._getmany(

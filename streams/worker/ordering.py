@@ -20,8 +20,8 @@ __all__ = ["Merge", "Watermarks"]
 
 T = TypeVar("T")
 
-WAKING_MS = 2000
-"""How much later than the others a previously idle partition may be read."""
+MOST_PENDING = 1000
+"""More reports than this are not kept apart while an idle partition is out of reach."""
 
 _saved = msgspec.msgpack.Decoder(tuple[int, int, int, int])
 
@@ -33,57 +33,78 @@ class Watermarks:
     watermark may be buffered and not applied, and are delivered again. On redelivery, an earlier idle mark does
     not count: the other partitions are known further now than they were then.
 
-    The merge does not wait for an idle partition, but that partition may have new records that are only read a
-    little later than the others', which may be hours of event time. So while some partitions are idle, the
-    others' progress counts `WAKING_MS` later, by the log's own clock, which is the same on every reading.
+    The merge does not wait for an idle partition, but a record may have come to it that is only read later than the
+    others', which may be hours of event time. So what the others have reached counts once each idle partition is known
+    to be complete up to there: by places in this log, not by anybody's clock.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
         self._expected = 0
-        self._value = self._newest = self._said_ms = NOTHING_KNOWN
+        self._value = self._newest = NOTHING_KNOWN
+        self._position = -1
         if saved is not None:
-            self._expected, self._value, self._newest, self._said_ms = _saved.decode(saved)
-        self._resumed_ms = self._said_ms
+            self._expected, self._value, self._newest, self._position = _saved.decode(saved)
+        self._resumed = self._position
+        self._active = self._position  # the place of the last report of a partition that was not idle
         self._known = dict.fromkeys(range(self._expected), (self._value, False))
-        self._pending: deque[tuple[int, int]] = deque()  # time of the report, watermark
+        self._complete: dict[int, int] = {}
+        self._pending: deque[tuple[int, int]] = deque()  # place of the report, watermark
 
     def encode(self) -> bytes:
         """The state as bytes."""
-        return msgspec.msgpack.encode((self._expected, self._value, self._newest, self._said_ms))
+        return msgspec.msgpack.encode((self._expected, self._value, self._newest, self._position))
 
-    def update(self, source: int, sources: int, watermark_ms: int, *, idle: bool, said_ms: int) -> int:
-        """Record a report from one of `sources` partitions; returns the common watermark.
+    def update(
+        self,
+        source: int,
+        sources: int,
+        watermark_ms: int,
+        *,
+        position: int,
+        idle: bool = False,
+        complete: int = -1,
+    ) -> int:
+        """Take in a report from one of `sources` partitions; returns the common watermark.
 
-        `said_ms` is the time of the report, by the log's clock. The watermark never falls: older events of a
-        partition that wakes up are late.
+        The report lies at `position`; all that came to its partition before what lies at `complete` was written has
+        been reported. The watermark never falls: older events of a partition that wakes up are late.
         """
         self._expected = max(self._expected, sources)
         self._newest = max(self._newest, watermark_ms)
-        self._said_ms = max(self._said_ms, said_ms)
-        idle = idle and said_ms > self._resumed_ms
+        self._position = max(self._position, position)
+        idle = idle and position > self._resumed
+        if not idle:
+            self._active = max(self._active, position)
         before, _ = self._known.get(source, (NOTHING_KNOWN, False))
         self._known[source] = (max(before, watermark_ms), idle)
+        self._complete[source] = max(self._complete.get(source, -1), complete)
         if len(self._known) >= self._expected:
             active = [known for known, idle in self._known.values() if not idle]
             reached = min(active, default=self._newest)
-            if 0 < len(active) < len(self._known):
-                reached = self._reached(reached, said_ms)
+            if len(active) < len(self._known):
+                reached = self._reached(reached, position)
             else:
                 self._pending.clear()
             self._value = max(self._value, reached)
         return self._value
 
-    def _reached(self, watermark_ms: int, said_ms: int) -> int:
-        """The watermark reached `WAKING_MS` before `said_ms`, unless the present one is behind it."""
+    def _reached(self, watermark_ms: int, position: int) -> int:
+        """The watermark reached where every idle partition is complete, unless the present one is behind it."""
         pending = self._pending
-        since_ms = said_ms
+        since = position
         while pending and pending[-1][1] >= watermark_ms:  # a partition that has woken up is behind
-            since_ms = pending.pop()[0]
-        pending.append((since_ms, watermark_ms))
+            since = pending.pop()[0]
+        if len(pending) >= MOST_PENDING:
+            pending.pop()
+        pending.append((since, watermark_ms))
         reached = self._value
-        while pending and pending[0][0] <= said_ms - WAKING_MS:
+        complete = self._idle_complete()
+        while pending and pending[0][0] < complete:
             reached = pending.popleft()[1]
         return reached
+
+    def _idle_complete(self) -> int:
+        return min(self._complete[source] for source, (_, idle) in self._known.items() if idle)
 
     @property
     def value(self) -> int:
@@ -92,8 +113,10 @@ class Watermarks:
 
     @property
     def all_idle(self) -> bool:
-        """Whether every partition has been read to its end and is quiet."""
-        return len(self._known) >= self._expected > 0 and all(idle for _, idle in self._known.values())
+        """Whether every partition has been read to its end and is quiet, as far as any of them has reported."""
+        if not (len(self._known) >= self._expected > 0 and all(idle for _, idle in self._known.values())):
+            return False
+        return self._idle_complete() > self._active
 
 
 class Merge(Generic[T]):

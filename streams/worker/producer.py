@@ -7,17 +7,17 @@ progress and only warns of failed sends, so an offset could be committed before 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-__all__ = ["Output", "Producer"]
+__all__ = ["MAX_MESSAGE_BYTES", "STATE_BATCH_BYTES", "Output", "Producer", "send_batches"]
 
 MAX_MESSAGE_BYTES = 8_000_000
 STATE_BATCH_BYTES = 4_000_000
-"""A flush of state up to this size is one record batch, written completely or not at all."""
+"""A flush of state up to this size is one record batch."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Producer:
-    """Sends outputs and state and waits until the brokers have them."""
+    """Sends outputs and waits until the brokers have them."""
 
     def __init__(self, **connection: Any) -> None:
         self._connection = connection
@@ -56,16 +56,18 @@ class Producer:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def send(self, outputs: Sequence[Output]) -> None:
+    async def send(self, outputs: Sequence[Output]) -> list[int]:
         """Send outputs and wait until all have arrived; those of a partition keep their order.
 
-        Records with a key and a partition go in record batches, like state. Raises aiokafka's
-        `KafkaError`.
+        The offset of each; -1 for records with a key and a partition, which go in record batches, like state. Raises
+        aiokafka's `KafkaError`.
         """
         producer = self._connected()
+        offsets = [-1] * len(outputs)
+        places: list[int] = []
         futures = []
         published: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = {}
-        for output in outputs:
+        for place, output in enumerate(outputs):
             if output.key is not None and output.partition is not None:
                 at = published.setdefault((output.topic, output.partition), [])
                 at.append((output.key, output.value))
@@ -77,37 +79,38 @@ class Producer:
                     partition=output.partition,
                     headers=list(output.headers),
                 )
+                places.append(place)
                 futures.append(sent)
         for (topic, partition), records in published.items():
-            futures += await self._send_batches(topic, partition, records)
+            futures += await send_batches(producer, topic, partition, records)
         if futures:
-            await asyncio.gather(*futures)
-
-    async def save(self, topic: str, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
-        """Write state to a changelog partition in record batches; ``None`` deletes a key."""
-        futures = await self._send_batches(topic, partition, changes.items())
-        if futures:
-            await asyncio.gather(*futures)
-
-    async def _send_batches(
-        self, topic: str, partition: int, records: Iterable[tuple[bytes, bytes | None]]
-    ) -> list[Any]:
-        """A batch costs two to three µs per key, single sends cost tens; it is stored completely or not at all."""
-        producer = self._connected()
-        batch = producer.create_batch()
-        futures = []
-        for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                batch.close()
-                futures.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
-        if batch.record_count():
-            batch.close()
-            futures.append(await producer.send_batch(batch, topic, partition=partition))
-        return futures
+            arrived = await asyncio.gather(*futures)
+            for place, at in zip(places, arrived, strict=False):
+                offsets[place] = at.offset
+        return offsets
 
     def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             raise RuntimeError("the producer has not been started")
         return self._producer
+
+
+async def send_batches(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Iterable[tuple[bytes, bytes | None]]
+) -> list[Any]:
+    """Send keyed records in record batches, each stored completely or not at all; a future for each batch.
+
+    A batch costs two to three µs per key, single sends cost tens.
+    """
+    batch = producer.create_batch()
+    futures = []
+    for key, value in records:
+        if batch.append(key=key, value=value, timestamp=None) is None:
+            batch.close()
+            futures.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)
+    if batch.record_count():
+        batch.close()
+        futures.append(await producer.send_batch(batch, topic, partition=partition))
+    return futures

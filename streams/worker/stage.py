@@ -12,13 +12,15 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
 
 from streams.worker.metrics import Metrics
+from streams.worker.partition_end import PartitionEnd
 from streams.worker.producer import Producer
-from streams.worker.turn import Acknowledge, Changes, Save, Send, ShardTurn, StageWork, Steps
+from streams.worker.state_writer import FencedError, StateWriter
+from streams.worker.turn import Acknowledge, Save, Send, ShardTurn, StageWork, Steps
 
 __all__ = ["Stage"]
 
@@ -45,6 +47,8 @@ class _PartitionTask:
         self.stopping = False
         self.dropped = False  # a task cancelled just as its queue gets an item may continue: this ends it
         self._first: Any = None  # of a turn's events, the one that was waited for
+        self._end = PartitionEnd()
+        self._state: StateWriter | None = None
         self.task = asyncio.create_task(self._run(), name=f"{stage.name}-{partition}")
 
     @property
@@ -60,6 +64,8 @@ class _PartitionTask:
             store = {}
             if stage.changelog is not None:
                 began = monotonic()
+                self._state = stage.state_writer(stage.changelog, self.partition)
+                await self._state.take_over()  # from now on, nobody else changes what is read
                 store = await stage.restore(stage.changelog, self.partition)
                 if stage.metrics is not None:
                     stage.metrics.restored(stage.name, monotonic() - began)
@@ -71,14 +77,18 @@ class _PartitionTask:
             while not (self.stopping or self.dropped):
                 with contextlib.suppress(asyncio.TimeoutError):
                     self._first = await asyncio.wait_for(self.queue.get(), TICK_SECONDS)
-                await self._carry_out(self.turn.steps(lambda: self.next_offset, self._caught_up))
+                await self._carry_out(self.turn.steps(self._read_to_end_at))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - the process must not continue after any error
-            self.stage.fatal(f"{self.stage.name} of partition {self.partition} failed", error)
+            if not (self.dropped and isinstance(error, FencedError)):
+                self.stage.fatal(f"{self.stage.name} of partition {self.partition} failed", error)
+        finally:
+            if self.dropped and self._state is not None:
+                await self._state.stop()
 
     async def _carry_out(self, steps: Steps) -> None:
-        answer: list[Changes] | None = None
+        answer: Any = None
         while not self.dropped:  # else the partition belongs to another worker: neither send nor save
             began = monotonic()
             try:
@@ -90,21 +100,14 @@ class _PartitionTask:
             answer = None
             match effect:
                 case Send(outputs):
-                    await self.stage.producer.send(outputs)
-                case Save(changes):
-                    answer = await self._save(changes)
+                    answer = await self.stage.producer.send(outputs)
+                case Save(changes) if self._state is not None:
+                    answer = await self._state.save(changes)
                 case Acknowledge(batches):
                     for _ in range(batches):
                         self.unacked.popleft().ack()
                 case _:
                     await asyncio.sleep(0)
-
-    async def _save(self, changes: Iterator[Changes]) -> list[Changes]:
-        slices = []
-        for part in changes:
-            slices.append(part)
-            await self.stage.producer.save(self.stage.changelog or "", self.partition, part)
-        return slices
 
     def _pull(self) -> Sequence[Any] | None:
         """The next batch that was not read before a rebalance: such are read again from the committed offset."""
@@ -132,11 +135,14 @@ class _PartitionTask:
         if self.task.cancelled() or not self.restored:  # the partition was revoked meanwhile
             return
         await self._carry_out(self.turn.last())
+        if self._state is not None:
+            await self._state.stop()
 
-    def _caught_up(self) -> bool:
-        """Whether the partition was read to its end, as of the last fetch."""
-        backlog = self.stage.app.consumer.backlog(self.stage.tp(self.partition), self.next_offset)
-        return backlog == 0 and self.queue.empty()
+    def _read_to_end_at(self) -> float | None:
+        consumer, tp = self.stage.app.consumer, self.stage.tp(self.partition)
+        report = consumer.last_report_ms(tp)  # before the backlog, which may be of a newer one
+        read = consumer.backlog(tp, self.next_offset) == 0 and self.queue.empty()
+        return self._end.look(monotonic(), report, read=read)
 
 
 class Stage:
@@ -151,6 +157,7 @@ class Stage:
         producer: Producer,
         work: Callable[[int, dict[bytes, bytes]], StageWork],
         restore: Callable[[str, int], Awaitable[dict[bytes, bytes]]],
+        state_writer: Callable[[str, int], StateWriter],
         tp: Callable[[int], Any],
         fatal: Callable[[str, BaseException], None],
         metrics: Metrics | None = None,
@@ -165,6 +172,7 @@ class Stage:
         self.producer = producer
         self.new_work = work
         self.restore = restore
+        self.state_writer = state_writer
         self.tp = tp
         self.fatal = fatal
         self.metrics = metrics

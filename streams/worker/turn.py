@@ -45,12 +45,16 @@ class StageWork(Protocol):
         """Process one batch of records in the log's order, in short steps."""
         ...
 
-    def tick(self, position: int | None, *, caught_up: bool) -> None:
-        """Time has passed: `position` is the next offset to read; `caught_up` is true at the partition's end."""
+    def tick(self, *, read_to_end_at: float | None) -> None:
+        """Time has passed. As of a time by the shard's clock, all of the partition had been read; ``None`` if not."""
         ...
 
     def outputs(self) -> list[Output]:
         """Hand over the messages to send."""
+        ...
+
+    def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
+        """They have arrived, each at its offset; -1 where that is not known."""
         ...
 
     def settled(self) -> int:
@@ -71,7 +75,7 @@ class Breathe(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Send these and wait until the brokers have them, those of a partition in order."""
+    """Send these and wait until the brokers have them, those of a partition in order; the answer is their offsets."""
 
     outputs: list[Output]
 
@@ -114,13 +118,13 @@ class ShardTurn:
         """When state was last saved, by the clock."""
         self._taken = self._acknowledged = 0
 
-    def steps(self, position: Callable[[], int | None], caught_up: Callable[[], bool]) -> Steps:
-        """One turn: batches, outputs, and state if it is time. `position` and `caught_up` are for `StageWork.tick`."""
+    def steps(self, read_to_end_at: Callable[[], float | None]) -> Steps:
+        """One turn: batches, outputs, and state if it is time. `read_to_end_at` is for `StageWork.tick`."""
         while self._unsaved < UNSAVED_BATCHES and (records := self._pull()) is not None:
             for _ in self.work.take(records):
                 yield Breathe()
             self._taken += 1
-        self.work.tick(position(), caught_up=caught_up())
+        self.work.tick(read_to_end_at=read_to_end_at())
         yield from self._send()
         due = self._clock() - self.saved_at >= self._save_seconds
         if due or self._unsaved >= UNSAVED_BATCHES or not self._stateful:
@@ -138,7 +142,7 @@ class ShardTurn:
     def _send(self) -> Steps:
         outputs = self.work.outputs()
         if outputs:
-            yield Send(outputs)
+            self.work.sent(outputs, (yield Send(outputs)))
 
     def _save(self) -> Steps:
         self.saved_at = self._clock()

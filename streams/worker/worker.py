@@ -37,6 +37,8 @@ from streams.worker.metrics import Metrics
 from streams.worker.operator_inputs import OperatorInputs
 from streams.worker.producer import MAX_MESSAGE_BYTES, Producer
 from streams.worker.stage import Stage
+from streams.worker.state_writer import StateWriter
+from streams.worker.traffic import Traffic
 from streams.worker.turn import StageWork
 from streams.worker.watchdog import PartitionProgress, Pulse, Watchdog, end_process
 
@@ -170,6 +172,7 @@ class Worker:
         settings = config.worker
         count = self.partitions[topics.access]
         sources = sum(self.partitions.values())
+        traffic = Traffic()
         detectors = with_plugins(self.plugins.detectors)
         profiles = ProfileModel(detectors.identity, directory_of(self._detector.directory))
 
@@ -177,7 +180,9 @@ class Worker:
             first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
         ) -> StageWork:
             source = first + partition
-            return IngestAgent(source, sources, count, topics, self.metrics, settings.idle_seconds, adapters)
+            return IngestAgent(
+                source, sources, count, topics, self.metrics, settings.idle_seconds, adapters, traffic=traffic
+            )
 
         def detect(partition: int, store: dict[bytes, bytes]) -> StageWork:
             work = DetectAgent(
@@ -193,6 +198,7 @@ class Worker:
                 state_set=state_set(self.plugins, DETECTORS),
                 accept_plugins=settings.accept_plugins,
                 profiles=profiles,
+                traffic=traffic,
             )
             work.watch_for(self.inputs.indicators)
             return work
@@ -233,6 +239,7 @@ class Worker:
             producer=self.producer,
             work=work,
             restore=self._restore,
+            state_writer=partial(StateWriter, self.config.topics.app_id, **self._connection),
             tp=lambda partition: TP(topic, partition),
             fatal=self.fatal,
             metrics=self.metrics,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Self
+from collections.abc import Callable, Iterable, Set
+from typing import Any, Self
 
 import msgspec
 from kafka.errors import KafkaError
@@ -16,7 +16,9 @@ from detector.settings import Settings
 from tests.chaos.faults import Supervisor
 from tests.chaos.pipeline import Pipeline
 
-__all__ = ["Expected", "differences"]
+__all__ = ["Expected", "alerts_that_differ", "differences"]
+
+SHOWN_ALERTS = 3
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -57,10 +59,7 @@ def differences(
     _in_time(supervisor, lambda: expected.alerts <= _alerts(pipeline), 60)
     found: list[str] = []
     said = _alerts(pipeline)
-    if said != expected.alerts:
-        found.append(
-            f"{len(expected.alerts - said)} alerts are missing, {len(said - expected.alerts)} are others"
-        )
+    found += alerts_that_differ(expected.alerts, said)
     letters = {message.key for message in pipeline.read(names.deadletters)}
     if len(letters) != dead:
         found.append(f"{len(letters)} dead letters instead of {dead}")
@@ -68,6 +67,26 @@ def differences(
     if not _in_time(supervisor, lambda: _all_have_work(pipeline, supervisor), 60):
         found.append(f"not every worker has partitions: {sorted(pipeline.assignments().values())}")
     return found
+
+
+def alerts_that_differ(expected: Set[bytes], said: Set[bytes]) -> list[str]:
+    """How many alerts are missing and how many are others, and the first of each, by event time."""
+    missing, others = expected - said, said - expected
+    if not missing and not others:
+        return []
+    found = [f"{len(missing)} alerts are missing, {len(others)} are others"]
+    for what, alerts in (("missing", missing), ("other", others)):
+        findings = sorted((msgspec.json.decode(alert) for alert in alerts), key=lambda one: one["time"])
+        found += [f"{what}: {_in_short(one)}" for one in findings[:SHOWN_ALERTS]]
+    return found
+
+
+def _in_short(finding: dict[str, Any]) -> str:
+    activity = {1: "create", 2: "update", 3: "close"}.get(finding["activity_id"], "?")
+    what = (
+        f"{activity} {finding['finding_info']['uid']} at {finding['time']}, risk {finding.get('risk_score')}"
+    )
+    return f"{what}, {finding.get('unmapped', {})}"[:400]
 
 
 def _alerts(pipeline: Pipeline) -> frozenset[bytes]:

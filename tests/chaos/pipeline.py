@@ -138,7 +138,9 @@ class Pipeline:
     def read(self, topic: str) -> list[Any]:
         """All messages of a topic, up to its present end."""
         ends = self._ends(topic)
-        consumer: Any = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        consumer: Any = KafkaConsumer(
+            bootstrap_servers=self.bootstrap, enable_auto_commit=False, isolation_level="read_committed"
+        )
         consumer.assign(list(ends))
         consumer.seek_to_beginning()
         messages: list[Any] = []

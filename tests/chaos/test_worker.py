@@ -128,7 +128,9 @@ def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicN
         producer.close()
         pipeline.wait(lambda: pipeline.committed(names.access) == len(world) + 100, 90)
         pipeline.wait(lambda: not any(pipeline.lag().values()), 60)
-        assert any(MARKER.encode() in message.value for message in pipeline.read(names.alerts))
+        pipeline.wait(
+            lambda: any(MARKER.encode() in message.value for message in pipeline.read(names.alerts)), 60
+        )
         assert any(MARKER.encode() in (message.key or b"") for message in pipeline.read(names.feedback))
         assert len(pipeline.read(names.deadletters)) >= 50
         pipeline.wait(lambda: worker.log.read_text().count("refused") == 3, 20)

@@ -29,6 +29,7 @@ from streams.plugins import (
 from streams.publisher.resume import fingerprint
 from streams.worker.agents import DetectAgent
 from streams.worker.metrics import Metrics
+from streams.worker.traffic import Traffic
 
 pytestmark = pytest.mark.slow
 
@@ -220,13 +221,14 @@ def detect(store: dict[bytes, bytes], written: dict[str, str], *, accept: bool =
     """A shard's detection over what is saved."""
     return DetectAgent(
         0, 1, 1, Settings(), store, TopicNames(), Metrics(CollectorRegistry()),
-        keyed=True, merge_events=10, state_set=written, accept_plugins=accept,
+        keyed=True, traffic=Traffic(), merge_events=10, state_set=written, accept_plugins=accept,
     )  # fmt: skip
 
 
 def save(agent: DetectAgent) -> None:
     """Save what has changed."""
-    agent.saved(agent.changes())
+    for changes in list(agent.changes()):
+        agent.saved(changes)
 
 
 def test_state_is_taken_over_by_the_same_set_only() -> None:

@@ -31,6 +31,7 @@ from streams.worker.identity_queue import IdentityQueue
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output
+from streams.worker.traffic import Traffic
 from streams.worker.turn import Changes
 
 __all__ = ["DetectAgent"]
@@ -54,6 +55,7 @@ class DetectAgent:
         state_set: Mapping[str, str] = MappingProxyType({}),
         accept_plugins: bool = False,
         profiles: ProfileModel = PROFILES,
+        traffic: Traffic,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`state_set` is saved with the state.
@@ -61,6 +63,7 @@ class DetectAgent:
         Raises `StateSetError` for state that was written with another one, unless `accept_plugins`.
         """
         self._clock = clock
+        self._traffic = traffic
         self._state_set = msgspec.msgpack.encode(dict(state_set))
         written = store.get(Key.STATE_SET)
         if written is not None and not accept_plugins:
@@ -115,8 +118,15 @@ class DetectAgent:
                         )
                 if events:
                     self._received[source] = max(newest, events[-1][0])
+            if not message.idle:
+                self._traffic.heard_at = self._clock()
             watermark_ms = self._watermarks.update(
-                source, message.sources, message.watermark_ms, idle=message.idle, said_ms=record.timestamp
+                source,
+                message.sources,
+                message.watermark_ms,
+                position=record.offset,
+                idle=message.idle,
+                complete=message.complete,
             )
             self._release(watermark_ms)
             self._say(self._detection.advance(watermark_ms), arrived_ms)
@@ -124,7 +134,7 @@ class DetectAgent:
         self._figures.held = self._merge.held
         self._metrics.count_detection(self._shard, self._merge.overrun)
 
-    def tick(self, position: int | None, *, caught_up: bool) -> None:
+    def tick(self, *, read_to_end_at: float | None) -> None:
         """Nothing depends on time passing here."""
 
     def outputs(self) -> list[Output]:
@@ -155,6 +165,9 @@ class DetectAgent:
         self._activity = []
         result += [self._identity(name) for name in self._identities.take(now)]
         return result
+
+    def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
+        """Nothing to do."""
 
     def settled(self) -> int:
         """The batches all of whose events have been applied."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -23,12 +24,18 @@ from streams.kafka.messages import (
 from streams.kafka.topics import TopicNames
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
+from streams.worker.traffic import Traffic
 from streams.worker.turn import Changes
 
 __all__ = ["IngestAgent", "dead_letter"]
 
+KNOWN_PLACES = 8
 STEP_RECORDS = 250
 """So many records are decoded before others may run."""
+WAKING_SECONDS = 2.0
+"""How much later than its like in other partitions a record may come to one that had been quiet."""
+OUTAGE_SECONDS = 1.5
+"""After so long without news of a partition's end, it may have been out of reach, and its records may be late."""
 UNTOLD_BATCHES = 32
 """A shard is told early how far a partition is when so many batches cannot be acknowledged before."""
 
@@ -46,8 +53,10 @@ class IngestAgent:
         idle_seconds: float,
         adapters: Sequence[Adapter] = EVERY_ADAPTER,
         *,
+        traffic: Traffic,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._traffic = traffic
         self._clock = clock
         self._adapters = adapters
         self._source = source
@@ -64,11 +73,17 @@ class IngestAgent:
         self._watermark_ms = NOTHING_KNOWN
         self._told: list[tuple[float, int, bool]] = [(0.0, NOTHING_KNOWN, False)] * shards
         self._heard_at = self._clock()
+        self._quiet_from: float | None = None  # since when there was nothing new, and news of it all the time
+        self._read_at = -inf
         self._idle = False
+        # By shard: messages whose place is known, with when it was known, and the newest that may be called complete.
+        self._places: list[deque[tuple[float, int]]] = [deque() for _ in range(shards)]
+        self._complete = [-1] * shards
 
     def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Decode a batch."""
         self._idle = False
+        self._quiet_from = None
         self._heard_at = self._clock()
         events = []
         for number, record in enumerate(records, 1):
@@ -84,9 +99,20 @@ class IngestAgent:
         self._metrics.events(read, arrived_ms)
         self._batches.append(self._watermark_ms)
 
-    def tick(self, position: int | None, *, caught_up: bool) -> None:
-        """See whether the partition has gone quiet."""
-        self._idle = caught_up and self._clock() - self._heard_at >= self._idle_seconds
+    def tick(self, *, read_to_end_at: float | None) -> None:
+        """See whether the partition has gone quiet, and up to where others need not wait for it."""
+        at = read_to_end_at
+        if at is None or at < self._heard_at:
+            self._quiet_from, self._idle = None, False
+            return
+        if self._quiet_from is None or at - self._read_at > OUTAGE_SECONDS:
+            self._quiet_from = at
+        self._read_at = at
+        self._idle = at - self._quiet_from >= self._idle_seconds
+        if self._idle:
+            for shard, places in enumerate(self._places):
+                while places and places[0][0] + WAKING_SECONDS <= at:
+                    self._complete[shard] = places.popleft()[1]
 
     def outputs(self) -> list[Output]:
         """The events by shard, and to shards that got none for a while how far this partition is."""
@@ -105,12 +131,23 @@ class IngestAgent:
                     sources=self._sources,
                     watermark_ms=self._watermark_ms if last else NOTHING_KNOWN,
                     idle=self._idle,
+                    complete=self._complete[shard] if last else -1,
                     events=part,
                 )
                 headers = arrived if part else ()
                 letters.append(Output(self._topics.events, shard, None, wire.encode(message), headers))
             self._events[shard] = []
         return letters
+
+    def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
+        """Note where the messages for the shards lie."""
+        now = self._clock()
+        for output, offset in zip(outputs, offsets, strict=True):
+            if output.topic == self._topics.events and output.partition is not None:
+                places = self._places[output.partition]
+                if len(places) >= KNOWN_PLACES:
+                    places.pop()
+                places.append((now, offset))
 
     def settled(self) -> int:
         """The batches whose watermark every shard has been told: a successor would not know it."""
@@ -134,7 +171,8 @@ class IngestAgent:
         behind = watermark_ms != self._watermark_ms
         if behind and len(self._batches) >= UNTOLD_BATCHES:
             return True
-        patience = HEARTBEAT_SECONDS if behind else REPEAT_SECONDS
+        awaited = idle and self._traffic.active(now)
+        patience = HEARTBEAT_SECONDS if behind or awaited else REPEAT_SECONDS
         return now - told_at >= patience
 
     def _decode(self, record: Any) -> AccessEvent | None:

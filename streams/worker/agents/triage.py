@@ -91,7 +91,7 @@ class TriageAgent:
                     self._hold.add(signal, threshold_ms, now, (waiting, arrived_ms))
                     waiting[0] += 1
             watermark_ms = self._watermarks.update(
-                message.shard, message.shards, message.watermark_ms, idle=False, said_ms=record.timestamp
+                message.shard, message.shards, message.watermark_ms, position=record.offset
             )
             for threshold_ms, group in self._hold.released(watermark_ms):
                 self._publish(self._triage.advance(threshold_ms), arrived_ms)
@@ -101,7 +101,7 @@ class TriageAgent:
         self._figures.held = self._hold.held
         self._metrics.count_triage(self._shard)
 
-    def tick(self, position: int | None, *, caught_up: bool) -> None:
+    def tick(self, *, read_to_end_at: float | None) -> None:
         """Judge provisionally what has been held too long, or what is too much to hold."""
         patience = 0.0 if self._hold.held > HELD_SIGNALS else self._hold_seconds
         before = self._clock() - patience
@@ -127,6 +127,9 @@ class TriageAgent:
             )
             for alert in alerts
         ]
+
+    def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
+        """Nothing to do."""
 
     def settled(self) -> int:
         """The batches all of whose signals have been judged."""

@@ -33,10 +33,12 @@ from streams.kafka.messages import NOTHING_KNOWN, POSITION_HEADER, partition_of
 from streams.kafka.topics import TopicNames
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.agents import triage as judging
-from streams.worker.agents.ingest import UNTOLD_BATCHES
+from streams.worker.agents.ingest import OUTAGE_SECONDS, UNTOLD_BATCHES, WAKING_SECONDS
 from streams.worker.identity_queue import REFRESH_SECONDS
 from streams.worker.metrics import Metrics
+from streams.worker.partition_end import PartitionEnd
 from streams.worker.producer import Output
+from streams.worker.traffic import ACTIVE_SECONDS, Traffic
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +115,8 @@ class Shard:
     def open(self) -> None:
         """Begin, or begin anew, with what is durable, behind what is committed."""
         self.work = self.pipeline.new_work(self.stage, self.partition, dict(self.durable))
+        self.end = PartitionEnd()
+        self.reports = 0
         self.position = self.acked = self.committed
         self.unacked: list[int] = []
         self.taken = self.settled = 0
@@ -126,10 +130,16 @@ class Shard:
                 self.position += len(batch)
                 self.taken += 1
                 self.unacked.append(self.position)
-        self.work.tick(self.position, caught_up=self.position == len(self.log))
+        self.reports += 1
+        read = self.position == len(self.log)
+        at = self.end.look(self.pipeline.clock.now, self.reports, read=read)
+        self.work.tick(read_to_end_at=at)
         outputs = self.work.outputs()
-        self.pipeline.send(outputs if send >= 1 else outputs[: int(len(outputs) * send)])
-        return send >= 1
+        if send < 1:
+            self.pipeline.send(outputs[: int(len(outputs) * send)])
+            return False
+        self.work.sent(outputs, self.pipeline.send(outputs))
+        return True
 
     def save(self, *, ack: bool = True) -> None:
         """Make state durable, then acknowledge what is settled."""
@@ -154,6 +164,7 @@ class Pipeline:
         self, clock: Clock, *, keyed: bool, partitions: int = PARTITIONS, config: Settings = TALKATIVE
     ) -> None:
         self.clock = clock
+        self.traffic = Traffic()
         self.keyed = keyed
         self.partitions = partitions
         self.config = config
@@ -172,11 +183,11 @@ class Pipeline:
         """What the worker builds for a partition that it is given."""
         count = self.partitions
         if stage == "ingest":
-            return IngestAgent(partition, count, count, TOPICS, self.metrics, 2.0)
+            return IngestAgent(partition, count, count, TOPICS, self.metrics, 2.0, traffic=self.traffic)
         if stage == "detect":
             return DetectAgent(
                 partition, count, count, self.config, store, TOPICS, self.metrics,
-                keyed=self.keyed, merge_events=1_000_000,
+                keyed=self.keyed, merge_events=1_000_000, traffic=self.traffic,
                 profiles=ProfileModel(DETECTORS, directory_of(self.config.directory)),
             )  # fmt: skip
         return TriageAgent(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
@@ -191,17 +202,20 @@ class Pipeline:
             )
             self.append(TOPICS.access, where, record)
 
-    def append(self, topic: str, partition: int, value: bytes | None, **columns: Any) -> None:
-        """One record onto a log."""
+    def append(self, topic: str, partition: int, value: bytes | None, **columns: Any) -> int:
+        """One record onto a log; its offset."""
         log = self.logs[topic, partition]
         offset = log[-1].offset + 1 if log else 0
         if topic != TOPICS.access:
             columns["timestamp"] = round(self.clock.now * 1000)
         log.append(fake(value, topic=topic, partition=partition, offset=offset, **columns))
+        return offset
 
-    def send(self, outputs: Sequence[Output]) -> None:
-        """What a stage says, to where it is for."""
+    def send(self, outputs: Sequence[Output]) -> list[int]:
+        """What a stage says, to where it is for; the offsets."""
+        offsets = []
         for output in outputs:
+            at = -1
             if output.topic == TOPICS.alerts:
                 self.alerts.append(output.value)
             elif output.topic == TOPICS.deadletters:
@@ -209,7 +223,11 @@ class Pipeline:
             else:
                 assert output.partition is not None
                 columns = {} if output.key is None else {"key": output.key}
-                self.append(output.topic, output.partition, output.value, headers=output.headers, **columns)
+                at = self.append(
+                    output.topic, output.partition, output.value, headers=output.headers, **columns
+                )
+            offsets.append(at)
+        return offsets
 
     def stir(self, random: Random, turns: int, crash: float) -> None:
         """Shards take turns at random; some are lost in the middle of one and begin anew."""
@@ -518,7 +536,9 @@ def test_a_forgotten_identity_is_deleted_before_its_profile(clock: Clock) -> Non
 def new_detect(store: dict[bytes, bytes]) -> DetectAgent:
     """The only shard of identities, with this state."""
     metrics = Metrics(CollectorRegistry())
-    return DetectAgent(0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0)
+    return DetectAgent(
+        0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0, traffic=Traffic()
+    )
 
 
 def packed(events: Iterable[AccessEvent], first_offset: int = 0) -> Any:
@@ -534,9 +554,17 @@ def signals_of(detect: DetectAgent) -> list[Output]:
     return [output for output in detect.outputs() if output.topic == TOPICS.signals]
 
 
-def new_ingest(registry: CollectorRegistry | None = None) -> IngestAgent:
+def new_ingest(registry: CollectorRegistry | None = None, traffic: Traffic | None = None) -> IngestAgent:
     """The ingest of partition 0 of four."""
-    return IngestAgent(0, PARTITIONS, PARTITIONS, TOPICS, Metrics(registry or CollectorRegistry()), 2.0)
+    return IngestAgent(
+        0,
+        PARTITIONS,
+        PARTITIONS,
+        TOPICS,
+        Metrics(registry or CollectorRegistry()),
+        2.0,
+        traffic=traffic or Traffic(),
+    )
 
 
 def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> None:
@@ -575,31 +603,87 @@ def test_of_several_messages_only_the_last_has_the_watermark(
 
 
 def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -> None:
-    """Idle is said at once to all shards, and so is waking up; neither is said over and over."""
-    ingest = new_ingest()
+    """Idle is said at once to all shards, and so is waking up; that it still is, often only while others are active."""
+    traffic = Traffic()
+    traffic.heard_at = clock.now
+    ingest = new_ingest(traffic=traffic)
 
-    def said(*, caught_up: bool) -> list[bool]:
-        ingest.tick(1, caught_up=caught_up)
+    def said(*, read: bool = True) -> list[bool]:
+        ingest.tick(read_to_end_at=clock.now if read else None)
         return [wire.decode_events(output.value)[0].idle for output in ingest.outputs()]
 
+    def said_after(seconds: float) -> list[bool]:
+        clock.now += seconds
+        return said()
+
     exhaust(ingest.take([fake(world(0)[0][0])]))
-    said(caught_up=True)
-    clock.now += 1.9
-    assert True not in said(caught_up=True)
-    clock.now += 0.2
-    assert True not in said(caught_up=False)
-    assert said(caught_up=True) == [True] * PARTITIONS
-    assert said(caught_up=True) == []
-    clock.now += wire.REPEAT_SECONDS
-    assert said(caught_up=True) == [True] * PARTITIONS
+    assert True not in (*said(), *said_after(1.0), *said_after(0.9))
+    assert said_after(0.2) == [True] * PARTITIONS
+    assert said_after(0.9) == []
+    assert said_after(0.2) == [True] * PARTITIONS
+    clock.now += ACTIVE_SECONDS
+    assert said_after(0.0) == [True] * PARTITIONS
+    assert said_after(wire.REPEAT_SECONDS - 0.1) == []
+    assert said_after(0.2) == [True] * PARTITIONS
     exhaust(ingest.take([fake(world(0)[1][0], offset=1)]))
-    assert said(caught_up=True) == [False] * PARTITIONS
+    assert said() == [False] * PARTITIONS
+    assert True not in (*said_after(1.0), *said_after(0.9), *said(read=False), *said_after(1.0))
+
+
+def test_a_partition_that_was_out_of_reach_is_not_idle(clock: Clock) -> None:
+    """What came to it meanwhile may be late: it must be quiet for long once more, with news of it all the time."""
+    ingest = new_ingest()
+    said = [False]
+
+    def idle_after(*gaps: float) -> bool:
+        for gap in gaps:
+            clock.now += gap
+            ingest.tick(read_to_end_at=clock.now)
+        said.extend(wire.decode_events(output.value)[0].idle for output in ingest.outputs())
+        return said[-1]
+
+    assert idle_after(0.0, 1.0, 1.0)
+    assert not idle_after(OUTAGE_SECONDS + 0.1)
+    assert not idle_after(1.0)
+    assert idle_after(1.0)
+
+
+def test_a_quiet_partition_says_up_to_where_others_need_not_wait(clock: Clock) -> None:
+    """Up to the newest message that lies there long enough for a late record to have been read."""
+    traffic = Traffic()
+    traffic.heard_at = clock.now
+    ingest = new_ingest(traffic=traffic)
+
+    def complete(seconds: float, place: int) -> list[int]:
+        clock.now += seconds
+        ingest.tick(read_to_end_at=clock.now)
+        outputs = ingest.outputs()
+        ingest.sent(outputs, [place] * len(outputs))
+        return [wire.decode_events(output.value)[0].complete for output in outputs]
+
+    assert complete(0.0, 3) == [-1] * PARTITIONS
+    assert complete(1.0, 4) == []
+    assert complete(1.0, 5) == [3] * PARTITIONS
+    assert complete(1.0, 6) == [3] * PARTITIONS
+    assert complete(WAKING_SECONDS - 1.0, 7) == [5] * PARTITIONS
+    clock.now += 10
+    ingest.tick(read_to_end_at=clock.now - 9.5)
+    assert {wire.decode_events(output.value)[0].complete for output in ingest.outputs()} == {5}
 
 
 def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     """When one shard says nothing, the others' signals wait so long and no longer, and are settled."""
     detect = DetectAgent(
-        0, 2, 1, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), keyed=True, merge_events=10
+        0,
+        2,
+        1,
+        TALKATIVE,
+        {},
+        TOPICS,
+        Metrics(CollectorRegistry()),
+        keyed=True,
+        merge_events=10,
+        traffic=Traffic(),
     )
     triage_registry = CollectorRegistry()
     triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(triage_registry), hold_seconds=120)
@@ -614,14 +698,14 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     message = wire.EventsMessage(source=0, sources=1, watermark_ms=events[-1][1].time_ms, events=raw)
     exhaust(detect.take([fake(wire.encode(message))]))
     exhaust(triage.take([fake(output.value, timestamp=0) for output in signals_of(detect)]))
-    triage.tick(None, caught_up=True)
+    triage.tick(read_to_end_at=clock.now)
     assert triage.settled() == 0
     assert triage.outputs() == []
     held, provisional = figures()
     assert held
     assert provisional == 0
     clock.now += 121
-    triage.tick(None, caught_up=True)
+    triage.tick(read_to_end_at=clock.now)
     assert triage.settled() == 1
     assert figures() == (0, held)
     bodies = [json.loads(output.value) for output in triage.outputs()]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kafka.messages import NOTHING_KNOWN
-from streams.worker.ordering import WAKING_MS, Merge, Watermarks
+from streams.worker.ordering import MOST_PENDING, Merge, Watermarks
 
 Item = tuple[int, str, int, int]
 
@@ -39,9 +39,7 @@ def test_any_interleaving_comes_out_as_the_sorted_merge(partitions: list[list[It
                 merge.push(source, item[0], item[1], item)
                 known = item[0]
         done = not waiting[source]
-        watermark_ms = marks.update(
-            source, len(partitions), known if not done else 10**6, idle=False, said_ms=0
-        )
+        watermark_ms = marks.update(source, len(partitions), known if not done else 10**6, position=0)
         before = len(came)
         came += merge.released(watermark_ms)
         assert all(item[0] < watermark_ms for item in came[before:])
@@ -95,94 +93,112 @@ def test_the_watermark_needs_every_partition() -> None:
     """Until each has said something nothing is known; then the slowest counts."""
     marks = Watermarks()
     assert marks.value == NOTHING_KNOWN
-    assert marks.update(0, 3, 50, idle=False, said_ms=0) == NOTHING_KNOWN
-    assert marks.update(2, 3, 70, idle=False, said_ms=0) == NOTHING_KNOWN
+    assert marks.update(0, 3, 50, position=0) == NOTHING_KNOWN
+    assert marks.update(2, 3, 70, position=1) == NOTHING_KNOWN
     assert not marks.all_idle
-    assert marks.update(1, 3, 60, idle=False, said_ms=0) == 50
-    assert marks.update(0, 3, 65, idle=False, said_ms=0) == 60
+    assert marks.update(1, 3, 60, position=2) == 50
+    assert marks.update(0, 3, 65, position=3) == 60
     assert marks.value == 60
 
 
 @given(
     said=st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 20), st.booleans(), st.integers(0, WAKING_MS)),
+        st.tuples(st.integers(0, 2), st.integers(0, 20), st.booleans(), st.integers(0, 5)),
         max_size=40,
     )
 )
 def test_the_watermark_never_falls(said: list[tuple[int, int, bool, int]]) -> None:
     """Nor is it ever above the newest time that any partition was known to."""
     marks = Watermarks()
-    now = newest = 0
+    newest = 0
     before = NOTHING_KNOWN
-    for source, known, idle, gap_ms in said:
-        now += gap_ms
+    for position, (source, known, idle, back) in enumerate(said):
         newest = max(newest, known)
-        value = marks.update(source, 3, known, idle=idle, said_ms=now)
+        value = marks.update(source, 3, known, idle=idle, position=position, complete=position - back)
         assert before <= value <= newest
         before = value
 
 
-def test_an_idle_partition_is_not_waited_for_after_a_little() -> None:
-    """The others' watermark counts once reached for `WAKING_MS` while the idle one stayed idle."""
+def test_an_idle_partition_is_not_waited_for_where_it_is_complete() -> None:
+    """What the others had reached counts as soon as all that came to the idle one before is known to have been read."""
     marks = Watermarks()
-    marks.update(0, 2, 10, idle=False, said_ms=0)
-    assert marks.update(1, 2, 5, idle=False, said_ms=0) == 5
-    assert marks.update(1, 2, 5, idle=True, said_ms=1000) == 5
-    assert marks.update(0, 2, 90, idle=False, said_ms=1500) == 5
-    assert marks.update(0, 2, 95, idle=False, said_ms=1000 + WAKING_MS) == 10
-    assert marks.update(0, 2, 95, idle=False, said_ms=1500 + WAKING_MS) == 90
+    marks.update(0, 2, 10, position=0)
+    assert marks.update(1, 2, 5, position=1) == 5
+    assert marks.update(1, 2, 5, position=2, idle=True) == 5
+    assert marks.update(0, 2, 90, position=3) == 5
+    assert marks.update(1, 2, 5, position=4, idle=True, complete=2) == 5
+    assert marks.update(1, 2, 5, position=5, idle=True, complete=3) == 10
+    assert marks.update(1, 2, 5, position=6, idle=True, complete=4) == 90
     assert not marks.all_idle
 
 
 def test_one_that_wakes_up_in_time_is_waited_for() -> None:
     """What the others had reached meanwhile does not count: the one that was idle is behind it."""
     marks = Watermarks()
-    marks.update(0, 2, 10, idle=True, said_ms=0)
-    assert marks.update(1, 2, 10, idle=True, said_ms=0) == 10
-    assert marks.update(0, 2, 90, idle=False, said_ms=5000) == 10
-    assert marks.update(1, 2, 20, idle=False, said_ms=5000 + WAKING_MS - 1) == 20
-    assert marks.update(0, 2, 95, idle=False, said_ms=9000 + WAKING_MS) == 20
+    marks.update(0, 2, 10, position=0, idle=True)
+    assert marks.update(1, 2, 10, position=1, idle=True) == NOTHING_KNOWN
+    assert marks.update(0, 2, 10, position=2, idle=True, complete=2) == NOTHING_KNOWN
+    assert marks.update(1, 2, 10, position=3, idle=True, complete=2) == 10
+    assert marks.update(0, 2, 90, position=4) == 10
+    assert marks.update(1, 2, 20, position=5) == 20
+    assert marks.update(0, 2, 95, position=9) == 20
 
 
 def test_when_all_are_idle_the_newest_time_is_reached() -> None:
     """There is nothing left to wait for: the watermark is the newest time any of them was known to."""
     marks = Watermarks()
-    marks.update(0, 2, 10, idle=True, said_ms=0)
+    marks.update(0, 2, 10, position=0)
+    marks.update(1, 2, NOTHING_KNOWN, position=1, idle=True)
+    marks.update(0, 2, 10, position=2, idle=True)
     assert not marks.all_idle
-    assert marks.update(1, 2, NOTHING_KNOWN, idle=True, said_ms=0) == 10
+    marks.update(1, 2, NOTHING_KNOWN, position=3, idle=True, complete=3)
+    assert not marks.all_idle
+    assert marks.update(0, 2, 10, position=4, idle=True, complete=3) == 10
     assert marks.all_idle
-    marks.update(1, 2, 11, idle=False, said_ms=1)
+    marks.update(1, 2, 11, position=5)
     assert not marks.all_idle
 
 
 def test_what_is_saved_is_the_common_watermark() -> None:
     """Restored, no partition is known beyond it, as what was held comes again; the newest is kept."""
     marks = Watermarks()
-    marks.update(0, 2, 50, idle=False, said_ms=100)
-    marks.update(1, 2, 80, idle=False, said_ms=200)
+    marks.update(0, 2, 50, position=0)
+    marks.update(1, 2, 80, position=1)
     restored = Watermarks(marks.encode())
     assert restored.value == 50
-    assert restored.update(0, 2, 60, idle=False, said_ms=300) == 50
-    assert restored.update(1, 2, 55, idle=False, said_ms=300) == 55
-    restored.update(0, 2, NOTHING_KNOWN, idle=True, said_ms=400)
-    assert restored.update(1, 2, NOTHING_KNOWN, idle=True, said_ms=400) == 80
+    assert restored.update(0, 2, 60, position=2) == 50
+    assert restored.update(1, 2, 55, position=3) == 55
+    restored.update(0, 2, NOTHING_KNOWN, position=4, idle=True, complete=6)
+    assert restored.update(1, 2, NOTHING_KNOWN, position=5, idle=True, complete=6) == 80
 
 
 def test_idleness_from_before_a_restart_does_not_count() -> None:
     """Read again, that all were idle at some time does not mean that what came after has come."""
     marks = Watermarks()
     for source in (0, 1):
-        marks.update(source, 2, 10, idle=True, said_ms=100)
-    marks.update(0, 2, 90, idle=False, said_ms=200)
-    marks.update(1, 2, 40, idle=False, said_ms=300)
+        marks.update(source, 2, 10, position=source, idle=True, complete=1)
+    marks.update(0, 2, 90, position=2)
+    marks.update(1, 2, 40, position=3)
     restored = Watermarks(marks.encode())
     for source in (0, 1):
-        assert restored.update(source, 2, 10, idle=True, said_ms=100) == 40
+        assert restored.update(source, 2, 10, position=source, idle=True, complete=1) == 40
     assert not restored.all_idle
     for source in (0, 1):
-        restored.update(source, 2, 10, idle=True, said_ms=301)
+        restored.update(source, 2, 10, position=4 + source, idle=True, complete=6)
     assert restored.all_idle
     assert restored.value == 90
+
+
+def test_what_waits_for_an_idle_partition_is_bounded() -> None:
+    """Of very many reports the first ones are kept apart; what the last ones reached counts once it is complete."""
+    marks = Watermarks()
+    marks.update(1, 2, 0, position=0, idle=True)
+    for position in range(1, 3 * MOST_PENDING):
+        marks.update(0, 2, position, position=position)
+    half = MOST_PENDING // 2
+    end = 3 * MOST_PENDING
+    assert marks.update(1, 2, 0, position=end, idle=True, complete=half) == half - 1
+    assert marks.update(1, 2, 0, position=end + 1, idle=True, complete=end) == end - 1
 
 
 @pytest.mark.parametrize("sources", [1, 3])
@@ -191,4 +207,4 @@ def test_what_nothing_was_said_of_can_be_saved(sources: int) -> None:
     restored = Watermarks(Watermarks().encode())
     assert restored.value == NOTHING_KNOWN
     assert not restored.all_idle
-    assert restored.update(0, sources, 7, idle=False, said_ms=0) == (7 if sources == 1 else NOTHING_KNOWN)
+    assert restored.update(0, sources, 7, position=0) == (7 if sources == 1 else NOTHING_KNOWN)
