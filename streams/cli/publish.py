@@ -16,6 +16,7 @@ from streams.cli.screen import fail, out, plugins, settings, utc
 from streams.files.reader import ReadError
 from streams.publisher.interruption import Interruption
 from streams.publisher.publisher import Published, PublishError, publish_files
+from streams.publisher.sender import PATIENCE_SECONDS
 
 __all__ = ["publish"]
 
@@ -29,6 +30,9 @@ def publish(
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip what an interrupted run has published.")
     ] = False,
+    patience: Annotated[
+        float, typer.Option(min=1, help="How many seconds to wait for brokers that do not answer.")
+    ] = PATIENCE_SECONDS,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A TOML file.")] = None,
 ) -> None:
     """Publish a CRM's access logs from files, in event-time order and keyed by identity.
@@ -52,6 +56,7 @@ def publish(
                 mappings=config.sources.mappings,
                 plugins=installed,
                 resume=resume,
+                patience_seconds=patience,
                 interruption=interruption,
                 kafka=config.kafka,
             )
@@ -99,6 +104,8 @@ def _progress(published: Published, rate: _Rate) -> str:
         f"{rate.of(published.records):,.0f} a second",
         f"event time {utc(published.time_ms)}",
     ]
+    if published.waiting_seconds:
+        parts.append(f"no answer from Kafka for {published.waiting_seconds:,.0f} s")
     if published.behind_seconds is not None:
         parts.append(f"{published.behind_seconds:,.1f} s behind the requested speed")
     return " · ".join(parts)

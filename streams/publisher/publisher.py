@@ -20,7 +20,7 @@ from streams.plugins import NO_PLUGINS, Plugins
 from streams.publisher.interruption import Interruption
 from streams.publisher.pace import PublishPace
 from streams.publisher.resume import PublishRun, ResumeError, fingerprint, published_before
-from streams.publisher.sender import Sender, new_producer
+from streams.publisher.sender import PATIENCE_SECONDS, Sender, new_producer
 
 __all__ = ["PublishError", "Published", "publish", "publish_files"]
 
@@ -47,6 +47,8 @@ class Published(msgspec.Struct):
     """How far the last record lagged behind the wanted speed; ``None`` at full speed."""
     run: str | None = None
     """The fingerprint to resume it by, if it can be resumed."""
+    waiting_seconds: float = 0.0
+    """For how long the brokers have not answered."""
     interrupted: bool = False
     """Whether it ended early; Kafka has what the other figures count all the same."""
 
@@ -61,14 +63,15 @@ def publish_files(
     mappings: Sequence[Mapping] = (),
     plugins: Plugins = NO_PLUGINS,
     resume: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
     interruption: Interruption | None = None,
     kafka: KafkaSettings = PLAIN,
 ) -> Published:
     """Publish every record of some files; at `speed` times real time, or as fast as it goes.
 
     The operator's `mappings` and the adapters of `plugins` are asked before the built-in adapters. With `resume` the
-    records that an earlier run over the same files has brought to the topic are left out. Raises `PublishError`,
-    and `ReadError` for a bad path.
+    records that an earlier run over the same files has brought to the topic are left out. Brokers that do not answer
+    are waited for, up to `patience_seconds`. Raises `PublishError`, and `ReadError` for a bad path.
     """
     adapters = choose(AUTO, [*(decoder(mapping) for mapping in mappings), *plugins.adapters])
     mark = fingerprint(paths, mappings, plugins.versions)
@@ -83,6 +86,7 @@ def publish_files(
         on_progress,
         mark=mark,
         resume=resume,
+        patience_seconds=patience_seconds,
         interruption=interruption,
         kafka=kafka,
     )
@@ -97,6 +101,7 @@ def publish(
     *,
     mark: str | None = None,
     resume: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
     interruption: Interruption | None = None,
     kafka: KafkaSettings = PLAIN,
 ) -> Published:
@@ -122,7 +127,12 @@ def publish(
         due: Iterable[_Due] = _due(records, partitions, last, published, pace)
         if interruption is not None:
             due = interruption.between(due)
-        sender = Sender(producer, topic, run)
+
+        def on_wait(seconds: float) -> None:
+            published.waiting_seconds = seconds
+            on_progress(published)
+
+        sender = Sender(producer, topic, run, patience_seconds, on_wait)
         shown = 0.0
         try:
             for raw, key, partition, sequence in due:

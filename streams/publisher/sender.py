@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from streams.files.reader import FileRecord
 from streams.kafka.connection import ConnectError, KafkaSettings, refusal
@@ -19,8 +20,10 @@ __all__ = ["Sender", "new_producer"]
 WINDOW_BYTES = 8_000_000
 """After so much, what was sent a window ago must have arrived: the producer itself has no limit."""
 WINDOW_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0
-"""After this long without an answer publishing fails."""
+PATIENCE_SECONDS = 600.0
+"""After this long without an answer publishing fails, unless told otherwise."""
+LOOK_SECONDS = 0.5
+"""How often the wait for an answer is told."""
 
 
 def new_producer(bootstrap: str, kafka: KafkaSettings, connection: Mapping[str, Any]) -> Any:
@@ -49,7 +52,17 @@ def new_producer(bootstrap: str, kafka: KafkaSettings, connection: Mapping[str, 
 class Sender:
     """Sends records, and never has more than two windows of them under way."""
 
-    def __init__(self, producer: Any, topic: str, run: PublishRun | None) -> None:
+    def __init__(
+        self,
+        producer: Any,
+        topic: str,
+        run: PublishRun | None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        on_wait: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """`on_wait` is told how long nothing has arrived, while something is waited for, and in the end 0."""
+        self._patience_seconds = patience_seconds
+        self._on_wait = on_wait
         self._producer = producer
         self._topic = topic
         self._run = run.header if run is not None else None
@@ -86,5 +99,18 @@ class Sender:
             raise self._failures[0]
 
     def _arrived(self, futures: dict[int, Any]) -> None:
+        began = time.monotonic()
         for future in futures.values():
-            future.get(timeout=PATIENCE_SECONDS)
+            while not future.is_done:
+                self.now = time.monotonic()
+                waited = self.now - began
+                if waited >= self._patience_seconds:
+                    raise KafkaTimeoutError(f"nothing has arrived for {waited:.0f} s")
+                if waited >= LOOK_SECONDS:
+                    self._on_wait(waited)
+                with suppress(KafkaTimeoutError):
+                    future.get(timeout=min(LOOK_SECONDS, self._patience_seconds))
+            future.get()
+            if time.monotonic() - began >= LOOK_SECONDS:
+                self._on_wait(0.0)
+            began = time.monotonic()
