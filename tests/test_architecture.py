@@ -50,6 +50,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
     "streams.files": ((SHARED, "detector.adapters"), "Files become events through the adapters."),
     "streams.child_process": ((), "A child process ends with its parent, whatever runs in it."),
     "streams.kafka": ((SHARED, "streams.child_process"), "Topics carry events and signals."),
+    "streams.backup": (
+        (SHARED, "detector.identity.profile", "streams.config", "streams.kafka"),
+        "A backup copies topics; of state it knows only where a profile names records.",
+    ),
     "streams.publisher": (
         (SHARED, "detector.adapters", "streams.files", "streams.kafka", "streams.plugins"),
         "The publisher moves files to a topic, and knows no worker.",

@@ -15,7 +15,7 @@ import msgspec
 
 from detector.catalogue import PERSONAL_SENSITIVITY, Category, category, gravest, sensitivity
 from detector.event import AccessEvent, ActorKind
-from detector.identity.profile import PROFILES, Profile, ProfileModel
+from detector.identity.profile import NOTHING_APPLIED, PROFILES, Profile, ProfileModel
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
 from detector.keyed_state import Key, KeyedState, apply_changes
@@ -124,7 +124,7 @@ class Detection:
         profile = live.profile
         if offset is not None:
             applied = profile.applied
-            if applied.get(source, -1) >= offset:
+            if applied.get(source, NOTHING_APPLIED) >= offset:
                 self.skipped += 1
                 return []
             applied[source] = offset
@@ -223,7 +223,7 @@ class Detection:
             return
         profile = live.profile
         if offset is not None:
-            if profile.applied.get(source, -1) >= offset:
+            if profile.applied.get(source, NOTHING_APPLIED) >= offset:
                 return
             profile.applied[source] = offset
         self._saved.change(name, live)

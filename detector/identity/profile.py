@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -21,9 +21,19 @@ from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS
 
-__all__ = ["PROFILES", "PROFILE_VERSION", "Profile", "ProfileError", "ProfileModel"]
+__all__ = [
+    "NOTHING_APPLIED",
+    "PROFILES",
+    "PROFILE_VERSION",
+    "Profile",
+    "ProfileError",
+    "ProfileModel",
+    "with_moved_sources",
+]
 
 PROFILE_VERSION = 2
+NOTHING_APPLIED = -(1 << 62)
+"""Before the first offset of a source, and of what lay before a topic that was restored."""
 MAX_NAME = 120
 """How many bytes of an actor's name are kept."""
 MAX_BYTES = 4_096
@@ -71,7 +81,7 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
     duplicates: int = 0
     applied: dict[int, int] = {}
     """Source partition → offset of the last record applied. What lies at or before it is skipped, which makes
-    redelivery harmless."""
+    redelivery harmless. Offsets are below zero for records that a restored topic does not hold."""
     ledger: Ledger = msgspec.field(default_factory=Ledger)
     room: int = 0
     """How many more entries of `ENTRY_BYTES` fit in before its size is looked at again."""
@@ -81,6 +91,30 @@ class Profile(msgspec.Struct, array_like=True, kw_only=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_fields = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_applied = msgspec.msgpack.Decoder(dict[int, int])
+_APPLIED = Profile.__struct_fields__.index("applied")
+
+
+def with_moved_sources(data: bytes, move: Callable[[int, int], tuple[int, int]]) -> bytes:
+    """A stored profile whose records lie elsewhere now; all but its positions stays the same, byte for byte.
+
+    `move` turns a source and an offset into the new ones. Raises `ProfileError`.
+    """
+    version = _version(data)
+    if version != PROFILE_VERSION:
+        raise ProfileError(
+            "not a profile"
+            if version is None
+            else f"a profile of version {version}; this release reads {PROFILE_VERSION}"
+        )
+    try:
+        fields = _fields.decode(data)
+        applied = dict(move(source, offset) for source, offset in _applied.decode(fields[_APPLIED]).items())
+    except (msgspec.DecodeError, IndexError) as error:
+        raise ProfileError(f"not a profile: {error}") from error
+    fields[_APPLIED] = msgspec.Raw(_encoder.encode(applied))
+    return _encoder.encode(fields)
 
 
 def _version(data: bytes) -> int | None:

@@ -34,6 +34,8 @@ COMMANDS = {
     "directory": "Send the directory's entries to the topic that workers and consoles read; names and owners show "
     "from then on.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
+    "backup": "Copy what stopped workers know, decisions and alerts to one file.",
+    "restore": "Put a backup into a cluster, so that workers continue from it.",
     "broker": "Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.",
     "bench": "Run a benchmark of this checkout and print its figures; further options go to the benchmark.",
 }

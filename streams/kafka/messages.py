@@ -30,6 +30,7 @@ __all__ = [
     "arrival_header",
     "arrival_ms",
     "decode_events",
+    "decode_events_message",
     "decode_signals",
     "encode",
     "encode_event",
@@ -116,16 +117,25 @@ def arrival_ms(record: Any) -> int | None:
     return None
 
 
-def decode_events(data: bytes) -> tuple[EventsMessage, list[tuple[int, AccessEvent]]]:
-    """An events message and its events by offset. Raises `WireError`."""
+def decode_events_message(data: bytes) -> EventsMessage:
+    """An events message, its events as they are. Raises `WireError`."""
     try:
         message = _events.decode(data)
-        decode = _event.decode
-        events = [(offset, decode(raw)) for offset, raw in message.events]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"not an events message: {error}") from error
     if message.version != WIRE_VERSION:
         raise WireError(f"events message of version {message.version}; this release reads {WIRE_VERSION}")
+    return message
+
+
+def decode_events(data: bytes) -> tuple[EventsMessage, list[tuple[int, AccessEvent]]]:
+    """An events message and its events by offset. Raises `WireError`."""
+    message = decode_events_message(data)
+    try:
+        decode = _event.decode
+        events = [(offset, decode(raw)) for offset, raw in message.events]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"not an events message: {error}") from error
     return message, events
 
 

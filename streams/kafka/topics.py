@@ -24,6 +24,7 @@ __all__ = [
     "TopicNames",
     "TopicsError",
     "compare",
+    "connected_admin",
     "ensure",
     "partitions",
     "plan",
@@ -153,7 +154,7 @@ def compare(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAI
 
     ``bootstrap`` is ``host:port``, several separated by commas.
     """
-    with _admin(bootstrap, kafka) as admin:
+    with connected_admin(bootstrap, kafka) as admin:
         return _compare(admin, topics)
 
 
@@ -164,7 +165,7 @@ def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN
     and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be queried or refuses
     a topic.
     """
-    with _admin(bootstrap, kafka) as admin:
+    with connected_admin(bootstrap, kafka) as admin:
         found = _compare(admin, topics)
         if found.missing:
             _create(admin, found.missing)
@@ -173,14 +174,15 @@ def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN
 
 def partitions(bootstrap: str, name: str, kafka: KafkaSettings = PLAIN) -> int:
     """The number of a topic's partitions. Raises `TopicsError` if it does not exist."""
-    with _admin(bootstrap, kafka) as admin:
+    with connected_admin(bootstrap, kafka) as admin:
         if name not in admin.list_topics():
             raise TopicsError(f"there is no topic {name} at {bootstrap}; `crmwatch topics` creates it")
         return len(admin.describe_topics([name])[0]["partitions"])
 
 
 @contextmanager
-def _admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
+def connected_admin(bootstrap: str, kafka: KafkaSettings) -> Iterator[Any]:
+    """An admin client of kafka-python's for a while. Raises `TopicsError` for Kafka's errors."""
     try:
         connection = arguments(bootstrap, kafka)
         reach(bootstrap, kafka)

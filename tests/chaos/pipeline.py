@@ -41,10 +41,10 @@ class Pipeline:
         self.names = names
         self.partitions = partitions
         self._folder = folder
-        self._settings = folder / "crmwatch.toml"
+        self.settings = folder / "crmwatch.toml"
         worker = {"bootstrap": bootstrap, "metrics_port": 0, **settings}
         self._sections = {"worker": worker, "topics": msgspec.structs.asdict(names), **(sections or {})}
-        self._settings.write_bytes(msgspec.toml.encode(self._sections))
+        self.settings.write_bytes(msgspec.toml.encode(self._sections))
         self.workers: list[Child] = []
         assert ensure(bootstrap, plan(partitions, replication, names)) == []
 
@@ -59,12 +59,12 @@ class Pipeline:
     def set(self, section: str, key: str, value: Any) -> None:
         """Set something for the workers that are started from now on."""
         self._sections[section][key] = value
-        self._settings.write_bytes(msgspec.toml.encode(self._sections))
+        self.settings.write_bytes(msgspec.toml.encode(self._sections))
 
     def start_worker(self, *flags: str) -> Child:
         """One more worker."""
         log = self._folder / f"worker-{len(self.workers)}.log"
-        worker = Child(["worker", "--settings", str(self._settings), *flags], log)
+        worker = Child(["worker", "--settings", str(self.settings), *flags], log)
         self.workers.append(worker)
         return worker
 

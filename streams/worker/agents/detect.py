@@ -12,7 +12,7 @@ import msgspec
 
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
-from detector.identity.profile import PROFILES, ProfileModel
+from detector.identity.profile import NOTHING_APPLIED, PROFILES, ProfileModel
 from detector.keyed_state import Key
 from detector.published import ActivityRecord, encode
 from detector.settings import Indicator, Settings
@@ -106,7 +106,7 @@ class DetectAgent:
                 for offset, event in events:
                     self._apply(event, source, offset, arrived_ms)
             else:
-                newest = self._received.get(source, -1)
+                newest = self._received.get(source, NOTHING_APPLIED)
                 for offset, event in events:
                     if offset > newest:  # else: sent twice, and waiting or applied already
                         waiting[0] += 1

@@ -1,0 +1,1 @@
+"""Copies what workers and operators have stored to one file, and puts it into a cluster."""
