@@ -5,11 +5,38 @@ A key is a prefix, which says the kind, and the value's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Key", "KeyedState", "KeyedStates", "Prefix", "apply_changes"]
+import msgspec
+
+from detector.errors import CrmwatchError
+
+__all__ = ["Key", "KeyedState", "KeyedStates", "Prefix", "StoredValueError", "apply_changes", "reading"]
+
+SHOWN_KEY = 200
+"""How many characters of a key are shown."""
+
+
+class StoredValueError(CrmwatchError, ValueError):
+    """A stored value that cannot be read."""
+
+    def __init__(self, key: bytes, reason: str) -> None:
+        self.key = key.decode("utf-8", "replace")[:SHOWN_KEY]
+        """The key, for a person."""
+        self.reason = reason
+        super().__init__(f"{self.key}: {reason}")
+
+
+@contextmanager
+def reading(key: bytes) -> Iterator[None]:
+    """Name the key whose value cannot be read within the block. Raises `StoredValueError`."""
+    try:
+        yield
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoredValueError(key, str(error)) from error
 
 
 class Prefix(bytes, Enum):

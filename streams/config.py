@@ -86,8 +86,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Where records come from, and how to read records that no built-in adapter reads."""
 
     topics: dict[str, str] = {}
-    """Access topics to read beside `topics.access`, each with the format of its records or ``auto``. Append new
-    topics, and keep topics that are no longer read in their place: the order numbers their partitions."""
+    """Access topics to read beside `topics.access`, each with the format of its records or ``auto``."""
     mappings: tuple[SourceMapping, ...] = ()
     """How to read each of them: ``[[sources.mappings]]``, with the fields of `detector.adapters.generic.Mapping`."""
     read_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.98

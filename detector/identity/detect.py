@@ -18,7 +18,7 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity.profile import NOTHING_APPLIED, PROFILES, Profile, ProfileModel
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
-from detector.keyed_state import Key, KeyedState, apply_changes
+from detector.keyed_state import Key, KeyedState, apply_changes, reading
 from detector.published import IdentityRecord
 from detector.settings import Indicator, Settings
 from detector.signal import Signal, SignalKind, Tally
@@ -74,7 +74,8 @@ class Detection:
         self._looked_day = -(1 << 62)
         self._tallied_ms = -(1 << 62)  # up to here ticks have been told
         if Key.TALLIES in store:
-            self._tallied_ms, self._tallies = _tallies.decode(store[Key.TALLIES])
+            with reading(Key.TALLIES):
+                self._tallied_ms, self._tallies = _tallies.decode(store[Key.TALLIES])
         self._schedule: dict[int, set[str]] = {}  # event time → who may have a window to close
         self._dues: list[int] = []  # the schedule's times, as a heap
         self.skipped = 0
@@ -97,11 +98,12 @@ class Detection:
     def restore(self, keys: list[bytes]) -> None:
         """Look through stored profiles for windows that are still open: for a shard that is taken over.
 
-        Raises `ProfileError` for one that cannot be read.
+        Raises `StoredValueError` for one that cannot be read.
         """
         for key in keys:
             if key not in _KEYS:
-                self._restore(key.decode(), self._store[key])
+                with reading(key):
+                    self._restore(key.decode(), self._store[key])
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
         """Look for these indicators from now on, beside those that the settings hold."""

@@ -40,18 +40,15 @@ _versions = msgspec.msgpack.Decoder(_Version)
 _decoder = msgspec.msgpack.Decoder(TriageState)
 
 
-def decode(name: str, data: bytes) -> TriageState:
-    """The stored state of that name.
-
-    Raises `TriageStateError`.
-    """
+def decode(data: bytes) -> TriageState:
+    """A stored state. Raises `TriageStateError`."""
     try:
         version = _versions.decode(data).version
         if version == TRIAGE_VERSION:
             return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TriageStateError(f"{name}: not a value of triage: {error}") from error
-    raise TriageStateError(f"{name}: version {version}; this release reads {TRIAGE_VERSION}")
+        raise TriageStateError(f"not a value of triage: {error}") from error
+    raise TriageStateError(f"version {version}; this release reads {TRIAGE_VERSION}")
 
 
 def record_peak_score(state: TriageState, day: int, name: str, score: float) -> None:

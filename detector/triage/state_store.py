@@ -31,7 +31,7 @@ class TriageStateStore:
         state = self._at_hand.get(name)
         if state is None:
             data = None if self.state.gone(name) else self._store.get(Prefix.STATE + name.encode())
-            state = self._at_hand[name] = TriageState() if data is None else states.decode(name, data)
+            state = self._at_hand[name] = TriageState() if data is None else states.decode(data)
         return state
 
     def change(self, name: str) -> None:
@@ -62,7 +62,7 @@ class TriageStateStore:
 
     def _restore(self, name: str, data: bytes) -> None:
         """Raises `TriageStateError`."""
-        state = states.decode(name, data)
+        state = states.decode(data)
         if state.incident is not None:
             self._at_hand[name] = state
             self._open.add(name)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from math import inf
 
-import msgspec
-
 from detector.anomaly import Anomaly
 from detector.decision import Decision
 from detector.decision_index import DecisionIndex
@@ -22,7 +20,7 @@ from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.population import SETTLE_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
-from detector.keyed_state import KeyedStates, apply_changes
+from detector.keyed_state import KeyedStates, apply_changes, reading
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage import budget, fleet_incidents, risk
@@ -31,13 +29,13 @@ from detector.triage.incident import Incident
 from detector.triage.lifecycle import IncidentLifecycle
 from detector.triage.networks import Networks, signal_of
 from detector.triage.publication import Activity, Publication, publish
-from detector.triage.state import TRIAGE_VERSION, TriageState, TriageStateError, record_peak_score
+from detector.triage.state import TRIAGE_VERSION, TriageState, record_peak_score
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import assess
 from detector.triage.tenants import Tenants
 from detector.units import DAY_MS, MINUTE_MS, TICK_MS
 
-__all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "TriageStateError", "settled_at"]
+__all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "settled_at"]
 
 NOTICE_RISK = 20
 """The risk of a notice about a tenant's volume or a source: worth knowing, not worth waking somebody up."""
@@ -96,15 +94,10 @@ class Triage:
         """Signals refused because there were too many tenants."""
 
     def restore(self, keys: Iterable[bytes]) -> None:
-        """Take up the stored values of a shard that is taken over. Raises `TriageStateError` for a bad one."""
+        """Take up the stored values of a shard that is taken over. Raises `StoredValueError` for a bad one."""
         for key in keys:
-            try:
+            with reading(key):
                 self._saved.restore(key, self._store[key])
-            except TriageStateError:
-                raise
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                name = key[1:].decode("utf-8", "replace")
-                raise TriageStateError(f"{name}: not a value of triage: {error}") from error
         self._quiet_from = -inf
 
     def apply_decisions(self, decisions: Iterable[Decision]) -> None:

@@ -54,6 +54,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     made_ms: int
     partitions: dict[str, int]
     """The partitions of each topic but the access topics, by what the topic is for (`streams.backup.contents`)."""
+    next_offsets: dict[str, tuple[int, ...]]
+    """Of topics of which the unread is copied, the first record of each partition that was not read."""
     sources: tuple[SourcePosition, ...]
 
 

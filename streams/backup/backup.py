@@ -25,6 +25,7 @@ from streams.kafka.topics import TopicsError
 
 __all__ = ["BackupSummary", "back_up"]
 
+WRITTEN_BY_WORKERS = ("events", "signals", "profiles_changelog", "incidents_changelog")
 DIGEST_BYTES = 16
 """A key is remembered by so much of its hash: some 150 bytes of memory for each key of one partition."""
 
@@ -53,7 +54,7 @@ class _Backup:
         found = cluster.topics([*self._names.values(), *access])
         self._committed = cluster.committed()
         self._places = {topic: cluster.places(topic, one.partitions) for topic, one in found.items()}
-        numbers = source_numbers({topic: found[topic].partitions for topic in access})
+        numbers = source_numbers({topic: found[topic] for topic in access})
         self._sources = tuple(
             SourcePosition(
                 topic=topic,
@@ -72,6 +73,14 @@ class _Backup:
             release=__version__,
             made_ms=round(time() * 1000),
             partitions=self._partitions,
+            next_offsets={
+                purpose: tuple(
+                    self._unread(self._names[purpose], partition)
+                    for partition in range(self._partitions[purpose])
+                )
+                for purpose, share in CONTENTS.items()
+                if share is Share.UNREAD
+            },
             sources=self._sources,
         )
         archive = ArchiveWriter(write, header)
@@ -112,21 +121,18 @@ class _Backup:
         return max(first, self._committed.get((topic, partition), first))
 
     def _check_that_nothing_moved(self) -> None:
+        """What operators and publishers send meanwhile is not in the backup, and harms nothing."""
         self._cluster.wait_for_workers_to_leave()
         if self._cluster.committed() != self._committed:
             raise TopicsError("a worker has run during the backup: repeat it while all are stopped")
-        for purpose, share in CONTENTS.items():
+        for purpose in WRITTEN_BY_WORKERS:
             topic = self._names[purpose]
             places = self._places[topic]
-            if share is Share.WHOLE:  # an operator may decide something meanwhile, and changes no state by it
-                continue
-            now = self._cluster.places(topic, len(places))
-            if purpose not in ("indicators", "directory") and [one.end for one in now] != [
-                one.end for one in places
-            ]:
-                raise TopicsError(
-                    f"{topic} was written to during the backup: repeat it while all are stopped"
-                )
+            for partition, now in enumerate(self._cluster.places(topic, len(places))):
+                for _ in self._cluster.read(topic, partition, places[partition].end, now.end):
+                    raise TopicsError(
+                        f"{topic} was written to during the backup: repeat it while all are stopped"
+                    )
 
 
 def _copy(topic: str, record: Any) -> Copy:

@@ -11,9 +11,9 @@ import msgspec
 
 from streams.config import Config
 from streams.kafka.connection import arguments
-from streams.kafka.topics import PACKED_BYTES, TopicsError, connected_admin
+from streams.kafka.topics import PACKED_BYTES, TopicIdentity, TopicsError, connected_admin, identities
 
-__all__ = ["Cluster", "Place", "TopicPlace", "connected_cluster"]
+__all__ = ["Cluster", "Place", "connected_cluster"]
 
 READ_SECONDS = 30.0
 """Reading a partition fails after this long without a record."""
@@ -24,13 +24,6 @@ LEAVE_SECONDS = 5.0
 """How much longer than the session's time-out a worker that was killed may stay in the group."""
 GONE = frozenset({"Empty", "Dead"})
 """The states of a group without members."""
-
-
-class TopicPlace(msgspec.Struct, frozen=True):
-    """A topic's identity: its id, which it does not share with one of the same name before it, and its partitions."""
-
-    id: str
-    partitions: int
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -59,6 +52,7 @@ class Cluster:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",
             max_partition_fetch_bytes=PACKED_BYTES,
             fetch_max_bytes=PACKED_BYTES,
             allow_auto_create_topics=False,
@@ -74,19 +68,14 @@ class Cluster:
         if self._producer is not None:
             self._producer.close(timeout=5)
 
-    def topics(self, names: Iterable[str]) -> dict[str, TopicPlace]:
+    def topics(self, names: Iterable[str]) -> dict[str, TopicIdentity]:
         """The topics of these names. Raises `TopicsError` if one is missing."""
         wanted = list(names)
-        existing = set(self._admin.list_topics())
-        missing = [name for name in wanted if name not in existing]
-        if missing:
-            raise TopicsError(f"there is no topic {missing[0]}; `crmwatch topics` creates it")
-        described = {one["name"]: one for one in self._admin.describe_topics(wanted)}
-        if not all(one.get("topic_id") for one in described.values()):
-            raise TopicsError("the brokers do not tell the ids of topics: Kafka 2.8 or newer is needed")
-        return {
-            name: TopicPlace(str(one["topic_id"]), len(one["partitions"])) for name, one in described.items()
-        }
+        found = identities(self._admin, wanted)
+        for name in wanted:
+            if name not in found:
+                raise TopicsError(f"there is no topic {name}; `crmwatch topics` creates it")
+        return found
 
     def places(self, topic: str, partitions: int) -> list[Place]:
         """What each partition retains."""

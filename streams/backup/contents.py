@@ -20,6 +20,8 @@ class Share(Enum):
 
 
 CONTENTS = {
+    "events": Share.UNREAD,
+    "signals": Share.UNREAD,
     "profiles_changelog": Share.NEWEST,
     "incidents_changelog": Share.NEWEST,
     "identities": Share.NEWEST,
@@ -29,10 +31,9 @@ CONTENTS = {
     "alerts": Share.WHOLE,
     "activity": Share.WHOLE,
     "deadletters": Share.WHOLE,
-    "events": Share.UNREAD,
-    "signals": Share.UNREAD,
 }
-"""What a topic is for, which names it in a backup and in `TopicNames`, and what is copied of it.
+"""What a topic is for, which names it in a backup and in `TopicNames`, and what is copied of it; in this order, as
+state names places in the topic of events.
 
 Access topics are not among them: they are the operator's. A backup calls them by their names and copies what is unread.
 """

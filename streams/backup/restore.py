@@ -59,7 +59,7 @@ class _Restore:
         self._found = cluster.topics([*self._names.values(), *access])
         self._check_partitions(access)
         self._places = {topic: cluster.places(topic, one.partitions) for topic, one in self._found.items()}
-        self._numbers = source_numbers({topic: self._found[topic].partitions for topic in access})
+        self._numbers = source_numbers({topic: self._found[topic] for topic in access})
         self._same = {
             source.topic for source in self._sources if source.topic_id == self._found[source.topic].id
         }
@@ -75,7 +75,7 @@ class _Restore:
         else:
             self._check_empty()
         by_number = {source.number: self._shifts[source.topic, source.partition] for source in self._sources}
-        shift = Shift(by_number, self._shifts, len(self._numbers))
+        shift = Shift(by_number, self._shifts)
         counts: Counter[str] = Counter()
         for copy in self._archive.copies():
             if copy.topic in self._same:

@@ -59,15 +59,10 @@ class Shift:
     """The shifts of all sources, by their old numbers and by topic and partition."""
 
     def __init__(
-        self,
-        by_number: Mapping[int, SourceShift],
-        by_place: Mapping[tuple[str, int], SourceShift],
-        sources: int,
+        self, by_number: Mapping[int, SourceShift], by_place: Mapping[tuple[str, int], SourceShift]
     ) -> None:
-        """`sources` is how many partitions are read now."""
         self._by_number = by_number
         self._by_place = by_place
-        self._sources = sources
 
     def profile(self, data: bytes) -> bytes:
         """A stored profile. Raises `ProfileError`."""
@@ -80,7 +75,6 @@ class Shift:
         message = wire.decode_events_message(data)
         source = message.source
         message.source = self._moved(source, 0)[0]
-        message.sources = self._sources
         message.events = [(self._moved(source, offset)[1], event) for offset, event in message.events]
         return wire.encode(message)
 

@@ -13,9 +13,10 @@ import typer
 
 from detector.directory_file import DirectoryFileError
 from streams.cli.screen import plugins, settings
+from streams.config import Config
 from streams.kafka.connection import arguments
 from streams.kafka.start_offsets import begin_at, parsed
-from streams.kafka.topics import TopicsError, partitions
+from streams.kafka.topics import TopicsError, existing
 from streams.log import set_up
 
 __all__ = ["worker"]
@@ -65,11 +66,8 @@ def worker(
     try:
         start = parsed(config.worker.start)
         at, kafka = config.worker.bootstrap, config.kafka
-        counts = {topic: partitions(at, topic, kafka) for topic in config.access_topics}
-        names = config.topics
-        for topic in (names.feedback, names.indicators, names.directory, names.identities, names.activity):
-            partitions(at, topic, kafka)
-        begin_at(start, config.topics.app_id, list(counts), **arguments(at, kafka))
+        counts = _partitions(config)
+        begin_at(start, config.topics.app_id, list(config.access_topics), **arguments(at, kafka))
     except (TopicsError, ValueError) as error:
         _fail(str(error))
     from prometheus_client import REGISTRY
@@ -83,7 +81,7 @@ def worker(
     except OSError as error:
         where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"
         _fail(f"metrics cannot be served on {where}: {error.strerror or error}")
-    shown = " and ".join(f"{topic} with {count} partitions" for topic, count in counts.items())
+    shown = " and ".join(f"{topic} with {counts[topic]} partitions" for topic in config.access_topics)
     log.info(
         "started: crmwatch %s reads %s from %s; metrics on http://%s:%d/metrics",
         version("crmwatch"),
@@ -93,6 +91,25 @@ def worker(
         running.endpoint.port,
     )
     running.run()
+
+
+def _partitions(config: Config) -> dict[str, int]:
+    """The number of partitions of each topic that a worker reads or writes by partition. Raises `TopicsError`."""
+    names = config.topics
+    followed = (names.feedback, names.indicators, names.directory, names.identities, names.activity)
+    shards = {names.events: names.profiles_changelog, names.signals: names.incidents_changelog}
+    wanted = [*config.access_topics, *shards, *shards.values(), *followed]
+    counts = {
+        name: topic.partitions
+        for name, topic in existing(config.worker.bootstrap, wanted, config.kafka).items()
+    }
+    for topic in (*shards.values(), names.identities, names.activity):
+        of = names.signals if topic == names.incidents_changelog else names.events
+        if counts[topic] < counts[of]:
+            raise TopicsError(
+                f"{topic} has {counts[topic]} partitions and {of} {counts[of]}, of which each needs one of its own"
+            )
+    return counts
 
 
 def _stop(*_: object) -> NoReturn:

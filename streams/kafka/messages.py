@@ -1,7 +1,7 @@
 """The packed messages between the three agents: many events or signals in one Kafka record.
 
-A message states its source partition, the number of partitions, and the event time up to which that partition is
-known: this is how a watermark travels.
+A message states its source partition and the event time up to which that partition is known: this is how a watermark
+travels.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 PACKED_BYTES = 900_000
 """A packed message is closed at this size."""
 NOTHING_KNOWN = -(1 << 62)
@@ -69,8 +69,7 @@ class EventsMessage(msgspec.Struct, array_like=True, kw_only=True):
 
     version: int = WIRE_VERSION
     source: int
-    """The input partition, numbered across all input topics."""
-    sources: int
+    """The input partition (`streams.kafka.sources`)."""
     watermark_ms: int
     idle: bool = False
     """Whether the input partition is read to its end and has been quiet for long: do not wait for it."""

@@ -1,13 +1,13 @@
 """Plans, creates and verifies crmwatch's Kafka topics.
 
-All topics that carry data have the same number of partitions. An identity's events, its profile's changelog
-and a tenant's signals then lie in partitions that one worker can hold together, as Faust requires; so
-choose the number once: at least the number of workers you will ever run.
+A shard is a partition of the topic of events and of the profiles' changelog, or of the topic of signals and of the
+incidents' changelog: these never get more partitions, so choose the number once, at least the number of workers you
+will ever run. Access topics may get more at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -21,11 +21,14 @@ __all__ = [
     "Comparison",
     "Retention",
     "Topic",
+    "TopicIdentity",
     "TopicNames",
     "TopicsError",
     "compare",
     "connected_admin",
     "ensure",
+    "existing",
+    "identities",
     "partitions",
     "plan",
 ]
@@ -97,6 +100,13 @@ class Topic(msgspec.Struct, frozen=True):
     config: Mapping[str, str]
 
 
+class TopicIdentity(msgspec.Struct, frozen=True):
+    """A topic that exists: another one of the same name, created after this one was deleted, has another id."""
+
+    id: str
+    partitions: int
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """How a cluster differs from a plan: missing topics, and a sentence about each that differs."""
 
@@ -161,8 +171,8 @@ def compare(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAI
 def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN) -> list[str]:
     """Create missing topics; returns a sentence about each existing one that differs.
 
-    Existing topics are never changed: more partitions would separate an identity's events from its profile,
-    and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be queried or refuses
+    Existing topics are never changed: more partitions of internal ones would separate an identity's events from its
+    profile, and a shorter retention would delete data. Raises `TopicsError` if the cluster cannot be queried or refuses
     a topic.
     """
     with connected_admin(bootstrap, kafka) as admin:
@@ -172,12 +182,36 @@ def ensure(bootstrap: str, topics: Sequence[Topic], kafka: KafkaSettings = PLAIN
         return list(found.differing)
 
 
+def identities(admin: Any, names: Iterable[str]) -> dict[str, TopicIdentity]:
+    """Those of the topics that exist, asked of an admin client of kafka-python's.
+
+    Raises its `KafkaError`, and `TopicsError` for brokers that are too old to tell ids.
+    """
+    wanted = list(names)
+    found = {}
+    for one in admin.describe_topics(wanted):
+        if one["error_code"]:
+            continue
+        if not one.get("topic_id"):
+            raise TopicsError("the brokers do not tell the ids of topics: Kafka 2.8 or newer is needed")
+        found[one["name"]] = TopicIdentity(str(one["topic_id"]), len(one["partitions"]))
+    return found
+
+
 def partitions(bootstrap: str, name: str, kafka: KafkaSettings = PLAIN) -> int:
     """The number of a topic's partitions. Raises `TopicsError` if it does not exist."""
+    return existing(bootstrap, [name], kafka)[name].partitions
+
+
+def existing(bootstrap: str, names: Iterable[str], kafka: KafkaSettings = PLAIN) -> dict[str, TopicIdentity]:
+    """The topics of these names. Raises `TopicsError` if one does not exist."""
+    wanted = list(names)
     with connected_admin(bootstrap, kafka) as admin:
-        if name not in admin.list_topics():
+        found = identities(admin, wanted)
+    for name in wanted:
+        if name not in found:
             raise TopicsError(f"there is no topic {name} at {bootstrap}; `crmwatch topics` creates it")
-        return len(admin.describe_topics([name])[0]["partitions"])
+    return found
 
 
 @contextmanager

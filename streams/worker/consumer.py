@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import faust
-from aiokafka.structs import ConsumerRecord
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
@@ -34,11 +37,32 @@ BATCH_BYTES = 4_000_000
 
 class _Thread(AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.consumer")
+    consumer: BatchedConsumer
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit, with each topic's id beside the offset: an offset says nothing of another topic of the same name."""
+        assigned = self.assignment()
+        ids = self.consumer.app.topic_id
+        own = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        self.tp_last_committed_at.update(dict.fromkeys(own, monotonic()))
+        try:
+            await self._ensure_consumer().commit(
+                {
+                    TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, ids(tp.topic))
+                    for tp, offset in own.items()
+                }
+            )
+        except CommitFailedError:  # the partitions are others' by now
+            return False
+        except (KafkaError, IllegalStateError) as error:
+            await self.crash(error)
+            return False
+        return True
 
 
 class BatchedConsumer(Consumer):
@@ -54,6 +78,10 @@ class BatchedConsumer(Consumer):
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def rejoin(self) -> None:
+        """Let the group assign its partitions anew, from what the brokers then say of them."""
+        await self.subscribe(self.app.batched_topics)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         fetched: Mapping[Any, list[Any]] = await super()._getmany(
@@ -81,12 +109,17 @@ class BatchedConsumer(Consumer):
             self._sought[tp] = expected
             await self.seek(tp, expected)
             return False
+        if first > expected:
+            await self.app.gap(tp, expected, first)
         self._expected[tp] = records[-1].offset + 1
         return True
 
     async def perform_seek(self) -> None:
-        """Start again from the committed offset."""
+        """Start again from the committed offset, or where the brokers say that it does not hold."""
         await super().perform_seek()
+        for tp, offset in self.app.starts().items():
+            await self.seek(tp, offset)
+            self._committed_offset[tp] = offset
         self._sought.clear()
         self._expected = {tp: offset for tp, offset in self._read_offset.items() if offset is not None}
 
@@ -144,6 +177,17 @@ class BatchedApp(faust.App):
 
     logger = logging.getLogger("faust.app")
     batched_topics: frozenset[str] = frozenset()
+
+    def starts(self) -> Mapping[TP, int]:
+        """Where to read on instead of at the committed offset, asked whenever partitions have been assigned."""
+        return {}
+
+    async def gap(self, tp: TP, first: int, then: int) -> None:
+        """There are no records from the offset `first` to before `then`, which have not been read."""
+
+    def topic_id(self, topic: str) -> str:
+        """The id of the topic that is being read."""
+        return ""
 
     def _new_transport(self) -> Any:
         return BatchedTransport(self.conf.broker_consumer, self)

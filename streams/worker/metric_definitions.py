@@ -23,6 +23,18 @@ class Definition(msgspec.Struct, frozen=True):
 METRICS = (
     Definition("records_read_total", "counter", ("topic",), "Records read, by topic."),
     Definition("bytes_read_total", "counter", ("topic",), "Bytes of the records read, by topic."),
+    Definition(
+        "dropped_records_total",
+        "counter",
+        ("topic",),
+        "Records that retention deleted before anybody had read them, by topic.",
+    ),
+    Definition(
+        "unread_partitions",
+        "gauge",
+        ("topic",),
+        "Partitions that no worker reads, by topic; a topic that does not exist counts as one.",
+    ),
     Definition("events_total", "counter", ("source", "operation"), "Events read, by adapter and operation."),
     Definition(
         "rows_taken_total",

@@ -82,6 +82,8 @@ class Metrics:
         self._source_lag: dict[str, float] = {}
         self.lag: Mapping[tuple[str, int], int] = {}
         """Topic and partition → records not yet committed; none for a partition of which it is not known."""
+        self.unread: Mapping[str, int] = {}
+        """Topic → how many of its partitions no worker reads."""
         self.committed_at = time()
         """When the slowest partition last moved or had nothing to do, in seconds since 1970."""
         self.deadlines_ms: Mapping[str, int] = {}
@@ -92,6 +94,10 @@ class Metrics:
         """Count a batch of a topic's records."""
         self._count("records_read_total", records, topic)
         self._count("bytes_read_total", size_bytes, topic)
+
+    def dropped_records(self, topic: str, records: int) -> None:
+        """Count records of a topic that were deleted before they were read."""
+        self._count("dropped_records_total", records, topic)
 
     def events(self, events: Sequence[AccessEvent], arrived_ms: Sequence[int]) -> None:
         """Count a batch's events; `arrived_ms` is when the record of each came, in ms since 1970."""
@@ -229,6 +235,7 @@ class Metrics:
             {(name,): newest / 1000 for name, newest in list(self._newest_ms.items())},
         )
         yield _gauge("consumer_lag", {(topic, str(number)): lag for (topic, number), lag in self.lag.items()})
+        yield _gauge("unread_partitions", {(topic,): count for topic, count in self.unread.items()})
         yield _gauge("last_progress_timestamp_seconds", {(): self.committed_at})
         yield _gauge("build_info", {(__version__,): 1})
 

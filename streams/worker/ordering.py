@@ -38,12 +38,15 @@ class Watermarks:
     to be complete up to there: by places in this log, not by anybody's clock.
     """
 
-    def __init__(self, saved: bytes | None = None) -> None:
+    def __init__(self, saved: bytes | None = None, sources: int | None = None) -> None:
+        """`sources` is how many partitions there are now; by default as many as were saved, or have reported."""
         self._expected = 0
         self._value = self._newest = NOTHING_KNOWN
         self._position = -1
         if saved is not None:
             self._expected, self._value, self._newest, self._position = _saved.decode(saved)
+        if sources is not None:
+            self._expected = sources
         self._resumed = self._position
         self._active = self._position  # the place of the last report of a partition that was not idle
         self._known = dict.fromkeys(range(self._expected), (self._value, False))

@@ -23,6 +23,8 @@ EXIT_CODE = 70
 """EX_SOFTWARE: a supervisor should restart the process."""
 WORDS_SECONDS = 2.0
 """How long writing the last line may take: the reader of the log may be what hangs."""
+UNREAD_SECONDS = 20.0
+"""How long a partition with records may go unread before the worker is no longer ready."""
 RECOVERIES = 10
 """How many times the patience a worker may go without processing anything."""
 
@@ -89,6 +91,8 @@ class Pulse:
         """When the slowest partition last moved: a commit, nothing to do, or a good reason to wait."""
         self.not_ready: str | None = "starting"
         """Why no records are being read, or ``None`` once state is restored and they are."""
+        self.unread: str | None = None
+        """What of the topics no worker reads, or ``None``."""
         self._seen: dict[str, _Seen] = {}
 
     def beat(self, places: Mapping[str, PartitionProgress]) -> None:
@@ -118,7 +122,7 @@ class Pulse:
         return None
 
     def unready(self) -> str | None:
-        """Why no records are being read, or ``None``."""
+        """Why no records are being read, here or of some partition, or ``None``."""
         now = monotonic()
         if self.not_ready is not None:
             return self.not_ready
@@ -127,7 +131,9 @@ class Pulse:
         for name, seen in self._seen.items():
             if now - seen.heard_at > self._silence_seconds:
                 return f"{name}: the brokers have reported nothing for {now - seen.heard_at:.0f} s"
-        return None
+            if now - seen.read_at > UNREAD_SECONDS:
+                return f"{name}: there are records, but none has been read for {now - seen.read_at:.0f} s"
+        return self.unread
 
     def _stuck(self, seen: _Seen, now: float) -> str | None:
         still = now - seen.moved_at

@@ -8,7 +8,7 @@ import gc
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic, time
 from typing import Any
@@ -22,8 +22,10 @@ from detector.adapters import Adapter
 from detector.decision_index import DecisionIndex
 from detector.detectors import with_plugins
 from detector.directory import NOBODY, Directory, directory_of
+from detector.errors import CrmwatchError
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
+from detector.keyed_state import StoredValueError
 from streams.config import Config
 from streams.directory import DirectoryFiles
 from streams.kafka.connection import arguments, credentials
@@ -33,24 +35,32 @@ from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
 from streams.worker.directory_watch import watch_directory
 from streams.worker.health_endpoint import Endpoint
+from streams.worker.input_topics import InputTopics
 from streams.worker.metrics import Metrics
 from streams.worker.operator_inputs import OperatorInputs
 from streams.worker.producer import MAX_MESSAGE_BYTES, Producer
 from streams.worker.stage import Stage
 from streams.worker.state_writer import StateWriter
+from streams.worker.topic_watch import TopicWatch
 from streams.worker.traffic import Traffic
 from streams.worker.turn import StageWork
 from streams.worker.watchdog import PartitionProgress, Pulse, Watchdog, end_process
 
-__all__ = ["Worker"]
+__all__ = ["SavedValueError", "Worker"]
 
 log = logging.getLogger(__name__)
 
+METADATA_MS = 10_000
+"""How often the consumer looks for new partitions."""
 STOP_SECONDS = 8.0
 """A stop that takes longer exits at once: a supervisor would kill the process soon, and durable state stays safe."""
 COMMIT_SECONDS = 3.0
 REFUSED = 2
-"""The exit code of a worker whose set of detectors and plug-ins is not that of the saved state."""
+"""The exit code of a worker that cannot read the saved state, or whose detectors and plug-ins are not those of it."""
+
+
+class SavedValueError(CrmwatchError):
+    """A value in a changelog that cannot be read; a sentence for a person says where it lies and what to do."""
 
 
 class _App(BatchedApp):
@@ -65,6 +75,15 @@ class _App(BatchedApp):
     async def on_start(self) -> None:
         await super().on_start()
         await self.worker.start()
+
+    def starts(self) -> Mapping[TP, int]:
+        return self.worker.topics.starts(self.consumer.assignment())
+
+    async def gap(self, tp: TP, first: int, then: int) -> None:
+        await self.worker.topics.gap(tp, first, then)
+
+    def topic_id(self, topic: str) -> str:
+        return self.worker.topics.id_of(topic)
 
     async def on_stop(self) -> None:
         try:
@@ -85,7 +104,7 @@ class Worker:
         registry: CollectorRegistry,
         plugins: Plugins = NO_PLUGINS,
     ) -> None:
-        """`partitions` is the number of partitions of each access topic. Raises `DirectoryFileError`."""
+        """`partitions` is the number of partitions of each topic. Raises `DirectoryFileError`."""
         self.directory_files = DirectoryFiles(config.directory)
         self._detector = config.detector_with(self.directory_files.entries)
         self.config = config
@@ -103,14 +122,21 @@ class Worker:
             ready=self.pulse.unready,
             plugins=plugins.versions,
         )
-        self._beating: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.directory = NOBODY
         self._stopping_at: float | None = None
         self._assigned_at: float | None = None
+        self._revoked_since = False
         self._restored_keys = 0
         self._finished = False
         self._connection = arguments(settings.bootstrap, config.kafka)
+        names = config.topics
+        self._watch = TopicWatch(
+            (*config.access_topics, names.events, names.signals), names.app_id, **self._connection
+        )
+        self.topics = InputTopics(
+            tuple(config.access_topics), (names.events, names.signals), self._watch, self.metrics
+        )
         self.producer = Producer(**self._connection)
         self.inputs = OperatorInputs(
             config.topics,
@@ -149,6 +175,7 @@ class Worker:
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+            consumer_metadata_max_age_ms=METADATA_MS,
             consumer_group_instance_id=settings.instance,
             broker_max_poll_records=8000,
             broker_session_timeout=session,
@@ -163,32 +190,30 @@ class Worker:
             reply_create_topic=False,
         )
         app.worker = self
-        topics = config.topics
-        app.batched_topics = frozenset((*self.partitions, topics.events, topics.signals))
+        app.batched_topics = frozenset(self.topics.names)
         return app
 
     def _new_stages(self) -> list[Stage]:
         config, topics = self.config, self.config.topics
         settings = config.worker
-        count = self.partitions[topics.access]
-        sources = sum(self.partitions.values())
+        shards, desks = self.partitions[topics.events], self.partitions[topics.signals]
         traffic = Traffic()
         detectors = with_plugins(self.plugins.detectors)
         profiles = ProfileModel(detectors.identity, directory_of(self._detector.directory))
 
         def ingest(
-            first: int, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
+            topic: str, adapters: Sequence[Adapter], partition: int, store: dict[bytes, bytes]
         ) -> StageWork:
-            source = first + partition
+            source = self.topics.sources[topic, partition]
             return IngestAgent(
-                source, sources, count, topics, self.metrics, settings.idle_seconds, adapters, traffic=traffic
+                source, shards, topics, self.metrics, settings.idle_seconds, adapters, traffic=traffic
             )
 
         def detect(partition: int, store: dict[bytes, bytes]) -> StageWork:
             work = DetectAgent(
                 partition,
-                count,
-                count,
+                shards,
+                desks,
                 self._detector,
                 store,
                 topics,
@@ -199,6 +224,7 @@ class Worker:
                 accept_plugins=settings.accept_plugins,
                 profiles=profiles,
                 traffic=traffic,
+                sources=tuple(self.topics.sources.values()),
             )
             work.watch_for(self.inputs.indicators)
             return work
@@ -217,16 +243,24 @@ class Worker:
             work.name_by(self.directory)
             return work
 
-        detecting = self._stage("detect", topics.events, detect, topics.profiles_changelog)
-        triaging = self._stage("triage", topics.signals, triage, topics.incidents_changelog)
+        detecting = self._stage(
+            "detect",
+            topics.events,
+            partial(_from_state, detect, topics.profiles_changelog),
+            topics.profiles_changelog,
+        )
+        triaging = self._stage(
+            "triage",
+            topics.signals,
+            partial(_from_state, triage, topics.incidents_changelog),
+            topics.incidents_changelog,
+        )
         stages = []
-        first = 0
         for topic, form in config.access_topics.items():
             name = "ingest" if topic == topics.access else f"ingest_{topic}"
             adapters = config.adapters(form, self.plugins.adapters)
             # A worker that detection refuses, for want of a plug-in, must not have called its records unreadable.
-            stages.append(self._stage(name, topic, partial(ingest, first, adapters), None, after=detecting))
-            first += self.partitions[topic]
+            stages.append(self._stage(name, topic, partial(ingest, topic, adapters), None, after=detecting))
         return [*stages, detecting, triaging]
 
     def _stage(
@@ -265,6 +299,7 @@ class Worker:
             if any(stage.shards for stage in self.stages):
                 log.info("revoked", extra={"partitions": _listed(revoked)})
             self._assigned_at = None
+            self._revoked_since = True
             for stage in self.stages:
                 stage.drop()
             self.metrics.watch_none()
@@ -272,13 +307,19 @@ class Worker:
         async def recovered(app: Any, **_: Any) -> None:
             if self._stopping_at is not None:
                 return
+            self._revoked_since = False
+            await self.topics.look()
+            if self._revoked_since or self._stopping_at is not None:
+                return
             assigned = app.consumer.assignment()
             self.metrics.rebalanced()
             log.info("assigned", extra={"partitions": _listed(assigned)})
             self.pulse.not_ready = "state is being recovered"
             self._restored_keys = 0
             for stage in self.stages:
-                stage.open(sorted(tp.partition for tp in assigned if tp.topic == stage.topic))
+                stage.open(
+                    sorted(tp.partition for tp in assigned if tp.topic == stage.topic and self._knows(tp))
+                )
             self._assigned_at = monotonic()
 
         self._handlers = (revoked, recovered)  # Faust's signals hold them weakly
@@ -327,9 +368,10 @@ class Worker:
                 on_error=self.metrics.dead_letter,
                 fatal=self.fatal,
             )
-            self._watching = asyncio.create_task(watching, name="directory")
+            self._tasks.append(asyncio.create_task(watching, name="directory"))
         self.watchdog.start()
-        self._beating = asyncio.create_task(self._beat(), name="pulse")
+        self._tasks.append(asyncio.create_task(self._beat(), name="pulse"))
+        self._tasks.append(asyncio.create_task(self._follow_topics(), name="topics"))
 
     async def finish(self) -> None:
         """Make records in flight durable before the consumer's last commit."""
@@ -352,14 +394,25 @@ class Worker:
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._beating is not None:  # None if it was not started
-            self._beating.cancel()
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.to_thread(self._watch.close)
         await self.inputs.stop()
         await self.producer.stop()
         self.endpoint.stop()
         log.info("stopped", extra={"seconds": round(monotonic() - (self._stopping_at or monotonic()), 3)})
+
+    def _knows(self, tp: TP) -> bool:
+        """Whether a partition is a source or a shard: not one newer than what the brokers said, or without state."""
+        if tp.topic in self.config.access_topics:
+            return (tp.topic, tp.partition) in self.topics.sources
+        return tp.partition < self.partitions[tp.topic]
+
+    async def _follow_topics(self) -> None:
+        try:
+            await self.topics.follow(lambda: self.pulse.not_ready is None, self.app.consumer.rejoin)
+        except Exception as error:  # noqa: BLE001 - what nobody watches is silently not read
+            self.fatal("watching the topics failed", error)
 
     def _body(self, stage: Stage) -> Any:
         async def body(stream: Any) -> None:
@@ -381,6 +434,7 @@ class Worker:
                 places = self._places() if self.pulse.not_ready is None else {}
                 self.pulse.beat({f"{topic}/{number}": place for (topic, number), place in places.items()})
                 self.metrics.lag = {tp: place.lag for tp, place in places.items() if place.lag is not None}
+                self.pulse.unread = self.topics.unread
                 self.metrics.committed_at = time() - (monotonic() - self.pulse.slowest_at)
                 await asyncio.sleep(0.5)
         except Exception as error:  # noqa: BLE001 - without a pulse failures stay unnoticed
@@ -422,10 +476,26 @@ class Worker:
 
     def fatal(self, what: str, error: BaseException) -> None:
         """End the process after an unexpected error."""
-        if isinstance(error, StateSetError):  # a restart would not help
+        if isinstance(error, (StateSetError, SavedValueError)):  # a restart would not help
             end_process(str(error), REFUSED)
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
+
+
+def _from_state(
+    work: Callable[[int, dict[bytes, bytes]], StageWork],
+    changelog: str,
+    partition: int,
+    store: dict[bytes, bytes],
+) -> StageWork:
+    """The work of a shard; says where a value lies that cannot be read, and what to do. Raises `SavedValueError`."""
+    try:
+        return work(partition, store)
+    except StoredValueError as error:
+        raise SavedValueError(
+            f"{changelog}/{partition}: the value of {error.key} cannot be read ({error.reason}): put a backup back "
+            "with crmwatch restore --overwrite, or send that key without a value, and what it held is learned anew"
+        ) from error
 
 
 def _listed(partitions: Iterable[TP]) -> str:

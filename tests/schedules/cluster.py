@@ -260,7 +260,7 @@ class Cluster:
         count = self.plan.partitions
         if topic == TOPICS.access:
             return IngestAgent(
-                number, count, count, TOPICS, self._metrics, IDLE_SECONDS, traffic=traffic, clock=clock
+                number, count, TOPICS, self._metrics, IDLE_SECONDS, traffic=traffic, clock=clock
             )
         if topic == TOPICS.events:
             return DetectAgent(
@@ -273,6 +273,7 @@ class Cluster:
                 self._metrics,
                 keyed=self.plan.keyed,
                 merge_events=1_000_000,
+                sources=range(count),
                 traffic=traffic,
                 clock=clock,
             )

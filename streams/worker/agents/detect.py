@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ import msgspec
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
 from detector.identity.profile import NOTHING_APPLIED, PROFILES, ProfileModel
-from detector.keyed_state import Key
+from detector.keyed_state import Key, reading
 from detector.published import ActivityRecord, encode
 from detector.settings import Indicator, Settings
 from detector.signal import Signal, SignalKind
@@ -52,22 +52,26 @@ class DetectAgent:
         *,
         keyed: bool,
         merge_events: int,
+        sources: Collection[int],
         state_set: Mapping[str, str] = MappingProxyType({}),
         accept_plugins: bool = False,
         profiles: ProfileModel = PROFILES,
         traffic: Traffic,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`state_set` is saved with the state.
+        """`state_set` is saved with the state; `sources` are the numbers of those that are read now.
 
-        Raises `StateSetError` for state that was written with another one, unless `accept_plugins`.
+        Raises `StateSetError` for state that was written with another one, unless `accept_plugins`, and
+        `StoredValueError` for a value that cannot be read.
         """
         self._clock = clock
         self._traffic = traffic
         self._state_set = msgspec.msgpack.encode(dict(state_set))
         written = store.get(Key.STATE_SET)
         if written is not None and not accept_plugins:
-            check_state_set(msgspec.msgpack.decode(written, type=dict[str, str]), state_set)
+            with reading(Key.STATE_SET):
+                saved = msgspec.msgpack.decode(written, type=dict[str, str])
+            check_state_set(saved, state_set)
         self._shard = shard
         self._shards = shards
         self._desks = triage_shards
@@ -76,7 +80,9 @@ class DetectAgent:
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard, profiles=profiles)
         self._detection.restore(list(store))
-        self._watermarks = Watermarks(store.get(Key.WATERMARKS))
+        with reading(Key.WATERMARKS):
+            self._watermarks = Watermarks(store.get(Key.WATERMARKS), len(sources))
+        self._places = {source: place for place, source in enumerate(sorted(sources))}
         self._store = store
         self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), clock())
         self._activity: list[Output] = []
@@ -120,14 +126,17 @@ class DetectAgent:
                     self._received[source] = max(newest, events[-1][0])
             if not message.idle:
                 self._traffic.heard_at = self._clock()
-            watermark_ms = self._watermarks.update(
-                source,
-                message.sources,
-                message.watermark_ms,
-                position=record.offset,
-                idle=message.idle,
-                complete=message.complete,
-            )
+            watermark_ms = self._watermarks.value
+            place = self._places.get(source)
+            if place is not None:  # else a topic that is gone, or one that is newer than this shard
+                watermark_ms = self._watermarks.update(
+                    place,
+                    len(self._places),
+                    message.watermark_ms,
+                    position=record.offset,
+                    idle=message.idle,
+                    complete=message.complete,
+                )
             self._release(watermark_ms)
             self._say(self._detection.advance(watermark_ms), arrived_ms)
             yield

@@ -46,7 +46,6 @@ class IngestAgent:
     def __init__(
         self,
         source: int,
-        sources: int,
         shards: int,
         topics: TopicNames,
         metrics: Metrics,
@@ -60,7 +59,6 @@ class IngestAgent:
         self._clock = clock
         self._adapters = adapters
         self._source = source
-        self._sources = sources
         self._shards = shards
         self._topics = topics
         self._metrics = metrics
@@ -128,7 +126,6 @@ class IngestAgent:
                 last = index == len(parts) - 1  # only then all up to the watermark is there
                 message = EventsMessage(
                     source=self._source,
-                    sources=self._sources,
                     watermark_ms=self._watermark_ms if last else NOTHING_KNOWN,
                     idle=self._idle,
                     complete=self._complete[shard] if last else -1,

@@ -14,7 +14,7 @@ from detector.identity import profile as profile_module
 from detector.identity.detect import Detection
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import PROFILES, ProfileError
-from detector.keyed_state import Key
+from detector.keyed_state import Key, StoredValueError
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
@@ -401,7 +401,7 @@ def test_those_who_have_gone_quiet_are_closed() -> None:
 def test_a_profile_that_cannot_be_read_is_an_error() -> None:
     """Neither a restored shard nor an event goes on over a broken profile as if it were empty."""
     store = {b"t/u": b"garbage"}
-    with pytest.raises(ProfileError):
+    with pytest.raises(StoredValueError, match="t/u: not a profile"):
         Detection(TALKATIVE, store).restore([b"t/u"])
     with pytest.raises(ProfileError):
         Detection(TALKATIVE, store).observe(event(1))

@@ -7,10 +7,11 @@ import pytest
 
 from detector.alert.ocsf import Activity
 from detector.decision import Kind
+from detector.keyed_state import StoredValueError
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity
-from detector.triage.triage import TRIAGE_VERSION, TriageStateError, settled_at
+from detector.triage.triage import TRIAGE_VERSION, settled_at
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, decision, measure, signal
 from tests.detector.triage.triages import (
@@ -393,25 +394,28 @@ def test_when_what_a_decision_rests_on_is_complete() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        (b"st/u", b"\xc1", "t/u: not a value of triage"),
-        (b"st/u", msgspec.msgpack.encode({"version": 2}), "t/u: not a value of triage"),
-        (b"st/u", msgspec.msgpack.encode([TRIAGE_VERSION, 1, 7]), "t/u: not a value of triage"),
-        (b"st/u", msgspec.msgpack.encode([1, 1, ["t"]]), "t/u: version 1; this release reads"),
-        (b"st/u", msgspec.msgpack.encode([TRIAGE_VERSION + 1, 0]), f"t/u: version {TRIAGE_VERSION + 1}"),
-        (b"s\xff", b"\xc1", "not a value of triage"),
-        (b"d1|1|t|n", b"\xc1", "not a value of triage"),
-        (b"dnonsense", msgspec.msgpack.encode([1]), "nonsense: not a value of triage"),
-        (b"ot|n", b"\xc1", "not a value of triage"),
-        (b"p1|x", b"\xc1", "not a value of triage"),
-        (b"px|x", b"\x90", "not a value of triage"),
-        (b"tt", b"\xc1", "t: not a value of triage"),
-        (b"y1|t", b"\xc1", "not a value of triage"),
+        (b"st/u", b"\xc1", "st/u: not a value of triage"),
+        (b"st/u", msgspec.msgpack.encode({"version": 2}), "st/u: not a value of triage"),
+        (b"st/u", msgspec.msgpack.encode([TRIAGE_VERSION, 1, 7]), "st/u: not a value of triage"),
+        (b"st/u", msgspec.msgpack.encode([1, 1, ["t"]]), "st/u: version 1; this release reads"),
+        (b"st/u", msgspec.msgpack.encode([TRIAGE_VERSION + 1, 0]), f"st/u: version {TRIAGE_VERSION + 1}"),
+        (b"s\xff", b"\xc1", "s\N{REPLACEMENT CHARACTER}: "),
+        (b"d1|1|t|n", b"\xc1", "d1|1|t|n: "),
+        (b"dnonsense", msgspec.msgpack.encode([1]), "dnonsense: "),
+        (b"ot|n", b"\xc1", "ot|n: "),
+        (b"p1|x", b"\xc1", "p1|x: "),
+        (b"px|x", b"\x90", "px|x: "),
+        (b"tt", b"\xc1", "tt: "),
+        (b"y1|t", b"\xc1", "y1|t: "),
+        (b"?t", b"\xc1", "?t: a key of no known kind"),
+        (b"s" * 300, b"\xc1", "s" * 200 + ": "),
     ],
 )
 def test_what_cannot_be_read_is_an_error(key: bytes, value: bytes, sentence: str) -> None:
-    """A broken or foreign value in the store is named."""
-    with pytest.raises(TriageStateError, match=sentence):
+    """A broken or foreign value in the store is named by its key, of which at most 200 characters are shown."""
+    with pytest.raises(StoredValueError) as error:
         Triage(SETTINGS, {key: value}).restore([key])
+    assert str(error.value).startswith(sentence)
 
 
 def test_many_identities_leave_little_in_memory() -> None:

@@ -12,6 +12,7 @@ HEADER = Header(
     release="0.1.0",
     made_ms=1_772_409_600_000,
     partitions={"alerts": 2},
+    next_offsets={"events": (3, 4)},
     sources=(
         SourcePosition(
             topic="crm.access", topic_id="an id", partition=0, number=0, next_offset=7, end_offset=9

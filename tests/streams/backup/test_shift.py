@@ -16,13 +16,13 @@ from tests.detector.make import event
 def moved(*sources: SourceShift) -> Shift:
     """The shift of the partitions of ``crm.access``, in their order."""
     by_place = {("crm.access", number): source for number, source in enumerate(sources)}
-    return Shift(dict(enumerate(sources)), by_place, 4)
+    return Shift(dict(enumerate(sources)), by_place)
 
 
 def message(source: int, offsets: list[int]) -> bytes:
     """A packed message of the same event at some offsets."""
     events = [(offset, msgspec.Raw(wire.encode_event(event()))) for offset in offsets]
-    return wire.encode(EventsMessage(source=source, sources=2, watermark_ms=5, idle=True, events=events))
+    return wire.encode(EventsMessage(source=source, watermark_ms=5, idle=True, events=events))
 
 
 def test_an_unread_record_gets_the_offset_where_it_lies_now() -> None:
@@ -62,11 +62,11 @@ def test_what_is_no_profile_of_this_release_is_refused(data: bytes) -> None:
 
 
 def test_a_message_on_its_way_is_moved() -> None:
-    """Its source, the number of sources and its events' offsets are the new ones; watermark and events stay."""
+    """Its source and its events' offsets are the new ones; watermark and events stay."""
     shift = moved(SourceShift(1, 100, 0))
     data = shift.events(message(0, [99, 100]))
     after, events = wire.decode_events(data)
-    assert (after.source, after.sources, after.watermark_ms, after.idle) == (1, 4, 5, True)
+    assert (after.source, after.watermark_ms, after.idle) == (1, 5, True)
     assert events == [(-1, event()), (0, event())]
 
 

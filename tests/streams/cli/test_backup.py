@@ -108,7 +108,7 @@ def lost(kafka: Broker, names: TopicNames, tmp_path: Path) -> Iterator[Side]:
     side.send(names.profiles_changelog, b"marks", key=b"\x00watermarks")
     side.send(names.feedback, b"a", b"b", key=b"decision")
     for offset in (0, 1):
-        message = EventsMessage(source=0, sources=2, watermark_ms=5, events=[(offset, msgspec.Raw(b"\xc0"))])
+        message = EventsMessage(source=0, watermark_ms=5, events=[(offset, msgspec.Raw(b"\xc0"))])
         side.send(names.events, encode(message))
     said = msgspec.json.encode({"e": f"elf {names.access}/0/1", "f": f"elf {names.access}/0/2"})
     side.send(names.alerts, b"alert", key=b"uid", headers=[(POSITIONS_HEADER, said)])
@@ -166,10 +166,10 @@ def test_a_backup_names_what_it_holds(lost: Side, tmp_path: Path) -> None:
     *counts, last = result.stdout.splitlines()
     assert counts == [
         f"1 record of {names.access}",
+        f"1 record of {names.events}",
         f"2 records of {names.profiles_changelog}",
         f"2 records of {names.feedback}",
         f"1 record of {names.alerts}",
-        f"1 record of {names.events}",
     ]
     assert last.startswith(f"copied to {tmp_path / 'backup'}, SHA-256 ")
 
@@ -230,4 +230,4 @@ def test_another_number_of_partitions_is_refused(
     result = side.run("restore", file)
     side.close()
     assert result.exit_code == 2
-    assert result.stderr == (f"{more.profiles_changelog} has 3 partitions here and 2 in the backup\n")
+    assert result.stderr == (f"{more.events} has 3 partitions here and 2 in the backup\n")

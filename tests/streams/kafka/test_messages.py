@@ -37,9 +37,9 @@ SIGNAL = Signal(
 def test_events_come_back_as_they_were_sent() -> None:
     """With their offsets, their partition, its watermark and whether it is idle."""
     raw = msgspec.Raw(wire.encode_event(EVENT))
-    sent = EventsMessage(source=3, sources=8, watermark_ms=-5, idle=True, events=[(41, raw), (44, raw)])
+    sent = EventsMessage(source=3, watermark_ms=-5, idle=True, events=[(41, raw), (44, raw)])
     message, events = decode_events(wire.encode(sent))
-    assert (message.version, message.source, message.sources) == (wire.WIRE_VERSION, 3, 8)
+    assert (message.version, message.source) == (wire.WIRE_VERSION, 3)
     assert (message.watermark_ms, message.idle) == (-5, True)
     assert events == [(41, EVENT), (44, EVENT)]
 
@@ -56,13 +56,13 @@ def test_signals_come_back_as_they_were_sent() -> None:
 @pytest.mark.parametrize(
     ("decode", "message"),
     [
-        (decode_events, EventsMessage(version=99, source=0, sources=1, watermark_ms=0)),
+        (decode_events, EventsMessage(version=99, source=0, watermark_ms=0)),
         (decode_signals, SignalsMessage(version=99, shard=0, shards=1, watermark_ms=0)),
     ],
 )
 def test_another_version_is_refused(decode: object, message: object) -> None:
     """Two releases that do not fit must not misread one another: the error names both versions."""
-    with pytest.raises(WireError, match=r"version 99; this release reads 1"):
+    with pytest.raises(WireError, match=r"version 99; this release reads 2"):
         decode(wire.encode(message))  # type: ignore[operator]
 
 
@@ -82,7 +82,7 @@ def test_half_a_message_is_refused(cut: int, signals: bool) -> None:
     if signals:
         message = SignalsMessage(shard=1, shards=2, watermark_ms=0, signals=[inner])
     else:
-        message = EventsMessage(source=1, sources=2, watermark_ms=0, events=[(1, inner)])
+        message = EventsMessage(source=1, watermark_ms=0, events=[(1, inner)])
     data = wire.encode(message)
     with pytest.raises(WireError):
         (decode_signals if signals else decode_events)(data[: min(cut, len(data) - 1)])

@@ -183,11 +183,11 @@ class Pipeline:
         """What the worker builds for a partition that it is given."""
         count = self.partitions
         if stage == "ingest":
-            return IngestAgent(partition, count, count, TOPICS, self.metrics, 2.0, traffic=self.traffic)
+            return IngestAgent(partition, count, TOPICS, self.metrics, 2.0, traffic=self.traffic)
         if stage == "detect":
             return DetectAgent(
                 partition, count, count, self.config, store, TOPICS, self.metrics,
-                keyed=self.keyed, merge_events=1_000_000, traffic=self.traffic,
+                keyed=self.keyed, merge_events=1_000_000, sources=range(count), traffic=self.traffic,
                 profiles=ProfileModel(DETECTORS, directory_of(self.config.directory)),
             )  # fmt: skip
         return TriageAgent(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
@@ -537,7 +537,7 @@ def new_detect(store: dict[bytes, bytes]) -> DetectAgent:
     """The only shard of identities, with this state."""
     metrics = Metrics(CollectorRegistry())
     return DetectAgent(
-        0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0, traffic=Traffic()
+        0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0, sources=[0], traffic=Traffic()
     )
 
 
@@ -546,7 +546,7 @@ def packed(events: Iterable[AccessEvent], first_offset: int = 0) -> Any:
     numbered = list(enumerate(events, first_offset))
     raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in numbered]
     newest_ms = max(event.time_ms for _, event in numbered)
-    return fake(wire.encode(wire.EventsMessage(source=0, sources=1, watermark_ms=newest_ms, events=raw)))
+    return fake(wire.encode(wire.EventsMessage(source=0, watermark_ms=newest_ms, events=raw)))
 
 
 def signals_of(detect: DetectAgent) -> list[Output]:
@@ -557,13 +557,7 @@ def signals_of(detect: DetectAgent) -> list[Output]:
 def new_ingest(registry: CollectorRegistry | None = None, traffic: Traffic | None = None) -> IngestAgent:
     """The ingest of partition 0 of four."""
     return IngestAgent(
-        0,
-        PARTITIONS,
-        PARTITIONS,
-        TOPICS,
-        Metrics(registry or CollectorRegistry()),
-        2.0,
-        traffic=traffic or Traffic(),
+        0, PARTITIONS, TOPICS, Metrics(registry or CollectorRegistry()), 2.0, traffic=traffic or Traffic()
     )
 
 
@@ -577,7 +571,7 @@ def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> 
     for output in outputs:
         assert (output.topic, output.key) == (TOPICS.events, None)
         message, events = wire.decode_events(output.value)
-        assert (message.source, message.sources, message.idle) == (0, PARTITIONS, False)
+        assert (message.source, message.idle) == (0, False)
         assert message.watermark_ms == stream[-1][1].time_ms
         for offset, event in events:
             assert output.partition == partition_of(event.identity, PARTITIONS)
@@ -683,6 +677,7 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
         Metrics(CollectorRegistry()),
         keyed=True,
         merge_events=10,
+        sources=[0],
         traffic=Traffic(),
     )
     triage_registry = CollectorRegistry()
@@ -695,7 +690,7 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
 
     events = [(offset, event) for offset, (_, event) in enumerate(world(0)[:3000])]
     raw = [(offset, msgspec.Raw(wire.encode_event(event))) for offset, event in events]
-    message = wire.EventsMessage(source=0, sources=1, watermark_ms=events[-1][1].time_ms, events=raw)
+    message = wire.EventsMessage(source=0, watermark_ms=events[-1][1].time_ms, events=raw)
     exhaust(detect.take([fake(wire.encode(message))]))
     exhaust(triage.take([fake(output.value, timestamp=0) for output in signals_of(detect)]))
     triage.tick(read_to_end_at=clock.now)

@@ -29,7 +29,12 @@ class Bare(BatchedConsumer):
     """A consumer without a connection: what it fetches is given, where it seeks is kept."""
 
     def __init__(self) -> None:
-        self.app = SimpleNamespace(batched_topics=frozenset((BATCHED.topic,)))
+        self.gaps: list[tuple[TP, int, int]] = []
+
+        async def gap(tp: TP, first: int, then: int) -> None:
+            self.gaps.append((tp, first, then))
+
+        self.app = SimpleNamespace(batched_topics=frozenset((BATCHED.topic,)), gap=gap)
         self._acked: dict[TP, list[int]] = defaultdict(list)
         self._acked_index: dict[TP, set[int]] = defaultdict(set)
         self._expected: dict[TP, int] = {}
@@ -88,7 +93,7 @@ def test_only_the_named_topics_are_batched(fetched: dict[TP, list[ConsumerRecord
 
 
 def test_a_fetch_behind_a_gap_is_sought_again_once(fetched: dict[TP, list[ConsumerRecord]]) -> None:
-    """Records from an older, higher position are left out; a gap that is still there then is a real one."""
+    """Records from an older, higher position are left out; a gap that is still there then is real, and is told."""
     one = Bare()
     fetched[BATCHED] = [record(0), record(1)]
     assert len(get(one)[BATCHED]) == 1
@@ -100,8 +105,10 @@ def test_a_fetch_behind_a_gap_is_sought_again_once(fetched: dict[TP, list[Consum
     fetched[BATCHED] = [record(9), record(10)]
     assert BATCHED not in get(one)
     assert one.sought == [(BATCHED, 2), (BATCHED, 4)]
+    assert one.gaps == []
     assert get(one)[BATCHED][0].offset == 10
     assert len(one.sought) == 2
+    assert one.gaps == [(BATCHED, 4, 9)]
 
 
 def test_what_may_be_committed_is_one_past_the_last_acknowledged() -> None:

@@ -73,6 +73,8 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
     for total in (2, 3):
         metrics.dropped_decisions(total)
     metrics.read("crm.access", 3, 700)
+    metrics.dropped_records("crm.access", 2)
+    metrics.unread = {"crm.access": 1}
     metrics.step("detect", 0.003)
     metrics.restored("detect", 4.0)
     metrics.watch("detect", 0, {b"key": b"value"})

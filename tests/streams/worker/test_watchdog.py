@@ -113,6 +113,28 @@ def test_one_partition_that_is_stuck_is_trouble_whatever_the_others_do(
     assert worker.pulse.progress_at == clock.now
 
 
+def test_records_that_are_not_read_make_a_worker_unready(worker: Partitions) -> None:
+    """After 20 s in which there were records and none was read it is not ready, long before that is trouble; reading
+    ends it, and so does having read to the end."""
+    assert worker.beat(0, a=at(100, 5)) is None
+    assert worker.beat(20) is None
+    assert worker.pulse.unready() is None
+    assert worker.beat(1) is None
+    assert worker.pulse.unready() == "a: there are records, but none has been read for 21 s"
+    assert worker.beat(0, a=at(100, 5, 103)) is None
+    assert worker.pulse.unready() is None
+    assert worker.beat(30, a=at(100, 5, 105)) is None
+    assert worker.pulse.unready() is None
+
+
+def test_what_no_worker_reads_makes_every_worker_unready(worker: Partitions) -> None:
+    """A worker whose own partitions are read says what of the topics is not."""
+    worker.beat(0, a=at(100, 0))
+    worker.pulse.unread = "crm.access/3: no worker reads it"
+    assert worker.pulse.unready() == "crm.access/3: no worker reads it"
+    assert worker.pulse.trouble() is None
+
+
 def test_a_lag_that_is_not_known_is_not_none(worker: Partitions) -> None:
     """A partition of which the brokers have never told is neither consumed nor, after the patience, well."""
     assert worker.beat(SILENCE, b=at(7, None, reported=None)) is None
