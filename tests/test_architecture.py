@@ -51,8 +51,8 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
     "streams.child_process": ((), "A child process ends with its parent, whatever runs in it."),
     "streams.kafka": ((SHARED, "streams.child_process"), "Topics carry events and signals."),
     "streams.backup": (
-        (SHARED, "detector.identity.profile", "streams.config", "streams.kafka"),
-        "A backup copies topics; of state it knows only where a profile names records.",
+        (SHARED, "detector.identity.profile", "streams.config", "streams.kafka", "streams.worker.ordering"),
+        "A backup copies topics; of state it knows only where it names records.",
     ),
     "streams.publisher": (
         (SHARED, "detector.adapters", "streams.files", "streams.kafka", "streams.plugins"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from detector.identity.profile import ProfileError
+from detector.keyed_state import Key
 from streams.backup.archive import Archive, ArchiveError, Copy, SourcePosition
 from streams.backup.cluster import Cluster, Place, connected_cluster
 from streams.backup.contents import CONTENTS, Share, topic_name
@@ -67,6 +68,14 @@ class _Restore:
         self._shifts = {(source.topic, source.partition): self._shift(source) for source in self._sources}
         self._put: Counter[tuple[str, int]] = Counter()
         """Topic and partition → how many unread records of an access topic were put there."""
+        events = self._names["events"]
+        self._events = [place.end for place in self._places[events]]
+        """Where each shard's next message of events is put."""
+        self._logs = [
+            SourceShift(partition, offset, self._events[partition])
+            for partition, offset in enumerate(archive.header.next_offsets["events"])
+        ]
+        """Where each shard's messages of events lie now."""
 
     def run(self, *, overwrite: bool) -> RestoreSummary:
         self._check_access_topics()
@@ -80,7 +89,7 @@ class _Restore:
         for copy in self._archive.copies():
             if copy.topic in self._same:
                 continue
-            moved = _moved(copy, shift) if copy.topic in CONTENTS else self._placed(copy)
+            moved = self._moved(copy, shift) if copy.topic in CONTENTS else self._placed(copy)
             topic = self._names.get(copy.topic, copy.topic)
             self._cluster.send(
                 topic, copy.partition, moved.key, moved.value, moved.timestamp_ms, moved.headers
@@ -106,12 +115,41 @@ class _Restore:
         self._put[at] += 1
         return copy
 
+    def _moved(self, copy: Copy, shift: Shift) -> Copy:
+        """A record as it is on this cluster. Raises `ArchiveError`."""
+        value = copy.value
+        log = self._logs[copy.partition]
+        try:
+            if copy.topic == "profiles_changelog" and value is not None:
+                if copy.key == Key.WATERMARKS:
+                    value = shift.watermarks(value, log)
+                elif not _is_shards_own(copy.key):
+                    value = shift.profile(value)
+            elif copy.topic == "events" and value is not None:
+                log.found(
+                    copy.offset,
+                    self._place(self._names["events"], copy.partition).end + self._events[copy.partition],
+                )
+                self._events[copy.partition] += 1
+                value = shift.events(value, log)
+        except (ProfileError, WireError, msgspec.DecodeError) as error:
+            raise ArchiveError(f"{copy.topic}/{copy.partition}/{copy.offset}: {error}") from error
+        headers = copy.headers
+        if copy.topic == "alerts":
+            headers = tuple(
+                (name, shift.positions(content) if name == POSITIONS_HEADER else content)
+                for name, content in headers
+            )
+        return msgspec.structs.replace(copy, value=value, headers=headers)
+
     def _check_partitions(self, access: list[str]) -> None:
         header = self._archive.header
         for purpose, name in self._names.items():
             there, wanted = self._found[name].partitions, header.partitions.get(purpose)
             if there != wanted:
                 raise TopicsError(f"{name} has {there} partitions here and {wanted} in the backup")
+        if len(header.next_offsets.get("events", ())) != header.partitions["events"]:
+            raise ArchiveError("the backup is damaged: it does not say where its events begin")
         for source in self._sources:
             if source.topic not in access:
                 raise TopicsError(
@@ -181,24 +219,6 @@ class _Restore:
             for source in self._sources
             if source.topic in self._same
         )
-
-
-def _moved(copy: Copy, shift: Shift) -> Copy:
-    """A record as it is on this cluster. Raises `ArchiveError`."""
-    try:
-        if copy.topic == "profiles_changelog" and copy.value is not None and not _is_shards_own(copy.key):
-            return msgspec.structs.replace(copy, value=shift.profile(copy.value))
-        if copy.topic == "events" and copy.value is not None:
-            return msgspec.structs.replace(copy, value=shift.events(copy.value))
-    except (ProfileError, WireError) as error:
-        raise ArchiveError(f"{copy.topic}/{copy.partition}/{copy.offset}: {error}") from error
-    if copy.topic == "alerts":
-        headers = tuple(
-            (name, shift.positions(content) if name == POSITIONS_HEADER else content)
-            for name, content in copy.headers
-        )
-        return msgspec.structs.replace(copy, headers=headers)
-    return copy
 
 
 def _is_shards_own(key: bytes | None) -> bool:

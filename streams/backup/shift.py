@@ -1,4 +1,4 @@
-"""Where the records of an access topic lie now that were read from another topic of the same name.
+"""Where the records of a topic lie now that were read from another topic of the same name.
 
 Profiles, events on their way and published positions name records by source and offset. A topic that is created
 again begins at 0, so a restore moves them: records that were not read yet are put into the new topic, and get its
@@ -14,6 +14,7 @@ import msgspec
 
 from detector.identity.profile import with_moved_sources
 from streams.kafka import messages as wire
+from streams.worker.ordering import with_moved_position
 
 __all__ = ["Shift", "SourceShift"]
 
@@ -70,10 +71,16 @@ class Shift:
             return data
         return with_moved_sources(data, self._moved)
 
-    def events(self, data: bytes) -> bytes:
-        """A packed message of events. Raises `WireError`."""
+    def watermarks(self, data: bytes, log: SourceShift) -> bytes:
+        """Saved watermarks, which name a place in their shard's `log` of events. Raises msgspec's `DecodeError`."""
+        return data if log.same else with_moved_position(data, log.new)
+
+    def events(self, data: bytes, log: SourceShift) -> bytes:
+        """A packed message of events, which may name an earlier place in its `log`. Raises `WireError`."""
         message = wire.decode_events_message(data)
         source = message.source
+        if message.complete >= 0:
+            message.complete = log.new(message.complete)
         message.source = self._moved(source, 0)[0]
         message.events = [(self._moved(source, offset)[1], event) for offset, event in message.events]
         return wire.encode(message)

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from streams.kafka.sources import source_numbers
 from streams.worker.metrics import Metrics
-from streams.worker.topic_watch import TopicView, TopicWatch, Unread
+from streams.worker.topic_watch import TopicView, TopicWatch, UnreadTopics
 
 __all__ = ["InputTopics"]
 
@@ -36,7 +36,7 @@ class InputTopics:
         self._watch = watch
         self._metrics = metrics
         self._view = TopicView()
-        self._unread = Unread(self.names, UNREAD_SECONDS)
+        self._unread = UnreadTopics(self.names, UNREAD_SECONDS)
         for topic in self.names:
             metrics.dropped_records(topic, 0)  # a counter that began with its first record would hide it
 

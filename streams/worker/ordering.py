@@ -8,7 +8,7 @@ partition keeps its own order, so that offsets still say what has been applied.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
@@ -16,7 +16,7 @@ import msgspec
 
 from streams.kafka.messages import NOTHING_KNOWN
 
-__all__ = ["Merge", "Watermarks"]
+__all__ = ["Merge", "Watermarks", "with_moved_position"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,15 @@ MOST_PENDING = 1000
 """More reports than this are not kept apart while an idle partition is out of reach."""
 
 _saved = msgspec.msgpack.Decoder(tuple[int, int, int, int])
+
+
+def with_moved_position(saved: bytes, move: Callable[[int], int]) -> bytes:
+    """Saved watermarks whose reports lie elsewhere now; `move` turns a place in the old log into the new one.
+
+    Raises msgspec's `DecodeError`.
+    """
+    expected, value, newest, position = _saved.decode(saved)
+    return msgspec.msgpack.encode((expected, value, newest, move(position)))
 
 
 class Watermarks:

@@ -18,7 +18,7 @@ from kafka.protocol.consumer import OffsetSpec
 
 from streams.kafka.topics import TopicIdentity, identities
 
-__all__ = ["Commit", "Start", "TopicView", "TopicWatch", "Unread"]
+__all__ = ["Commit", "Start", "TopicView", "TopicWatch", "UnreadTopics"]
 
 STABLE = "Stable"
 """The state of a group whose assignment is complete."""
@@ -120,10 +120,10 @@ class TopicWatch:
         )
 
 
-class Unread:
+class UnreadTopics:
     """Since when parts of topics have been read by nobody; a short while is an assignment that is under way.
 
-    >>> unread = Unread(["a"], patience_seconds=10.0)
+    >>> unread = UnreadTopics(["a"], patience_seconds=10.0)
     >>> unread.note(TopicView({"a": TopicIdentity("id", 2)}, owned=frozenset({("a", 0)})), now=0.0)
     >>> unread.reason(9.0), unread.reason(11.0)
     (None, 'a/1: no worker reads it')

@@ -10,6 +10,7 @@ from detector.settings import Settings
 from streams.backup.shift import Shift, SourceShift
 from streams.kafka import messages as wire
 from streams.kafka.messages import EventsMessage
+from streams.worker.ordering import Watermarks
 from tests.detector.make import event
 
 
@@ -19,10 +20,12 @@ def moved(*sources: SourceShift) -> Shift:
     return Shift(dict(enumerate(sources)), by_place)
 
 
-def message(source: int, offsets: list[int]) -> bytes:
+def message(source: int, offsets: list[int], complete: int = -1) -> bytes:
     """A packed message of the same event at some offsets."""
     events = [(offset, msgspec.Raw(wire.encode_event(event()))) for offset in offsets]
-    return wire.encode(EventsMessage(source=source, watermark_ms=5, idle=True, events=events))
+    return wire.encode(
+        EventsMessage(source=source, watermark_ms=5, idle=True, complete=complete, events=events)
+    )
 
 
 def test_an_unread_record_gets_the_offset_where_it_lies_now() -> None:
@@ -62,12 +65,29 @@ def test_what_is_no_profile_of_this_release_is_refused(data: bytes) -> None:
 
 
 def test_a_message_on_its_way_is_moved() -> None:
-    """Its source and its events' offsets are the new ones; watermark and events stay."""
+    """Its source, its events' offsets and the place up to which it is complete are the new ones; all else stays."""
     shift = moved(SourceShift(1, 100, 0))
-    data = shift.events(message(0, [99, 100]))
-    after, events = wire.decode_events(data)
-    assert (after.source, after.watermark_ms, after.idle) == (1, 5, True)
+    log = SourceShift(0, 1000, 0)
+    after, events = wire.decode_events(shift.events(message(0, [99, 100], complete=990), log))
+    assert (after.source, after.watermark_ms, after.idle, after.complete) == (1, 5, True, -10)
     assert events == [(-1, event()), (0, event())]
+    assert wire.decode_events(shift.events(message(0, []), log))[0].complete == -1
+
+
+def test_watermarks_name_their_place_in_the_new_log() -> None:
+    """Reports that come after a restore count as new: the place of the last one before it lies below theirs."""
+    marks = Watermarks()
+    marks.update(0, 2, 70, position=4711)
+    marks.update(1, 2, 50, position=4712, idle=True, complete=4711)
+    shift = moved(SourceShift(0, 0, 0))
+    saved = shift.watermarks(marks.encode(), SourceShift(0, 5000, 0))
+    restored = Watermarks(saved, 2)
+    assert restored.value == marks.value
+    restored.update(1, 2, 50, position=0, idle=True, complete=0)
+    restored.update(0, 2, 90, position=1)
+    restored.update(1, 2, 50, position=2, idle=True, complete=2)
+    assert restored.value == 90
+    assert shift.watermarks(b"anything", SourceShift(0, 7, 7)) == b"anything"
 
 
 def test_a_position_never_names_another_record() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from streams.kafka.topics import TopicIdentity
-from streams.worker.topic_watch import Commit, Start, TopicView, Unread
+from streams.worker.topic_watch import Commit, Start, TopicView, UnreadTopics
 
 ACCESS = TopicIdentity("id", 2)
 EVENTS = TopicIdentity("other", 1)
@@ -13,9 +13,9 @@ def view(owned: frozenset[tuple[str, int]] | None = EVERYTHING, **topics: TopicI
     return TopicView(topics or {"access": ACCESS, "events": EVENTS}, owned=owned)
 
 
-def unread() -> Unread:
+def unread() -> UnreadTopics:
     """Nothing may be unread for longer than 10 s."""
-    return Unread(["access", "events"], patience_seconds=10.0)
+    return UnreadTopics(["access", "events"], patience_seconds=10.0)
 
 
 def test_nothing_is_unread_while_every_partition_has_a_reader() -> None:
