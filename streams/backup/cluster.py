@@ -20,8 +20,10 @@ READ_SECONDS = 30.0
 SEND_SECONDS = 120
 MOST_SENT_BYTES = 4 * PACKED_BYTES
 COORDINATOR_SECONDS = 30.0
-LEAVE_SECONDS = 5.0
-"""How much longer than the session's time-out a worker that was killed may stay in the group."""
+SESSIONS = 2
+"""A worker that was killed stays in the group for a session, and for another if that was during an assignment."""
+LEAVE_SECONDS = 10.0
+"""How much longer the brokers may take to notice."""
 GONE = frozenset({"Empty", "Dead"})
 """The states of a group without members."""
 
@@ -107,7 +109,7 @@ class Cluster:
 
     def wait_for_workers_to_leave(self) -> None:
         """Wait for workers that have just ended to leave the group. Raises `TopicsError` if one runs."""
-        end = time.monotonic() + self._session_seconds + LEAVE_SECONDS
+        end = time.monotonic() + SESSIONS * self._session_seconds + LEAVE_SECONDS
         while (members := self._members()) and time.monotonic() < end:
             time.sleep(0.5)
         if members:
