@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 START_MS = 1_772_409_600_000  # 2026-03-02, a Monday
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)  # not counting the broker's start
 @pytest.mark.parametrize(
     ("topic", "key"),
     [("profiles_changelog", b"t/u"), ("incidents_changelog", b"st/u"), ("profiles_changelog", b"\0tallies")],
@@ -110,7 +110,7 @@ def _send(kafka: Broker, topic: str, partition: int, *records: tuple[bytes | Non
     producer.close()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)  # not counting the broker's start
 def test_partitions_that_are_added_are_read(kafka: Broker, names: TopicNames, tmp_path: Path) -> None:
     """A record in a partition that the access topic gets while a worker runs is read; a worker that starts later reads
     it too, and shards stay as many as they were."""
@@ -131,7 +131,7 @@ def test_partitions_that_are_added_are_read(kafka: Broker, names: TopicNames, tm
         pipeline.wait(lambda: _profiles(pipeline) == _replayed(world[:200]), 20)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)  # not counting the broker's start
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 def test_a_topic_that_is_created_anew_is_read_from_its_beginning(
     running: bool, kafka: Broker, names: TopicNames, tmp_path: Path
@@ -153,7 +153,7 @@ def test_a_topic_that_is_created_anew_is_read_from_its_beginning(
         pipeline.wait(lambda: _profiles(pipeline) == _replayed(world[:500]), 40)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)  # not counting the broker's start
 @pytest.mark.parametrize("left", [40, 0], ids=["some are left", "none is left"])
 def test_records_that_retention_took_unread_are_counted(
     left: int, kafka: Broker, names: TopicNames, tmp_path: Path
@@ -182,7 +182,7 @@ def test_records_that_retention_took_unread_are_counted(
         assert f'crmwatch_dropped_records_total{{topic="{names.events}"}} 0.0' in metrics
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)  # not counting the broker's start
 def test_a_topic_that_nobody_reads_makes_workers_unready(
     kafka: Broker, names: TopicNames, tmp_path: Path
 ) -> None:

@@ -124,7 +124,7 @@ def test_the_service_is_without_what_only_simulations_need() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("crmwatch re", ["replay"]),
+        ("crmwatch re", ["replay", "restore"]),
         ("crmwatch replay --wor", ["--workers"]),
         ("crmwatch simulate out --format r", ["rtem"]),
     ],
