@@ -20,7 +20,7 @@ from detector.signal import Signal, SignalKind
 from detector.simulation import Theft
 from detector.triage.triage import settled_at
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
-from tests.detector.make import START_MS, event, measure, new, signal, world
+from tests.detector.make import START_MS, all_of, event, measure, new, signal, world
 from tests.detector.triage.triages import NOON_MS, Store, anew, save, tell
 from tests.detector.triage.triages import AlertingTriage as Triage
 
@@ -77,10 +77,10 @@ def stream() -> tuple[tuple[Signal, ...], int]:
     )
     signals = []
     for one in events:
-        signals += detection.advance(one.time_ms)
+        signals += all_of(detection.advance(one.time_ms))
         signals += detection.observe(one)
     end_ms = events[-1].time_ms + 3 * DAY_MS
-    signals += detection.advance(end_ms)
+    signals += all_of(detection.advance(end_ms))
     return tuple(sorted(signals, key=lambda one: one.time_ms)), end_ms
 
 
