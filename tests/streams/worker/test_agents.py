@@ -19,6 +19,7 @@ from detector.alert.finding import read
 from detector.directory import Directory, directory_of
 from detector.engine import Engine
 from detector.event import AccessEvent
+from detector.identity import detect as identities
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import PROFILES, ProfileModel
@@ -28,11 +29,13 @@ from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import SignalKind
 from detector.simulation import Theft, World, records
 from detector.simulation.directory import world_directory
+from detector.triage.triage import Triage
 from streams.kafka import messages as wire
 from streams.kafka.messages import NOTHING_KNOWN, POSITION_HEADER, partition_of
 from streams.kafka.topics import TopicNames
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.agents import triage as judging
+from streams.worker.agents.detect import STEP_EVENTS
 from streams.worker.agents.ingest import OUTAGE_SECONDS, UNTOLD_BATCHES, WAKING_SECONDS
 from streams.worker.identity_queue import REFRESH_SECONDS
 from streams.worker.metrics import Metrics
@@ -602,6 +605,71 @@ def test_of_several_messages_only_the_last_has_the_watermark(
     assert max(map(len, watermarks.values())) > 3
     last_ms = world(0)[199][1].time_ms
     assert all(marks == [NOTHING_KNOWN] * (len(marks) - 1) + [last_ms] for marks in watermarks.values())
+
+
+def test_triage_is_told_how_far_detection_is_behind_all_signals(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many messages they take, only the last says it; and none says it before all that is due has been said."""
+    monkeypatch.setattr(wire, "Pack", functools.partial(wire.Pack, limit=2000))
+    monkeypatch.setattr(identities, "STEP_IDENTITIES", 1)
+    store: dict[bytes, bytes] = {}
+    detect = new_detect(store)
+    first = world(0)[0][1]
+    events = [
+        msgspec.structs.replace(first, actor=f"u{number}", event_id=f"{number}", tenant="t")
+        for number in range(30)
+    ]
+    exhaust(detect.take([packed(events)]))
+    all_of(detect.outputs())
+    save(detect)
+    later = msgspec.structs.replace(events[-1], time_ms=events[-1].time_ms + 48 * HOUR_MS, event_id="later")
+    for asked in (True, False):
+        again = new_detect(dict(store))
+        said: list[wire.SignalsMessage] = []
+        for _ in again.take([packed([later], first_offset=len(events))]):
+            clock.now += 1
+            if asked:
+                said += [wire.decode_signals(output.value)[0] for output in signals_of(again)]
+        clock.now += 1
+        said += [wire.decode_signals(output.value)[0] for output in signals_of(again)]
+        assert sum(len(message.signals) for message in said) > len(events)
+        assert len([message for message in said if message.signals]) > 3
+        *before, last = (message.watermark_ms for message in said)
+        while asked and before[-1] == last:
+            before.pop()
+        assert set(before) == ({events[-1].time_ms} if asked else {NOTHING_KNOWN})
+        assert last == later.time_ms
+
+
+def test_no_step_of_a_batch_is_long(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two steps so many events at most are applied, and so many signals judged, in however large a message."""
+    done: Counter[str] = Counter()
+
+    def counted(where: Any, name: str) -> None:
+        function = getattr(where, name)
+
+        def count(*given: Any, **more: Any) -> Any:
+            done[name] += 1
+            return function(*given, **more)
+
+        monkeypatch.setattr(where, name, count)
+
+    counted(Detection, "observe")
+    counted(Triage, "assess")
+    detect = new_detect({})
+    sent: list[Output] = []
+    for _ in detect.take([packed(event for _, event in world(0)[:3000])]):
+        assert done["observe"] <= STEP_EVENTS
+        done.clear()
+    sent += signals_of(detect)
+    triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), hold_seconds=120)
+    judged = 0
+    for _ in triage.take([fake(output.value, timestamp=0) for output in sent]):
+        assert done["assess"] <= judging.STEP_SIGNALS
+        judged += done["assess"]
+        done.clear()
+    assert judged > 5 * judging.STEP_SIGNALS
 
 
 def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -> None:
