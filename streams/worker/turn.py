@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from detector.keyed_state import Changes
 from streams.worker.producer import Output
 
 __all__ = [
@@ -33,9 +34,6 @@ __all__ = [
 
 UNSAVED_BATCHES = 64
 """State is saved early once this many batches are unacknowledged."""
-
-Changes: TypeAlias = "dict[bytes, bytes | None]"
-"""Changed values of the state by key; ``None`` for one that is gone."""
 
 
 class StageWork(Protocol):
