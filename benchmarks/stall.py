@@ -42,6 +42,7 @@ from prometheus_client import CollectorRegistry
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.feed import START_MS, fill, key_of
+from benchmarks.peers.job import usage
 from benchmarks.recovery import save_profiles
 from benchmarks.stream import LIMIT_SECONDS, address_of, is_ready, names_of, settle
 from detector.adapters import decode
@@ -306,13 +307,15 @@ class Survival(msgspec.Struct, frozen=True):
     """How often partitions were assigned to it: once, if it lost none."""
     longest_seconds: float
     """No step took longer: the limit of the highest bucket that is not empty."""
+    peak_mb: float
+    """The most memory that it took."""
     seconds: float
     """From the record that ends the day until all that follows is committed."""
 
     def __str__(self) -> str:
         return (
             f"{self.identities:,} days closed in {self.seconds:.0f} s, partitions assigned {self.assignments} times, "
-            f"each step within {self.longest_seconds * 1000:.0f} ms"
+            f"each step within {self.longest_seconds * 1000:.0f} ms, at most {self.peak_mb:.0f} MB"
         )
 
 
@@ -338,11 +341,13 @@ def lived(bootstrap: str, folder: Path, prefix: str, state: State) -> Survival:
             if signal.kind is SignalKind.CLOSED
         }
         metrics = _metrics(worker)
+        peak_mb = usage(worker.pid).peak_mb
         worker.stop()
     return Survival(
         len(closed),
         round(metrics["crmwatch_rebalances_total"]),
         _highest(metrics),
+        peak_mb,
         seconds,
     )
 

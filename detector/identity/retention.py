@@ -38,7 +38,7 @@ class IdentityRetention:
             self._newcomers[name] = None
 
     def move(self, name: str, day: int) -> None:
-        """Note a newer event of somebody known."""
+        """Note a newer event of somebody, who is known from now on."""
         self._take(name)
         self._put(name, day)
 
@@ -48,9 +48,8 @@ class IdentityRetention:
 
     def leave(self, name: str) -> None:
         """Forget a name, if it is there."""
-        if name in self._day_of:
-            self._take(name)
-            self._newcomers.pop(name, None)
+        self._take(name)
+        self._newcomers.pop(name, None)
 
     def idle_days(self, until: int) -> list[int]:
         """The days, up to one, on which anybody's newest event lies, earliest first."""
@@ -90,7 +89,9 @@ class IdentityRetention:
                 self._ordered_day, self._ordered = None, []
 
     def _take(self, name: str) -> None:
-        day = self._day_of.pop(name)
+        day = self._day_of.pop(name, None)
+        if day is None:
+            return
         names = self._by_day[day]
         del names[name]
         if not names:
