@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
@@ -36,12 +36,13 @@ from benchmarks.latency import stamp
 from benchmarks.stream import LIMIT_SECONDS, PARTITIONS, address_of, is_ready, names_of, settle
 from detector.adapters import decode
 from detector.engine import Engine
+from detector.keyed_state import slices
 from detector.settings import Settings
 from streams.cli.child_process import Child
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.messages import partition_of
 from streams.kafka.topics import TopicNames
-from streams.worker.producer import Producer
+from streams.worker.state_writer import StateWriter
 from tests.chaos.pipeline import Pipeline
 
 WARM_SECONDS = 5.0
@@ -190,14 +191,19 @@ def _topics(bootstrap: str, prefix: str) -> TopicNames:
 
 
 async def _save(bootstrap: str, names: TopicNames, store: Sequence[tuple[str, bytes]]) -> None:
-    producer = Producer(bootstrap_servers=bootstrap)
-    await producer.start()
     for partition in range(PARTITIONS):
-        changes: dict[bytes, bytes | None] = {
-            key.encode(): value for key, value in store if partition_of(key, PARTITIONS) == partition
-        }
-        await producer.save(names.profiles_changelog, partition, changes)
-    await producer.stop()
+        values = ((key.encode(), value) for key, value in store if partition_of(key, PARTITIONS) == partition)
+        await save_profiles(bootstrap, names, partition, values)
+
+
+async def save_profiles(
+    bootstrap: str, names: TopicNames, partition: int, values: Iterable[tuple[bytes, bytes]]
+) -> None:
+    """Save profiles as a worker does."""
+    writer = StateWriter(names.app_id, names.profiles_changelog, partition, bootstrap_servers=bootstrap)
+    await writer.take_over()
+    await writer.save(slices(values))
+    await writer.stop()
 
 
 def _partitions(worker: Child, topic: str) -> int:

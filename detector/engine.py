@@ -58,7 +58,7 @@ class DetectionShard:
         batches: list[Batch] = []
         if tick > self._tick:
             self._tick = tick
-            self._wait(self.detection.advance(event.time_ms))
+            self._advance(event.time_ms)
             batches = self._over(tick)
         signals = self.detection.observe(event)
         if signals:
@@ -69,7 +69,7 @@ class DetectionShard:
 
     def finish(self, time_ms: int) -> list[Batch]:
         """The input has ended at event time `time_ms`; what is left."""
-        self._wait(self.detection.advance(time_ms))
+        self._advance(time_ms)
         self._save()
         return self._over(1 << 62)
 
@@ -77,6 +77,10 @@ class DetectionShard:
         """Every identity's encoded profile, by its key."""
         self._save()
         return {key: value for key, value in self._profiles.items() if key != Key.TALLIES}
+
+    def _advance(self, time_ms: int) -> None:
+        for signals in self.detection.advance(time_ms):
+            self._wait(signals)
 
     def _wait(self, signals: list[Signal]) -> None:
         for signal in signals:
@@ -88,7 +92,8 @@ class DetectionShard:
         return [Batch(tick, self._waiting.pop(tick)) for tick in ticks]
 
     def _save(self) -> None:
-        self.detection.saved(self.detection.changes())
+        for changes in self.detection.changes():
+            self.detection.saved(changes)
 
 
 class SequencedTriage:
@@ -105,18 +110,27 @@ class SequencedTriage:
         """Weigh what the shards say of one tick; no shard will say more of it, or of one before."""
         alerts: list[Alert] = []
         for signal in sorted((signal for batch in batches for signal in batch.signals), key=_order):
-            publications = self.triage.advance(settled_at(signal.time_ms))  # no further: later ticks are open
-            publications += self.triage.assess(signal)
-            alerts += alerts_of(publications, self._explanations, self._directory)
+            alerts += self._advance(settled_at(signal.time_ms))  # no further: later ticks are open
+            alerts += alerts_of(self.triage.assess(signal), self._explanations, self._directory)
         if self.triage.dirty >= SAVE_EVERY:
-            self.triage.saved(self.triage.changes())
+            self._save()
         return alerts
 
     def finish(self, time_ms: int) -> list[Alert]:
         """The input has ended at event time `time_ms`: everything before it is known."""
-        alerts = alerts_of(self.triage.advance(time_ms), self._explanations, self._directory)
-        self.triage.saved(self.triage.changes())
+        alerts = self._advance(time_ms)
+        self._save()
         return alerts
+
+    def _advance(self, watermark_ms: int) -> list[Alert]:
+        alerts: list[Alert] = []
+        for publications in self.triage.advance(watermark_ms):
+            alerts += alerts_of(publications, self._explanations, self._directory)
+        return alerts
+
+    def _save(self) -> None:
+        for changes in self.triage.changes():
+            self.triage.saved(changes)
 
 
 class Engine:

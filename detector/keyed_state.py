@@ -1,11 +1,12 @@
 """A step's saved state: values of several kinds as bytes by key, in a mapping that the caller keeps.
 
-A key is a prefix, which says the kind, and the value's name.
+A key is a prefix, which says the kind, and the value's name. A save may hold 100,000 values, so it is made and noted in
+slices, each the work of a moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -14,8 +15,25 @@ import msgspec
 
 from detector.errors import CrmwatchError
 
-__all__ = ["Key", "KeyedState", "KeyedStates", "Prefix", "StoredValueError", "apply_changes", "reading"]
+__all__ = [
+    "SLICE_BYTES",
+    "SLICE_VALUES",
+    "Changes",
+    "Key",
+    "KeyedState",
+    "KeyedStates",
+    "Prefix",
+    "StoredValueError",
+    "apply_changes",
+    "reading",
+    "slices",
+]
 
+Changes = dict[bytes, bytes | None]
+"""Encoded values by key, ``None`` for one that is gone."""
+SLICE_VALUES = 500
+SLICE_BYTES = 1 << 18
+"""A slice of changes ends with so many values, or with the value that makes it this large."""
 SHOWN_KEY = 200
 """How many characters of a key are shown."""
 
@@ -84,11 +102,12 @@ class KeyedState(Generic[T]):
     >>> state = KeyedState(Prefix.TENANT, str.encode, lambda name, data: texts.update({name: data.decode()}))
     >>> state.change("a", "1")
     >>> state.drop("b")
-    >>> state.changes(), state.dirty
+    >>> (changes,) = state.changes()
+    >>> changes, state.dirty
     ({b'tb': None, b'ta': b'1'}, 2)
-    >>> state.saved()
-    >>> state.changes()
-    {}
+    >>> state.saved(changes)
+    >>> list(state.changes())
+    []
     """
 
     def __init__(
@@ -98,39 +117,66 @@ class KeyedState(Generic[T]):
         self.restore = restore
         self._encode = encode
         self._changed: dict[str, T] = {}
+        self._packed: dict[str, bytes] = {}
         self._gone: dict[str, None] = {}
 
     def change(self, name: str, value: T) -> None:
         """Note that a value is new or about to change; it is encoded when `changes` are asked for."""
         self._changed[name] = value
+        if self._packed:
+            self._packed.pop(name, None)
         if self._gone:
             self._gone.pop(name, None)
+
+    def pack(self, name: str) -> None:
+        """Encode a value that has changed, if it has: its owner gives it up and takes it from `packed` again."""
+        value = self._changed.pop(name, None)
+        if value is not None:
+            self._packed[name] = self._encode(value)
+
+    def packed(self, name: str) -> bytes | None:
+        """A value that `pack` has encoded, if the store does not hold it yet."""
+        return self._packed.get(name)
 
     def drop(self, name: str) -> None:
         """Note that a value is gone."""
         self._changed.pop(name, None)
+        self._packed.pop(name, None)
         self._gone[name] = None
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a value has changed since the last save, and not gone."""
+        return name in self._changed or name in self._packed
 
     def gone(self, name: str) -> bool:
         """Whether a value that the store may still hold is gone."""
         return name in self._gone
 
-    def changes(self) -> dict[bytes, bytes | None]:
-        """What the store lacks: encoded values by key, ``None`` for one that is gone."""
-        changes: dict[bytes, bytes | None] = {self.prefix + name.encode(): None for name in self._gone}
-        for name, value in self._changed.items():
-            changes[self.prefix + name.encode()] = self._encode(value)
-        return changes
+    def changes(self) -> Iterator[Changes]:
+        """What the store lacks, in slices; nothing may change until all have been taken."""
+        return slices((self.prefix + name.encode(), value) for name, value in self._unsaved())
 
-    def saved(self) -> None:
-        """Note that the store holds what `changes` returned."""
-        self._changed.clear()
-        self._gone.clear()
+    def saved(self, keys: Iterable[bytes]) -> None:
+        """Note that the store holds what `changes` said of these keys, a slice's or all."""
+        start = len(self.prefix)
+        for key in keys:
+            name = key[start:].decode()
+            self._changed.pop(name, None)
+            self._packed.pop(name, None)
+            self._gone.pop(name, None)
 
     @property
     def dirty(self) -> int:
         """How many values have changed or gone since the last save."""
-        return len(self._changed) + len(self._gone)
+        return len(self._changed) + len(self._packed) + len(self._gone)
+
+    def _unsaved(self) -> Iterator[tuple[str, bytes | None]]:
+        for name in list(self._gone):
+            yield name, None
+        for name in list(self._packed):
+            yield name, self._packed[name]
+        for name in list(self._changed):
+            yield name, self._encode(self._changed[name])
 
 
 class KeyedStates:
@@ -149,22 +195,34 @@ class KeyedStates:
             raise ValueError("a key of no known kind")
         state.restore(key[1:].decode("utf-8", "replace"), data)
 
-    def changes(self) -> dict[bytes, bytes | None]:
-        """What the store lacks: encoded values by key, ``None`` for one that is gone."""
-        changes: dict[bytes, bytes | None] = {}
+    def changes(self) -> Iterator[Changes]:
+        """What the store lacks, in slices; nothing may change until all have been taken."""
         for state in self._states.values():
-            changes |= state.changes()
-        return changes
+            yield from state.changes()
 
-    def saved(self) -> None:
-        """Note that the store holds what `changes` returned."""
-        for state in self._states.values():
-            state.saved()
+    def saved(self, keys: Iterable[bytes]) -> None:
+        """Note that the store holds what `changes` said of these keys, a slice's or all."""
+        for key in keys:
+            self._states[key[:1]].saved((key,))
 
     @property
     def dirty(self) -> int:
         """How many values have changed or gone since the last save."""
         return sum(state.dirty for state in self._states.values())
+
+
+def slices(values: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Changes]:
+    """Values by key, so many at a time that any work on them is short."""
+    part: Changes = {}
+    size = 0
+    for key, value in values:
+        part[key] = value
+        size += len(value or b"")
+        if len(part) >= SLICE_VALUES or size >= SLICE_BYTES:
+            yield part
+            part, size = {}, 0
+    if part:
+        yield part
 
 
 def apply_changes(store: MutableMapping[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:

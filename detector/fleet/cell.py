@@ -15,7 +15,7 @@ DECADE = log(10)
 MOST_DECADE = 4
 
 
-class Cell(msgspec.Struct, array_like=True):
+class Cell(msgspec.Struct, array_like=True, gc=False):
     """One day of one cell of the population, in whole numbers."""
 
     windows: int = 0

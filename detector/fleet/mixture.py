@@ -5,6 +5,8 @@ It only supports: an odd day opens no incident, but adds to an open one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from detector.anomaly import Anomaly
@@ -13,15 +15,18 @@ from detector.fleet.forest import Forest, unit
 from detector.fleet.population import day_known_at
 from detector.keyed_state import KeyedState, Prefix
 from detector.message import Message, message
+from detector.name_order import in_order
 from detector.signal import Signal, Span
 
 __all__ = ["Mixtures", "features"]
 
 FEATURES = ("rows", "hour", "operation", "week", "channels", "internal", "drip")
 MOST_ROWS, MOST_FEW = 1_000_000.0, 20.0
+STEP_VECTORS = 200
+"""How many days a step of `Mixtures.learn` learns."""
 
 
-class _Vector(msgspec.Struct, array_like=True):
+class _Vector(msgspec.Struct, array_like=True, gc=False):
     features: list[float]
     alarmed: bool
 
@@ -64,14 +69,32 @@ class Mixtures:
 
     def __init__(self) -> None:
         self._forests: dict[str, Forest] = {}
-        self._waiting: dict[tuple[int, str], dict[str, _Vector]] = {}
+        self._waiting: dict[str, dict[int, dict[str, _Vector]]] = {}  # peers → day → actor
         self._saved_forests = KeyedState(Prefix.FOREST, Forest.encode, self._restore_forest)
         self._saved_vectors = KeyedState(Prefix.VECTOR, msgspec.msgpack.encode, self._restore_vector)
         self.states = self._saved_forests, self._saved_vectors
 
-    def learn(self, signal: Signal) -> None:
-        """Learn its peers' days that are closed by now."""
-        self._learn(f"{signal.tenant}|{signal.peers}", day_known_at(signal.time_ms))
+    def learn(self, signal: Signal) -> Iterator[None]:
+        """Learn its peers' days that are closed by now, in steps."""
+        name = f"{signal.tenant}|{signal.peers}"
+        waiting = self._waiting.get(name)
+        if waiting is None:
+            return
+        known = day_known_at(signal.time_ms)
+        for day in sorted(day for day in waiting if day <= known):
+            forest = self._forests.get(name)
+            if forest is None:
+                forest = self._forests[name] = Forest(len(FEATURES), seed=1)
+            self._saved_forests.change(name, forest)
+            for number, actor in enumerate(in_order(waiting[day]), 1):
+                vector = waiting[day].pop(actor)
+                forest.learn(vector.features, alarmed=vector.alarmed)
+                self._saved_vectors.drop(_vector_name(day, name, actor))
+                if not number % STEP_VECTORS:
+                    yield
+            del waiting[day]
+        if not waiting:
+            del self._waiting[name]
 
     def surprise(self, signal: Signal) -> float:
         """How odd a day that is over is among the days that `learn` has learned, in -log10 of their share."""
@@ -82,7 +105,7 @@ class Mixtures:
         """Keep a day until the day on which it became known is closed."""
         name = f"{signal.tenant}|{signal.peers}"
         vector = _Vector(list(features(signal)), alarmed)
-        self._waiting.setdefault((day, name), {})[signal.actor] = vector
+        self._waiting.setdefault(name, {}).setdefault(day, {})[signal.actor] = vector
         self._saved_vectors.change(_vector_name(day, name, signal.actor), vector)
 
     def _restore_forest(self, name: str, data: bytes) -> None:
@@ -94,17 +117,7 @@ class Mixtures:
         day, _, about = name.partition("|")
         group, _, actor = about.partition("\x1f")
         vector = msgspec.msgpack.decode(data, type=_Vector)
-        self._waiting.setdefault((int(day), group), {})[actor] = vector
-
-    def _learn(self, name: str, known: int) -> None:
-        for day, group in sorted(key for key in self._waiting if key[1] == name and key[0] <= known):
-            forest = self._forests.get(name)
-            if forest is None:
-                forest = self._forests[name] = Forest(len(FEATURES), seed=1)
-            for actor, vector in sorted(self._waiting.pop((day, group)).items()):
-                forest.learn(vector.features, alarmed=vector.alarmed)
-                self._saved_vectors.drop(_vector_name(day, group, actor))
-            self._saved_forests.change(name, forest)
+        self._waiting.setdefault(group, {}).setdefault(int(day), {})[actor] = vector
 
 
 def _vector_name(day: int, group: str, actor: str) -> str:

@@ -11,6 +11,7 @@ is counted by identity and day, like the alert budget.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import expm1, log1p, sqrt
 
 import msgspec
@@ -51,6 +52,8 @@ DAILY_FADING = 0.96
 MAX_SUMMARIES = 4_000
 BOUND_SURPRISE = 2.0
 """The bound is what one day in a hundred exceeds; alerts need more evidence than that."""
+STEP_CELLS = 100
+"""How many cells a step of `Population.forget` drops."""
 MAX_VALUES = 20_000
 """How many different networks, agents or apps are counted per day."""
 
@@ -227,13 +230,15 @@ class Population:
         self._cache[key] = above
         return above
 
-    def forget(self, before_day: int) -> None:
-        """Drop all days before one."""
+    def forget(self, before_day: int) -> Iterator[None]:
+        """Drop all days before one, in steps."""
         for tenant in list(self._days):
             days = self._days[tenant]
             for day in [day for day in days if day < before_day]:
-                for name in days.pop(day):
+                for number, name in enumerate(days.pop(day)):
                     self.state.drop(key_of(day, tenant, name))
+                    if not number % STEP_CELLS:
+                        yield
             if not days:
                 del self._days[tenant]
         self._cache.clear()

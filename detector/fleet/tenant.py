@@ -6,6 +6,8 @@ sums do not depend on which shard counted what.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from detector.fleet import health, series
@@ -51,18 +53,16 @@ class Notice(msgspec.Struct, frozen=True):
     surprise: float
 
 
-def close_tick(tenant: Tenant, tick_ms: int, tally: Tally) -> list[Notice]:
-    """Check the tick that starts at `tick_ms`; ticks since the last one were empty."""
-    notices: list[Notice] = []
+def close_tick(tenant: Tenant, tick_ms: int, tally: Tally) -> Iterator[list[Notice]]:
+    """Check the tick that starts at `tick_ms`; ticks since the last one were empty. Yields what each tick shows."""
     first = tick_ms if tenant.tick_ms < 0 else tenant.tick_ms + TICK_MS
     if tick_ms - first > MOST_EMPTY_TICKS * TICK_MS:
         first = tick_ms
     for start in range(first, tick_ms, TICK_MS):
-        notices += _tick(tenant, start, Tally())
+        yield _tick(tenant, start, Tally())
     if tick_ms > tenant.tick_ms:
         tenant.active_ticks += 1
-        notices += _tick(tenant, tick_ms, tally)
-    return notices
+        yield _tick(tenant, tick_ms, tally)
 
 
 def _tick(tenant: Tenant, tick_ms: int, tally: Tally) -> list[Notice]:

@@ -8,13 +8,18 @@ exceeded the bound is learned as the bound, so nobody can teach a profile more t
 
 from __future__ import annotations
 
+from functools import cache
 from math import expm1, log1p, sqrt
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from detector.prior import FLOOR_VARIANCE, prior_mean
 from detector.settings import DetectionSettings
 from detector.signal import Familiarity, Measure, Span
+
+if TYPE_CHECKING:
+    from river.stats import EWMean
 
 __all__ = ["Baseline", "bound", "familiarity", "learn", "measure"]
 
@@ -24,7 +29,7 @@ RARE_SHARE = 0.2
 """What is done on fewer than one active day in five is done rarely."""
 
 
-class Baseline(msgspec.Struct, array_like=True):
+class Baseline(msgspec.Struct, array_like=True, gc=False):
     """The level and the bound that follows from it."""
 
     days: int = 0
@@ -58,8 +63,12 @@ def bound(level: Baseline, span: Span, settings: DetectionSettings, at_least: fl
     """
     own, prior = min(level.days, 1 / settings.fading), settings.prior_weight
     total = own + prior
-    mean = (own * level.mean + prior * prior_mean(span, settings)) / total
-    variance = (own * level.variance + prior * settings.prior_deviation**2) / total + FLOOR_VARIANCE
+    own_mean = (
+        level.mean_micro / MICRO
+    )  # properties are slow, and this runs for every level of a day that closes
+    own_variance = max(0.0, level.square_micro / MICRO - own_mean * own_mean)
+    mean = (own * own_mean + prior * prior_mean(span, settings)) / total
+    variance = (own * own_variance + prior * settings.prior_deviation**2) / total + FLOOR_VARIANCE
     return min(MAX_BOUND, int(expm1(max(mean, at_least) + settings.bound_deviations * sqrt(variance))))
 
 
@@ -114,9 +123,14 @@ def familiarity(level_days: int, known_days: int, settings: DetectionSettings) -
 
 
 def _ew_mean(weight: float, before: float, value: float) -> float:
-    from river.stats import EWMean  # brings numpy and scipy: a command that learns nothing does without
-
-    mean = EWMean(fading_factor=weight)
+    mean = _mean_type()(fading_factor=weight)
     mean.update(before)  # the first update sets it: the state is this one number
     mean.update(value)
     return float(mean.get())
+
+
+@cache
+def _mean_type() -> type[EWMean]:
+    from river.stats import EWMean  # brings numpy and scipy: a command that learns nothing does without
+
+    return EWMean

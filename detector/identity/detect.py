@@ -7,9 +7,10 @@ limit.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, MutableMapping
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from heapq import heappop, heappush
+from itertools import chain, islice
 
 import msgspec
 
@@ -18,7 +19,8 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity.profile import NOTHING_APPLIED, PROFILES, Profile, ProfileModel
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
-from detector.keyed_state import Key, KeyedState, apply_changes, reading
+from detector.keyed_state import Changes, Key, KeyedState, apply_changes, reading, slices
+from detector.name_order import in_order
 from detector.published import IdentityRecord
 from detector.settings import Indicator, Settings
 from detector.signal import Signal, SignalKind, Tally
@@ -27,22 +29,24 @@ from detector.units import DAY_MS, TICK_MS
 __all__ = ["LIVE_PROFILES", "Detection"]
 
 _KEYS = frozenset(Key)
-LIVE_PROFILES = 50_000
-"""How many profiles a shard keeps decoded."""
-EVICTED_SHARE = 0.01
-"""So large a share of those who may be known goes at once when there are too many."""
-
+LIVE_PROFILES = 10_000
+"""How many profiles a shard keeps decoded: each is dozens of objects that every collection of garbage looks at."""
+STEP_IDENTITIES = 50
+"""How many identities, or tallies, a step of `Detection.advance` deals with."""
+EVICTED_AT_ONCE = 20
+"""How many identities at most a newcomer drives out, should fewer be allowed than before."""
 
 _tallies = msgspec.msgpack.Decoder(tuple[int, dict[int, dict[str, Tally]]])
 
 
-class _Live:
-    __slots__ = ("due", "forgotten", "profile")
-
-    def __init__(self, profile: Profile, due_ms: int) -> None:
-        self.profile = profile
-        self.forgotten = profile.ledger.forgotten  # as it was when last looked at
-        self.due = due_ms
+class _Live(msgspec.Struct, gc=False):
+    profile: Profile
+    due: int
+    """The event time at which it has something to close, or is to be forgotten."""
+    forgotten: int
+    """What its ledger had forgotten when that was last looked at."""
+    day: int
+    """The day of its newest event."""
 
 
 class Detection:
@@ -51,6 +55,9 @@ class Detection:
     What it says depends on each identity's own events alone, in their order: neither on how identities
     interleave nor on when `advance` is called. Only when there are more identities than may be known does it depend
     on the others who has to go.
+
+    What may have to do with all identities at once comes in steps, each the work of a moment: whoever has other things
+    to do can do them between two steps, but must take all of them before the next call.
     """
 
     def __init__(
@@ -65,8 +72,8 @@ class Detection:
         self._late_ms = settings.detection.late_seconds * 1000
         self._store = store
         self._profiles = profiles
-        self._limit = live_profiles
-        self._live: dict[str, _Live] = {}
+        self._limit = max(1, live_profiles)
+        self._live: OrderedDict[str, _Live] = OrderedDict()  # the first has been decoded for longest
         self._saved = KeyedState(b"", self._encode, self._restore)
         self._shard = shard
         self._tallies: dict[int, dict[str, Tally]] = {}  # start of a tick → tenant → what was counted
@@ -95,15 +102,16 @@ class Detection:
         self.forgotten = 0
         """Operations that full ledgers had forgotten by when changes were last asked for."""
 
-    def restore(self, keys: list[bytes]) -> None:
-        """Look through stored profiles for windows that are still open: for a shard that is taken over.
+    def restore(self, keys: Iterable[bytes]) -> Iterator[None]:
+        """Look through stored profiles for windows that are still open, in steps: for a shard that is taken over.
 
         Raises `StoredValueError` for one that cannot be read.
         """
-        for key in keys:
-            if key not in _KEYS:
+        for part in slices((key, self._store[key]) for key in keys if key not in _KEYS):
+            for key in part:
                 with reading(key):
                     self._restore(key.decode(), self._store[key])
+            yield
 
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
         """Look for these indicators from now on, beside those that the settings hold."""
@@ -138,7 +146,10 @@ class Detection:
                 live = self._create(name, profile)
         self._saved.change(name, live)
         rows, said = self._profiles.observe(profile, event, self._settings)
-        signals += said
+        if said:
+            signals += said
+            if profile.known_days >= self._settings.cold_days:
+                self._roster.establish(name)
         if rows is None:
             self.duplicates += 1
             return signals
@@ -156,35 +167,23 @@ class Detection:
         day = time_ms // DAY_MS
         if day <= profile.learned_day:
             self.late[origin] += 1
+        if day > live.day:
+            live.day = day
+            self._roster.move(name, day)
         due = (day + 1) * DAY_MS + self._late_ms
         if due < live.due:
             live.due = due
             self._plan(due, name)
         return signals
 
-    def advance(self, watermark_ms: int) -> list[Signal]:
-        """Close what is due for identities that have gone quiet: no event before `watermark_ms` will come."""
-        signals: list[Signal] = []
-        dues = self._dues
-        while dues and dues[0] <= watermark_ms:
-            due = heappop(dues)
-            for name in sorted(self._schedule.pop(due)):
-                live = self._live.get(name) or self._load(name)
-                if live is None:
-                    continue
-                if live.due <= due:
-                    signals += self._close(name, live, due)
-                elif live.profile.open_days:  # planned before it was known when; put away and taken up since
-                    self._plan(live.due, name)
-        forgotten = self._forget_idle(watermark_ms)
-        if forgotten:
-            signals = sorted([*signals, *forgotten], key=lambda signal: signal.time_ms)
-        if watermark_ms - self._tallied_ms >= TICK_MS:
-            self._tallied_ms = watermark_ms - watermark_ms % TICK_MS
-            for start in sorted(start for start in self._tallies if start + TICK_MS <= watermark_ms):
-                tallies = self._tallies.pop(start)
-                signals += [self._tally(name, start, tallies[name]) for name in sorted(tallies)]
-        return signals
+    def advance(self, watermark_ms: int) -> Iterator[list[Signal]]:
+        """Close what is due for identities that have gone quiet: no event before `watermark_ms` will come.
+
+        Yields each step's signals: those of `STEP_IDENTITIES` identities at most, however many are due.
+        """
+        work = chain(self._quiet(watermark_ms), self._tallied(watermark_ms))
+        while step := list(islice(work, STEP_IDENTITIES)):
+            yield [signal for signals in step for signal in signals]
 
     def summary(self, name: str) -> IdentityRecord | None:
         """An identity as it is to be published; ``None`` if it is not known."""
@@ -192,19 +191,16 @@ class Detection:
         profile = self._stored(name) if live is None else live.profile
         return None if profile is None else summary(profile)
 
-    def changes(self) -> dict[bytes, bytes | None]:
-        """The profiles changed since `saved`, encoded; ``None`` for one that is gone."""
-        changes = self._saved.changes()
-        if changes:
-            changes[Key.TALLIES] = msgspec.msgpack.encode((self._tallied_ms, self._tallies))
-        return changes
+    def changes(self) -> Iterator[Changes]:
+        """The profiles changed since `saved`, in slices that belong together."""
+        if self._saved.dirty:
+            yield from self._saved.changes()
+            yield {Key.TALLIES: msgspec.msgpack.encode((self._tallied_ms, self._tallies))}
 
-    def saved(self, changes: dict[bytes, bytes | None]) -> None:
-        """Note that `changes` are durable; nothing may have been applied since they were asked for."""
+    def saved(self, changes: Changes) -> None:
+        """Note that a slice of `changes` is durable; nothing may have been applied since they were asked for."""
         apply_changes(self._store, changes)
-        self._saved.saved()
-        if len(self._live) > self._limit:
-            self._live.clear()
+        self._saved.saved(changes)
 
     @property
     def live(self) -> int:
@@ -259,6 +255,35 @@ class Detection:
             sequence=start // TICK_MS,
         )
 
+    def _quiet(self, watermark_ms: int) -> Iterator[list[Signal]]:
+        """The signals of each identity that has a day to close, or is idle for too long: the first one due first."""
+        day = (watermark_ms - self._late_ms) // DAY_MS - self._settings.forget_days - 1
+        if day > self._looked_day:
+            for idle_day in self._roster.idle_days(day):
+                yield from self._over((idle_day + self._settings.forget_days + 1) * DAY_MS + self._late_ms)
+                for name in self._roster.idle_since(idle_day):
+                    yield self._forget_known(name)
+            self._looked_day = day
+        yield from self._over(watermark_ms)
+
+    def _over(self, until_ms: int) -> Iterator[list[Signal]]:
+        """The signals of each identity that has a day to close."""
+        while self._dues and (due := self._dues[0]) <= until_ms:
+            for name in in_order(self._schedule[due]):
+                yield self._close_due(name, due)
+            del self._schedule[heappop(self._dues)]
+
+    def _tallied(self, watermark_ms: int) -> Iterator[list[Signal]]:
+        """What has been counted of each tenant in each tick that is over."""
+        if watermark_ms - self._tallied_ms < TICK_MS:
+            return
+        for start in sorted(start for start in self._tallies if start + TICK_MS <= watermark_ms):
+            tallies = self._tallies[start]
+            for tenant in in_order(tallies):
+                yield [self._tally(tenant, start, tallies[tenant])]
+            del self._tallies[start]
+        self._tallied_ms = watermark_ms - watermark_ms % TICK_MS
+
     def _restore(self, name: str, data: bytes) -> None:
         """Raises `ProfileError`."""
         profile = self._profiles.decode(data)
@@ -276,15 +301,26 @@ class Detection:
         profile = self._stored(name)
         if profile is None:
             return None
-        live = self._live[name] = _Live(profile, self._profiles.due_ms(profile, self._settings))
-        return live
+        return self._decoded(name, profile)
 
     def _stored(self, name: str) -> Profile | None:
-        data = None if self._saved.gone(name) else self._store.get(name.encode())
+        if self._saved.gone(name):
+            return None
+        data = self._saved.packed(name) or self._store.get(name.encode())
         return None if data is None else self._profiles.decode(data)
 
+    def _decoded(self, name: str, profile: Profile) -> _Live:
+        """Keep a profile decoded, in place of the one that has been for longest if there are too many."""
+        due_ms = self._profiles.due_ms(profile, self._settings)
+        live = _Live(profile, due_ms, profile.ledger.forgotten, profile.clock_ms // DAY_MS)
+        self._live[name] = live
+        if len(self._live) > self._limit:
+            oldest, _ = self._live.popitem(last=False)
+            self._saved.pack(oldest)
+        return live
+
     def _create(self, name: str, profile: Profile) -> _Live:
-        live = self._live[name] = _Live(profile, self._profiles.due_ms(profile, self._settings))
+        live = self._decoded(name, profile)
         self._saved.change(name, live)
         self._enter(name, profile)
         return live
@@ -298,6 +334,8 @@ class Detection:
         """Close and learn what is over, and forget the identity if even that was long ago."""
         profile = live.profile
         signals = self._profiles.close(profile, until_ms, self._settings)
+        if profile.known_days >= self._settings.cold_days:
+            self._roster.establish(name)
         live.due = self._profiles.due_ms(profile, self._settings)
         if profile.open_days:
             self._plan(live.due, name)
@@ -306,41 +344,30 @@ class Detection:
         self._saved.change(name, live)
         return signals
 
-    def _forget_idle(self, watermark_ms: int) -> list[Signal]:
-        """Forget identities that have been idle for long, once a day."""
-        late_ms = self._late_ms
-        day = (watermark_ms - late_ms) // DAY_MS - self._settings.forget_days - 1
-        if day <= self._looked_day:
+    def _close_due(self, name: str, due: int) -> list[Signal]:
+        live = self._live.get(name) or self._load(name)
+        if live is None:
             return []
-        self._looked_day = day
-        signals: list[Signal] = []
-        for name in self._roster.idle_since(day):
-            live = self._live.get(name) or self._load(name)
-            if live is None:
-                self._roster.leave(name)
-            elif live.due <= watermark_ms and not live.profile.open_days:
-                signals += self._forget(name, live, live.due)
-            else:
-                self._roster.enter(name, max(day + 1, live.profile.clock_ms // DAY_MS), newcomer=False)
-        return signals
+        if live.due <= due:
+            return self._close(name, live, due)
+        if live.profile.open_days:  # planned before it was known when; put away and taken up since
+            self._plan(live.due, name)
+        return []
+
+    def _forget_known(self, name: str, time_ms: int | None = None) -> list[Signal]:
+        """Forget somebody known at an event time, or when he was due."""
+        live = self._live.get(name) or self._load(name)
+        if live is None:
+            self._roster.leave(name)
+            return []
+        return self._forget(name, live, live.due if time_ms is None else time_ms)
 
     def _make_room(self, time_ms: int) -> list[Signal]:
         """Forget the most expendable of too many."""
-        most = self._settings.most_identities
         signals: list[Signal] = []
-        while len(self._roster) > most - max(1, round(EVICTED_SHARE * most)):
-            name, idle_day = self._roster.most_expendable()
-            live = self._live.get(name) or self._load(name)
-            if live is None:
-                self._roster.leave(name)
-                continue
-            day = live.profile.clock_ms // DAY_MS
-            learned = live.profile.known_days >= self._settings.cold_days
-            if learned if idle_day is None else day > idle_day:  # since it was last looked at
-                self._roster.enter(name, day, newcomer=False)
-            else:
-                signals += self._forget(name, live, time_ms)
-                self.evicted += 1
+        for _ in range(min(EVICTED_AT_ONCE, 1 + len(self._roster) - self._settings.most_identities)):
+            signals += self._forget_known(self._roster.most_expendable(), time_ms)
+            self.evicted += 1
         return signals
 
     def _forget(self, name: str, live: _Live, time_ms: int) -> list[Signal]:

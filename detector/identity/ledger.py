@@ -24,7 +24,7 @@ MAX_ROWS = 10**12
 """More rows than this in one event or operation are not told apart: sums of them stay within 64 bits."""
 
 
-class Ledger(msgspec.Struct, array_like=True):
+class Ledger(msgspec.Struct, array_like=True, gc=False):
     """What one identity's rows have been counted for.
 
     Events and operations are known by 64 and by 32 bits of a hash: the bytes of their id as a number, modulo

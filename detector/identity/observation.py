@@ -34,7 +34,7 @@ class Observation(msgspec.Struct, gc=False):
     """By about how many entries of 64 bytes the states have grown with it, as its detectors note."""
 
 
-class ClosedDay(msgspec.Struct, frozen=True):
+class ClosedDay(msgspec.Struct, frozen=True, gc=False):
     """One of an identity's days that is over, as its detectors add to it while they learn it."""
 
     day: int

@@ -57,7 +57,7 @@ class ProfileError(CrmwatchError, ValueError):
     """A stored profile that cannot be read."""
 
 
-class Profile(msgspec.Struct, array_like=True, kw_only=True):
+class Profile(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """What is known of one identity."""
 
     version: int = PROFILE_VERSION
@@ -139,11 +139,13 @@ class ProfileModel:
                 (name, detector.State, msgspec.field(default_factory=detector.State))
                 for name, detector in detectors.items()
             ],
+            gc=False,
         )
         own = msgspec.defstruct(
             "Profile",
             [("states", states, msgspec.field(default_factory=states))],
             bases=(Profile,),
+            gc=False,
             array_like=True,
             kw_only=True,
         )

@@ -16,6 +16,7 @@ from detector.fleet.origin import NetworkNewcomers, Newcomer
 from detector.fleet.population import Population
 from detector.fleet.rarity import strangeness
 from detector.keyed_state import KeyedState, Prefix
+from detector.name_order import in_order
 from detector.settings import TriageSettings
 from detector.signal import Evidence, NewValue, Signal, SignalKind
 from detector.trait import network as network_of
@@ -26,6 +27,8 @@ __all__ = ["Networks", "signal_of"]
 
 KNOWN_DAYS = 2
 """How long a network is remembered on which nobody has newly turned up."""
+STEP_FORGOTTEN = 100
+"""How many networks a step of `Networks.forget` looks at."""
 SAMPLE_ROWS = 300
 """How many rows a newcomer's strangeness is judged for, whatever it has taken by then."""
 
@@ -81,11 +84,16 @@ class Networks:
             pending = waiting[about] = _Pending(signal.tenant, new.value, signal.actor, newcomer, event)
             self._saved_pending.change(_pending_name(end, about), pending)
 
-    def close(self, watermark_ms: int) -> Iterator[tuple[str, NetworkNewcomers, float, int]]:
-        """Enter who waited in ticks that are over: tenant, network, how suspicious it is now, and the tick's end."""
+    def close(self, watermark_ms: int) -> Iterator[tuple[str, NetworkNewcomers, float, int] | None]:
+        """Enter who waited in ticks that are over: tenant, network, how suspicious it is now, and the tick's end.
+
+        Yields ``None`` for each who was entered, too.
+        """
         for end in sorted(end for end in self._pending if end <= watermark_ms):
             changed: set[tuple[str, str]] = set()
-            for about, waiting in sorted(self._pending.pop(end).items()):
+            pending = self._pending.pop(end)
+            for about in in_order(pending):
+                waiting = pending[about]
                 name = f"{waiting.tenant}|{waiting.network}"
                 found = self._origins.setdefault(name, NetworkNewcomers(waiting.network))
                 event = waiting.evidence
@@ -95,19 +103,23 @@ class Networks:
                 found.changed_ms = end
                 changed.add((waiting.tenant, waiting.network))
                 self._saved_pending.drop(_pending_name(end, about))
-            for tenant, network in sorted(changed):
+                yield None
+            for tenant, network in in_order(changed):
                 name = f"{tenant}|{network}"
                 found = self._origins[name]
                 self._saved_origins.change(name, found)
                 origin.forget(found, end)
                 yield tenant, found, origin.score(self._population, tenant, found, end), end
 
-    def forget(self, now_ms: int) -> None:
-        """Forget networks on which nobody has newly turned up for days."""
+    def forget(self, now_ms: int) -> Iterator[None]:
+        """Forget networks on which nobody has newly turned up for days, in steps."""
         before_ms = now_ms - KNOWN_DAYS * DAY_MS
-        for name in [name for name, found in self._origins.items() if found.changed_ms < before_ms]:
-            del self._origins[name]
-            self._saved_origins.drop(name)
+        for number, name in enumerate(list(self._origins), 1):
+            if self._origins[name].changed_ms < before_ms:
+                del self._origins[name]
+                self._saved_origins.drop(name)
+            if not number % STEP_FORGOTTEN:
+                yield
 
     def _restore_origin(self, name: str, data: bytes) -> None:
         """Raises msgspec's `DecodeError`."""

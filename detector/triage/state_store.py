@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from detector.keyed_state import KeyedState, Prefix
+from detector.name_order import in_order
 from detector.triage import state as states
 from detector.triage.state import TriageState
 
@@ -53,12 +54,19 @@ class TriageStateStore:
 
     def opened(self) -> Iterator[tuple[str, TriageState]]:
         """Those with an open incident, by name."""
-        for name in sorted(self._open):
+        for name in in_order(self._open):
             yield name, self[name]
 
-    def put_away(self) -> None:
-        """Keep only those with an open incident at hand; the store holds the others."""
-        self._at_hand = {name: self._at_hand[name] for name in self._open}
+    def put_away(self, name: str) -> None:
+        """Keep it at hand only if it has an open incident, or has changed: the store holds the others."""
+        if name not in self._open and name not in self.state:
+            self._at_hand.pop(name, None)
+
+    def saved(self, keys: Iterable[bytes]) -> None:
+        """Note that the store holds what has changed of these keys, among others'."""
+        for key in keys:
+            if key.startswith(Prefix.STATE):
+                self.put_away(key[len(Prefix.STATE) :].decode())
 
     def _restore(self, name: str, data: bytes) -> None:
         """Raises `TriageStateError`."""

@@ -8,6 +8,7 @@ import msgspec
 
 from detector.fleet.tenant import Notice, Tenant, close_tick
 from detector.keyed_state import KeyedState, Prefix
+from detector.name_order import in_order
 from detector.settings import TriageSettings
 from detector.signal import Signal, Tally
 from detector.units import TICK_MS
@@ -86,17 +87,18 @@ class Tenants:
         tally.add(signal.rows, {name: round(events) for name, events in signal.facts.items()})
         self._saved_tallies.change(_tally_name(end, signal.tenant), tally)
 
-    def close(self, watermark_ms: int) -> Iterator[tuple[str, Notice, int]]:
-        """Check the ticks that ended before; yields the tenant, each notice about it, and the tick's end."""
+    def close(self, watermark_ms: int) -> Iterator[tuple[str, list[Notice], int]]:
+        """Check the ticks that ended before: tenant, a tick's notices, the end of its last tick."""
         for end in sorted(
             end for end in self._tallies if end < watermark_ms
         ):  # told at their end, not before
-            for tenant, tally in sorted(self._tallies.pop(end).items()):
+            tallies = self._tallies.pop(end)
+            for tenant in in_order(tallies):
                 self._saved_tallies.drop(_tally_name(end, tenant))
                 known = self._tenants.setdefault(tenant, Tenant())
                 self._saved_tenants.change(tenant, known)
-                for notice in close_tick(known, end - TICK_MS, tally):
-                    yield tenant, notice, end
+                for notices in close_tick(known, end - TICK_MS, tallies[tenant]):
+                    yield tenant, notices, end
 
     def _restore_tenant(self, name: str, data: bytes) -> None:
         """Raises msgspec's `DecodeError`."""

@@ -7,7 +7,9 @@ known of others two ticks before, on nothing else; `settled_at` says from when t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections import deque
+from collections.abc import Iterable, Iterator, MutableMapping
+from itertools import chain, islice
 from math import inf
 
 from detector.anomaly import Anomaly
@@ -20,7 +22,7 @@ from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.population import SETTLE_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
-from detector.keyed_state import KeyedStates, apply_changes, reading
+from detector.keyed_state import Changes, KeyedStates, apply_changes, reading, slices
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage import budget, fleet_incidents, risk
@@ -43,6 +45,8 @@ UPDATE_MS = 15 * MINUTE_MS
 """An incident whose rows have grown is published again so long after the last time, …"""
 UPDATE_SHARE = 10
 """… or after a tenth of the time that it has been open, if that is longer: weeks of growth are no flood of alerts."""
+STEP_ITEMS = 100
+"""How many networks, ticks of tenants, or incidents a step of `Triage.advance` deals with."""
 STEP_RISK = 10
 """An incident is published again when its risk has risen by so much."""
 
@@ -93,11 +97,13 @@ class Triage:
         self.refused = 0
         """Signals refused because there were too many tenants."""
 
-    def restore(self, keys: Iterable[bytes]) -> None:
-        """Take up the stored values of a shard that is taken over. Raises `StoredValueError` for a bad one."""
-        for key in keys:
-            with reading(key):
-                self._saved.restore(key, self._store[key])
+    def restore(self, keys: Iterable[bytes]) -> Iterator[None]:
+        """Take up a shard's stored values, in steps. Raises `StoredValueError` for a bad one."""
+        for part in slices((key, self._store[key]) for key in keys):
+            for key in part:
+                with reading(key):
+                    self._saved.restore(key, self._store[key])
+            yield
         self._quiet_from = -inf
 
     def apply_decisions(self, decisions: Iterable[Decision]) -> None:
@@ -105,6 +111,14 @@ class Triage:
         index = DecisionIndex((*self._triage.decisions, *decisions))
         self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, index)
         self._quiet_from = -inf
+
+    def prepare(self, signal: Signal) -> Iterator[None]:
+        """Learn, in steps, what is to be known before a signal is assessed; `assess` would learn it at once.
+
+        That is a day of all its peers, once a day.
+        """
+        if signal.kind is SignalKind.CLOSED:
+            yield from self._mixtures.learn(signal)
 
     def assess(self, signal: Signal, *, provisional: bool = False) -> list[Publication]:
         """Take a signal in; the publications that follow from it.
@@ -118,6 +132,7 @@ class Triage:
         state = self._states[name]
         if signal.sequence <= state.sequence:
             self.skipped += 1
+            self._states.put_away(name)
             return []
         state.sequence = signal.sequence
         self._states.change(name)
@@ -148,48 +163,33 @@ class Triage:
             self._learn(state, signal, announced=announced)
         return publications
 
-    def advance(self, watermark_ms: int) -> list[Publication]:
-        """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget."""
+    def advance(self, watermark_ms: int) -> Iterator[list[Publication]]:
+        """Everything before `watermark_ms` is known: look at networks, close what has been quiet, forget.
+
+        Yields each step's publications. All steps must be taken before the next signal is assessed.
+        """
         if watermark_ms <= self.watermark_ms:
-            return []
+            return
         if self._provisional:
             self._settle_provisional()
-        publications = []
-        for tenant, found, score, end in self._networks.close(watermark_ms):
-            publications += self._look_at(tenant, found, score, end)
-        for tenant, notice, end in self._tenants.close(watermark_ms):
-            publications += self._notice(tenant, notice, end)
-        self.watermark_ms = watermark_ms
-        if watermark_ms >= self._quiet_from:
-            self._quiet_from = inf
-            for name, state in list(self._states.opened()):
-                publications += self._settle(name, state, watermark_ms)
-                if state.incident is not None:
-                    self._quiet_from = min(self._quiet_from, self._due_ms(state.incident))
-        day = watermark_ms // DAY_MS
-        if day > self._day:
-            self._day = day
-            self._thresholds.clear()
-            oldest = day - self._triage.population_days - 2
-            self._population.forget(oldest)
-            self._networks.forget(watermark_ms)
-            self._tenants.forget(oldest * DAY_MS)
-        return publications
+        work = self._pass(watermark_ms)
+        while step := list(islice(work, STEP_ITEMS)):
+            yield [publication for publications in step for publication in publications]
 
     @property
     def displaced_tenants(self) -> int:
         """How many tenants have made room for newer ones."""
         return self._tenants.displaced
 
-    def changes(self) -> dict[bytes, bytes | None]:
-        """The values changed since `saved`, encoded; ``None`` for one that is gone."""
+    def changes(self) -> Iterator[Changes]:
+        """The values changed since `saved`, in slices that belong together."""
         return self._saved.changes()
 
-    def saved(self, changes: dict[bytes, bytes | None]) -> None:
-        """Note that `changes` are durable; nothing may have been assessed since they were asked for."""
+    def saved(self, changes: Changes) -> None:
+        """Note that a slice of `changes` is durable; nothing may have been assessed since they were asked for."""
         apply_changes(self._store, changes)
-        self._saved.saved()
-        self._states.put_away()
+        self._saved.saved(changes)
+        self._states.saved(changes)
 
     @property
     def dirty(self) -> int:
@@ -209,6 +209,28 @@ class Triage:
     def open_incidents(self) -> list[Incident]:
         """The incidents that are open, by identity."""
         return [state.incident for _, state in self._states.opened() if state.incident is not None]
+
+    def _pass(self, watermark_ms: int) -> Iterator[list[Publication]]:
+        """What follows from time passing, item by item; an item takes some tenths of a millisecond at most."""
+        for changed in self._networks.close(watermark_ms):
+            yield [] if changed is None else self._look_at(*changed)
+        for tenant, notices, end in self._tenants.close(watermark_ms):
+            yield [publication for notice in notices for publication in self._notice(tenant, notice, end)]
+        self.watermark_ms = watermark_ms
+        if watermark_ms >= self._quiet_from:
+            self._quiet_from = inf
+            for name, state in self._states.opened():
+                yield self._settle(name, state, watermark_ms)
+                if state.incident is not None:
+                    self._quiet_from = min(self._quiet_from, self._due_ms(state.incident))
+        day = watermark_ms // DAY_MS
+        if day > self._day:
+            self._day = day
+            self._thresholds.clear()
+            oldest = day - self._triage.population_days - 2
+            for _ in chain(self._population.forget(oldest), self._networks.forget(watermark_ms)):
+                yield []
+            self._tenants.forget(oldest * DAY_MS)
 
     def _forget(self, name: str, state: TriageState) -> None:
         """Know no more of an identity than its open incident; should it return, its signals count from anew."""
@@ -254,7 +276,7 @@ class Triage:
     def _mix(self, state: TriageState, signal: Signal) -> bool:
         """Let a day that is odd as a whole support an incident that is open; whether it does."""
         incident = state.incident
-        self._mixtures.learn(signal)
+        deque(self._mixtures.learn(signal), maxlen=0)  # most often that has been done before
         surprise = 0.0 if incident is None else self._mixtures.surprise(signal)
         if incident is None or surprise < self._triage.support_surprise:
             return False

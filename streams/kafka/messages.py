@@ -6,8 +6,7 @@ travels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -25,17 +24,18 @@ __all__ = [
     "POSITION_HEADER",
     "REPEAT_SECONDS",
     "EventsMessage",
+    "Pack",
     "SignalsMessage",
     "WireError",
     "arrival_header",
     "arrival_ms",
     "decode_events",
     "decode_events_message",
+    "decode_signal",
     "decode_signals",
     "encode",
     "encode_event",
     "encode_signal",
-    "packed",
     "partition_of",
 ]
 
@@ -98,6 +98,8 @@ _signal = msgspec.msgpack.Decoder(Signal)
 
 encode = _encoder.encode
 """A message as bytes."""
+decode_signal = _signal.decode
+"""A signal from the bytes of `encode_signal`."""
 encode_event = _encoder.encode
 encode_signal = _encoder.encode
 
@@ -150,22 +152,34 @@ def decode_signals(data: bytes) -> tuple[SignalsMessage, list[Signal]]:
     return message, signals
 
 
-def packed(items: Iterable[tuple[int, T]], limit: int = PACKED_BYTES) -> Iterator[list[T]]:
-    """Pack sized items into lists in order, each closed once it has reached `limit` bytes.
+class Pack(Generic[T]):
+    """Items on their way into a message, which is closed once it has `limit` bytes.
 
-    >>> list(packed([(40, "a"), (70, "b"), (10, "c")], limit=100))
-    [['a', 'b'], ['c']]
+    >>> pack: Pack[str] = Pack(limit=100)
+    >>> pack.add(40, "a"), pack.add(70, "b"), pack.take(), pack.add(10, "c"), pack.take()
+    (False, True, ['a', 'b'], False, ['c'])
     """
-    part: list[T] = []
-    size = 0
-    for length, item in items:
-        part.append(item)
-        size += length
-        if size >= limit:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+
+    __slots__ = ("_items", "_limit", "_size")
+
+    def __init__(self, limit: int = PACKED_BYTES) -> None:
+        self._limit = limit
+        self._items: list[T] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, size: int, item: T) -> bool:
+        """Add an item of so many bytes; whether the message is to be closed now."""
+        self._items.append(item)
+        self._size += size
+        return self._size >= self._limit
+
+    def take(self) -> list[T]:
+        """The items of the message, in their order; those of the next one are still to come."""
+        items, self._items, self._size = self._items, [], 0
+        return items
 
 
 def partition_of(key: str, partitions: int) -> int:

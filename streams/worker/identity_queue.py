@@ -8,6 +8,7 @@ record comes to say what the profile says; only to forget one is never put off, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from detector.signal import Signal, SignalKind
 
@@ -53,10 +54,16 @@ class IdentityQueue:
         self._budget = min(RECORDS_A_SECOND, self._budget + elapsed * RECORDS_A_SECOND)
         names, self._forgotten = self._forgotten, {}
         for queue in (self._prompt, self._later):
-            while queue and self._budget >= 1:
-                name = next(iter(queue))
-                del queue[name]
+            for name in _first(queue, int(self._budget)):
                 self._active.pop(name, None)
                 names[name] = None
                 self._budget -= 1
         return list(names)
+
+
+def _first(queue: dict[str, None], most: int) -> list[str]:
+    """Take the first names out of a queue."""
+    names = list(islice(queue, most))
+    for name in names:
+        del queue[name]
+    return names

@@ -162,7 +162,7 @@ METRICS = (
         "histogram",
         ("stage",),
         "Computing time of one step of a shard's work, during which nothing else runs, by stage.",
-        (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
+        (0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 2, 10),
     ),
     Definition(
         "restore_seconds",

@@ -7,15 +7,27 @@ progress and only warns of failed sends, so an offset could be committed before 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-__all__ = ["MAX_MESSAGE_BYTES", "STATE_BATCH_BYTES", "Output", "Producer", "send_batches"]
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "PORTION_BYTES",
+    "PORTION_OUTPUTS",
+    "STATE_BATCH_BYTES",
+    "Output",
+    "Producer",
+    "portions",
+    "send_batches",
+]
 
 MAX_MESSAGE_BYTES = 8_000_000
+PORTION_OUTPUTS = 1_000
+PORTION_BYTES = 4_000_000
+"""A portion ends with so many outputs, or with the one that makes it this large."""
 STATE_BATCH_BYTES = 4_000_000
 """A flush of state up to this size is one record batch."""
 
@@ -29,6 +41,20 @@ class Output(msgspec.Struct, frozen=True):
     value: bytes | None
     """``None`` deletes the key from a compacted topic."""
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def portions(outputs: Iterable[Output]) -> Iterator[list[Output]]:
+    """Outputs in their order, so many at a time that sending them holds nobody up."""
+    portion: list[Output] = []
+    size = 0
+    for output in outputs:
+        portion.append(output)
+        size += len(output.value or b"")
+        if len(portion) >= PORTION_OUTPUTS or size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 class Producer:

@@ -44,6 +44,8 @@ class _PartitionTask:
         self.turn: ShardTurn = None  # type: ignore[assignment] # likewise
         self.next_offset: int | None = None
         self.opened_at = monotonic()
+        self.turns = self.turn_steps = 0
+        """How many turns it has begun, and how many steps of the last one it has taken."""
         self.stopping = False
         self.dropped = False  # a task cancelled just as its queue gets an item may continue: this ends it
         self._first: Any = None  # of a turn's events, the one that was waited for
@@ -70,6 +72,8 @@ class _PartitionTask:
                 if stage.metrics is not None:
                     stage.metrics.restored(stage.name, monotonic() - began)
             self.work = stage.new_work(self.partition, store)
+            for _ in self.work.restore():
+                await asyncio.sleep(0)
             self.turn = ShardTurn(
                 self.work, self._pull, stateful=stage.changelog is not None, save_seconds=stage.save_seconds
             )
@@ -89,6 +93,7 @@ class _PartitionTask:
 
     async def _carry_out(self, steps: Steps) -> None:
         answer: Any = None
+        self.turns, self.turn_steps = self.turns + 1, 0
         while not self.dropped:  # else the partition belongs to another worker: neither send nor save
             began = monotonic()
             try:
@@ -98,6 +103,7 @@ class _PartitionTask:
             if self.unacked and self.stage.metrics is not None:
                 self.stage.metrics.step(self.stage.name, monotonic() - began)
             answer = None
+            self.turn_steps += 1
             match effect:
                 case Send(outputs):
                     answer = await self.stage.producer.send(outputs)

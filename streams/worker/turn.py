@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from detector.keyed_state import Changes
 from streams.worker.producer import Output
 
 __all__ = [
@@ -34,23 +35,24 @@ __all__ = [
 UNSAVED_BATCHES = 64
 """State is saved early once this many batches are unacknowledged."""
 
-Changes: TypeAlias = "dict[bytes, bytes | None]"
-"""Changed values of the state by key; ``None`` for one that is gone."""
-
 
 class StageWork(Protocol):
     """The work of one shard of a stage; it knows neither Kafka's consumer nor its producer."""
+
+    def restore(self) -> Iterator[None]:
+        """Take up the saved state, in short steps, before anything else."""
+        ...
 
     def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Process one batch of records in the log's order, in short steps."""
         ...
 
-    def tick(self, *, read_to_end_at: float | None) -> None:
+    def tick(self, *, read_to_end_at: float | None) -> Iterator[None]:
         """Time has passed. As of a time by the shard's clock, all of the partition had been read; ``None`` if not."""
         ...
 
-    def outputs(self) -> list[Output]:
-        """Hand over the messages to send."""
+    def outputs(self) -> Iterator[list[Output]]:
+        """Hand over the messages to send, in portions that are quickly made."""
         ...
 
     def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
@@ -124,7 +126,8 @@ class ShardTurn:
             for _ in self.work.take(records):
                 yield Breathe()
             self._taken += 1
-        self.work.tick(read_to_end_at=read_to_end_at())
+        for _ in self.work.tick(read_to_end_at=read_to_end_at()):
+            yield Breathe()
         yield from self._send()
         due = self._clock() - self.saved_at >= self._save_seconds
         if due or self._unsaved >= UNSAVED_BATCHES or not self._stateful:
@@ -140,8 +143,7 @@ class ShardTurn:
         return self._taken - self._acknowledged
 
     def _send(self) -> Steps:
-        outputs = self.work.outputs()
-        if outputs:
+        for outputs in self.work.outputs():
             self.work.sent(outputs, (yield Send(outputs)))
 
     def _save(self) -> Steps:

@@ -44,7 +44,7 @@ def end_process(reason: str, code: int = EXIT_CODE) -> None:
     os._exit(code)
 
 
-class PartitionProgress(msgspec.Struct, frozen=True):
+class PartitionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Progress of the work on a partition."""
 
     committed: int
@@ -55,6 +55,8 @@ class PartitionProgress(msgspec.Struct, frozen=True):
     """The next offset to read: uncommitted records before it are in flight."""
     held: bool
     """Whether records are in flight: not yet processed, or waiting for other partitions."""
+    turn: tuple[int, int] = (0, 0)
+    """The number of the shard's present turn, and of steps taken in it: more steps of the same turn are progress."""
     reported: int | None
     """When the brokers last reported on the partition, by any clock: a changed value is a new report."""
 
@@ -157,7 +159,8 @@ def _note(seen: _Seen, place: PartitionProgress, now: float) -> bool:
     committed = before is not None and place.committed != before.committed
     if reported or committed:
         seen.heard_at = now
-    if committed or (reported and place.lag == 0):
+    at_work = before is not None and place.turn > before.turn and place.turn[0] == before.turn[0]
+    if committed or at_work or (reported and place.lag == 0):
         seen.moved_at = now
     read_all = place.lag is not None and place.read - place.committed >= place.lag
     if before is None or place.read != before.read or (reported and read_all):

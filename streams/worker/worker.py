@@ -52,6 +52,9 @@ log = logging.getLogger(__name__)
 
 METADATA_MS = 10_000
 """How often the consumer looks for new partitions."""
+GARBAGE_THRESHOLDS = 10_000, 5, 20_000
+"""Nearly all objects live long and have no cycles: cycles are looked for seldom, among few new objects, and hardly ever
+among all of them, which would hold the event loop for a second."""
 STOP_SECONDS = 8.0
 """A stop that takes longer exits at once: a supervisor would kill the process soon, and durable state stays safe."""
 COMMIT_SECONDS = 3.0
@@ -154,10 +157,9 @@ class Worker:
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, then finish records in flight. Exits the process."""
         self.endpoint.start()
-        # Nearly all objects live long and have no cycles: collect garbage cycles seldom.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(100_000, 20, 20)
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         worker = faust.Worker(self.app, override_logging=False, redirect_stdouts=False, quiet=True)
         worker.spinner = None  # it would move the cursor
         worker.execute_from_commandline()
@@ -470,6 +472,7 @@ class Worker:
                 lag=consumer.backlog(tp),
                 read=committed if shard is None or shard.next_offset is None else shard.next_offset,
                 held=shard is not None and at_work and bool(shard.unacked),
+                turn=(0, 0) if shard is None else (shard.turns, shard.turn_steps),
                 reported=consumer.last_report_ms(tp),
             )
         return places

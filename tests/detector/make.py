@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from detector.adapters import decode
 from detector.alert.alert import Alert
 from detector.decision import Decision, DecisionSubject, Kind
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
+from detector.keyed_state import Changes
 from detector.settings import Settings
 from detector.signal import Familiarity, Measure, NewValue, Signal, SignalKind, Span
 from detector.simulation import Theft, World, records
@@ -21,6 +23,24 @@ START_DAY = START_MS // DAY_MS
 THIEF = "00D4R000001kSkyUAE/0054R9000000000QAA"
 THIEF_IP = "192.0.2.77"
 THEFT = Theft(start_ms=START_MS + (6 * 24 + 3) * HOUR_MS + 600_000)
+
+
+T = TypeVar("T")
+
+
+def all_of(steps: Iterable[list[T]]) -> list[T]:
+    """What all steps of a piece of work have yielded."""
+    return [item for step in steps for item in step]
+
+
+def whole(slices: Iterable[Changes]) -> Changes:
+    """All slices of a save as one."""
+    return {key: value for part in slices for key, value in part.items()}
+
+
+def exhaust(steps: Iterable[None]) -> None:
+    """Do all steps of a piece of work."""
+    deque(steps, maxlen=0)
 
 
 def event(number: int = 0, **fields: Any) -> AccessEvent:

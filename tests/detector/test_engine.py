@@ -23,7 +23,7 @@ from detector.simulation import Theft
 from detector.triage.risk import Severity
 from detector.triage.triage import settled_at
 from detector.units import DAY_MS, HOUR_MS
-from tests.detector.make import START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, world
+from tests.detector.make import START_MS, THEFT, THIEF, THIEF_IP, alerts_of, event, whole, world
 from tests.detector.triage.triages import AlertingTriage
 
 HOURS = 24 * 10
@@ -231,7 +231,7 @@ def said() -> str:
     """What the engine says about the small world, and what it stores, in one number."""
     engine = Engine(TALKATIVE)
     alerts = [alert for found in small() for alert in engine.observe(found)]
-    values = [*engine.profiles().items(), *engine.triage.changes().items()]
+    values = [*engine.profiles().items(), *whole(engine.triage.changes()).items()]
     stored = hashlib.sha256(b"".join(key + (data or b"") for key, data in values)).hexdigest()
     return digest(alerts) + stored
 

@@ -10,6 +10,7 @@ from typing import Any
 from streams.worker.partition_end import PartitionEnd
 from streams.worker.traffic import Traffic
 from streams.worker.turn import Acknowledge, Save, Send, ShardTurn, StageWork, Steps
+from tests.detector.make import exhaust
 from tests.schedules.log import Brokers, Partition
 
 __all__ = ["Shard", "Worker"]
@@ -70,6 +71,7 @@ class Shard:
         if self._turn is None:
             state = dict(self.worker.brokers.state[self.partition])
             work = self._new_work(self.partition, state, self.worker.traffic)
+            exhaust(work.restore())
             self._turn = ShardTurn(
                 work, self._pull, stateful=self._stateful, save_seconds=1.0, clock=self.worker.clock
             )

@@ -50,7 +50,7 @@ MANY_OBJECTS = 3
 FORGET_DAYS = 90
 
 
-class ChainState(msgspec.Struct, array_like=True):
+class ChainState(msgspec.Struct, array_like=True, gc=False):
     """Which steps the identity is used to, and those that it has taken lately."""
 
     days: dict[str, int] = {}

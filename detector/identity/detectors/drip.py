@@ -49,7 +49,7 @@ GROWTH_SCORE = 1.0
 PRIOR_DEVIATION = 0.7
 
 
-class DripState(msgspec.Struct, array_like=True):
+class DripState(msgspec.Struct, array_like=True, gc=False):
     """The reference, and how far the days have run away from it."""
 
     reference: Baseline = msgspec.field(default_factory=Baseline)

@@ -35,7 +35,7 @@ OPERATIONS = frozenset(
 """A record view is one row, always."""
 
 
-class Largest(msgspec.Struct, array_like=True):
+class Largest(msgspec.Struct, array_like=True, gc=False):
     """The level of one kind of operation, and the largest of each day that is not over."""
 
     level: Baseline = msgspec.field(default_factory=Baseline)
@@ -47,7 +47,7 @@ class Largest(msgspec.Struct, array_like=True):
     """Rows that left by such operations on each day that is not over: a part of one may have left the day before."""
 
 
-class ExportState(msgspec.Struct):
+class ExportState(msgspec.Struct, gc=False):
     """By kind of operation."""
 
     operations: dict[str, Largest] = {}

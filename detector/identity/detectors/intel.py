@@ -22,7 +22,7 @@ NAME = "intel"
 GROWTH_ROWS = 100
 
 
-class IntelState(msgspec.Struct, array_like=True):
+class IntelState(msgspec.Struct, array_like=True, gc=False):
     """What has been said today."""
 
     day: int = -1

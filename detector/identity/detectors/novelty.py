@@ -51,7 +51,7 @@ ENOUGH_DAYS = 3
 HOUR = "hour"
 
 
-class Young(msgspec.Struct, array_like=True):
+class Young(msgspec.Struct, array_like=True, gc=False):
     """Something not long known."""
 
     what: str

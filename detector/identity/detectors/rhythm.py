@@ -49,7 +49,7 @@ MAX_ID = 40
 """How many bytes of an id are kept."""
 
 
-class RhythmState(msgspec.Struct, array_like=True):
+class RhythmState(msgspec.Struct, array_like=True, gc=False):
     """The newest run of actions."""
 
     last_ms: int = 0

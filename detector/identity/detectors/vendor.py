@@ -26,7 +26,7 @@ SCORE = 3.0
 """What a vendor's finding counts for, in -log10 of a probability."""
 
 
-class VendorState(msgspec.Struct, array_like=True):
+class VendorState(msgspec.Struct, array_like=True, gc=False):
     """The day on which a finding was last passed on, and how many were that day."""
 
     day: int = -1

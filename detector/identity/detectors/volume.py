@@ -45,7 +45,7 @@ MONDAY = 4
 """Day 0 was a Thursday."""
 
 
-class Open(msgspec.Struct, array_like=True):
+class Open(msgspec.Struct, array_like=True, gc=False):
     """One channel's day so far."""
 
     rows: int = 0
@@ -62,7 +62,7 @@ class Open(msgspec.Struct, array_like=True):
     objects: dict[str, int] = {}
 
 
-class Channel(msgspec.Struct, array_like=True):
+class Channel(msgspec.Struct, array_like=True, gc=False):
     """The identity's levels of one channel, and its days that are not over."""
 
     hour: Baseline = msgspec.field(default_factory=Baseline)
@@ -77,7 +77,7 @@ class Channel(msgspec.Struct, array_like=True):
         return min(self.week[at], self.week[at + 1]) / DECI if self.week else 0.0
 
 
-class VolumeState(msgspec.Struct):
+class VolumeState(msgspec.Struct, gc=False):
     """An identity's channels."""
 
     channels: dict[str, Channel] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -30,11 +31,14 @@ from streams.plugins import check_state_set
 from streams.worker.identity_queue import IdentityQueue
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
-from streams.worker.producer import Output
+from streams.worker.producer import Output, portions
 from streams.worker.traffic import Traffic
 from streams.worker.turn import Changes
 
 __all__ = ["DetectAgent"]
+
+STEP_EVENTS = 200
+"""So many events are applied before others may run."""
 
 
 class DetectAgent:
@@ -79,19 +83,22 @@ class DetectAgent:
         self._metrics = metrics
         self._keyed = keyed
         self._detection = Detection(settings, store, shard=shard, profiles=profiles)
-        self._detection.restore(list(store))
         with reading(Key.WATERMARKS):
             self._watermarks = Watermarks(store.get(Key.WATERMARKS), len(sources))
         self._places = {source: place for place, source in enumerate(sorted(sources))}
+        self._complete_ms = self._watermarks.value  # all that is due by then has been said
         self._store = store
         self._identities = IdentityQueue((key.decode() for key in store if _is_identity(key)), clock())
-        self._activity: list[Output] = []
         self._figures = metrics.watch("detect", shard, store)
         self._merge: Merge[tuple[AccessEvent, int, int, int | None, list[int]]] = Merge(merge_events)
         self._received: dict[int, int] = {}
         self._batches: deque[list[int]] = deque()  # of each batch not yet settled: how many events wait
         self._settled = 0
-        self._signals: list[list[tuple[int, msgspec.Raw]]] = [[] for _ in range(triage_shards)]
+        self._messages: list[Output] = []  # to send before the next ones
+        self._signals: list[wire.Pack[msgspec.Raw]] = [wire.Pack() for _ in range(triage_shards)]
+        self._untold = [
+            False
+        ] * triage_shards  # has been sent signals since it was told how far this shard is
         self._first_ms: list[int | None] = [None] * triage_shards  # when the first record behind them arrived
         self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * triage_shards
         metrics.watch_detection(shard, self._detection)
@@ -99,6 +106,10 @@ class DetectAgent:
     def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
         """Look for these indicators from now on, beside those that the settings hold."""
         self._detection.watch_for(indicators)
+
+    def restore(self) -> Iterator[None]:
+        """Take up the saved state."""
+        return self._detection.restore(list(self._store))
 
     def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Apply a batch of packed events, or hold them until their turn if the input is not keyed."""
@@ -109,8 +120,10 @@ class DetectAgent:
             source = message.source
             arrived_ms = wire.arrival_ms(record)
             if self._keyed:
-                for offset, event in events:
+                for number, (offset, event) in enumerate(events, 1):
                     self._apply(event, source, offset, arrived_ms)
+                    if not number % STEP_EVENTS:
+                        yield
             else:
                 newest = self._received.get(source, NOTHING_APPLIED)
                 for offset, event in events:
@@ -137,43 +150,31 @@ class DetectAgent:
                     idle=message.idle,
                     complete=message.complete,
                 )
-            self._release(watermark_ms)
-            self._say(self._detection.advance(watermark_ms), arrived_ms)
+            yield from self._release(watermark_ms)
+            for signals in self._detection.advance(watermark_ms):
+                self._say(signals, arrived_ms)
+                yield
+            self._complete_ms = watermark_ms
             yield
         self._figures.held = self._merge.held
         self._metrics.count_detection(self._shard, self._merge.overrun)
 
-    def tick(self, *, read_to_end_at: float | None) -> None:
+    def tick(self, *, read_to_end_at: float | None) -> Iterator[None]:
         """Nothing depends on time passing here."""
+        return iter(())
 
-    def outputs(self) -> list[Output]:
-        """The signals by triage shard with how far this shard is, and what is published."""
-        result = []
+    def outputs(self) -> Iterator[list[Output]]:
+        """The signals by triage shard, behind them how far this shard is, and what is published."""
         now = self._clock()
-        watermark_ms = self._watermarks.value
         for triage, signals in enumerate(self._signals):
             told_at, told_ms = self._told[triage]
-            patience = HEARTBEAT_SECONDS / 4 if watermark_ms > told_ms else REPEAT_SECONDS
-            if not signals and now - told_at < patience:
-                continue
-            self._told[triage] = now, watermark_ms
-            parts = list(wire.packed(signals)) or [[]]
-            for index, part in enumerate(parts):
-                last = index == len(parts) - 1
-                message = SignalsMessage(
-                    shard=self._shard,
-                    shards=self._shards,
-                    watermark_ms=watermark_ms if last else NOTHING_KNOWN,
-                    signals=part,
-                )
-                headers = wire.arrival_header(self._first_ms[triage]) if part else ()
-                result.append(Output(self._topics.signals, triage, None, wire.encode(message), headers))
-            self._signals[triage] = []
-            self._first_ms[triage] = None
-        result += self._activity
-        self._activity = []
-        result += [self._identity(name) for name in self._identities.take(now)]
-        return result
+            patience = HEARTBEAT_SECONDS / 4 if self._complete_ms > told_ms else REPEAT_SECONDS
+            if signals or self._untold[triage] or now - told_at >= patience:
+                self._told[triage] = now, self._complete_ms
+                self._post(triage, self._complete_ms)
+                self._untold[triage] = False
+        messages, self._messages = self._messages, []
+        yield from portions(chain(messages, map(self._identity, self._identities.take(now))))
 
     def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
         """Nothing to do."""
@@ -187,17 +188,19 @@ class DetectAgent:
 
     def changes(self) -> Iterator[Changes]:
         """The profiles changed, and how far each input partition is."""
-        changes = self._detection.changes()
+        for changes in self._detection.changes():
+            for key, value in changes.items():
+                if value is not None and _is_identity(key):
+                    self._identities.changed(key.decode(), new=key not in self._store)
+            yield changes
+        own: Changes = {}
         watermarks = self._watermarks.encode()
         if watermarks != self._store.get(Key.WATERMARKS):
-            changes[Key.WATERMARKS] = watermarks
+            own[Key.WATERMARKS] = watermarks
         if self._state_set != self._store.get(Key.STATE_SET):
-            changes[Key.STATE_SET] = self._state_set
-        for key in changes:
-            if _is_identity(key) and changes[key] is not None:
-                self._identities.changed(key.decode(), new=key not in self._store)
-        if changes:
-            yield changes
+            own[Key.STATE_SET] = self._state_set
+        if own:
+            yield own
 
     def saved(self, changes: Changes) -> None:
         """They are durable."""
@@ -205,14 +208,14 @@ class DetectAgent:
         self._metrics.count_detection(self._shard, self._merge.overrun)
         self._detection.saved(changes)
 
-    def _release(self, watermark_ms: int) -> None:
+    def _release(self, watermark_ms: int) -> Iterator[None]:
         if self._merge.held:
-            everything = self._watermarks.all_idle
-            for event, source, offset, arrived_ms, waiting in self._merge.released(
-                watermark_ms, everything=everything
-            ):
+            released = self._merge.released(watermark_ms, everything=self._watermarks.all_idle)
+            for number, (event, source, offset, arrived_ms, waiting) in enumerate(released, 1):
                 self._apply(event, source, offset, arrived_ms)
                 waiting[0] -= 1
+                if not number % STEP_EVENTS:
+                    yield
 
     def _apply(self, event: AccessEvent, source: int, offset: int, arrived_ms: int | None) -> None:
         signals = self._detection.observe(event, source, offset)
@@ -223,15 +226,27 @@ class DetectAgent:
         for signal in signals:
             self._metrics.signal(signal)
             if signal.kind is SignalKind.TALLY:
-                self._activity.append(self._tick(signal))
+                self._messages.append(self._tick(signal))
             else:
                 self._identities.note(signal)
             encoded = wire.encode_signal(signal)
             triage = partition_of(signal.tenant, self._desks)
-            self._signals[triage].append((len(encoded), msgspec.Raw(encoded)))
             first_ms = self._first_ms[triage]
             if first_ms is None or (arrived_ms is not None and arrived_ms < first_ms):
                 self._first_ms[triage] = arrived_ms
+            if self._signals[triage].add(len(encoded), msgspec.Raw(encoded)):
+                self._post(triage, NOTHING_KNOWN)
+                self._untold[triage] = True
+
+    def _post(self, triage: int, watermark_ms: int) -> None:
+        """Close the message to a triage shard, which says how far this shard is if all is behind it."""
+        signals = self._signals[triage].take()
+        message = SignalsMessage(
+            shard=self._shard, shards=self._shards, watermark_ms=watermark_ms, signals=signals
+        )
+        headers = wire.arrival_header(self._first_ms[triage]) if signals else ()
+        self._messages.append(Output(self._topics.signals, triage, None, wire.encode(message), headers))
+        self._first_ms[triage] = None
 
     def _identity(self, name: str) -> Output:
         record = self._detection.summary(name)

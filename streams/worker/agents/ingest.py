@@ -23,7 +23,7 @@ from streams.kafka.messages import (
 )
 from streams.kafka.topics import TopicNames
 from streams.worker.metrics import Metrics
-from streams.worker.producer import Output
+from streams.worker.producer import Output, portions
 from streams.worker.traffic import Traffic
 from streams.worker.turn import Changes
 
@@ -63,8 +63,9 @@ class IngestAgent:
         self._topics = topics
         self._metrics = metrics
         self._idle_seconds = idle_seconds
-        self._events: list[list[tuple[int, tuple[int, msgspec.Raw]]]] = [[] for _ in range(shards)]
-        self._letters: list[Output] = []
+        self._events: list[wire.Pack[tuple[int, msgspec.Raw]]] = [wire.Pack() for _ in range(shards)]
+        self._untold = [False] * shards  # has been sent events since it was told how far this partition is
+        self._messages: list[Output] = []  # to send before the next ones
         self._first_ms: int | None = None  # when the first record not yet handed over arrived
         self._batches: deque[int] = deque()  # the watermark behind each batch not yet settled
         self._settled = 0
@@ -78,31 +79,35 @@ class IngestAgent:
         self._places: list[deque[tuple[float, int]]] = [deque() for _ in range(shards)]
         self._complete = [-1] * shards
 
+    def restore(self) -> Iterator[None]:
+        """There is no state."""
+        return iter(())
+
     def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Decode a batch."""
         self._idle = False
         self._quiet_from = None
         self._heard_at = self._clock()
+        if self._first_ms is None and records:
+            self._first_ms = records[0].timestamp
         events = []
         for number, record in enumerate(records, 1):
             events.append(self._decode(record))
             if number % STEP_RECORDS == 0:
                 yield
         arrived_ms = [record.timestamp for record in records]
-        if self._first_ms is None and arrived_ms:
-            self._first_ms = arrived_ms[0]
         read = [event for event in events if event is not None]
         if len(read) < len(events):
             arrived_ms = [came for came, event in zip(arrived_ms, events, strict=True) if event is not None]
         self._metrics.events(read, arrived_ms)
         self._batches.append(self._watermark_ms)
 
-    def tick(self, *, read_to_end_at: float | None) -> None:
+    def tick(self, *, read_to_end_at: float | None) -> Iterator[None]:
         """See whether the partition has gone quiet, and up to where others need not wait for it."""
         at = read_to_end_at
         if at is None or at < self._heard_at:
             self._quiet_from, self._idle = None, False
-            return
+            return iter(())
         if self._quiet_from is None or at - self._read_at > OUTAGE_SECONDS:
             self._quiet_from = at
         self._read_at = at
@@ -111,30 +116,21 @@ class IngestAgent:
             for shard, places in enumerate(self._places):
                 while places and places[0][0] + WAKING_SECONDS <= at:
                     self._complete[shard] = places.popleft()[1]
+        return iter(())
 
-    def outputs(self) -> list[Output]:
+    def outputs(self) -> Iterator[list[Output]]:
         """The events by shard, and to shards that got none for a while how far this partition is."""
-        letters, self._letters = self._letters, []
         now = self._clock()
-        arrived, self._first_ms = wire.arrival_header(self._first_ms), None
         for shard, events in enumerate(self._events):
-            if not events and not self._is_news(shard, now):
-                continue
-            self._told[shard] = now, self._watermark_ms, self._idle
-            parts = list(wire.packed(events)) or [[]]
-            for index, part in enumerate(parts):
-                last = index == len(parts) - 1  # only then all up to the watermark is there
-                message = EventsMessage(
-                    source=self._source,
-                    watermark_ms=self._watermark_ms if last else NOTHING_KNOWN,
-                    idle=self._idle,
-                    complete=self._complete[shard] if last else -1,
-                    events=part,
-                )
-                headers = arrived if part else ()
-                letters.append(Output(self._topics.events, shard, None, wire.encode(message), headers))
-            self._events[shard] = []
-        return letters
+            if events or self._untold[shard] or self._is_news(shard, now):
+                self._told[shard] = now, self._watermark_ms, self._idle
+                self._post(
+                    shard, self._watermark_ms, self._complete[shard]
+                )  # only then all before that is there
+                self._untold[shard] = False
+        self._first_ms = None
+        messages, self._messages = self._messages, []
+        return portions(messages)
 
     def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
         """Note where the messages for the shards lie."""
@@ -187,14 +183,29 @@ class IngestAgent:
         except RecordError as error:
             position = _position(record)
             self._metrics.dead_letter(error)
-            self._letters.append(dead_letter(self._topics.deadletters, position, record.value, error))
+            self._messages.append(dead_letter(self._topics.deadletters, position, record.value, error))
             return None
         if event.time_ms > self._watermark_ms:
             self._watermark_ms = event.time_ms
         encoded = wire.encode_event(event)
         shard = partition_of(event.identity, self._shards)
-        self._events[shard].append((len(encoded), (record.offset, msgspec.Raw(encoded))))
+        if self._events[shard].add(len(encoded), (record.offset, msgspec.Raw(encoded))):
+            self._post(shard)
+            self._untold[shard] = True
         return event
+
+    def _post(self, shard: int, watermark_ms: int = NOTHING_KNOWN, complete: int = -1) -> None:
+        """Close the message to a shard."""
+        events = self._events[shard].take()
+        message = EventsMessage(
+            source=self._source,
+            watermark_ms=watermark_ms,
+            idle=self._idle,
+            complete=complete,
+            events=events,
+        )
+        headers = wire.arrival_header(self._first_ms) if events else ()
+        self._messages.append(Output(self._topics.events, shard, None, wire.encode(message), headers))
 
 
 def _position(record: Any) -> str:

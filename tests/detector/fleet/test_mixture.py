@@ -9,7 +9,7 @@ from detector.fleet.forest import WARM
 from detector.fleet.mixture import Mixtures, features
 from detector.keyed_state import KeyedStates, Prefix
 from detector.signal import Signal, Span
-from tests.detector.make import START_DAY, closed, measure
+from tests.detector.make import START_DAY, closed, exhaust, measure, whole
 
 PEOPLE = 2 * WARM
 
@@ -46,7 +46,7 @@ def taught() -> Mixtures:
 
 def surprise(mixtures: Mixtures, one: Signal) -> float:
     """How odd it is, after learning what is closed by then."""
-    mixtures.learn(one)
+    exhaust(mixtures.learn(one))
     return mixtures.surprise(one)
 
 
@@ -72,9 +72,9 @@ def test_only_closed_days_are_learned() -> None:
         mixtures.add(one, START_DAY + 3, alarmed=False)
     assert surprise(mixtures, day(90_000, 9, 90_000, day=START_DAY + 2)) == before
     saved = KeyedStates(*mixtures.states)
-    saved.saved()
-    mixtures.learn(day(1, day=START_DAY + 4))
-    changes = saved.changes()
+    saved.saved(whole(saved.changes()))
+    exhaust(mixtures.learn(day(1, day=START_DAY + 4)))
+    changes = whole(saved.changes())
     assert [key[:1] for key, value in changes.items() if value is not None] == [Prefix.FOREST]
     assert [key[:1] for key, value in changes.items() if value is None] == [Prefix.VECTOR] * PEOPLE
 
@@ -89,7 +89,7 @@ def test_peers_are_ones_own_group_and_tenant() -> None:
 def anew(mixtures: Mixtures) -> Mixtures:
     """Others that take up what these have to store."""
     again = Mixtures()
-    for key, value in KeyedStates(*mixtures.states).changes().items():
+    for key, value in whole(KeyedStates(*mixtures.states).changes()).items():
         if value is not None:
             KeyedStates(*again.states).restore(key, value)
     return again

@@ -27,7 +27,18 @@ from detector.keyed_state import KeyedStates
 from detector.settings import Settings, TriageSettings
 from detector.signal import Familiarity, Measure, Signal, Span
 from detector.units import DAY_MS, HOUR_MS
-from tests.detector.make import START_DAY, START_MS, THEFT, alerts_of, closed, measure, signal, world
+from tests.detector.make import (
+    START_DAY,
+    START_MS,
+    THEFT,
+    alerts_of,
+    closed,
+    exhaust,
+    measure,
+    signal,
+    whole,
+    world,
+)
 
 SETTINGS = Settings()
 HUMAN, INTEGRATION = ActorKind.HUMAN, ActorKind.INTEGRATION
@@ -130,9 +141,9 @@ def test_decisions_use_closed_days_only() -> None:
 def test_what_comes_late_is_learned_later() -> None:
     """A day that becomes known too late counts to the day that is not over yet, so that what is in use stays."""
     population = taught(days=1)
-    before = population.state.changes()
+    before = whole(population.state.changes())
     assert population.learn(closed(1, START_DAY - 9), START_DAY + 3) == START_DAY + 3
-    after = population.state.changes()
+    after = whole(population.state.changes())
     assert {key: after[key] for key in before} == before
     assert {day_of(key) for key in after.keys() - before.keys()} == {START_DAY + 3}
 
@@ -170,7 +181,7 @@ def test_order_within_a_day_does_not_matter(random: Random) -> None:
         learn(one, signals)
         random.shuffle(signals)
         learn(other, signals)
-    assert one.state.changes() == other.state.changes()
+    assert whole(one.state.changes()) == whole(other.state.changes())
     assert everything(one, 3.5) == everything(other, 3.5)
 
 
@@ -178,19 +189,19 @@ def test_a_restored_population_decides_the_same() -> None:
     """The saved cells are all there is to it, and what is saved is not saved again."""
     population = taught()
     population.count("t", START_DAY + 2, "score|human|novelty", 3.0)
-    saved = population.state.changes()
+    saved = whole(population.state.changes())
     assert population.state.dirty == len(saved) > 50
-    population.state.saved()
-    assert (population.state.dirty, population.state.changes()) == (0, {})
+    population.state.saved(whole(population.state.changes()))
+    assert (population.state.dirty, whole(population.state.changes())) == (0, {})
     again = Population(SETTINGS)
     for key, data in saved.items():
         KeyedStates(again.state).restore(key, data or b"")
     for value in (1, 100, 2000, 10**6):
         assert expect(again, value) == expect(population, value)
     assert everything(again, 7.5) == everything(population, 7.5)
-    assert again.state.changes() == {}
+    assert whole(again.state.changes()) == {}
     more = days_over(3, 50, START_DAY + 5)
-    assert learn(again, more).state.changes() == learn(population, more).state.changes() != {}
+    assert whole(learn(again, more).state.changes()) == whole(learn(population, more).state.changes()) != {}
 
 
 @pytest.mark.parametrize("tenant", ["a|b", "|", "a|7|b", "3|x", "", "a/b", "7"])
@@ -200,7 +211,7 @@ def test_a_tenant_and_a_group_may_be_called_anything(tenant: str, peers: str) ->
     population = Population(SETTINGS)
     population.learn(closed(tenant=tenant, peers=peers), 0)
     again = Population(SETTINGS)
-    for key, data in population.state.changes().items():
+    for key, data in whole(population.state.changes()).items():
         KeyedStates(again.state).restore(key, data or b"")
     asked = [
         one.expect(at(3.5, tenant=tenant, peers=peers), measure()).population_days
@@ -208,10 +219,10 @@ def test_a_tenant_and_a_group_may_be_called_anything(tenant: str, peers: str) ->
     ]
     assert asked == [1, 1]
     assert again.known_days(tenant, START_DAY + 9) == [START_DAY + 1]
-    again.forget(START_DAY + 1)
-    assert again.state.changes() == {}
-    again.forget(START_DAY + 2)
-    assert again.state.changes() == dict.fromkeys(population.state.changes())
+    exhaust(again.forget(START_DAY + 1))
+    assert whole(again.state.changes()) == {}
+    exhaust(again.forget(START_DAY + 2))
+    assert whole(again.state.changes()) == dict.fromkeys(whole(population.state.changes()))
     assert again.known_days(tenant, START_DAY + 9) == []
 
 
@@ -226,15 +237,15 @@ def test_a_strange_key_is_refused(key: str) -> None:
 def test_old_days_are_forgotten() -> None:
     """Days before a given one are gone from state and decisions, and need not be saved; the others stay."""
     population = taught(days=3)
-    population.forget(START_DAY + 3)
-    changes = population.state.changes()
+    exhaust(population.forget(START_DAY + 3))
+    changes = whole(population.state.changes())
     assert {day_of(key) for key, cell in changes.items() if cell is None} == {START_DAY + 1, START_DAY + 2}
     assert {day_of(key) for key, cell in changes.items() if cell is not None} == {START_DAY + 3}
     alone = learn(Population(SETTINGS), days_over(2, 600, START_DAY + 2))
     assert everything(population, 5.5)[1:] == everything(alone, 5.5)[1:]
-    population.state.saved()
-    population.forget(START_DAY + 3)
-    assert population.state.changes() == {}
+    population.state.saved(whole(population.state.changes()))
+    exhaust(population.forget(START_DAY + 3))
+    assert whole(population.state.changes()) == {}
 
 
 def day_of(key: bytes) -> int:
@@ -248,7 +259,9 @@ def test_a_cell_stays_small() -> None:
     for number in range(3000):
         one = measure(1 + number**4, mean=float(number % 30), variance=0.001, familiarity=Familiarity.RARELY)
         population.learn(closed(number, measures=[one]), 0)
-    sizes = {key.rpartition(b"|")[2]: len(data or b"") for key, data in population.state.changes().items()}
+    sizes = {
+        key.rpartition(b"|")[2]: len(data or b"") for key, data in whole(population.state.changes()).items()
+    }
     assert sizes.keys() == {b"active", b"human", b"rarely"}
     assert max(sizes.values()) < 1_500
 

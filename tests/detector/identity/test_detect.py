@@ -1,24 +1,27 @@
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detector import keyed_state
 from detector.catalogue import Category
 from detector.event import AccessEvent, ActorKind, Counting, Operation, RecordOrigin
+from detector.identity import detect as detect_module
 from detector.identity import profile as profile_module
-from detector.identity.detect import Detection
+from detector.identity.detect import LIVE_PROFILES, STEP_IDENTITIES, Detection
 from detector.identity.ledger import OPEN_OPERATIONS
-from detector.identity.profile import PROFILES, ProfileError
-from detector.keyed_state import Key, StoredValueError
+from detector.identity.profile import PROFILES, ProfileError, ProfileModel
+from detector.keyed_state import SLICE_VALUES, Key, StoredValueError
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
-from tests.detector.make import START_DAY, START_MS, event
+from tests.detector.make import START_DAY, START_MS, all_of, event, exhaust, whole
 
 # Quick to speak, so that few events say much.
 TALKATIVE = Settings(
@@ -100,7 +103,8 @@ def profiles_of(store: Store) -> Store:
 
 def save(detection: Detection) -> None:
     """Put what has changed into the store."""
-    detection.saved(detection.changes())
+    for changes in detection.changes():
+        detection.saved(changes)
 
 
 @pytest.fixture(params=["room", "no room"])
@@ -117,7 +121,7 @@ def run(events: Sequence[AccessEvent], given: Settings = TALKATIVE) -> tuple[dic
     store: Store = {}
     detection = Detection(given, store)
     signals = [found for n, each in enumerate(events) for found in detection.observe(each, 0, n)]
-    signals += detection.advance(end_of(events))
+    signals += all_of(detection.advance(end_of(events)))
     save(detection)
     return by_identity(signals), profiles_of(store)
 
@@ -137,9 +141,9 @@ def test_when_time_is_told_changes_nothing(
         known_ms = min(later.time_ms for later in events[number:])
         for early_ms in sorted(data.draw(st.lists(st.integers(0, DAY_MS), max_size=3)), reverse=True):
             watermark_ms = known_ms - early_ms
-            signals += detection.advance(watermark_ms)
+            signals += all_of(detection.advance(watermark_ms))
         signals += detection.observe(each, 0, number)
-    signals += detection.advance(end_of(events))
+    signals += all_of(detection.advance(end_of(events)))
     save(detection)
     assert by_identity(signals) == expected
     assert profiles_of(store) == profiles
@@ -164,7 +168,7 @@ def test_others_change_nothing(events: list[AccessEvent], data: st.DataObject) -
         number += 1
         if not queues[actor]:
             del queues[actor]
-    signals += detection.advance(end_of(events))
+    signals += all_of(detection.advance(end_of(events)))
     save(detection)
     assert by_identity(signals) == expected
     assert {key: without_offsets(value) for key, value in profiles_of(store).items()} == {
@@ -188,10 +192,10 @@ def test_eviction_changes_nothing(room: None, events: list[AccessEvent], data: s
             assert detection.live <= 2
             assert detection.dirty == 0
         if data.draw(st.booleans()):
-            signals += detection.advance(
-                min((later.time_ms for later in events[number + 1 :]), default=START_MS)
+            signals += all_of(
+                detection.advance(min((later.time_ms for later in events[number + 1 :]), default=START_MS))
             )
-    signals += detection.advance(end_of(events))
+    signals += all_of(detection.advance(end_of(events)))
     save(detection)
     assert by_identity(signals) == expected
     assert profiles_of(store) == profiles
@@ -217,28 +221,133 @@ def test_whatever_is_lost_the_same_is_said(events: list[AccessEvent], data: st.D
     for _ in range(data.draw(st.integers(0, 3))):
         store = dict(durable)
         detection = Detection(TALKATIVE, store)
-        detection.restore(list(store))
+        exhaust(detection.restore(list(store)))
         begin = data.draw(st.integers(0, saved_to))
         stop = data.draw(st.integers(begin, len(events)))
         for number in range(begin, stop):
             tell(detection.observe(events[number], 0, number))
             if number >= saved_to and data.draw(st.booleans()):
-                tell(detection.advance(events[number].time_ms))
+                tell(all_of(detection.advance(events[number].time_ms)))
             if number >= saved_to and data.draw(st.booleans()):
                 save(detection)
                 durable, saved_to = dict(store), number + 1
     store = dict(durable)
     detection = Detection(TALKATIVE, store)
-    detection.restore(list(store))
+    exhaust(detection.restore(list(store)))
     for number in range(data.draw(st.integers(0, saved_to)), len(events)):
         tell(detection.observe(events[number], 0, number))
-    tell(detection.advance(end_of(events)))
+    tell(all_of(detection.advance(end_of(events))))
     save(detection)
     told: dict[str, list[bytes]] = defaultdict(list)
     for identity, sequence in sorted(said):
         told[identity].append(said[identity, sequence])
     assert dict(told) == expected
     assert profiles_of(store) == profiles
+
+
+@pytest.mark.slow
+@given(streams(late=LATE), st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_where_work_is_cut_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, events: list[AccessEvent], data: st.DataObject
+) -> None:
+    """Whatever a step and a slice may hold, when time is told, and however often a shard is taken over: the same is
+    said and stored."""
+    expected, profiles = run(events, FORGETFUL)
+    store: Store = {}
+    detection = Detection(FORGETFUL, store, live_profiles=1)
+    signals: list[Signal] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(detect_module, "STEP_IDENTITIES", data.draw(st.integers(1, 3)))
+        patch.setattr(keyed_state, "SLICE_VALUES", data.draw(st.integers(1, 3)))
+        patch.setattr(keyed_state, "SLICE_BYTES", data.draw(st.sampled_from([1, 1 << 18])))
+        for number, each in enumerate(events):
+            known_ms = min(later.time_ms for later in events[number:])
+            if data.draw(st.booleans()):
+                signals += all_of(
+                    detection.advance(known_ms - data.draw(st.sampled_from([0, HOUR_MS, DAY_MS])))
+                )
+            signals += detection.observe(each, 0, number)
+            if data.draw(st.booleans()):
+                save(detection)
+                if data.draw(st.booleans()):
+                    detection = Detection(FORGETFUL, store, live_profiles=1)
+                    exhaust(detection.restore(list(store)))
+        signals += all_of(detection.advance(end_of(events)))
+        save(detection)
+    assert by_identity(signals) == expected
+    assert profiles_of(store) == profiles
+
+
+class Counted:
+    """Profiles without detectors, which are quick, and how much has been done with them since that was last asked."""
+
+    def __init__(self) -> None:
+        self._model = ProfileModel({})
+        self._done: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._model, name)
+        if name not in ("new", "decode", "encode", "close", "forget"):
+            return function
+
+        def counted(*given: Any) -> Any:
+            self._done[name] += 1
+            return function(*given)
+
+        return counted
+
+    def done(self) -> Counter[str]:
+        """By method, how often it was called."""
+        done, self._done = self._done, Counter()
+        return done
+
+    def steps(self, steps: Iterable[Any], most: int) -> Counter[str]:
+        """What all steps have done, each of which may do `most` of anything."""
+        total: Counter[str] = Counter()
+        for _ in steps:
+            done = self.done()
+            assert all(times <= most for times in done.values()), done
+            total += done
+        return total
+
+
+@pytest.mark.slow
+def test_no_call_deals_with_100_000_identities() -> None:
+    """As many as a shard may know are restored, close their day, are saved, evicted by newcomers and forgotten in steps
+    that each deal with a bounded number of them; never are more than so many decoded."""
+    given = Settings(detection=DetectionSettings(cold_days=9))
+    many = given.detection.most_identities
+    assert many == 100_000
+    counted = Counted()
+    profiles = cast("ProfileModel", counted)
+    first = Detection(given, {}, profiles=profiles)
+    first.observe(event(0, actor="u"))
+    template = whole(first.changes())[b"t/u"] or b""
+    store = {b"t/%06d" % number: template for number in range(many)}
+    counted.done()
+
+    detection = Detection(given, store, profiles=profiles)
+    assert counted.steps(detection.restore(list(store)), SLICE_VALUES) == {"decode": many}
+    over_ms = START_MS + 2 * DAY_MS
+    done = counted.steps(detection.advance(over_ms), STEP_IDENTITIES)
+    assert done == {"decode": many, "close": many, "encode": many - LIVE_PROFILES}
+    assert detection.live == LIVE_PROFILES
+    slices = list(detection.changes())
+    assert counted.done() == {"encode": LIVE_PROFILES}
+    assert max(map(len, slices)) <= SLICE_VALUES
+    for changes in slices:
+        detection.saved(changes)
+
+    forgotten = 0
+    for number in range(3_000):
+        said = detection.observe(event(number, actor=f"new{number}", time_ms=over_ms))
+        forgotten += sum(found.kind is SignalKind.FORGOTTEN for found in said)
+        assert all(times <= 1 for times in counted.done().values())
+    assert (forgotten, detection.evicted) == (3_000, 3_000)
+    done = counted.steps(detection.advance(over_ms + 500 * DAY_MS), STEP_IDENTITIES)
+    assert (done["close"], done["forget"]) == (3_000, many)
+    assert sum(detection.profiles.values()) == 0
 
 
 def test_a_record_is_applied_once_per_source() -> None:
@@ -314,17 +423,17 @@ def test_a_tick_is_tallied_when_it_is_over() -> None:
     detection.observe(event(2, rows=9, objects=("User",)))
     detection.observe(event(3, rows=None, operation=Operation.LOGIN, actor="v"))
     detection.observe(event(4, rows=7, time_ms=START_MS + TICK_MS, tenant="o"))
-    assert detection.advance(START_MS + TICK_MS - 1) == []
-    [told] = detection.advance(START_MS + TICK_MS)
+    assert all_of(detection.advance(START_MS + TICK_MS - 1)) == []
+    [told] = all_of(detection.advance(START_MS + TICK_MS))
     assert (told.kind, told.tenant, told.rows) == (SignalKind.TALLY, "t", 3)
     assert told.objects == {Category.CUSTOMER_SERVICE: 3, Category.INTERNAL: 9}
     assert told.facts == {"test/login": 1.0, "test/query": 2.0}
     assert (told.first_ms, told.time_ms) == (START_MS, START_MS + TICK_MS)
-    [other] = detection.advance(START_MS + 2 * TICK_MS)
+    [other] = all_of(detection.advance(START_MS + 2 * TICK_MS))
     assert (other.tenant, other.rows, other.facts) == ("o", 7, {"test/query": 1.0})
     assert other.sequence == told.sequence + 1
     assert told.identity != event().identity
-    assert detection.advance(START_MS + 9 * TICK_MS) == []
+    assert all_of(detection.advance(START_MS + 9 * TICK_MS)) == []
 
 
 def test_tallies_are_stored() -> None:
@@ -335,10 +444,10 @@ def test_tallies_are_stored() -> None:
     first.observe(event(1, rows=3), 0, 2)
     save(first)
     second = Detection(TALKATIVE, store)
-    second.restore(list(store))
+    exhaust(second.restore(list(store)))
     second.observe(event(1, rows=3), 0, 1)
     second.observe(event(2, rows=4), 0, 3)
-    [told] = second.advance(START_MS + TICK_MS)
+    [told] = all_of(second.advance(START_MS + TICK_MS))
     assert (told.rows, told.facts) == (7, {"test/query": 2.0})
 
 
@@ -349,14 +458,14 @@ def test_a_tick_that_was_told_stays_told_over_a_restart() -> None:
         store.clear()
         detection = Detection(TALKATIVE, store)
         detection.observe(event(1, rows=3), 0, 1)
-        assert [told.first_ms for told in detection.advance(START_MS + TICK_MS)] == [START_MS]
+        assert [told.first_ms for told in all_of(detection.advance(START_MS + TICK_MS))] == [START_MS]
         detection.observe(event(2, rows=4, time_ms=START_MS + TICK_MS + 1), 0, 2)
         save(detection)
         if restart:
             detection = Detection(TALKATIVE, store)
-            detection.restore(list(store))
+            exhaust(detection.restore(list(store)))
         detection.observe(event(3, rows=5), 0, 3)
-        [told] = detection.advance(START_MS + 2 * TICK_MS)
+        [told] = all_of(detection.advance(START_MS + 2 * TICK_MS))
         assert (told.first_ms, told.rows) == (START_MS + TICK_MS, 9)
 
 
@@ -370,11 +479,11 @@ def test_an_identity_is_summed_up_whether_decoded_or_stored() -> None:
     assert (known.id, known.name, known.last_ms) == ("t/u", "Ada", START_MS + 1000)
     save(detection)
     again = Detection(TALKATIVE, store)
-    again.restore(list(store))
+    exhaust(again.restore(list(store)))
     assert again.summary("t/u") == known
     assert again.live == 0
     assert again.summary("t/nobody") is None
-    again.advance(START_MS + 1000 * DAY_MS)
+    all_of(again.advance(START_MS + 1000 * DAY_MS))
     assert again.summary("t/u") is None
 
 
@@ -387,22 +496,22 @@ def test_those_who_have_gone_quiet_are_closed() -> None:
         first.observe(event(number, actor=actor, time_ms=START_MS + (number == 0) * DAY_MS))
     save(first)
     second = Detection(TALKATIVE, store)
-    second.restore(list(store))
+    exhaust(second.restore(list(store)))
     due = START_MS + DAY_MS + HOUR_MS
-    assert by_identity(second.advance(due - 1)).keys() == {"t/\x000"}
-    told = second.advance(START_MS + 5 * DAY_MS)
+    assert by_identity(all_of(second.advance(due - 1))).keys() == {"t/\x000"}
+    told = all_of(second.advance(START_MS + 5 * DAY_MS))
     assert [(found.time_ms, found.actor) for found in told if found.kind is SignalKind.CLOSED] == [
         *((due, actor) for actor in sorted(quiet)),
         (due + DAY_MS, "a"),
     ]
-    assert second.advance(START_MS + 9 * DAY_MS) == []
+    assert all_of(second.advance(START_MS + 9 * DAY_MS)) == []
 
 
 def test_a_profile_that_cannot_be_read_is_an_error() -> None:
     """Neither a restored shard nor an event goes on over a broken profile as if it were empty."""
     store = {b"t/u": b"garbage"}
     with pytest.raises(StoredValueError, match="t/u: not a profile"):
-        Detection(TALKATIVE, store).restore([b"t/u"])
+        exhaust(Detection(TALKATIVE, store).restore([b"t/u"]))
     with pytest.raises(ProfileError):
         Detection(TALKATIVE, store).observe(event(1))
 
@@ -415,7 +524,9 @@ def test_times_all_over_the_years_are_scheduled() -> None:
     for number in range(days):
         day = number * 7919 % days
         detection.observe(event(number, actor=f"u{number % 1500}", time_ms=START_MS + day * DAY_MS))
-    told = [found for found in detection.advance(START_MS + (days + 5) * DAY_MS) if found.actor[0] == "u"]
+    told = [
+        found for found in all_of(detection.advance(START_MS + (days + 5) * DAY_MS)) if found.actor[0] == "u"
+    ]
     times = [found.time_ms for found in told]
     assert times == sorted(times)
     closed = [found for found in told if found.kind is SignalKind.CLOSED]
@@ -423,7 +534,9 @@ def test_times_all_over_the_years_are_scheduled() -> None:
     assert len({(found.actor, found.day) for found in closed}) == len(closed) > 1500
     assert len(set(gone)) == len(gone) == len(told) - len(closed)
     assert sum(detection.profiles.values()) == 1500 - len(gone) > 0
-    rest = [found for found in detection.advance(START_MS + 2 * days * DAY_MS) if found.actor[0] == "u"]
+    rest = [
+        found for found in all_of(detection.advance(START_MS + 2 * days * DAY_MS)) if found.actor[0] == "u"
+    ]
     assert {found.kind for found in rest} == {SignalKind.FORGOTTEN}
     assert len({found.actor for found in rest} | set(gone)) == 1500
     assert sum(detection.profiles.values()) == 0
@@ -462,13 +575,13 @@ def test_when_somebody_is_forgotten_is_no_matter_of_when_that_is_seen(
     signals = []
     for number, each in enumerate(events):
         if data.draw(st.booleans()):
-            signals += detection.advance(each.time_ms - data.draw(st.integers(0, 5 * DAY_MS)))
+            signals += all_of(detection.advance(each.time_ms - data.draw(st.integers(0, 5 * DAY_MS))))
         signals += detection.observe(each, 0, number)
         if data.draw(st.booleans()):
             save(detection)
             detection = Detection(FORGETFUL, store)
-            detection.restore(list(store))
-    signals += detection.advance(end_of(events))
+            exhaust(detection.restore(list(store)))
+    signals += all_of(detection.advance(end_of(events)))
     save(detection)
     assert by_identity(signals) == expected
     assert {key: without_offsets(value) for key, value in profiles_of(store).items()} == {
@@ -483,14 +596,14 @@ def test_who_has_been_forgotten_is_new() -> None:
     store: Store = {}
     detection = Detection(FORGETFUL, store)
     detection.observe(event(1, rows=5000), 0, 7)
-    before = detection.advance(START_MS + 2 * DAY_MS)
+    before = all_of(detection.advance(START_MS + 2 * DAY_MS))
     over_ms = START_DAY * DAY_MS + 3 * DAY_MS + HOUR_MS
-    assert detection.advance(over_ms - 1)[len(before) :] == []
+    assert all_of(detection.advance(over_ms - 1))[len(before) :] == []
     save(detection)
     assert b"t/u" in store
-    [gone] = [found for found in detection.advance(over_ms) if found.kind is SignalKind.FORGOTTEN]
+    [gone] = [found for found in all_of(detection.advance(over_ms)) if found.kind is SignalKind.FORGOTTEN]
     assert (gone.identity, gone.time_ms) == ("t/u", over_ms)
-    changes = detection.changes()
+    changes = whole(detection.changes())
     assert changes[b"t/u"] is None
     detection.saved(changes)
     assert profiles_of(store) == {}
@@ -516,7 +629,7 @@ def test_of_too_many_those_go_who_are_missed_the_least() -> None:
         for known in range(40):
             number += 1
             detection.observe(event(number, actor=f"known{known:02}", time_ms=START_MS + day * DAY_MS))
-    detection.advance(START_MS + 3 * DAY_MS)
+    all_of(detection.advance(START_MS + 3 * DAY_MS))
     save(detection)
     said: list[Signal] = []
     for made_up in range(1000):
@@ -553,7 +666,7 @@ def test_identities_are_counted_by_kind() -> None:
     assert detection.profiles == {ActorKind.HUMAN: 2, ActorKind.INTEGRATION: 1}
     save(detection)
     successor = Detection(TALKATIVE, store)
-    successor.restore(list(store))
+    exhaust(successor.restore(list(store)))
     successor.observe(event(9, actor="u0"))
     assert successor.profiles == detection.profiles
 
@@ -565,7 +678,7 @@ def test_what_ledgers_forget_is_counted_once() -> None:
     for number in range(OPEN_OPERATIONS + 3):
         detection.observe(event(number, operation_id=f"j{number}", rows=5, counting=Counting.MAXIMUM))
     assert detection.forgotten == 0
-    detection.changes()
+    whole(detection.changes())
     save(detection)
     assert detection.forgotten == 3
     successor = Detection(TALKATIVE, store)

@@ -8,7 +8,7 @@ from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage.tenants import ESTABLISHED_TICKS, Tenants
 from detector.units import TICK_MS
-from tests.detector.make import START_MS
+from tests.detector.make import START_MS, whole
 
 SETTINGS = replace(Settings().triage, most_tenants=10, own_tenants=("own",))
 
@@ -73,6 +73,6 @@ def test_who_was_displaced_leaves_nothing() -> None:
     assert tenants.admit("a", START_MS)
     tenants.count(tally("a", 0), START_MS)
     assert tenants.admit("b", START_MS + 1)
-    changes = {key: value for state in tenants.states for key, value in state.changes().items()}
+    changes = {key: value for state in tenants.states for key, value in whole(state.changes()).items()}
     assert [key for key, value in changes.items() if value is not None] == [b"tb"]
     assert list(tenants.close(START_MS + 2 * TICK_MS)) == []

@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector import keyed_state
 from detector.alert.alert import Alert
 from detector.event import AccessEvent, Operation
+from detector.fleet import mixture
 from detector.identity.detect import Detection
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.signal import Signal, SignalKind
 from detector.simulation import Theft
+from detector.triage import triage as triage_module
 from detector.triage.triage import settled_at
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
-from tests.detector.make import START_MS, event, measure, new, signal, world
+from tests.detector.make import START_MS, all_of, event, measure, new, signal, world
 from tests.detector.triage.triages import NOON_MS, Store, anew, save, tell
 from tests.detector.triage.triages import AlertingTriage as Triage
 
@@ -77,10 +80,10 @@ def stream() -> tuple[tuple[Signal, ...], int]:
     )
     signals = []
     for one in events:
-        signals += detection.advance(one.time_ms)
+        signals += all_of(detection.advance(one.time_ms))
         signals += detection.observe(one)
     end_ms = events[-1].time_ms + 3 * DAY_MS
-    signals += detection.advance(end_ms)
+    signals += all_of(detection.advance(end_ms))
     return tuple(sorted(signals, key=lambda one: one.time_ms)), end_ms
 
 
@@ -179,6 +182,36 @@ def test_saving_at_every_nth_signal_changes_nothing(every: int) -> None:
             triage = anew(triage, store, TALKATIVE)
     alerts += triage.advance(end_ms)
     save(triage)
+    assert told_by(alerts) == expected
+    assert store == stored
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 3])
+def test_where_work_is_cut_changes_nothing(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a step and a slice may hold, and whether what a signal needs is learned before it or with it: the same
+    alerts and state."""
+    expected, stored = uninterrupted()
+    monkeypatch.setattr(triage_module, "STEP_ITEMS", size)
+    monkeypatch.setattr(mixture, "STEP_VECTORS", size)
+    monkeypatch.setattr(keyed_state, "SLICE_VALUES", size)
+    signals, end_ms = stream()
+    store: Store = {}
+    triage = Triage(TALKATIVE, store)
+    alerts: list[Alert] = []
+    learned = 0
+    for number, one in enumerate(signals):
+        alerts += triage.advance(settled_at(one.time_ms))
+        mine = msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Signal)
+        if number % 2:
+            learned += len(list(triage.prepare(mine)))
+            assert list(triage.prepare(mine)) == []
+        alerts += triage.assess(mine)
+        if not number % 500:
+            triage = anew(triage, store, TALKATIVE)
+    alerts += triage.advance(end_ms)
+    save(triage)
+    assert learned
     assert told_by(alerts) == expected
     assert store == stored
 

@@ -11,11 +11,12 @@ import msgspec
 from detector.alert.alert import Alert
 from detector.alert.build import alerts_of
 from detector.detectors import BUILT_IN
+from detector.keyed_state import Changes
 from detector.settings import Settings
 from detector.signal import Signal, evidence
 from detector.triage.triage import Triage, settled_at
 from detector.units import HOUR_MS
-from tests.detector.make import START_MS, event, measure, signal
+from tests.detector.make import START_MS, all_of, event, exhaust, measure, signal, whole
 
 SETTINGS = Settings()
 NOON_MS = START_MS + 12 * HOUR_MS
@@ -37,7 +38,15 @@ class AlertingTriage:
 
     def advance(self, watermark_ms: int) -> list[Alert]:
         """The alerts that follow from time passing."""
-        return alerts_of(self._triage.advance(watermark_ms), BUILT_IN.explanations)
+        return alerts_of(all_of(self._triage.advance(watermark_ms)), BUILT_IN.explanations)
+
+    def changes(self) -> Changes:
+        """All that has changed since it was saved."""
+        return whole(self._triage.changes())
+
+    def restore(self, keys: Iterable[bytes]) -> None:
+        """Take up stored values."""
+        exhaust(self._triage.restore(keys))
 
 
 def crossed(sequence: int, rows: int, hours: float = 0.0, **fields: Any) -> Signal:

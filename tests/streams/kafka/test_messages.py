@@ -12,11 +12,11 @@ from detector.signal import Familiarity, Measure, NewValue, Signal, SignalKind, 
 from streams.kafka import messages as wire
 from streams.kafka.messages import (
     EventsMessage,
+    Pack,
     SignalsMessage,
     WireError,
     decode_events,
     decode_signals,
-    packed,
     partition_of,
 )
 
@@ -91,7 +91,11 @@ def test_half_a_message_is_refused(cut: int, signals: bool) -> None:
 @given(sizes=st.lists(st.integers(0, 50)), limit=st.integers(1, 100))
 def test_parts_keep_order_and_close_at_the_limit(sizes: list[int], limit: int) -> None:
     """Nothing is lost or turned around; every part but the last has just reached the limit."""
-    parts = list(packed(((size, (index, size)) for index, size in enumerate(sizes)), limit))
+    pack: Pack[tuple[int, int]] = Pack(limit)
+    parts = [pack.take() for item in enumerate(sizes) if pack.add(item[1], item)]
+    if pack:
+        parts.append(pack.take())
+    assert not pack
     assert [item for part in parts for item in part] == list(enumerate(sizes))
     assert all(parts)
     for part in parts:

@@ -19,6 +19,7 @@ from detector.alert.finding import read
 from detector.directory import Directory, directory_of
 from detector.engine import Engine
 from detector.event import AccessEvent
+from detector.identity import detect as identities
 from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import PROFILES, ProfileModel
@@ -28,17 +29,20 @@ from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import SignalKind
 from detector.simulation import Theft, World, records
 from detector.simulation.directory import world_directory
+from detector.triage.triage import Triage
 from streams.kafka import messages as wire
 from streams.kafka.messages import NOTHING_KNOWN, POSITION_HEADER, partition_of
 from streams.kafka.topics import TopicNames
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.agents import triage as judging
+from streams.worker.agents.detect import STEP_EVENTS
 from streams.worker.agents.ingest import OUTAGE_SECONDS, UNTOLD_BATCHES, WAKING_SECONDS
 from streams.worker.identity_queue import REFRESH_SECONDS
 from streams.worker.metrics import Metrics
 from streams.worker.partition_end import PartitionEnd
 from streams.worker.producer import Output
 from streams.worker.traffic import Traffic
+from tests.detector.make import all_of, exhaust
 
 pytestmark = pytest.mark.slow
 
@@ -54,12 +58,6 @@ TALKATIVE = Settings(
         alert_risk=5, least_risk=5, certain_risk=5, support_surprise=0.2, quiet_seconds=26 * 3600
     ),
 )
-
-
-def exhaust(steps: Iterable[None]) -> None:
-    """All the steps of a batch."""
-    for _ in steps:
-        pass
 
 
 def save(agent: Any) -> dict[bytes, bytes | None]:
@@ -115,6 +113,7 @@ class Shard:
     def open(self) -> None:
         """Begin, or begin anew, with what is durable, behind what is committed."""
         self.work = self.pipeline.new_work(self.stage, self.partition, dict(self.durable))
+        exhaust(self.work.restore())
         self.end = PartitionEnd()
         self.reports = 0
         self.position = self.acked = self.committed
@@ -133,8 +132,8 @@ class Shard:
         self.reports += 1
         read = self.position == len(self.log)
         at = self.end.look(self.pipeline.clock.now, self.reports, read=read)
-        self.work.tick(read_to_end_at=at)
-        outputs = self.work.outputs()
+        exhaust(self.work.tick(read_to_end_at=at))
+        outputs = all_of(self.work.outputs())
         if send < 1:
             self.pipeline.send(outputs[: int(len(outputs) * send)])
             return False
@@ -373,7 +372,7 @@ def test_shards_that_are_lost_change_nothing(
     ends = [*sorted(random.sample(range(len(stream)), bursts - 1)), len(stream)]
     pipeline = Pipeline(clock, keyed=keyed)
     with monkeypatch.context() as patch:
-        patch.setattr(wire, "packed", functools.partial(wire.packed, limit=limit))
+        patch.setattr(wire, "Pack", functools.partial(wire.Pack, limit=limit))
         begin = 0
         for end in ends:
             pipeline.publish(stream[begin:end], random)
@@ -426,11 +425,11 @@ def test_a_watermark_told_to_some_shards_only_is_not_acknowledged(clock: Clock) 
 def test_a_shard_is_told_early_when_many_batches_wait_for_it(clock: Clock) -> None:
     """However fast records come, not more than some batches wait for a heartbeat to be acknowledged."""
     ingest = new_ingest()
-    ingest.outputs()
+    all_of(ingest.outputs())
     for batch in range(UNTOLD_BATCHES):
         assert ingest.settled() == 0
         exhaust(ingest.take([fake(world(0)[batch][0], offset=batch)]))
-        told = [output.partition for output in ingest.outputs()]
+        told = [output.partition for output in all_of(ingest.outputs())]
     assert sorted(set(told)) == list(range(PARTITIONS))
     assert ingest.settled() == UNTOLD_BATCHES
 
@@ -492,7 +491,7 @@ def test_what_is_published_is_exact_over_shards_that_are_lost(seed: int, clock: 
     counted: Counter[tuple[int, str]] = Counter()
     for _, event in world(seed):
         replay.observe(event)
-        for signal in replay.advance(event.time_ms):
+        for signal in all_of(replay.advance(event.time_ms)):
             if signal.kind is SignalKind.TALLY:
                 counts = signal.objects | {name: int(count) for name, count in signal.facts.items()}
                 counted.update({(signal.first_ms, name): count for name, count in counts.items()})
@@ -505,13 +504,15 @@ def test_a_restored_shard_publishes_what_it_knows(clock: Clock) -> None:
     store: dict[bytes, bytes] = {}
     first = new_detect(store)
     exhaust(first.take([packed(event for _, event in world(0)[:2000])]))
-    sent = first.outputs()
+    sent = all_of(first.outputs())
     save(first)
     clock.now += 1
-    sent += first.outputs()
+    sent += all_of(first.outputs())
     known = {key for key in store if key[0]}
     assert {output.key for output in sent if output.topic == TOPICS.identities} == known
-    again = {output.key: output.value for output in new_detect(store).outputs() if output.key is not None}
+    again = {
+        output.key: output.value for output in all_of(new_detect(store).outputs()) if output.key is not None
+    }
     assert again == {key: encode(summary(PROFILES.decode(store[key]))) for key in known}
 
 
@@ -521,11 +522,13 @@ def test_a_forgotten_identity_is_deleted_before_its_profile(clock: Clock) -> Non
     detect = new_detect(store)
     first, last = world(0)[0][1], world(0)[-1][1]
     exhaust(detect.take([packed([first])]))
-    detect.outputs()
+    all_of(detect.outputs())
     save(detect)
     years_later = msgspec.structs.replace(last, time_ms=first.time_ms + 1000 * 24 * HOUR_MS, actor="another")
     exhaust(detect.take([packed([years_later], first_offset=1)]))
-    deleted = [output.key for output in detect.outputs() if output.key is not None and output.value is None]
+    deleted = [
+        output.key for output in all_of(detect.outputs()) if output.key is not None and output.value is None
+    ]
     assert deleted == [first.identity.encode()]
     assert save(detect)[first.identity.encode()] is None
 
@@ -536,9 +539,11 @@ def test_a_forgotten_identity_is_deleted_before_its_profile(clock: Clock) -> Non
 def new_detect(store: dict[bytes, bytes]) -> DetectAgent:
     """The only shard of identities, with this state."""
     metrics = Metrics(CollectorRegistry())
-    return DetectAgent(
+    detect = DetectAgent(
         0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0, sources=[0], traffic=Traffic()
     )
+    exhaust(detect.restore())
+    return detect
 
 
 def packed(events: Iterable[AccessEvent], first_offset: int = 0) -> Any:
@@ -551,7 +556,7 @@ def packed(events: Iterable[AccessEvent], first_offset: int = 0) -> Any:
 
 def signals_of(detect: DetectAgent) -> list[Output]:
     """What a shard sends to triage."""
-    return [output for output in detect.outputs() if output.topic == TOPICS.signals]
+    return [output for output in all_of(detect.outputs()) if output.topic == TOPICS.signals]
 
 
 def new_ingest(registry: CollectorRegistry | None = None, traffic: Traffic | None = None) -> IngestAgent:
@@ -566,7 +571,7 @@ def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> 
     ingest = new_ingest()
     stream = world(0)[:50]
     exhaust(ingest.take([fake(record, offset=100 + index) for index, (record, _) in enumerate(stream)]))
-    outputs = ingest.outputs()
+    outputs = all_of(ingest.outputs())
     found = {}
     for output in outputs:
         assert (output.topic, output.key) == (TOPICS.events, None)
@@ -577,7 +582,7 @@ def test_events_go_to_their_identities_shard_with_their_offset(clock: Clock) -> 
             assert output.partition == partition_of(event.identity, PARTITIONS)
             found[offset] = event.event_id
     assert found == {100 + index: event.event_id for index, (_, event) in enumerate(stream)}
-    assert ingest.outputs() == []
+    assert all_of(ingest.outputs()) == []
     assert list(ingest.changes()) == []
 
 
@@ -585,15 +590,80 @@ def test_of_several_messages_only_the_last_has_the_watermark(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is still to come in a further message must not be passed by."""
-    monkeypatch.setattr(wire, "packed", functools.partial(wire.packed, limit=2000))
+    monkeypatch.setattr(wire, "Pack", functools.partial(wire.Pack, limit=2000))
     ingest = new_ingest()
     exhaust(ingest.take([fake(record, offset=index) for index, (record, _) in enumerate(world(0)[:200])]))
     watermarks: dict[int | None, list[int]] = defaultdict(list)
-    for output in ingest.outputs():
+    for output in all_of(ingest.outputs()):
         watermarks[output.partition].append(wire.decode_events(output.value)[0].watermark_ms)
     assert max(map(len, watermarks.values())) > 3
     last_ms = world(0)[199][1].time_ms
     assert all(marks == [NOTHING_KNOWN] * (len(marks) - 1) + [last_ms] for marks in watermarks.values())
+
+
+def test_triage_is_told_how_far_detection_is_behind_all_signals(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many messages they take, only the last says it; and none says it before all that is due has been said."""
+    monkeypatch.setattr(wire, "Pack", functools.partial(wire.Pack, limit=2000))
+    monkeypatch.setattr(identities, "STEP_IDENTITIES", 1)
+    store: dict[bytes, bytes] = {}
+    detect = new_detect(store)
+    first = world(0)[0][1]
+    events = [
+        msgspec.structs.replace(first, actor=f"u{number}", event_id=f"{number}", tenant="t")
+        for number in range(30)
+    ]
+    exhaust(detect.take([packed(events)]))
+    all_of(detect.outputs())
+    save(detect)
+    later = msgspec.structs.replace(events[-1], time_ms=events[-1].time_ms + 48 * HOUR_MS, event_id="later")
+    for asked in (True, False):
+        again = new_detect(dict(store))
+        said: list[wire.SignalsMessage] = []
+        for _ in again.take([packed([later], first_offset=len(events))]):
+            clock.now += 1
+            if asked:
+                said += [wire.decode_signals(output.value)[0] for output in signals_of(again)]
+        clock.now += 1
+        said += [wire.decode_signals(output.value)[0] for output in signals_of(again)]
+        assert sum(len(message.signals) for message in said) > len(events)
+        assert len([message for message in said if message.signals]) > 3
+        *before, last = (message.watermark_ms for message in said)
+        while asked and before[-1] == last:
+            before.pop()
+        assert set(before) == ({events[-1].time_ms} if asked else {NOTHING_KNOWN})
+        assert last == later.time_ms
+
+
+def test_no_step_of_a_batch_is_long(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two steps so many events at most are applied, and so many signals judged, in however large a message."""
+    done: Counter[str] = Counter()
+
+    def counted(where: Any, name: str) -> None:
+        function = getattr(where, name)
+
+        def count(*given: Any, **more: Any) -> Any:
+            done[name] += 1
+            return function(*given, **more)
+
+        monkeypatch.setattr(where, name, count)
+
+    counted(Detection, "observe")
+    counted(Triage, "assess")
+    detect = new_detect({})
+    sent: list[Output] = []
+    for _ in detect.take([packed(event for _, event in world(0)[:3000])]):
+        assert done["observe"] <= STEP_EVENTS
+        done.clear()
+    sent += signals_of(detect)
+    triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(CollectorRegistry()), hold_seconds=120)
+    judged = 0
+    for _ in triage.take([fake(output.value, timestamp=0) for output in sent]):
+        assert done["assess"] <= judging.STEP_SIGNALS
+        judged += done["assess"]
+        done.clear()
+    assert judged > 5 * judging.STEP_SIGNALS
 
 
 def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -> None:
@@ -603,8 +673,8 @@ def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -
     ingest = new_ingest(traffic=traffic)
 
     def said(*, read: bool = True) -> list[bool]:
-        ingest.tick(read_to_end_at=clock.now if read else None)
-        return [wire.decode_events(output.value)[0].idle for output in ingest.outputs()]
+        exhaust(ingest.tick(read_to_end_at=clock.now if read else None))
+        return [wire.decode_events(output.value)[0].idle for output in all_of(ingest.outputs())]
 
     def said_after(seconds: float) -> list[bool]:
         clock.now += seconds
@@ -632,8 +702,8 @@ def test_a_partition_that_was_out_of_reach_is_not_idle(clock: Clock) -> None:
     def idle_after(*gaps: float) -> bool:
         for gap in gaps:
             clock.now += gap
-            ingest.tick(read_to_end_at=clock.now)
-        said.extend(wire.decode_events(output.value)[0].idle for output in ingest.outputs())
+            exhaust(ingest.tick(read_to_end_at=clock.now))
+        said.extend(wire.decode_events(output.value)[0].idle for output in all_of(ingest.outputs()))
         return said[-1]
 
     assert idle_after(0.0, 1.0, 1.0)
@@ -650,8 +720,8 @@ def test_a_quiet_partition_says_up_to_where_others_need_not_wait(clock: Clock) -
 
     def complete(seconds: float, place: int) -> list[int]:
         clock.now += seconds
-        ingest.tick(read_to_end_at=clock.now)
-        outputs = ingest.outputs()
+        exhaust(ingest.tick(read_to_end_at=clock.now))
+        outputs = all_of(ingest.outputs())
         ingest.sent(outputs, [place] * len(outputs))
         return [wire.decode_events(output.value)[0].complete for output in outputs]
 
@@ -661,8 +731,8 @@ def test_a_quiet_partition_says_up_to_where_others_need_not_wait(clock: Clock) -
     assert complete(1.0, 6) == [3] * PARTITIONS
     assert complete(WAKING_SECONDS - 1.0, 7) == [5] * PARTITIONS
     clock.now += 10
-    ingest.tick(read_to_end_at=clock.now - 9.5)
-    assert {wire.decode_events(output.value)[0].complete for output in ingest.outputs()} == {5}
+    exhaust(ingest.tick(read_to_end_at=clock.now - 9.5))
+    assert {wire.decode_events(output.value)[0].complete for output in all_of(ingest.outputs())} == {5}
 
 
 def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
@@ -693,17 +763,17 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
     message = wire.EventsMessage(source=0, watermark_ms=events[-1][1].time_ms, events=raw)
     exhaust(detect.take([fake(wire.encode(message))]))
     exhaust(triage.take([fake(output.value, timestamp=0) for output in signals_of(detect)]))
-    triage.tick(read_to_end_at=clock.now)
+    exhaust(triage.tick(read_to_end_at=clock.now))
     assert triage.settled() == 0
-    assert triage.outputs() == []
+    assert all_of(triage.outputs()) == []
     held, provisional = figures()
     assert held
     assert provisional == 0
     clock.now += 121
-    triage.tick(read_to_end_at=clock.now)
+    exhaust(triage.tick(read_to_end_at=clock.now))
     assert triage.settled() == 1
     assert figures() == (0, held)
-    bodies = [json.loads(output.value) for output in triage.outputs()]
+    bodies = [json.loads(output.value) for output in all_of(triage.outputs())]
     assert bodies
     assert {body["unmapped"]["crmwatch"]["provisional"] for body in bodies} == {True}
 
@@ -817,7 +887,7 @@ def test_a_shard_that_was_taken_over_skips_what_it_has_applied(clock: Clock) -> 
     store: dict[bytes, bytes] = {}
     ingest = new_ingest()
     exhaust(ingest.take([fake(record, offset=offset) for offset, (record, _) in enumerate(world(0)[:400])]))
-    message = next(output.value for output in ingest.outputs() if output.partition == 0)
+    message = next(output.value for output in all_of(ingest.outputs()) if output.partition == 0)
     detect = new_detect(store)
     exhaust(detect.take([fake(message)]))
     signals = [wire.decode_signals(output.value)[1] for output in signals_of(detect)]
@@ -871,7 +941,7 @@ def test_what_cannot_be_read_becomes_a_dead_letter(
     registry = CollectorRegistry()
     ingest = new_ingest(registry)
     exhaust(ingest.take([fake(value, partition=3, offset=77, timestamp=timestamp, headers=headers)]))
-    outputs = ingest.outputs()
+    outputs = all_of(ingest.outputs())
     [letter] = [output for output in outputs if output.topic == TOPICS.deadletters]
     body = json.loads(letter.value)
     position = f"{TOPICS.access}/3/77"
@@ -891,7 +961,7 @@ def test_a_record_ten_minutes_ahead_is_believed(clock: Clock) -> None:
     """Clocks differ: what is ten minutes ahead of its arrival is an event, not a dead letter."""
     ingest = new_ingest()
     exhaust(ingest.take([fake(elf(TIMESTAMP="20260302121000.000"), timestamp=START_MS + 12 * HOUR_MS)]))
-    assert {output.topic for output in ingest.outputs()} == {TOPICS.events}
+    assert {output.topic for output in all_of(ingest.outputs())} == {TOPICS.events}
 
 
 @pytest.mark.parametrize(
@@ -909,7 +979,7 @@ def test_the_header_says_where_a_record_lay_in_a_file(
     """It is taken up to a length, whatever its bytes; other headers are ignored."""
     ingest = new_ingest()
     exhaust(ingest.take([fake(b"?", headers=[("other", None), (POSITION_HEADER, header)])]))
-    body = json.loads(ingest.outputs()[0].value)
+    body = json.loads(all_of(ingest.outputs())[0].value)
     assert body["origin"] == origin
     assert body["position"] == f"{TOPICS.access}/0/0"
 
@@ -920,5 +990,7 @@ def test_no_bytes_stop_ingest(values: list[bytes | None]) -> None:
     """Whatever is on the topic, each record comes out once, as an event or as a dead letter."""
     ingest = new_ingest()
     exhaust(ingest.take([fake(value, offset=offset) for offset, value in enumerate(values)]))
-    positions = Counter(output.key for output in ingest.outputs() if output.topic == TOPICS.deadletters)
+    positions = Counter(
+        output.key for output in all_of(ingest.outputs()) if output.topic == TOPICS.deadletters
+    )
     assert positions == {f"{TOPICS.access}/0/{offset}".encode(): 1 for offset in range(len(values))}

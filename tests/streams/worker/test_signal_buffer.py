@@ -32,7 +32,7 @@ def test_groups_come_lowest_threshold_first_in_the_order_of_arrival() -> None:
     hold(held, "d", 1, 30)
     assert held.held == 4
     assert list(held.released(9)) == []
-    groups = [(threshold, [item for _, item in group]) for threshold, group in held.released(20)]
+    groups = [(threshold, list(group)) for threshold, group in held.released(20)]
     assert groups == [(10, ["b1"]), (20, ["a1", "c1"])]
     assert held.held == 1
     assert [threshold for threshold, _ in held.released(30)] == [30]
@@ -53,17 +53,33 @@ def test_a_signal_does_not_overtake_one_of_its_identity() -> None:
     assert held.threshold(signal("a", 3), 5) == 5
 
 
-def test_what_came_too_long_ago_is_overdue_a_group_at_a_time() -> None:
-    """The next group is given up once its first signal is older than that moment; others stay."""
+def test_what_came_too_long_ago_is_overdue_by_groups() -> None:
+    """The next group is given up once its first signal is older than that moment; so is the one behind it."""
     held: SignalBuffer[str] = SignalBuffer()
     hold(held, "a", 1, 20, now=5.0)
     hold(held, "b", 1, 10, now=7.0)
     hold(held, "c", 1, 10, now=9.0)
-    assert held.overdue(7.0) == []
-    assert [item for _, item in held.overdue(7.5)] == ["b1", "c1"]
-    assert [item for _, item in held.overdue(7.5)] == ["a1"]
-    assert held.overdue(100.0) == []
-    assert held.held == 0
+    hold(held, "d", 1, 30, now=8.0)
+    assert list(held.overdue(7.0)) == []
+    assert list(held.overdue(7.5)) == ["b1", "c1", "a1"]
+    assert held.held == 1
+    assert list(held.overdue(100.0)) == ["d1"]
+    assert (list(held.overdue(100.0)), held.held) == ([], 0)
+
+
+def test_signals_leave_one_by_one() -> None:
+    """What has not been taken yet still counts as buffered; a group that is passed over leaves as a whole."""
+    held: SignalBuffer[str] = SignalBuffer()
+    for actor in "abc":
+        hold(held, actor, 1, 10)
+    hold(held, "d", 1, 20)
+    released = held.released(20)
+    _, group = next(released)
+    assert (next(group), held.held) == ("a1", 3)
+    assert held.threshold(signal("a", 2), 5) == 5
+    assert held.threshold(signal("b", 2), 5) == 10
+    assert next(released)[0] == 20
+    assert held.held == 1
 
 
 @given(
@@ -76,16 +92,16 @@ def test_nothing_is_lost_and_every_identity_keeps_its_order(
 ) -> None:
     """Whatever is needed, reached or overdue when: each comes back once, an identity's in their order."""
     held: SignalBuffer[str] = SignalBuffer()
-    came: list[Signal] = []
+    came: list[str] = []
     for sequence, (actor, needs_ms, reached) in enumerate(steps, 1):
         hold(held, actor, sequence, needs_ms, float(sequence))
         if reached == 6:
-            came += [one for one, _ in held.overdue(sequence - 3)]
+            came += held.overdue(sequence - 3)
         elif reached is not None:
-            came += [one for _, group in held.released(reached) for one, _ in group]
+            came += [item for _, group in held.released(reached) for item in group]
         assert held.held == sequence - len(came)
-    came += [one for _, group in held.released(100) for one, _ in group]
-    assert sorted(one.sequence for one in came) == list(range(1, len(steps) + 1))
+    came += [item for _, group in held.released(100) for item in group]
+    assert sorted(int(item[1:]) for item in came) == list(range(1, len(steps) + 1))
     for actor in "abc":
-        numbers = [one.sequence for one in came if one.actor == actor]
+        numbers = [int(item[1:]) for item in came if item[0] == actor]
         assert numbers == sorted(numbers)

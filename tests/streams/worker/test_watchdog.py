@@ -135,6 +135,18 @@ def test_what_no_worker_reads_makes_every_worker_unready(worker: Partitions) -> 
     assert worker.pulse.trouble() is None
 
 
+def test_a_turn_that_takes_long_is_well_while_it_takes_steps(worker: Partitions) -> None:
+    """Though nothing is committed; it is trouble once no step comes, or if only further turns do."""
+    for steps in range(8):
+        assert worker.beat(PATIENCE, a=_replace(at(100, 5), turn=(7, steps))) is None
+    assert worker.beat(5) is None
+    assert worker.beat(1) is not None
+    assert worker.beat(1, a=at(101, 5)) is None
+    for turn in range(8, 20):
+        worker.beat(10.0, a=_replace(at(101, 5), turn=(turn, turn)))
+    assert worker.pulse.trouble() is not None
+
+
 def test_a_lag_that_is_not_known_is_not_none(worker: Partitions) -> None:
     """A partition of which the brokers have never told is neither consumed nor, after the patience, well."""
     assert worker.beat(SILENCE, b=at(7, None, reported=None)) is None
