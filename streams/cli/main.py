@@ -33,6 +33,7 @@ COMMANDS = {
     "indicators": "Send indicators to the topic that workers read; they apply from the next event on.",
     "directory": "Send the directory's entries to the topic that workers and consoles read; names and owners show "
     "from then on.",
+    "sign": "Sign again what operators have sent: after the first key, or with a new one.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "broker": "Run a real Apache Kafka on this machine until Ctrl-C: no Docker and no Java needed.",
     "bench": "Run a benchmark of this checkout and print its figures; further options go to the benchmark.",

@@ -1,7 +1,8 @@
 """Operators' decisions, indicators and the directory, from a topic each: every worker holds all of them.
 
 A worker reads these topics to their end before it processes anything, and follows them from then on. What it keeps of
-them is bounded. A record that cannot be read is counted, and logged by topic and offset without its content.
+them is bounded. A record that cannot be read or is not believed is counted, and logged by topic and offset without its
+content.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.directory_file import MOST_ENTRIES
 from detector.settings import Indicator, check_network
 from detector.units import DAY_MS
+from streams.kafka.signing import UNSIGNED, SignatureError, Signatures
 from streams.kafka.topics import TopicNames
 
 __all__ = ["MAX_INDICATORS", "OperatorInputs"]
@@ -53,9 +55,16 @@ class OperatorInputs:
         fatal: Callable[[str, BaseException], None],
         connection: Mapping[str, Any],
         most_entries: int = MOST_ENTRIES,
+        signatures: Signatures = UNSIGNED,
     ) -> None:
         """Records may lag `keep_days` behind: decisions that ended within that time are never dropped."""
-        self._topics = topics
+        self._topics = (topics.feedback, topics.indicators, topics.directory)
+        self._handlers = {
+            topics.feedback: ("decisions", MAX_DECISION_BYTES, self._take_decision),
+            topics.indicators: ("indicators", MAX_INDICATOR_BYTES, self._take_indicator),
+            topics.directory: ("directory", MAX_ENTRY_BYTES, self._take_entry),
+        }
+        self._signatures = signatures
         self._on_change = on_change
         self._on_error = on_error
         self._fatal = fatal
@@ -81,9 +90,12 @@ class OperatorInputs:
 
     async def start(self) -> None:
         """Read the topics to their present end, and follow them. Raises aiokafka's `KafkaError`."""
-        topics = self._topics.feedback, self._topics.indicators, self._topics.directory
         consumer = AIOKafkaConsumer(
-            *topics, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **self._connection
+            *self._topics,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **self._connection,
         )
         self._consumer = consumer
         await consumer.start()
@@ -111,26 +123,31 @@ class OperatorInputs:
 
     def _take(self, fetched: Mapping[Any, list[Any]]) -> bool:
         taken = False
-        for tp, records in fetched.items():
+        for records in fetched.values():
             for record in records:
                 try:
-                    if tp.topic == self._topics.feedback:
-                        self._take_decision(record)
-                    elif tp.topic == self._topics.directory:
-                        self._take_entry(record)
-                    else:
-                        self._take_indicator(record)
+                    self._take_record(record)
                     taken = True
                 except RecordError as error:
                     self._on_error(error)
                     log.warning("%s: %s refused: %s", error.position, error.adapter, error.reason)
         return taken
 
-    def _take_decision(self, record: Any) -> None:
+    def _take_record(self, record: Any) -> None:
+        name, most_bytes, take = self._handlers[record.topic]
+        if len(record.value or b"") + len(record.key or b"") > most_bytes:
+            raise RecordError(name, _position(record), Rejection.TOO_LARGE, f"more than {most_bytes:,} bytes")
+        try:
+            signed = self._signatures.check(record) is not None
+        except SignatureError as error:
+            raise RecordError(name, _position(record), error.reason, str(error)) from error
+        take(record, signed)
+
+    def _take_decision(self, record: Any, signed: bool) -> None:
         position = _position(record)
-        _check_size("decisions", record, MAX_DECISION_BYTES)
         try:
             decision = decisions.decode(record.value or b"")
+            decisions.check_role(decision, stated=signed)
         except DecisionError as error:
             raise RecordError("decisions", position, error.reason, str(error)) from error
         if not self._decisions.add(decision, round(time() * 1000)):
@@ -138,12 +155,11 @@ class OperatorInputs:
                 "decisions", position, Rejection.TOO_MANY, "all decisions held still have an effect"
             )
 
-    def _take_indicator(self, record: Any) -> None:
+    def _take_indicator(self, record: Any, signed: bool) -> None:
         value = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             self.indicators.pop(value, None)
             return
-        _check_size("indicators", record, MAX_INDICATOR_BYTES)
         try:
             indicator = _indicator.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -157,12 +173,11 @@ class OperatorInputs:
             raise RecordError("indicators", _position(record), reason, "not taken in")
         self.indicators[value] = indicator
 
-    def _take_entry(self, record: Any) -> None:
+    def _take_entry(self, record: Any, signed: bool) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             self.directory.pop(key, None)
             return
-        _check_size("directory", record, MAX_ENTRY_BYTES)
         try:
             entry = _entry.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -176,11 +191,6 @@ class OperatorInputs:
         if key not in self.directory and len(self.directory) >= self._most_entries:
             raise RecordError("directory", _position(record), Rejection.TOO_MANY, "not taken in")
         self.directory[key] = entry
-
-
-def _check_size(adapter: str, record: Any, most: int) -> None:
-    if len(record.value or b"") + len(record.key or b"") > most:
-        raise RecordError(adapter, _position(record), Rejection.TOO_LARGE, f"more than {most:,} bytes")
 
 
 def _position(record: Any) -> str:

@@ -27,6 +27,7 @@ from detector.identity.profile import ProfileModel
 from streams.config import Config
 from streams.directory import DirectoryFiles
 from streams.kafka.connection import arguments, credentials
+from streams.kafka.signing import signatures
 from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
@@ -85,7 +86,10 @@ class Worker:
         registry: CollectorRegistry,
         plugins: Plugins = NO_PLUGINS,
     ) -> None:
-        """`partitions` is the number of partitions of each access topic. Raises `DirectoryFileError`."""
+        """`partitions` is the number of partitions of each access topic.
+
+        Raises `DirectoryFileError` and `SigningError`.
+        """
         self.directory_files = DirectoryFiles(config.directory)
         self._detector = config.detector_with(self.directory_files.entries)
         self.config = config
@@ -120,6 +124,7 @@ class Worker:
             fatal=self.fatal,
             connection=self._connection,
             most_entries=config.directory.most_entries,
+            signatures=signatures(config.signing),
         )
         self.app = self._new_app()
         self.stages = self._new_stages()

@@ -188,7 +188,7 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
          "there is no setting CRMWATCH_WORKER_KEYD; did you mean CRMWATCH_WORKER_KEYED?"),
         ("CRMWATCH_ALERT_RISK", "1",
          "there is no setting CRMWATCH_ALERT_RISK; did you mean CRMWATCH_TRIAGE_ALERT_RISK?"),
-        ("CRMWATCH_Q", "1", "there is no setting CRMWATCH_Q"),
+        ("CRMWATCH_" + 16 * "Q", "1", "there is no setting CRMWATCH_" + 16 * "Q"),
         ("CRMWATCH_TRIAGE_ALERT_RISK", "high", "CRMWATCH_TRIAGE_ALERT_RISK: expected `int`, got `str`"),
         ("CRMWATCH_WORKER_KEYED", "perhaps", "CRMWATCH_WORKER_KEYED: expected `bool`, got `str`"),
         ("CRMWATCH_WORKER_METRICS_PORT", "70000", "CRMWATCH_WORKER_METRICS_PORT: expected `int` <= 65535"),

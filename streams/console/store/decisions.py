@@ -16,9 +16,10 @@ __all__ = ["decisions_about", "enter_decision", "prune_decisions", "refresh_deci
 _stored = msgspec.json.Decoder(Decision)
 
 
-def enter_decision(db: sqlite3.Connection, record: Any) -> None:
+def enter_decision(db: sqlite3.Connection, record: Any, *, signed: bool = False) -> None:
     """Enter a decision, and what it changes about incidents. Raises `DecisionError`."""
     decision = decisions.decode(record.value or b"")
+    decisions.check_role(decision, stated=signed)
     known = db.execute("SELECT body FROM decisions WHERE id = ?", (decision.id,)).fetchone()
     if known is not None and not precedes(decision, _stored.decode(known[0])):  # delivered twice
         return

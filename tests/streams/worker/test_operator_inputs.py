@@ -15,6 +15,7 @@ from detector.decision import Decision, Kind, encode
 from detector.directory_entry import DirectoryEntry
 from detector.settings import Indicator
 from streams.kafka.embedded.broker import Broker
+from streams.kafka.signing import Signatures, Unsigned
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker import operator_inputs as module
 from streams.worker.operator_inputs import OperatorInputs
@@ -26,12 +27,13 @@ def breach(number: int) -> Decision:
     return decision(Kind.BREACH, number, f"crmwatch-{number}")
 
 
-def send(bootstrap: str, topic: str, *messages: tuple[str, Any]) -> None:
+def send(bootstrap: str, topic: str, *messages: tuple[str, Any], signer: Signatures | None = None) -> None:
     """Messages with their keys, in this order, to one partition."""
     producer: Any = KafkaProducer(bootstrap_servers=bootstrap)
     for key, value in messages:
         body = value if value is None or isinstance(value, bytes) else msgspec.json.encode(value)
-        producer.send(topic, key=key.encode(), value=body, partition=0)
+        headers = [] if signer is None else signer.headers(topic, key.encode(), body)
+        producer.send(topic, key=key.encode(), value=body, headers=headers, partition=0)
     producer.flush()
     producer.close()
 
@@ -158,4 +160,70 @@ def test_what_is_kept_is_bounded(kafka: Broker, names: TopicNames, monkeypatch: 
     assert sorted((error.adapter, error.reason) for error in errors) == [
         ("decisions", "too_many"),
         ("indicators", "too_many"),
+    ]
+
+
+def test_only_what_our_keys_signed_steers(
+    kafka: Broker, names: TopicNames, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a key, a decision, indicator or entry without a signature, with a stranger's, or moved from another topic is
+    refused by name, and so is a withdrawal; what both our keys signed holds."""
+    ensure(kafka.bootstrap, plan(1, 1, names))
+    ours, old, stranger = (Signatures([key * 32]) for key in (b"n", b"o", b"s"))
+    entry = DirectoryEntry(id="a", name="Anna Berg")
+    first, second = (msgspec.structs.replace(breach(number), role="analyst") for number in (1, 2))
+    for topic, messages in (
+        (names.feedback, [("a", first), ("a", second)]),
+        (names.indicators, [("x", Indicator(name="x")), ("y", Indicator(name="y"))]),
+        (names.directory, [("a", entry), ("b", entry)]),
+    ):
+        send(kafka.bootstrap, topic, messages[0], signer=old)
+        send(kafka.bootstrap, topic, messages[1], signer=ours)
+        send(kafka.bootstrap, topic, messages[0], (messages[1][0], None))
+        send(kafka.bootstrap, topic, ("z", messages[0][1]), ("x", None), signer=stranger)
+    producer: Any = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+    body = msgspec.json.encode(Indicator(name="moved"))
+    moved = ours.headers(names.directory, b"moved", body)
+    producer.send(names.indicators, key=b"moved", value=body, headers=moved, partition=0)
+    producer.close()
+    decisions, indicators, directory, errors = read(
+        kafka,
+        names,
+        lambda inputs, errors: (inputs.decisions, inputs.indicators, inputs.directory, errors),
+        signatures=Signatures([b"n" * 32, b"o" * 32], Unsigned.REFUSE),
+    )
+    assert decisions == (first, second)
+    assert indicators == {"x": Indicator(name="x"), "y": Indicator(name="y")}
+    assert directory == {"a": entry, "b": entry}
+    refused = ["unsigned", "unsigned", "bad_signature", "bad_signature"]
+    for adapter in ("decisions", "indicators", "directory"):
+        reasons = [error.reason for error in errors if error.adapter == adapter]
+        assert reasons == refused + ["bad_signature"] * (adapter == "indicators")
+    assert f"{names.feedback}/0/2: decisions refused: unsigned" in caplog.text
+
+
+def test_who_may_not_decide_does_not(kafka: Broker, names: TopicNames) -> None:
+    """A decision whose role is below analyst is refused, signed or not; one without a role is refused only if it is
+    signed, because older scripts state none."""
+    ensure(kafka.bootstrap, plan(1, 1, names))
+    ours = Signatures([b"n" * 32])
+    for signer in (None, ours):
+        for number, role in enumerate(("viewer", "", "analyst", "admin")):
+            made = msgspec.structs.replace(breach(number), id=f"{role}-{signer is ours}", role=role)
+            send(kafka.bootstrap, names.feedback, ("a", encode(made)), signer=signer)
+    decisions, errors = read(
+        kafka,
+        names,
+        lambda inputs, errors: (inputs.decisions, errors),
+        signatures=Signatures([b"n" * 32], Unsigned.ACCEPT),
+    )
+    assert [one.id for one in decisions] == [
+        "-False",
+        "analyst-False",
+        "admin-False",
+        "analyst-True",
+        "admin-True",
+    ]
+    assert [(error.position, error.reason) for error in errors] == [
+        (f"{names.feedback}/0/{offset}", "forbidden") for offset in (0, 4, 5)
     ]
