@@ -163,6 +163,8 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     unusual."""
     own_networks: tuple[str, ...] = ()
     """Your own networks (``203.0.113.0/24``): activity from them is never new."""
+    longest_mute_days: Count = 90
+    """Mutes and expectations that last longer are cut to so many days after they were decided."""
     decisions: tuple[Decision, ...] = ()
     """Operators' decisions about incidents and identities. The worker reads more of them from the feedback topic."""
 

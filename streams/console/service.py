@@ -47,7 +47,7 @@ class Service:
         )
         self.freshness = Freshness()
         signs = signatures(config.signing)
-        self.index = Index(path, config.topics, config.console, signs)
+        self.index = Index(path, config.topics, config.console, signs, config.triage.longest_mute_days)
         directory = ConsoleDirectory(self.index, config.directory)
         self.follower = Follower(self.index, self.freshness, config)
         self.console = Console(config, self.index, self.freshness, self.follower, gate, audit, directory)

@@ -23,7 +23,8 @@ from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.directory_file import MOST_ENTRIES
-from detector.settings import Indicator, check_network
+from detector.mute import cut
+from detector.settings import Indicator, TriageSettings, check_network
 from detector.units import DAY_MS
 from streams.kafka.signing import UNSIGNED, SignatureError, Signatures
 from streams.kafka.topics import TopicNames
@@ -56,8 +57,10 @@ class OperatorInputs:
         connection: Mapping[str, Any],
         most_entries: int = MOST_ENTRIES,
         signatures: Signatures = UNSIGNED,
+        longest_mute_days: int = TriageSettings().longest_mute_days,
     ) -> None:
         """Records may lag `keep_days` behind: decisions that ended within that time are never dropped."""
+        self._longest_mute_days = longest_mute_days
         self._topics = (topics.feedback, topics.indicators, topics.directory)
         self._handlers = {
             topics.feedback: ("decisions", MAX_DECISION_BYTES, self._take_decision),
@@ -148,6 +151,7 @@ class OperatorInputs:
         try:
             decision = decisions.decode(record.value or b"")
             decisions.check_role(decision, stated=signed)
+            decision = cut(decision, self._longest_mute_days)
         except DecisionError as error:
             raise RecordError("decisions", position, error.reason, str(error)) from error
         if not self._decisions.add(decision, round(time() * 1000)):

@@ -24,6 +24,7 @@ from detector.detectors import with_plugins
 from detector.directory import NOBODY, Directory, directory_of
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
+from detector.mute import cut, mutes
 from streams.config import Config
 from streams.directory import DirectoryFiles
 from streams.kafka.connection import arguments, credentials
@@ -125,6 +126,7 @@ class Worker:
             connection=self._connection,
             most_entries=config.directory.most_entries,
             signatures=signatures(config.signing),
+            longest_mute_days=config.triage.longest_mute_days,
         )
         self.app = self._new_app()
         self.stages = self._new_stages()
@@ -310,9 +312,12 @@ class Worker:
         return Directory((*self.inputs.directory.values(), *entries))
 
     def _count_down(self) -> None:
-        """Export the deadlines to notify authorities, and the number of dropped decisions."""
-        decisions = DecisionIndex((*self.config.triage.decisions, *self.inputs.decisions))
+        """Export the deadlines to notify authorities, the mutes, and the number of dropped decisions."""
+        longest = self.config.triage.longest_mute_days
+        of_settings = (cut(decision, longest) for decision in self.config.triage.decisions)
+        decisions = DecisionIndex((*of_settings, *self.inputs.decisions))
         self.metrics.deadlines_ms = decisions.deadlines_ms()
+        self.metrics.mutes = mutes(decisions)
         self.metrics.dropped_decisions(self.inputs.dropped)
 
     async def start(self) -> None:

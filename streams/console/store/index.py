@@ -18,6 +18,7 @@ import msgspec
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.errors import CrmwatchError
 from detector.published import PublishedRecordError, decode_activity, decode_identity
+from detector.settings import TriageSettings
 from detector.units import DAY_MS
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
@@ -55,13 +56,23 @@ class Index:
     """The index in a file."""
 
     def __init__(
-        self, path: Path, topics: TopicNames, settings: ConsoleSettings, signatures: Signatures = UNSIGNED
+        self,
+        path: Path,
+        topics: TopicNames,
+        settings: ConsoleSettings,
+        signatures: Signatures = UNSIGNED,
+        longest_mute_days: int = TriageSettings().longest_mute_days,
     ) -> None:
-        """`signatures` says which decisions and entries are believed; an index of others is built anew."""
+        """`signatures` says which decisions and entries are believed.
+
+        An index that was built with others, or with another longest mute, is built anew.
+        """
         self._path = path
         self._topics = topics
         self._settings = settings
         self._signatures = signatures
+        self._longest_mute_days = longest_mute_days
+        self._policy = f"{signatures.policy} {longest_mute_days}"
         self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._opening = threading.Lock()
         self._handlers = {
@@ -77,7 +88,7 @@ class Index:
         self._pruned_ms = 0
         self._said: set[str] = set()
         self._writer = self._open()
-        if self._policy() != signatures.policy:
+        if self._writer.execute("SELECT value FROM meta WHERE name = 'policy'").fetchone() != (self._policy,):
             self.clear()
 
     @property
@@ -176,13 +187,8 @@ class Index:
         """Note in an empty index how it is built."""
         connection.executemany(
             "INSERT INTO meta VALUES (?, ?)",
-            [("schema", SCHEMA_VERSION), ("policy", self._signatures.policy)],
+            [("schema", SCHEMA_VERSION), ("policy", self._policy)],
         )
-
-    def _policy(self) -> str:
-        """Under which policy of signatures the index was built."""
-        found = self._writer.execute("SELECT value FROM meta WHERE name = 'policy'").fetchone()
-        return UNSIGNED.policy if found is None else str(found[0])
 
     def _make(self) -> None:
         """An empty file in place of what is there, for nobody else to read."""
@@ -255,7 +261,7 @@ class Index:
 
     def _decision(self, record: Any) -> None:
         signed = self._signatures.check(record) is not None
-        enter_decision(self._writer, record, signed=signed)
+        enter_decision(self._writer, record, signed=signed, longest_mute_days=self._longest_mute_days)
         self._said.add(self._topics.feedback)
 
     def _tick(self, record: Any) -> None:

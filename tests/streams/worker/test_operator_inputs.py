@@ -136,6 +136,14 @@ def test_the_directory_is_held_and_bounded(
     assert "Zenobia" not in caplog.text
 
 
+def test_no_mute_is_longer_than_allowed(kafka: Broker, names: TopicNames) -> None:
+    """A mute that would last for years ends with the longest that is allowed."""
+    ensure(kafka.bootstrap, plan(1, 1, names))
+    send(kafka.bootstrap, names.feedback, ("a", decision(Kind.MUTE, 1, identity="t/u", until_ms=1 << 50)))
+    [held] = read(kafka, names, lambda inputs, errors: inputs.decisions, longest_mute_days=2)
+    assert held.until_ms == 1 + 2 * 86_400_000
+
+
 def test_what_is_kept_is_bounded(kafka: Broker, names: TopicNames, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decisions that no longer have any effect make room for others, and are counted; if all have one, the newcomer is
     refused, as is an indicator too many, while one that is known may change."""
