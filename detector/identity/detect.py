@@ -8,7 +8,7 @@ limit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from heapq import heappop, heappush
 
 import msgspec
@@ -18,9 +18,10 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity.profile import PROFILES, Profile, ProfileModel
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
+from detector.indicator_index import IndicatorIndex
 from detector.keyed_state import Key, KeyedState, apply_changes
 from detector.published import IdentityRecord
-from detector.settings import Indicator, Settings
+from detector.settings import Settings
 from detector.signal import Signal, SignalKind, Tally
 from detector.units import DAY_MS, TICK_MS
 
@@ -61,7 +62,9 @@ class Detection:
         shard: int = 0,
         profiles: ProfileModel = PROFILES,
     ) -> None:
-        self._settings = self._given = settings.detection
+        self._settings = settings.detection
+        self._own_indicators = IndicatorIndex(settings.detection.indicators)
+        self._indicators = IndicatorIndex()
         self._late_ms = settings.detection.late_seconds * 1000
         self._store = store
         self._profiles = profiles
@@ -103,10 +106,9 @@ class Detection:
             if key not in _KEYS:
                 self._restore(key.decode(), self._store[key])
 
-    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
-        """Look for these indicators from now on, beside those that the settings hold."""
-        known = {**indicators, **self._given.indicators}
-        self._settings = msgspec.structs.replace(self._given, indicators=known)
+    def watch_for(self, indicators: IndicatorIndex) -> None:
+        """Look for these indicators from now on, however they change, beside those that the settings hold."""
+        self._indicators = indicators
 
     def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
         """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""
@@ -135,7 +137,8 @@ class Detection:
                 profile = msgspec.structs.replace(self._profiles.new(event), applied=profile.applied)
                 live = self._create(name, profile)
         self._saved.change(name, live)
-        rows, said = self._profiles.observe(profile, event, self._settings)
+        indicator = self._own_indicators.find(event) or self._indicators.find(event)
+        rows, said = self._profiles.observe(profile, event, self._settings, indicator)
         signals += said
         if rows is None:
             self.duplicates += 1

@@ -97,7 +97,7 @@ class Signatures:
     """
 
     def __init__(self, keys: Sequence[bytes] = (), unsigned: Unsigned = Unsigned.ACCEPT) -> None:
-        self._keys = tuple(keys)
+        self._keys = tuple(hmac.new(key, digestmod="sha256") for key in keys)
         self._unsigned = unsigned
 
     @property
@@ -108,7 +108,7 @@ class Signatures:
     @property
     def policy(self) -> str:
         """Names what is believed, without a key in it: another name means that other messages may be."""
-        marks = (hmac.digest(key, b"crmwatch-key-mark", "sha256").hex()[:12] for key in self._keys)
+        marks = (_digest(key, b"crmwatch-key-mark").decode()[:12] for key in self._keys)
         return " ".join((self._unsigned, *marks))
 
     def headers(self, topic: str, key: bytes | None, value: bytes | None) -> list[tuple[str, bytes]]:
@@ -157,9 +157,15 @@ def signatures(settings: SigningSettings) -> Signatures:
     return Signatures([key] if previous is None else [key, previous], settings.unsigned or Unsigned.REFUSE)
 
 
-def _signature(secret: bytes, topic: str, key: bytes | None, value: bytes | None) -> bytes:
+def _signature(secret: hmac.HMAC, topic: str, key: bytes | None, value: bytes | None) -> bytes:
     signed = b"crmwatch-signature-1\n%b\n%b%b" % (topic.encode(), _netstring(key), _netstring(value))
-    return hmac.digest(secret, signed, "sha256").hex().encode()
+    return _digest(secret, signed)
+
+
+def _digest(secret: hmac.HMAC, data: bytes) -> bytes:
+    mac = secret.copy()
+    mac.update(data)
+    return mac.hexdigest().encode()
 
 
 def _netstring(data: bytes | None) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from time import time
 from typing import Any
 
@@ -23,28 +24,29 @@ from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.directory_file import MOST_ENTRIES
+from detector.indicator_index import IndicatorIndex
 from detector.mute import cut
-from detector.settings import Indicator, TriageSettings, check_network
+from detector.settings import Indicator, TriageSettings
 from detector.units import DAY_MS
 from streams.kafka.signing import UNSIGNED, SignatureError, Signatures
 from streams.kafka.topics import TopicNames
 
-__all__ = ["MAX_INDICATORS", "OperatorInputs"]
+__all__ = ["OperatorInputs"]
 
 log = logging.getLogger(__name__)
 
-MAX_INDICATORS = 200_000
-"""How many indicators are kept; further ones are refused."""
 MAX_DECISION_BYTES = 8_192
 MAX_INDICATOR_BYTES = 4_096
-"""Nothing larger, its key included, is read. All decisions and indicators together take about 1 GB at most."""
+"""Nothing larger, its key included, is read."""
+SAME_INDICATORS = 4_096
+"""A feed's indicators differ in what they name alone: so many that say the same are one object."""
 
-_indicator = msgspec.json.Decoder(Indicator)
+_indicator = lru_cache(SAME_INDICATORS)(msgspec.json.Decoder(Indicator).decode)
 _entry = msgspec.json.Decoder(DirectoryEntry)
 
 
 class OperatorInputs:
-    """The content of these topics; `on_change` is called when it changes."""
+    """The content of these topics; `on_change` is called when decisions or the directory change."""
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class OperatorInputs:
             topics.indicators: ("indicators", MAX_INDICATOR_BYTES, self._take_indicator),
             topics.directory: ("directory", MAX_ENTRY_BYTES, self._take_entry),
         }
+        self._indicators_topic = topics.indicators
         self._signatures = signatures
         self._on_change = on_change
         self._on_error = on_error
@@ -75,8 +78,8 @@ class OperatorInputs:
         self._consumer: Any = None
         self._task: asyncio.Task[None] | None = None
         self._decisions = DecisionLog(keep_days * DAY_MS, MAX_DECISIONS)
-        self.indicators: dict[str, Indicator] = {}
-        """Address, network, agent or app → what is known of it."""
+        self.indicators = IndicatorIndex()
+        """The known-bad addresses, networks, agents and apps; it changes as they do."""
         self._most_entries = most_entries
         self.directory: dict[str, DirectoryEntry] = {}
         """The entries of the directory by their keys in the topic."""
@@ -130,7 +133,7 @@ class OperatorInputs:
             for record in records:
                 try:
                     self._take_record(record)
-                    taken = True
+                    taken = taken or record.topic != self._indicators_topic
                 except RecordError as error:
                     self._on_error(error)
                     log.warning("%s: %s refused: %s", error.position, error.adapter, error.reason)
@@ -161,21 +164,17 @@ class OperatorInputs:
 
     def _take_indicator(self, record: Any, signed: bool) -> None:
         value = (record.key or b"").decode("utf-8", "replace")
-        if record.value is None:
-            self.indicators.pop(value, None)
-            return
         try:
-            indicator = _indicator.decode(record.value)
+            if record.value is None:
+                self.indicators.withdraw(value)
+                return
+            taken = self.indicators.put(value, _indicator(record.value))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RecordError("indicators", _position(record), Rejection.MALFORMED, str(error)) from error
-        try:
-            check_network(value)
         except ValueError as error:
             raise RecordError("indicators", _position(record), Rejection.BAD_VALUE, str(error)) from error
-        if not value or (value not in self.indicators and len(self.indicators) >= MAX_INDICATORS):
-            reason = Rejection.TOO_MANY if value else Rejection.MALFORMED
-            raise RecordError("indicators", _position(record), reason, "not taken in")
-        self.indicators[value] = indicator
+        if not taken:
+            raise RecordError("indicators", _position(record), Rejection.TOO_MANY, "not taken in")
 
     def _take_entry(self, record: Any, signed: bool) -> None:
         key = (record.key or b"").decode("utf-8", "replace")

@@ -293,14 +293,12 @@ class Worker:
         app.on_rebalance_complete.connect(recovered)
 
     def _apply_inputs(self) -> None:
-        """Apply the operators' current decisions, indicators and names from now on."""
+        """Apply the operators' current decisions and names from now on; indicators are followed as they change."""
         self._count_down()
         self.directory = self._whole_directory()
         for stage in self.stages:
             for work in stage.works:
-                if isinstance(work, DetectAgent):
-                    work.watch_for(self.inputs.indicators)
-                elif isinstance(work, TriageAgent):
+                if isinstance(work, TriageAgent):
                     work.apply_decisions(self.inputs.decisions)
                     work.name_by(self.directory)
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
+from detector import indicator_index
 from detector.adapters import RecordError
 from detector.decision import Decision, Kind, encode
 from detector.directory_entry import DirectoryEntry
@@ -91,13 +92,16 @@ def test_all_of_it_is_there_at_the_start(kafka: Broker, names: TopicNames) -> No
         kafka.bootstrap,
         names.indicators,
         ("0.0.0.0/0", Indicator(name="all")),
+        ("192.0.2.7/24", None),
         ("2001:db8::/32", Indicator(name="v")),
     )
     decisions, indicators, errors = read(
         kafka, names, lambda inputs, errors: (inputs.decisions, inputs.indicators, errors)
     )
     assert decisions == (breach(1), breach(2))
-    assert indicators == {"192.0.2.7": Indicator(name="y")}
+    held = {value: indicators.known(value) for value in ("192.0.2.7", "2001:db8::/32", "bot")}
+    assert held == {"192.0.2.7": Indicator(name="y"), "2001:db8::/32": Indicator(name="v"), "bot": None}
+    assert len(indicators) == 2
     assert sorted((error.position, error.adapter, error.reason) for error in errors) == sorted(
         [
             (f"{names.feedback}/0/3", "decisions", "malformed"),
@@ -105,7 +109,7 @@ def test_all_of_it_is_there_at_the_start(kafka: Broker, names: TopicNames) -> No
             (f"{names.feedback}/0/5", "decisions", "unknown_version"),
             (f"{names.feedback}/0/6", "decisions", "too_large"),
             (f"{names.indicators}/0/3", "indicators", "too_large"),
-            (f"{names.indicators}/0/4", "indicators", "malformed"),
+            (f"{names.indicators}/0/4", "indicators", "bad_value"),
             (f"{names.indicators}/0/5", "indicators", "bad_value"),
             (f"{names.indicators}/0/6", "indicators", "bad_value"),
         ]
@@ -148,7 +152,7 @@ def test_what_is_kept_is_bounded(kafka: Broker, names: TopicNames, monkeypatch: 
     """Decisions that no longer have any effect make room for others, and are counted; if all have one, the newcomer is
     refused, as is an indicator too many, while one that is known may change."""
     monkeypatch.setattr(module, "MAX_DECISIONS", 3)
-    monkeypatch.setattr(module, "MAX_INDICATORS", 2)
+    monkeypatch.setattr(indicator_index, "MAX_INDICATORS", 2)
     ensure(kafka.bootstrap, plan(1, 1, names))
     month_ms = 30 * 86_400_000
     mute = decision(Kind.MUTE, 1, identity="t/u", until_ms=2)
@@ -164,7 +168,11 @@ def test_what_is_kept_is_bounded(kafka: Broker, names: TopicNames, monkeypatch: 
         kafka, names, lambda inputs, errors: (inputs.decisions, inputs.dropped, inputs.indicators, errors)
     )
     assert (set(decisions), dropped) == ({breach(1), breach(month_ms), breach(month_ms + 1)}, 1)
-    assert {key: indicator.name for key, indicator in indicators.items()} == {"a": "a", "b": "again"}
+    assert [indicators.known(value) for value in "abc"] == [
+        Indicator(name="a"),
+        Indicator(name="again"),
+        None,
+    ]
     assert sorted((error.adapter, error.reason) for error in errors) == [
         ("decisions", "too_many"),
         ("indicators", "too_many"),
@@ -201,7 +209,8 @@ def test_only_what_our_keys_signed_steers(
         signatures=Signatures([b"n" * 32, b"o" * 32], Unsigned.REFUSE),
     )
     assert decisions == (first, second)
-    assert indicators == {"x": Indicator(name="x"), "y": Indicator(name="y")}
+    assert [indicators.known(value) for value in "xyz"] == [Indicator(name="x"), Indicator(name="y"), None]
+    assert len(indicators) == 2
     assert directory == {"a": entry, "b": entry}
     refused = ["unsigned", "unsigned", "bad_signature", "bad_signature"]
     for adapter in ("decisions", "indicators", "directory"):
