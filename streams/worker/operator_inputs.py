@@ -107,7 +107,7 @@ class OperatorInputs:
         await consumer.start()
         ends = await consumer.end_offsets(list(consumer.assignment()))
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            self._take(await consumer.getmany(timeout_ms=1000))
+            self.take(await consumer.getmany(timeout_ms=1000))
         self._task = asyncio.create_task(self._follow(), name="operator inputs")
 
     async def stop(self) -> None:
@@ -120,14 +120,15 @@ class OperatorInputs:
     async def _follow(self) -> None:
         try:
             while True:
-                if self._take(await self._consumer.getmany(timeout_ms=1000)):
+                if self.take(await self._consumer.getmany(timeout_ms=1000)):
                     self._on_change()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - decisions that are not read have no effect
             self._fatal("reading decisions, indicators and the directory failed", error)
 
-    def _take(self, fetched: Mapping[Any, list[Any]]) -> bool:
+    def take(self, fetched: Mapping[Any, list[Any]]) -> bool:
+        """Take in records as a client fetched them; whether decisions or the directory have changed."""
         taken = False
         for records in fetched.values():
             for record in records:
