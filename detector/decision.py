@@ -6,7 +6,6 @@ the beginning.
 
 The canonical encoding, which `encode` writes, is JSON in UTF-8 without whitespace, keys sorted at every level, every
 field present, numbers only as integers: ``json.dumps(…, sort_keys=True, separators=(",", ":"), ensure_ascii=False)``.
-A later release may sign these bytes and add the signature as one more field.
 
 What may change within version 1: a new optional field, in the record or in a payload, that is absent unless it is
 set; readers ignore fields that they do not know. Everything else is another version: a new kind, a field whose
@@ -41,6 +40,7 @@ __all__ = [
     "Outcome",
     "Payload",
     "StepMark",
+    "check_role",
     "decode",
     "encode",
 ]
@@ -50,6 +50,7 @@ EFFECTIVE_AFTER_MS = 60_000
 EXPECTED_MS = 24 * 3_600_000
 """How long an identity's volume is expected if the decision gives no end."""
 MAX_TEXT = 400
+DECIDING_ROLES = ("analyst", "admin")
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -273,6 +274,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         if self.withdraws:
             what += " withdrawn"
         return (f"{what}: {self.reason}" if self.reason else what)[:MAX_TEXT]
+
+
+def check_role(decision: Decision, *, stated: bool) -> None:
+    """Raises `DecisionError` for a role that may not decide, and for none if it must be `stated`."""
+    if decision.role not in DECIDING_ROLES and (stated or decision.role):
+        raise DecisionError(
+            Rejection.FORBIDDEN,
+            f"the role of who decided is {decision.role[:40] or 'not stated'}; analysts and admins decide",
+        )
 
 
 class _Head(msgspec.Struct):

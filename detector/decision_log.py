@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from detector.decision import Decision, Kind
-from detector.decision_index import NEVER_MS, DecisionIndex, precedes
+from detector.decision_index import DecisionIndex, precedes
+from detector.mute import MUTING, mutes, subjects_of
 
 __all__ = ["MAX_DECISIONS", "DecisionLog", "obsolete"]
 
@@ -18,8 +19,6 @@ PRUNE_EVERY = 1_000
 """A log that stays full is searched again only after so many newcomers."""
 _INFORMATIVE = frozenset((Kind.ACKNOWLEDGE, Kind.ASSIGN, Kind.STEP))
 """Detection goes on as if these had not been made."""
-_REPLACED = frozenset((Kind.MUTE, Kind.EXPECTED))
-"""The newest of these replaces those before it."""
 
 
 class DecisionLog:
@@ -74,10 +73,10 @@ def obsolete(index: DecisionIndex, before_ms: int) -> set[str]:
     that replaced another stays as long as that one would hold. A withdrawal stays with what it withdraws.
     """
     gone: set[str] = set()
-    kept: set[tuple[str, str, str]] = set()
+    kept: set[tuple[Kind, str, str]] = set()
     withdrawals: dict[str, Decision] = {}
     settled: dict[str, bool] = {}
-    replaced_ms = _replaced_ms(index)
+    held_until_ms = {mute.decision.id: mute.until_ms for mute in mutes(index)}
     for decision in index:
         withdrawal = index.withdrawal(decision)
         if withdrawal is not None:
@@ -87,9 +86,9 @@ def obsolete(index: DecisionIndex, before_ms: int) -> set[str]:
         incident = decision.subject.incident
         if incident and incident not in settled:
             settled[incident] = _is_settled(index, incident, before_ms)
-        if decision.kind in _REPLACED:
-            keys = _keys(decision)
-            over = not keys or min(index.end_ms(decision), replaced_ms[decision.id]) < before_ms
+        if decision.kind in MUTING:
+            keys = subjects_of(decision)
+            over = not keys or held_until_ms[decision.id] < before_ms
             if decision.ends_incident:
                 over = over and settled[incident]
             if not over or any(key in kept for key in keys):
@@ -120,24 +119,3 @@ def _is_settled(index: DecisionIndex, incident: str, before_ms: int) -> bool:
         and notified is not None
         and max(ending.effective_ms, notified.effective_ms) < before_ms
     )
-
-
-def _replaced_ms(index: DecisionIndex) -> dict[str, int]:
-    """Id → event time from which newer decisions of the same kind have replaced it for all that it is about."""
-    following: dict[tuple[str, str, str], int] = {}
-    replaced: dict[str, int] = {}
-    for decision in reversed(list(index)):
-        if decision.kind in _REPLACED and not decision.withdraws:
-            keys = _keys(decision)
-            replaced[decision.id] = max((following.get(key, NEVER_MS) for key in keys), default=NEVER_MS)
-            following.update(dict.fromkeys(keys, decision.effective_ms))
-    return replaced
-
-
-def _keys(decision: Decision) -> list[tuple[str, str, str]]:
-    """What it replaces others about. An incident's volume is not expected apart from its identity's."""
-    subject = decision.subject
-    names = [("identity", subject.identity)]
-    if decision.kind is Kind.MUTE:
-        names.append(("incident", subject.incident))
-    return [(decision.kind.value, what, name) for what, name in names if name]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_network
 from typing import Annotated
 
 import msgspec
@@ -14,8 +13,9 @@ import msgspec
 from detector.actor_pattern import matches
 from detector.decision import Decision
 from detector.directory_entry import DirectoryEntry
+from detector.prefix import prefix_of
 
-__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings", "check_network"]
+__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings"]
 
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
@@ -119,13 +119,13 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     patterns of them. An identity in no group is compared with those of its peer group or department in the directory,
     or else with all of its kind (humans, integrations, guests)."""
     indicators: dict[str, Indicator] = {}
-    """Known-bad addresses, networks (``192.0.2.0/24``, ``2001:db8:7::/48``), user agents or their families, and
-    apps."""
+    """Known-bad addresses, networks of any size (``192.0.2.0/24``, ``2001:db8:7::/48``), user agents or their families,
+    and apps."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for an indicator that no event can match."""
         for value in self.indicators:
-            check_network(value)
+            prefix_of(value)
 
 
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +163,8 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     unusual."""
     own_networks: tuple[str, ...] = ()
     """Your own networks (``203.0.113.0/24``): activity from them is never new."""
+    longest_mute_days: Count = 90
+    """Mutes and expectations that last longer are cut to so many days after they were decided."""
     decisions: tuple[Decision, ...] = ()
     """Operators' decisions about incidents and identities. The worker reads more of them from the feedback topic."""
 
@@ -179,15 +181,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def _check_window(from_ms: int, until_ms: int) -> None:
     if from_ms >= until_ms:
         raise ValueError(f"from_ms must be before until_ms, but {from_ms} is not before {until_ms}")
-
-
-def check_network(value: str) -> None:
-    """Check an indicator's value: events' addresses are looked up only by /24 or /48. Raises `ValueError`."""
-    try:
-        network = ip_network(value, strict=False)
-    except ValueError:
-        return  # an agent or an app
-    bits = 24 if network.version == 4 else 48
-    if "/" in value and (network.prefixlen != bits or str(network) != value):
-        right = network.supernet(new_prefix=bits) if network.prefixlen >= bits else f"each /{bits} in it"
-        raise ValueError(f"an indicator's network must be a /{bits}: use {right} instead of {value}")

@@ -23,6 +23,7 @@ from detector.directory_file import MOST_ENTRIES
 from detector.errors import CrmwatchError
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from streams.kafka.connection import KafkaSettings, fault
+from streams.kafka.signing import SigningSettings
 from streams.kafka.topics import Retention, TopicNames
 from streams.log import LogFormat
 
@@ -143,6 +144,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     triage: TriageSettings = TriageSettings()
     worker: WorkerSettings = WorkerSettings()
     kafka: KafkaSettings = KafkaSettings()
+    signing: SigningSettings = SigningSettings()
     sources: SourceSettings = SourceSettings()
     topics: TopicNames = TopicNames()
     retention: Retention = Retention()
@@ -195,11 +197,12 @@ def load(
     if file is not None:
         found = _read(file)
         _check(found, str(file))
-        if "password" in found.get("kafka", {}):  # such files are copied, shown and committed
-            raise ConfigError(
-                f"{file}: kafka.password is not allowed in this file: set kafka.password_file, "
-                "or CRMWATCH_KAFKA_PASSWORD in the environment"
-            )
+        for section, secret in _SECRETS:  # such files are copied, shown and committed
+            if secret in found.get(section, {}):
+                raise ConfigError(
+                    f"{file}: {section}.{secret} is not allowed in this file: set {section}.{secret}_file, "
+                    f"or {PREFIX}{section.upper()}_{secret.upper()} in the environment"
+                )
         for section, keys in found.items():
             for key, value in keys.items():
                 values[section][key] = _of_file(section, key, value, f"{file}: {section}.{key}")
@@ -347,3 +350,5 @@ _SECTIONS = {
     for section in msgspec.structs.fields(Config)
 }
 """Section → key → type."""
+_SECRETS = (("kafka", "password"), ("signing", "key"), ("signing", "previous_key"))
+"""Section and key of what only the environment or a file of its own may hold."""

@@ -28,6 +28,7 @@ from detector.simulation.directory import world_directory
 from streams.cli.main import COMMANDS, app, load_command
 from streams.config import Config, load
 from streams.console.metrics import METRICS as CONSOLE
+from streams.kafka.signing import Signatures
 from streams.worker.metric_definitions import METRICS as WORKER
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +85,7 @@ def test_every_setting_is_described_with_its_default() -> None:
             assert all(row[index] for index in (1, 3)), row
     assert found == {name: _plain(field) for name, field in _settings()}
     assert [title.strip("[]") for title in sections(page("settings.md"))] == [
-        "worker", "kafka", "detection", "triage", "sources", "topics", "retention", "console", "directory",
+        "worker", "kafka", "signing", "detection", "triage", "sources", "topics", "retention", "console", "directory",
     ]  # fmt: skip
 
 
@@ -186,6 +187,16 @@ def test_every_kind_of_decision_is_described() -> None:
     assert encode(decode_decision(example.encode())).decode() == example
     fields = [name for row in rows(text) if len(row) == 2 for name in names(row[0])]
     assert sorted(fields) == sorted(Decision.__struct_fields__)
+
+
+def test_the_documented_script_signs_as_the_console_does() -> None:
+    """What a reader copies makes the same header, for values and for messages that withdraw."""
+    [script] = re.findall(r"```python\n(.*?)```", page("decisions.md"), flags=re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(script, space)  # noqa: S102 - our own page
+    for value in (b'{"name":"x"}', b"", None):
+        ours = Signatures([b"k" * 32]).headers("crmwatch.feedback", b"crmwatch-1", value)
+        assert space["headers"](b"k" * 32, "crmwatch.feedback", b"crmwatch-1", value) == ours
 
 
 # --- alerts

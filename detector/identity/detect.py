@@ -8,7 +8,7 @@ limit.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from heapq import heappop, heappush
 from itertools import chain, islice
 
@@ -19,10 +19,11 @@ from detector.event import AccessEvent, ActorKind
 from detector.identity.profile import NOTHING_APPLIED, PROFILES, Profile, ProfileModel
 from detector.identity.retention import IdentityRetention
 from detector.identity.summary import summary
+from detector.indicator_index import IndicatorIndex
 from detector.keyed_state import Changes, Key, KeyedState, apply_changes, reading, slices
 from detector.name_order import in_order
 from detector.published import IdentityRecord
-from detector.settings import Indicator, Settings
+from detector.settings import Settings
 from detector.signal import Signal, SignalKind, Tally
 from detector.units import DAY_MS, TICK_MS
 
@@ -68,7 +69,9 @@ class Detection:
         shard: int = 0,
         profiles: ProfileModel = PROFILES,
     ) -> None:
-        self._settings = self._given = settings.detection
+        self._settings = settings.detection
+        self._own_indicators = IndicatorIndex(settings.detection.indicators)
+        self._indicators = IndicatorIndex()
         self._late_ms = settings.detection.late_seconds * 1000
         self._store = store
         self._profiles = profiles
@@ -113,10 +116,9 @@ class Detection:
                     self._restore(key.decode(), self._store[key])
             yield
 
-    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
-        """Look for these indicators from now on, beside those that the settings hold."""
-        known = {**indicators, **self._given.indicators}
-        self._settings = msgspec.structs.replace(self._given, indicators=known)
+    def watch_for(self, indicators: IndicatorIndex) -> None:
+        """Look for these indicators from now on, however they change, beside those that the settings hold."""
+        self._indicators = indicators
 
     def observe(self, event: AccessEvent, source: int = 0, offset: int | None = None) -> list[Signal]:
         """Apply one event; `source` and `offset` say where it came from, so that it is applied once."""
@@ -145,7 +147,8 @@ class Detection:
                 profile = msgspec.structs.replace(self._profiles.new(event), applied=profile.applied)
                 live = self._create(name, profile)
         self._saved.change(name, live)
-        rows, said = self._profiles.observe(profile, event, self._settings)
+        indicator = self._own_indicators.find(event) or self._indicators.find(event)
+        rows, said = self._profiles.observe(profile, event, self._settings, indicator)
         if said:
             signals += said
             if profile.known_days >= self._settings.cold_days:

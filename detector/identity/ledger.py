@@ -33,7 +33,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     """
 
     recent: dict[int, int] = {}
-    """The newest events, oldest first: hashes of their ids and times (→ 0)."""
+    """The newest events, oldest first: hash of id, time and origin → bits of its row count, plus 1 (0: unknown)."""
     operations: dict[int, int] = {}
     """The newest operations that report totals: hash of the operation id → rows counted so far, oldest first."""
     forgotten: int = 0
@@ -58,7 +58,10 @@ _EACH, _RUNNING = Counting.EACH, Counting.RUNNING
 
 
 def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
-    """Enter an event; ``None`` if it has been entered before.
+    """Enter an event; ``None`` if it has been entered before, of the same origin and with as many rows.
+
+    An id alone does not make an event another's duplicate: whoever writes a record of one row first would hide the real
+    one. One that comes again with at least twice the rows counts by how much it is more.
 
     >>> from detector.event import ActorKind, Operation
     >>> job = AccessEvent(time_ms=0, event_id="a", tenant="t", actor="u", actor_kind=ActorKind.INTEGRATION,
@@ -74,20 +77,27 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
     """
     modulus = ledger.modulus or _begin(ledger, event.event_id)
     # The 1 before the bytes tells an id from the same one behind zeros; shifted, a short id is large enough, too.
-    number = int.from_bytes(b"\1" + event.event_id.encode("utf-8", "surrogatepass"), "big")
+    name = f"{event.event_id}\0{event.ip}\0{event.user_agent}\0{event.app}"
+    number = int.from_bytes(b"\1" + name.encode("utf-8", "surrogatepass"), "big")
     known = ((number << 64) + event.time_ms) % modulus
     recent = ledger.recent
-    if known in recent:
-        return None
-    recent[known] = 0
-    if len(recent) > RECENT_EVENTS:
-        del recent[next(iter(recent))]
     rows = event.rows
     if not rows or rows < 0:
-        return _NOTHING
-    if rows > MAX_ROWS:
+        rows = 0
+    elif rows > MAX_ROWS:
         rows = MAX_ROWS
+    size = rows.bit_length() + 1
+    entered = recent.get(known)
+    if entered is not None and (size <= entered or not entered):
+        return None
+    recent[known] = size
+    if len(recent) > RECENT_EVENTS:
+        del recent[next(iter(recent))]
+    if not rows:
+        return _NOTHING
     operation_id = event.operation_id
+    if entered and (operation_id is None or event.counting is _EACH):
+        rows -= (1 << entered - 1) - 1  # at most so many have been counted with its id
     if operation_id is None:
         return Counted(rows, rows)
     number = int.from_bytes(b"\1" + operation_id.encode("utf-8", "surrogatepass"), "big")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detector.event import AccessEvent
+from detector.settings import Indicator
 from detector.signal import Measure
 
 __all__ = ["ClosedDay", "Observation"]
@@ -30,6 +31,8 @@ class Observation(msgspec.Struct, gc=False):
     """On how many days before the identity was active."""
     age_days: int
     """How many days ago it was first seen."""
+    indicator: Indicator | None = None
+    """The operator's indicator that its address, program or app matches."""
     grown: int = 0
     """By about how many entries of 64 bytes the states have grown with it, as its detectors note."""
 

@@ -17,7 +17,7 @@ from detector.identity.detectors.registry import DETECTORS
 from detector.identity.ledger import Ledger, count
 from detector.identity.objects import cut
 from detector.identity.observation import ClosedDay, Observation
-from detector.settings import DetectionSettings
+from detector.settings import DetectionSettings, Indicator
 from detector.signal import Measure, Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS
 
@@ -198,9 +198,13 @@ class ProfileModel:
         )
 
     def observe(
-        self, profile: Profile, event: AccessEvent, settings: DetectionSettings
+        self,
+        profile: Profile,
+        event: AccessEvent,
+        settings: DetectionSettings,
+        indicator: Indicator | None = None,
     ) -> tuple[int | None, list[Signal]]:
-        """Take one event in: count its rows once, and let every detector look.
+        """Take one event in, and the indicator that it matches: count its rows once, and let every detector look.
 
         The rows that it added (``None`` if the event had been entered before), and the signals.
         """
@@ -228,6 +232,7 @@ class ProfileModel:
             time_ms // HOUR_MS,
             profile.known_days,
             day - profile.first_ms // DAY_MS,
+            indicator,
         )
         states = profile.states
         said: list[Signal] | None = None

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from detector.indicator_index import MAX_INDICATORS
 from detector.indicators.entry import ALWAYS, DEFAULT_SCORE, Entry, IndicatorsError, PassedOver, entries
 from detector.indicators.misp import misp_attributes, misp_entries
 from detector.indicators.stix import stix_entries, stix_objects
@@ -27,11 +28,9 @@ from detector.indicators.table import (
 from detector.indicators.value import recognised, refanged
 from detector.settings import Indicator
 
-__all__ = ["MAX_BYTES", "MAX_INDICATORS", "ParsedIndicators", "parse"]
+__all__ = ["MAX_BYTES", "ParsedIndicators", "parse"]
 
 MAX_BYTES = 64 << 20
-MAX_INDICATORS = 200_000
-"""As many as a worker keeps."""
 MAX_SENTENCES = 1_000
 """How many entries that are passed over are named; all are counted."""
 MAX_KINDS = 30

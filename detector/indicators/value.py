@@ -1,4 +1,4 @@
-"""What an indicator's value is looked up by: defanged notations undone, validated, networks listed."""
+"""What an indicator's value is looked up by: defanged notations undone, validated."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from ipaddress import (
 )
 
 from detector.errors import CrmwatchError
+from detector.prefix import LEAST_BITS
 
-__all__ = ["MAX_ENTRIES", "ValueRefusedError", "lookup_values", "recognised", "refanged"]
+__all__ = ["ValueRefusedError", "lookup_values", "recognised", "refanged"]
 
-MAX_ENTRIES = 1024
-"""A network that needs more entries than this is skipped."""
 MAX_TEXT = 1_000
 """The longest value, in characters."""
 
@@ -64,7 +63,7 @@ class ValueRefusedError(CrmwatchError, ValueError):
 
 
 def lookup_values(value: str, kind: str | None = None) -> Iterator[str]:
-    """A value's lookup values: a network's /24s (/48s), or its addresses if it is smaller.
+    """A value's lookup values: an address, a network, or the networks that a range of addresses is made of.
 
     `kind` is the source's word for it (``ip-dst|port``, ``IPv4``, ``user-agent``); without one, the value tells.
     Raises `ValueRefusedError`.
@@ -85,9 +84,9 @@ def lookup_values(value: str, kind: str | None = None) -> Iterator[str]:
     if kind and word in _TEXT:
         yield value
     elif kind and word in _RESOLVED:
-        yield from _expanded(_networks(value.rpartition("|")[2] if "|" in value else value))
+        yield from _listed(_networks(value.rpartition("|")[2] if "|" in value else value))
     elif kind and word in _ADDRESS:
-        yield from _expanded(_networks(value))
+        yield from _listed(_networks(value))
     elif kind:
         raise ValueRefusedError(kind[:40], f"nothing is looked up by {kind[:40]}")
     else:
@@ -99,7 +98,7 @@ def _untyped(value: str) -> Iterator[str]:
     if what == "text":
         yield value
     elif what == "address":
-        yield from _expanded(_networks(value))
+        yield from _listed(_networks(value))
     else:
         advice = ", unless a column type calls it an app" if what == "domain" else ""
         raise ValueRefusedError(what, f"nothing is looked up by a {what}{advice}")
@@ -174,16 +173,12 @@ def _one(address: _Address) -> _Network:
     return ip_network(address)
 
 
-def _expanded(networks: list[_Network]) -> Iterator[str]:
-    plans = []
+def _listed(networks: list[_Network]) -> Iterator[str]:
     for network in networks:
-        own = 24 if network.version == 4 else 48
-        bits = own if network.prefixlen <= own else network.max_prefixlen
-        plans.append((network, bits))
-    entries = sum(1 << (bits - network.prefixlen) for network, bits in plans)
-    if entries > MAX_ENTRIES:
-        name = f"network {networks[0]}" if len(networks) == 1 else "range"
-        raise ValueRefusedError("network too wide", f"the {name} takes {entries:,} entries; give parts of it")
-    for network, bits in plans:
-        for part in network.subnets(new_prefix=bits):
-            yield str(part.network_address if bits == network.max_prefixlen else part)
+        if network.prefixlen < LEAST_BITS[network.version]:
+            raise ValueRefusedError(
+                "network too wide",
+                f"the network {network} is wider than a /{LEAST_BITS[network.version]}; give parts of it",
+            )
+    for network in networks:
+        yield str(network.network_address if network.prefixlen == network.max_prefixlen else network)

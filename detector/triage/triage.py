@@ -23,6 +23,7 @@ from detector.fleet.origin import NetworkNewcomers
 from detector.fleet.population import SETTLE_MS, Population, day_known_at
 from detector.fleet.tenant import Notice
 from detector.keyed_state import Changes, KeyedStates, apply_changes, reading, slices
+from detector.mute import cut
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from detector.triage import budget, fleet_incidents, risk
@@ -88,7 +89,7 @@ class Triage:
         self._provisional = False
         self._day = -1
         self._lifecycle = IncidentLifecycle(
-            settings.triage.quiet_seconds, DecisionIndex(settings.triage.decisions)
+            settings.triage.quiet_seconds, self._index(settings.triage.decisions)
         )
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
@@ -108,7 +109,7 @@ class Triage:
 
     def apply_decisions(self, decisions: Iterable[Decision]) -> None:
         """Follow these decisions from now on, and those of the settings."""
-        index = DecisionIndex((*self._triage.decisions, *decisions))
+        index = self._index((*self._triage.decisions, *decisions))
         self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, index)
         self._quiet_from = -inf
 
@@ -119,6 +120,10 @@ class Triage:
         """
         if signal.kind is SignalKind.CLOSED:
             yield from self._mixtures.learn(signal)
+
+    def _index(self, decisions: Iterable[Decision]) -> DecisionIndex:
+        """The decisions as they hold: no mute lasts longer than is allowed."""
+        return DecisionIndex(cut(decision, self._triage.longest_mute_days) for decision in decisions)
 
     def assess(self, signal: Signal, *, provisional: bool = False) -> list[Publication]:
         """Take a signal in; the publications that follow from it.

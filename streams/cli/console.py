@@ -54,11 +54,12 @@ def _run(config: Config, path: Path) -> None:
     from streams.console.service import Service
     from streams.console.store.index import IndexFileError
     from streams.console.web.auth import AccessError
+    from streams.kafka.signing import SigningError
 
     listening = _listen(config.console.host, config.console.port)
     try:
         service = Service(config, path)
-    except (AccessError, IndexFileError, DirectoryFileError, OSError) as error:
+    except (AccessError, IndexFileError, DirectoryFileError, SigningError, OSError) as error:
         fail(str(error))
     scheme = "http" if config.console.cert_file is None else "https"
     where = f"[{config.console.host}]" if ":" in config.console.host else config.console.host

@@ -33,6 +33,7 @@ COMMANDS = {
     "indicators": "Send indicators to the topic that workers read; they apply from the next event on.",
     "directory": "Send the directory's entries to the topic that workers and consoles read; names and owners show "
     "from then on.",
+    "sign": "Sign again what operators have sent: after the first key, or with a new one.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "backup": "Copy what stopped workers know, decisions and alerts to one file.",
     "restore": "Put a backup into a cluster, so that workers continue from it.",

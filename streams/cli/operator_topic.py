@@ -1,4 +1,4 @@
-"""Sends what operators know to a topic that workers follow: indicators, the directory."""
+"""Signs what operators know and sends it to a topic that workers follow: indicators, the directory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from streams.cli.screen import fail
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
+from streams.kafka.signing import SigningError, signatures
 from streams.kafka.topics import TopicsError, partitions
 
 __all__ = ["send"]
@@ -23,17 +24,19 @@ def send(config: Config, topic: str, messages: Iterable[tuple[str, bytes | None]
     where = config.worker.bootstrap
     failures: list[BaseException] = []
     try:
+        ours = signatures(config.signing)
         reach(where, config.kafka)
         partitions(where, topic, config.kafka)  # which says what to do if there is no topic
         producer: Any = KafkaProducer(acks="all", linger_ms=20, **arguments(where, config.kafka))
         try:
             for key, value in messages:
-                sent = producer.send(topic, key=key.encode("utf-8", "replace"), value=value)
+                name = key.encode("utf-8", "replace")
+                sent = producer.send(topic, key=name, value=value, headers=ours.headers(topic, name, value))
                 sent.add_errback(failures.append)
             producer.flush(timeout=SEND_SECONDS)
         finally:
             producer.close(timeout=5)
-    except (ConnectError, TopicsError) as error:
+    except (ConnectError, SigningError, TopicsError) as error:
         fail(str(error))
     except KafkaError as error:
         failures.append(error)

@@ -15,6 +15,7 @@ from detector.directory_file import DirectoryFileError
 from streams.cli.screen import plugins, settings
 from streams.config import Config
 from streams.kafka.connection import arguments
+from streams.kafka.signing import SigningError
 from streams.kafka.start_offsets import begin_at, parsed
 from streams.kafka.topics import TopicsError, existing
 from streams.log import set_up
@@ -76,7 +77,7 @@ def worker(
 
     try:
         running = Worker(config, counts, REGISTRY, installed)
-    except DirectoryFileError as error:
+    except (DirectoryFileError, SigningError) as error:
         _fail(str(error))
     except OSError as error:
         where = f"{config.worker.metrics_host}:{config.worker.metrics_port}"

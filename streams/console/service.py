@@ -26,6 +26,7 @@ from streams.console.web.audit import Audit
 from streams.console.web.auth import Sessions
 from streams.console.web.protocol import BoundedProtocol
 from streams.console.web.server import Console
+from streams.kafka.signing import signatures
 
 __all__ = ["Service", "server_config"]
 
@@ -35,7 +36,7 @@ STOP_SECONDS = 3
 class Service:
     """Everything that runs.
 
-    Raises `AccessError`, `IndexFault`, `DirectoryFileError` or `OSError` if it cannot.
+    Raises `AccessError`, `IndexFileError`, `DirectoryFileError`, `SigningError` or `OSError` if it cannot.
     """
 
     def __init__(self, config: Config, path: Path) -> None:
@@ -45,7 +46,8 @@ class Service:
             None if config.console.audit_file is None else Path(config.console.audit_file)
         )
         self.freshness = Freshness()
-        self.index = Index(path, config.topics, config.console)
+        signs = signatures(config.signing)
+        self.index = Index(path, config.topics, config.console, signs, config.triage.longest_mute_days)
         directory = ConsoleDirectory(self.index, config.directory)
         self.follower = Follower(self.index, self.freshness, config)
         self.console = Console(config, self.index, self.freshness, self.follower, gate, audit, directory)

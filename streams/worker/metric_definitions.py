@@ -122,6 +122,12 @@ METRICS = (
         "Deadline to notify the authority of a confirmed breach; absent once it is notified.",
     ),
     Definition(
+        "mutes",
+        "gauge",
+        ("kind",),
+        "Mutes and expectations in force, which keep alerts from being published.",
+    ),
+    Definition(
         "dropped_decisions_total",
         "counter",
         (),

@@ -18,6 +18,7 @@ from detector.alert.alert import Alert
 from detector.detectors import BUILT_IN
 from detector.event import AccessEvent, ActorKind
 from detector.identity.detect import Detection
+from detector.mute import MUTING, Mute
 from detector.signal import Signal, SignalKind
 from detector.triage import risk
 from detector.triage.triage import Triage
@@ -88,6 +89,8 @@ class Metrics:
         """When the slowest partition last moved or had nothing to do, in seconds since 1970."""
         self.deadlines_ms: Mapping[str, int] = {}
         """Incident → by when the authority must be notified, in ms since 1970, the soonest first."""
+        self.mutes: Sequence[Mute] = ()
+        """The mutes and expectations that hold at some time."""
         registry.register(self)
 
     def read(self, topic: str, records: int, size_bytes: int) -> None:
@@ -223,6 +226,9 @@ class Metrics:
         yield _gauge(
             "notification_deadline_timestamp_seconds", {(uid,): time_ms / 1000 for uid, time_ms in deadlines}
         )
+        now_ms = round(time() * 1000)
+        muting = Tally(mute.decision.kind for mute in self.mutes if mute.holds_at(now_ms))
+        yield _gauge("mutes", {(kind.value,): muting[kind] for kind in sorted(MUTING)})
         yield _gauge(
             "profiles", {(kind.value,): sum(known[kind] for known in profiles) for kind in ActorKind}
         )

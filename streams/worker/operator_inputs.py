@@ -1,7 +1,8 @@
 """Operators' decisions, indicators and the directory, from a topic each: every worker holds all of them.
 
 A worker reads these topics to their end before it processes anything, and follows them from then on. What it keeps of
-them is bounded. A record that cannot be read is counted, and logged by topic and offset without its content.
+them is bounded. A record that cannot be read or is not believed is counted, and logged by topic and offset without its
+content.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from time import time
 from typing import Any
 
@@ -22,26 +24,29 @@ from detector.decision import Decision, DecisionError
 from detector.decision_log import MAX_DECISIONS, DecisionLog
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.directory_file import MOST_ENTRIES
-from detector.settings import Indicator, check_network
+from detector.indicator_index import IndicatorIndex
+from detector.mute import cut
+from detector.settings import Indicator, TriageSettings
 from detector.units import DAY_MS
+from streams.kafka.signing import UNSIGNED, SignatureError, Signatures
 from streams.kafka.topics import TopicNames
 
-__all__ = ["MAX_INDICATORS", "OperatorInputs"]
+__all__ = ["OperatorInputs"]
 
 log = logging.getLogger(__name__)
 
-MAX_INDICATORS = 200_000
-"""How many indicators are kept; further ones are refused."""
 MAX_DECISION_BYTES = 8_192
 MAX_INDICATOR_BYTES = 4_096
-"""Nothing larger, its key included, is read. All decisions and indicators together take about 1 GB at most."""
+"""Nothing larger, its key included, is read."""
+SAME_INDICATORS = 4_096
+"""A feed's indicators differ in what they name alone: so many that say the same are one object."""
 
-_indicator = msgspec.json.Decoder(Indicator)
+_indicator = lru_cache(SAME_INDICATORS)(msgspec.json.Decoder(Indicator).decode)
 _entry = msgspec.json.Decoder(DirectoryEntry)
 
 
 class OperatorInputs:
-    """The content of these topics; `on_change` is called when it changes."""
+    """The content of these topics; `on_change` is called when decisions or the directory change."""
 
     def __init__(
         self,
@@ -53,9 +58,19 @@ class OperatorInputs:
         fatal: Callable[[str, BaseException], None],
         connection: Mapping[str, Any],
         most_entries: int = MOST_ENTRIES,
+        signatures: Signatures = UNSIGNED,
+        longest_mute_days: int = TriageSettings().longest_mute_days,
     ) -> None:
         """Records may lag `keep_days` behind: decisions that ended within that time are never dropped."""
-        self._topics = topics
+        self._longest_mute_days = longest_mute_days
+        self._topics = (topics.feedback, topics.indicators, topics.directory)
+        self._handlers = {
+            topics.feedback: ("decisions", MAX_DECISION_BYTES, self._take_decision),
+            topics.indicators: ("indicators", MAX_INDICATOR_BYTES, self._take_indicator),
+            topics.directory: ("directory", MAX_ENTRY_BYTES, self._take_entry),
+        }
+        self._indicators_topic = topics.indicators
+        self._signatures = signatures
         self._on_change = on_change
         self._on_error = on_error
         self._fatal = fatal
@@ -63,8 +78,8 @@ class OperatorInputs:
         self._consumer: Any = None
         self._task: asyncio.Task[None] | None = None
         self._decisions = DecisionLog(keep_days * DAY_MS, MAX_DECISIONS)
-        self.indicators: dict[str, Indicator] = {}
-        """Address, network, agent or app → what is known of it."""
+        self.indicators = IndicatorIndex()
+        """The known-bad addresses, networks, agents and apps; it changes as they do."""
         self._most_entries = most_entries
         self.directory: dict[str, DirectoryEntry] = {}
         """The entries of the directory by their keys in the topic."""
@@ -81,15 +96,18 @@ class OperatorInputs:
 
     async def start(self) -> None:
         """Read the topics to their present end, and follow them. Raises aiokafka's `KafkaError`."""
-        topics = self._topics.feedback, self._topics.indicators, self._topics.directory
         consumer = AIOKafkaConsumer(
-            *topics, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **self._connection
+            *self._topics,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **self._connection,
         )
         self._consumer = consumer
         await consumer.start()
         ends = await consumer.end_offsets(list(consumer.assignment()))
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            self._take(await consumer.getmany(timeout_ms=1000))
+            self.take(await consumer.getmany(timeout_ms=1000))
         self._task = asyncio.create_task(self._follow(), name="operator inputs")
 
     async def stop(self) -> None:
@@ -102,35 +120,42 @@ class OperatorInputs:
     async def _follow(self) -> None:
         try:
             while True:
-                if self._take(await self._consumer.getmany(timeout_ms=1000)):
+                if self.take(await self._consumer.getmany(timeout_ms=1000)):
                     self._on_change()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - decisions that are not read have no effect
             self._fatal("reading decisions, indicators and the directory failed", error)
 
-    def _take(self, fetched: Mapping[Any, list[Any]]) -> bool:
+    def take(self, fetched: Mapping[Any, list[Any]]) -> bool:
+        """Take in records as a client fetched them; whether decisions or the directory have changed."""
         taken = False
-        for tp, records in fetched.items():
+        for records in fetched.values():
             for record in records:
                 try:
-                    if tp.topic == self._topics.feedback:
-                        self._take_decision(record)
-                    elif tp.topic == self._topics.directory:
-                        self._take_entry(record)
-                    else:
-                        self._take_indicator(record)
-                    taken = True
+                    self._take_record(record)
+                    taken = taken or record.topic != self._indicators_topic
                 except RecordError as error:
                     self._on_error(error)
                     log.warning("%s: %s refused: %s", error.position, error.adapter, error.reason)
         return taken
 
-    def _take_decision(self, record: Any) -> None:
+    def _take_record(self, record: Any) -> None:
+        name, most_bytes, take = self._handlers[record.topic]
+        if len(record.value or b"") + len(record.key or b"") > most_bytes:
+            raise RecordError(name, _position(record), Rejection.TOO_LARGE, f"more than {most_bytes:,} bytes")
+        try:
+            signed = self._signatures.check(record) is not None
+        except SignatureError as error:
+            raise RecordError(name, _position(record), error.reason, str(error)) from error
+        take(record, signed)
+
+    def _take_decision(self, record: Any, signed: bool) -> None:
         position = _position(record)
-        _check_size("decisions", record, MAX_DECISION_BYTES)
         try:
             decision = decisions.decode(record.value or b"")
+            decisions.check_role(decision, stated=signed)
+            decision = cut(decision, self._longest_mute_days)
         except DecisionError as error:
             raise RecordError("decisions", position, error.reason, str(error)) from error
         if not self._decisions.add(decision, round(time() * 1000)):
@@ -138,31 +163,25 @@ class OperatorInputs:
                 "decisions", position, Rejection.TOO_MANY, "all decisions held still have an effect"
             )
 
-    def _take_indicator(self, record: Any) -> None:
+    def _take_indicator(self, record: Any, signed: bool) -> None:
         value = (record.key or b"").decode("utf-8", "replace")
-        if record.value is None:
-            self.indicators.pop(value, None)
-            return
-        _check_size("indicators", record, MAX_INDICATOR_BYTES)
         try:
-            indicator = _indicator.decode(record.value)
+            if record.value is None:
+                self.indicators.withdraw(value)
+                return
+            taken = self.indicators.put(value, _indicator(record.value))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RecordError("indicators", _position(record), Rejection.MALFORMED, str(error)) from error
-        try:
-            check_network(value)
         except ValueError as error:
             raise RecordError("indicators", _position(record), Rejection.BAD_VALUE, str(error)) from error
-        if not value or (value not in self.indicators and len(self.indicators) >= MAX_INDICATORS):
-            reason = Rejection.TOO_MANY if value else Rejection.MALFORMED
-            raise RecordError("indicators", _position(record), reason, "not taken in")
-        self.indicators[value] = indicator
+        if not taken:
+            raise RecordError("indicators", _position(record), Rejection.TOO_MANY, "not taken in")
 
-    def _take_entry(self, record: Any) -> None:
+    def _take_entry(self, record: Any, signed: bool) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
             self.directory.pop(key, None)
             return
-        _check_size("directory", record, MAX_ENTRY_BYTES)
         try:
             entry = _entry.decode(record.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -176,11 +195,6 @@ class OperatorInputs:
         if key not in self.directory and len(self.directory) >= self._most_entries:
             raise RecordError("directory", _position(record), Rejection.TOO_MANY, "not taken in")
         self.directory[key] = entry
-
-
-def _check_size(adapter: str, record: Any, most: int) -> None:
-    if len(record.value or b"") + len(record.key or b"") > most:
-        raise RecordError(adapter, _position(record), Rejection.TOO_LARGE, f"more than {most:,} bytes")
 
 
 def _position(record: Any) -> str:

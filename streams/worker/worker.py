@@ -26,9 +26,11 @@ from detector.errors import CrmwatchError
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
 from detector.keyed_state import StoredValueError
+from detector.mute import cut, mutes
 from streams.config import Config
 from streams.directory import DirectoryFiles
 from streams.kafka.connection import arguments, credentials
+from streams.kafka.signing import signatures
 from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
 from streams.worker.changelog import restore
@@ -107,7 +109,10 @@ class Worker:
         registry: CollectorRegistry,
         plugins: Plugins = NO_PLUGINS,
     ) -> None:
-        """`partitions` is the number of partitions of each topic. Raises `DirectoryFileError`."""
+        """`partitions` is the number of partitions of each topic.
+
+        Raises `DirectoryFileError` and `SigningError`.
+        """
         self.directory_files = DirectoryFiles(config.directory)
         self._detector = config.detector_with(self.directory_files.entries)
         self.config = config
@@ -149,6 +154,8 @@ class Worker:
             fatal=self.fatal,
             connection=self._connection,
             most_entries=config.directory.most_entries,
+            signatures=signatures(config.signing),
+            longest_mute_days=config.triage.longest_mute_days,
         )
         self.app = self._new_app()
         self.stages = self._new_stages()
@@ -329,14 +336,12 @@ class Worker:
         app.on_rebalance_complete.connect(recovered)
 
     def _apply_inputs(self) -> None:
-        """Apply the operators' current decisions, indicators and names from now on."""
+        """Apply the operators' current decisions and names from now on; indicators are followed as they change."""
         self._count_down()
         self.directory = self._whole_directory()
         for stage in self.stages:
             for work in stage.works:
-                if isinstance(work, DetectAgent):
-                    work.watch_for(self.inputs.indicators)
-                elif isinstance(work, TriageAgent):
+                if isinstance(work, TriageAgent):
                     work.apply_decisions(self.inputs.decisions)
                     work.name_by(self.directory)
 
@@ -348,9 +353,12 @@ class Worker:
         return Directory((*self.inputs.directory.values(), *entries))
 
     def _count_down(self) -> None:
-        """Export the deadlines to notify authorities, and the number of dropped decisions."""
-        decisions = DecisionIndex((*self.config.triage.decisions, *self.inputs.decisions))
+        """Export the deadlines to notify authorities, the mutes, and the number of dropped decisions."""
+        longest = self.config.triage.longest_mute_days
+        of_settings = (cut(decision, longest) for decision in self.config.triage.decisions)
+        decisions = DecisionIndex((*of_settings, *self.inputs.decisions))
         self.metrics.deadlines_ms = decisions.deadlines_ms()
+        self.metrics.mutes = mutes(decisions)
         self.metrics.dropped_decisions(self.inputs.dropped)
 
     async def start(self) -> None:

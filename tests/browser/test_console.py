@@ -24,7 +24,16 @@ from tests.streams.console.web.test_server import GIVEN, records
 
 WIDTHS = (400, 1100, 1600, 3840)
 SECONDS = 1000
-PAGES = ("/", "/incidents/crmwatch-1", "/identity?id=t%2Fu", "/sources", "/search", "/admin", "/nothing-here")
+PAGES = (
+    "/",
+    "/incidents/crmwatch-1",
+    "/identity?id=t%2Fu",
+    "/sources",
+    "/mutes",
+    "/search",
+    "/admin",
+    "/nothing-here",
+)
 BEYOND = OUTSIDE.replace(".skip'", ".skip, .unseen'").replace(
     "box.width &&", "box.width && found.checkVisibility() &&"
 )

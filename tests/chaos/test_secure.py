@@ -39,7 +39,19 @@ from tests.chaos.pipeline import Pipeline, in_order
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
 TICK_MS = 600_000
-PASSWORDS = {name: f"{name}-hush-7Qx" for name in ("topics", "publish", "worker", "console", "nobody")}
+USERS = (
+    "topics",
+    "publish",
+    "worker",
+    "console",
+    "indicators",
+    "directory",
+    "tail",
+    "sign",
+    "check",
+    "nobody",
+)
+PASSWORDS = {name: f"{name}-hush-7Qx" for name in USERS}
 GARBAGE = [b"\xff{", b"no JSON", b"[]"]
 Operations = Mapping[tuple[ResourceType, str], set[ACLOperation]]
 
@@ -151,6 +163,13 @@ def rights(names: TopicNames) -> dict[str, Operations]:
             **{(topic, name): {read} for name in (*published, names.access, names.directory)},
             (topic, names.feedback): {read, write},
         },
+        "tail": {(topic, names.alerts): {read}},
+        "indicators": {(topic, names.indicators): {write}},
+        "directory": {(topic, names.directory): {write}},
+        "sign": {
+            (topic, name): {read, write} for name in (names.feedback, names.indicators, names.directory)
+        },
+        "check": {(topic, one.name): {describe, configs} for one in plan(1, 1, names)},
     }
 
 
@@ -231,6 +250,30 @@ def followed(company: Company) -> dict[str, int]:
     }
     index.close()
     return counts
+
+
+@pytest.mark.timeout(280)
+def test_operators_commands_need_no_more_rights_than_written(company: Company) -> None:
+    """Each sends, shows, signs or checks as a user who may do just what the table says, and no key is said."""
+    assert ensure(company.broker.bootstrap, plan(8, 1, company.names)) == []
+    for user in ("indicators", "directory", "tail", "sign", "check"):
+        allow(company.broker, user, rights(company.names)[user])
+    thieves, people = company.folder / "thieves.txt", company.folder / "people.csv"
+    thieves.write_text("192.0.2.7\n")
+    people.write_text("id,name\nu1,Anna Berg\n")
+    keys = {"CRMWATCH_SIGNING_KEY": "first-hush-" * 4}
+    later = {"CRMWATCH_SIGNING_KEY": "second-hush-" * 4, "CRMWATCH_SIGNING_PREVIOUS_KEY": "first-hush-" * 4}
+    for user, arguments, environment, told in (
+        ("indicators", (str(thieves),), keys, "1 indicators sent"),
+        ("directory", (str(people),), keys, "1 entries sent"),
+        ("tail", ("--once",), {}, ""),
+        ("sign", (), later, f"{company.names.indicators}: 1 previous key; 1 signed again"),
+        ("check", ("--kafka",), {}, "as planned"),
+    ):
+        code, said = company.run(user, *arguments, "--settings", company.settings(user), **environment)
+        assert code == 0, said
+        assert told in _line(said)
+        assert "hush" not in said
 
 
 COMMANDS = [

@@ -11,9 +11,8 @@ from detector.identity.detectors.contract import IdentityDetector
 from detector.identity.objects import add_rows
 from detector.identity.observation import Observation
 from detector.message import Message, message
-from detector.settings import DetectionSettings, Indicator
+from detector.settings import DetectionSettings
 from detector.signal import GROWN_MS, NewValue, Signal, SignalKind, evidence
-from detector.trait import agent_family, network
 
 __all__ = ["DETECTOR", "IntelState"]
 
@@ -33,21 +32,11 @@ class IntelState(msgspec.Struct, array_like=True, gc=False):
 
 
 def _observe(state: IntelState, access: Observation, settings: DetectionSettings) -> list[Signal] | None:
-    """Look the event's address, agent and app up."""
-    known = settings.indicators
-    if not known:
+    """Report that the event matches an indicator."""
+    found = access.indicator
+    if found is None:
         return None
     event = access.event
-    found: Indicator | None = None
-    for value in (event.ip, event.user_agent, event.app):
-        if value is not None and (found := known.get(value)) is not None:
-            break
-    if found is None and event.ip is not None:
-        found = known.get(network(event.ip))
-    if found is None and event.user_agent is not None:
-        found = known.get(agent_family(event.user_agent))
-    if found is None or not found.valid_at(event.time_ms):
-        return None
     if access.day != state.day:
         state.day, state.rows, state.said, state.objects = access.day, 0, -1, {}
     state.rows += access.rows

@@ -17,6 +17,7 @@ from streams.console.pages import sources as health
 from streams.console.pages.board import board, outflow_table
 from streams.console.pages.identity import identities, identity
 from streams.console.pages.incident import incident_view
+from streams.console.pages.mutes import mutes_table
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
@@ -31,6 +32,7 @@ __all__ = [
     "board_page",
     "identity_page",
     "incident_page",
+    "mutes_page",
     "namer",
     "search_page",
     "sources_page",
@@ -68,6 +70,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     secure: bool
     open: bool
     by_token: bool
+    longest_mute_days: int
     directory: Callable[[], Directory] = Directory
     """Who is who, now."""
 
@@ -156,6 +159,13 @@ def sources_page(visit: PageRequest) -> Page:
         tuple(tuple(row) for row in unreadable.fetchall()),
     )
     return _page({"sources": found, "end_ms": end_ms}, _sources_table(found), wrong)
+
+
+def mutes_page(visit: PageRequest) -> Page:
+    """The mutes and expectations in force."""
+    most = MOST_EXPORTED if visit.query.get("as") else MOST_FOUND
+    table = with_names(mutes_table(visit.db(), visit.now_ms, most), namer(visit))
+    return _page({"longest_days": visit.longest_mute_days}, table)
 
 
 def search_page(visit: PageRequest) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -10,15 +11,20 @@ import msgspec
 from detector import decision as decisions
 from detector.decision import Assignment, Decision, DecisionSubject, Kind
 from detector.decision_index import DecisionIndex, precedes
+from detector.mute import cut
 
-__all__ = ["decisions_about", "enter_decision", "prune_decisions", "refresh_decision"]
+__all__ = ["decisions_about", "enter_decision", "prune_decisions", "refresh_decision", "stored_decisions"]
 
 _stored = msgspec.json.Decoder(Decision)
 
 
-def enter_decision(db: sqlite3.Connection, record: Any) -> None:
+def enter_decision(
+    db: sqlite3.Connection, record: Any, *, signed: bool = False, longest_mute_days: int
+) -> None:
     """Enter a decision, and what it changes about incidents. Raises `DecisionError`."""
     decision = decisions.decode(record.value or b"")
+    decisions.check_role(decision, stated=signed)
+    decision = cut(decision, longest_mute_days)
     known = db.execute("SELECT body FROM decisions WHERE id = ?", (decision.id,)).fetchone()
     if known is not None and not precedes(decision, _stored.decode(known[0])):  # delivered twice
         return
@@ -42,6 +48,13 @@ def enter_decision(db: sqlite3.Connection, record: Any) -> None:
         incidents = db.execute("SELECT uid FROM incidents WHERE identity = ?", (subject.identity,))
         for (uid,) in incidents.fetchall():
             refresh_decision(db, uid)
+
+
+def stored_decisions(db: sqlite3.Connection, kinds: Collection[Kind]) -> Iterator[Decision]:
+    """All decisions of these kinds, withdrawals too."""
+    for kind in sorted(kinds):
+        for (body,) in db.execute("SELECT body FROM decisions WHERE kind = ?", (kind.value,)):
+            yield _stored.decode(body)
 
 
 def decisions_about(db: sqlite3.Connection, uid: str) -> DecisionIndex:

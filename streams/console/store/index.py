@@ -18,11 +18,13 @@ import msgspec
 from detector.directory_entry import MAX_ENTRY_BYTES, DirectoryEntry
 from detector.errors import CrmwatchError
 from detector.published import PublishedRecordError, decode_activity, decode_identity
+from detector.settings import TriageSettings
 from detector.units import DAY_MS
 from streams.config import ConsoleSettings
 from streams.console.store.alerts import enter_alert
 from streams.console.store.decisions import enter_decision, prune_decisions
 from streams.console.store.schema import SCHEMA, SCHEMA_VERSION
+from streams.kafka.signing import UNSIGNED, Signatures
 from streams.kafka.topics import TopicNames
 
 __all__ = ["Index", "IndexFileError"]
@@ -53,10 +55,24 @@ class IndexFileError(CrmwatchError):
 class Index:
     """The index in a file."""
 
-    def __init__(self, path: Path, topics: TopicNames, settings: ConsoleSettings) -> None:
+    def __init__(
+        self,
+        path: Path,
+        topics: TopicNames,
+        settings: ConsoleSettings,
+        signatures: Signatures = UNSIGNED,
+        longest_mute_days: int = TriageSettings().longest_mute_days,
+    ) -> None:
+        """`signatures` says which decisions and entries are believed.
+
+        An index that was built with others, or with another longest mute, is built anew.
+        """
         self._path = path
         self._topics = topics
         self._settings = settings
+        self._signatures = signatures
+        self._longest_mute_days = longest_mute_days
+        self._policy = f"{signatures.policy} {longest_mute_days}"
         self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._opening = threading.Lock()
         self._handlers = {
@@ -72,6 +88,8 @@ class Index:
         self._pruned_ms = 0
         self._said: set[str] = set()
         self._writer = self._open()
+        if self._writer.execute("SELECT value FROM meta WHERE name = 'policy'").fetchone() != (self._policy,):
+            self.clear()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -124,7 +142,7 @@ class Index:
             tables = self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for (name,) in tables:
                 self._writer.execute(f'DELETE FROM "{name}"')  # noqa: S608 - our own tables' names
-            self._writer.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+            self._mark(self._writer)
         self._newest_ms = self._pruned_ms = 0
         self.directory_version += 1
 
@@ -160,10 +178,17 @@ class Index:
             self._make()
             connection = self._connect()
             connection.executescript(SCHEMA)
-            connection.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+            self._mark(connection)
         newest = connection.execute("SELECT value FROM meta WHERE name = 'newest_ms'").fetchone()
         self._newest_ms = int(newest[0]) if newest else 0
         return connection
+
+    def _mark(self, connection: sqlite3.Connection) -> None:
+        """Note in an empty index how it is built."""
+        connection.executemany(
+            "INSERT INTO meta VALUES (?, ?)",
+            [("schema", SCHEMA_VERSION), ("policy", self._policy)],
+        )
 
     def _make(self) -> None:
         """An empty file in place of what is there, for nobody else to read."""
@@ -235,7 +260,8 @@ class Index:
             self._said.add(self._topics.alerts)
 
     def _decision(self, record: Any) -> None:
-        enter_decision(self._writer, record)
+        signed = self._signatures.check(record) is not None
+        enter_decision(self._writer, record, signed=signed, longest_mute_days=self._longest_mute_days)
         self._said.add(self._topics.feedback)
 
     def _tick(self, record: Any) -> None:
@@ -277,6 +303,7 @@ class Index:
 
     def _directory_entry(self, record: Any) -> None:
         key = (record.key or b"").decode("utf-8", "replace")
+        self._signatures.check(record)
         self._said.add(self._topics.directory)
         if record.value is None:
             self._writer.execute("DELETE FROM directory WHERE key = ?", (key,))

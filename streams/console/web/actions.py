@@ -15,6 +15,7 @@ from detector.errors import CrmwatchError
 from detector.units import HOUR_MS
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
+from streams.kafka.signing import signatures
 
 __all__ = ["ACTIONS", "WITHDRAW", "ActionError", "DecisionSender", "StoredDecision", "decision"]
 
@@ -111,10 +112,12 @@ class StoredDecision(msgspec.Struct, frozen=True):
 
 
 class DecisionSender:
-    """Sends decisions and waits until the brokers have them."""
+    """Signs decisions, sends them and waits until the brokers have them."""
 
     def __init__(self, config: Config) -> None:
+        """Raises `SigningError`."""
         self._config = config
+        self._signatures = signatures(config.signing)
         self._producer: Any = None
         self._lock = threading.Lock()
 
@@ -122,8 +125,10 @@ class DecisionSender:
         """Send a decision. Raises `ActionError` if it did not arrive."""
         topic = self._config.topics.feedback
         key = (decision.subject.incident or decision.subject.identity).encode()
+        value = encode(decision)
+        headers = self._signatures.headers(topic, key, value)
         try:
-            future = self._connected().send(topic, key=key, value=encode(decision))
+            future = self._connected().send(topic, key=key, value=value, headers=headers)
             stored = future.get(timeout=SEND_SECONDS)
         except (KafkaError, ConnectError, TimeoutError) as error:
             raise ActionError("Kafka did not take it: nothing was decided. Try again.") from error

@@ -100,6 +100,7 @@ class Console:
             page("/incidents/{uid:path}", self._act, Role.ANALYST, "POST"),
             page("/identity", self._table_page("identity", views.identity_page)),
             page("/sources", self._table_page("sources", views.sources_page)),
+            page("/mutes", self._table_page("mutes", views.mutes_page)),
             page("/search", self._table_page("search", views.search_page)),
             page("/record", self._record, Role.ANALYST),
             page("/admin", self._admin, Role.ADMIN),
@@ -200,6 +201,7 @@ class Console:
             secure=self._gate.secure,
             open=self._gate.open,
             by_token=self._gate.by_token,
+            longest_mute_days=self._config.triage.longest_mute_days,
         )
 
     def _dress(self, response: Response, visit: PageRequest, begun: bool) -> None:

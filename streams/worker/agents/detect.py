@@ -14,9 +14,10 @@ import msgspec
 from detector.event import AccessEvent
 from detector.identity.detect import Detection
 from detector.identity.profile import NOTHING_APPLIED, PROFILES, ProfileModel
+from detector.indicator_index import IndicatorIndex
 from detector.keyed_state import Key, reading
 from detector.published import ActivityRecord, encode
-from detector.settings import Indicator, Settings
+from detector.settings import Settings
 from detector.signal import Signal, SignalKind
 from streams.kafka import messages as wire
 from streams.kafka.messages import (
@@ -103,8 +104,8 @@ class DetectAgent:
         self._told: list[tuple[float, int]] = [(0.0, NOTHING_KNOWN)] * triage_shards
         metrics.watch_detection(shard, self._detection)
 
-    def watch_for(self, indicators: Mapping[str, Indicator]) -> None:
-        """Look for these indicators from now on, beside those that the settings hold."""
+    def watch_for(self, indicators: IndicatorIndex) -> None:
+        """Look for these indicators from now on, however they change, beside those that the settings hold."""
         self._detection.watch_for(indicators)
 
     def restore(self) -> Iterator[None]:

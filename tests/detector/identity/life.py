@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from detector.identity.profile import PROFILES, Profile
+from detector.indicator_index import IndicatorIndex
 from detector.settings import DetectionSettings
 from detector.signal import Measure, Signal, SignalKind, Span
 from detector.units import DAY_MS
@@ -23,6 +24,7 @@ class Life:
         self.settings = settings or DetectionSettings()
         self.usual = usual
         self.events = 0
+        self.indicators = IndicatorIndex(self.settings.indicators)
         self.profile: Profile | None = None
         self.said: list[Signal] = []
 
@@ -34,7 +36,8 @@ class Life:
         if self.profile is None:
             self.profile = PROFILES.new(made)
         said = PROFILES.close(self.profile, made.time_ms, self.settings)
-        rows, more = PROFILES.observe(self.profile, made, self.settings)
+        indicator = self.indicators.find(made)
+        rows, more = PROFILES.observe(self.profile, made, self.settings, indicator)
         assert rows is not None
         self.said += said + more
         return more

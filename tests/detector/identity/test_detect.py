@@ -17,6 +17,7 @@ from detector.identity import profile as profile_module
 from detector.identity.detect import LIVE_PROFILES, STEP_IDENTITIES, Detection
 from detector.identity.ledger import OPEN_OPERATIONS
 from detector.identity.profile import PROFILES, ProfileError, ProfileModel
+from detector.indicator_index import IndicatorIndex
 from detector.keyed_state import SLICE_VALUES, Key, StoredValueError
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import Signal, SignalKind
@@ -553,9 +554,11 @@ def test_indicators_may_come_later_and_go() -> None:
         return [new.value for signal in signals if signal.detector == "intel" for new in signal.news]
 
     assert named(1, "203.0.113.9") == []
-    detection.watch_for({"203.0.113.9": Indicator(name="feed"), "198.51.100.7": Indicator(name="not ours")})
+    feed = IndicatorIndex({"198.51.100.7": Indicator(name="not ours")})
+    detection.watch_for(feed)
+    feed.put("203.0.113.0/25", Indicator(name="feed"))
     assert named(2, "203.0.113.9") == ["feed"]
-    detection.watch_for({})
+    feed.withdraw("203.0.113.0/25")
     later = 2 * 86_400
     assert named(later, "203.0.113.9") == []
     assert named(later + 1, "198.51.100.7") == ["ours"]

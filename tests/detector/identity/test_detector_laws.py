@@ -27,12 +27,14 @@ from detector.identity.detect import Detection
 from detector.identity.detectors.registry import DETECTORS, IdentityDetector
 from detector.identity.ledger import RECENT_EVENTS
 from detector.identity.profile import MAX_BYTES, PROFILES, SIGNALS_A_DAY, Profile
+from detector.indicator_index import IndicatorIndex
 from detector.settings import DetectionSettings, Indicator, Settings
 from detector.signal import NewValue, Signal, SignalKind
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.make import START_DAY, START_MS, event, whole
 
 SETTINGS = DetectionSettings(indicators={"192.0.2.0/24": Indicator(name="a published list")})
+INDICATORS = IndicatorIndex(SETTINGS.indicators)
 COLD = SETTINGS.cold_days
 YEAR_MS = 365 * DAY_MS
 KINDS = ("Case", "Contact", "Account", "User", "Loyalty__c")
@@ -189,7 +191,7 @@ def live(
             profile = PROFILES.decode(PROFILES.encode(profile))
         if found.time_ms > profile.clock_ms:
             said += PROFILES.close(profile, found.time_ms, SETTINGS)
-        said += PROFILES.observe(profile, found, SETTINGS)[1]
+        said += PROFILES.observe(profile, found, SETTINGS, INDICATORS.find(found))[1]
         after(profile)
     assert profile is not None
     said += PROFILES.close(profile, profile.clock_ms + 9 * DAY_MS, SETTINGS)
@@ -426,7 +428,7 @@ def test_fewer_rows_are_never_worse(seed: int) -> None:
         signals: list[Signal] = []
         for number in range(5):
             found = event(number, time_ms=START_MS + 60 * DAY_MS + number, rows=rows, event_id=f"x-{number}")
-            signals += PROFILES.observe(profile, found, SETTINGS)[1]
+            signals += PROFILES.observe(profile, found, SETTINGS, INDICATORS.find(found))[1]
         said.append({one.detector for one in signals} & {"volume", "export", "novelty"})
     assert all(fewer <= more for fewer, more in pairwise(said))
     assert said[-1] >= {"volume", "export"}

@@ -30,11 +30,36 @@ def test_an_event_counts_once() -> None:
     assert count(ledger, first) is None
 
 
-def test_the_same_id_at_another_time_is_another_event() -> None:
-    """A vendor that uses an id twice has two events."""
+def test_a_small_event_with_its_id_does_not_hide_a_large_one() -> None:
+    """A second event of one id and time counts by how much it is more, once; less than twice as much is nothing."""
+    for counting, operation_id in ((Counting.EACH, None), (Counting.EACH, "o"), (Counting.MAXIMUM, None)):
+        ledger = Ledger()
+        given = {"counting": counting, "operation_id": operation_id, "rows": 1}
+        large = event(1, **(given | {"rows": 60_000}))
+        assert count(ledger, event(1, **given)) == Counted(1, 1)
+        added = count(ledger, large)
+        assert added is not None
+        assert added.rows == 59_999
+        assert count(ledger, large) is None
+        assert count(ledger, event(1, **(given | {"rows": 65_000}))) is None
+        assert count(ledger, event(1, **given)) is None
+    of_a_job = Ledger()
+    job = {"counting": Counting.MAXIMUM, "operation_id": "j"}
+    assert count(of_a_job, event(1, rows=1, **job)) == Counted(1, 1)
+    assert count(of_a_job, event(1, rows=60_000, **job)) == Counted(59_999, 60_000)
+    older = Ledger(recent=dict.fromkeys(ledger.recent, 0), modulus=ledger.modulus)
+    assert count(older, large) is None
+
+
+def test_the_same_id_at_another_time_or_of_another_origin_is_another_event() -> None:
+    """A vendor that uses an id twice has two events, and so has somebody who sends another's id from elsewhere."""
     ledger = Ledger()
     assert count(ledger, event(1, rows=7)) == Counted(7, 7)
     assert count(ledger, event(1, rows=7, time_ms=5)) == Counted(7, 7)
+    assert count(ledger, event(1, rows=7, ip="192.0.2.7")) == Counted(7, 7)
+    assert count(ledger, event(1, rows=7, ip="192.0.2.7")) is None
+    assert count(ledger, event(1, rows=7, user_agent="curl/8")) == Counted(7, 7)
+    assert count(ledger, event(1, rows=7, app="a lookalike")) == Counted(7, 7)
 
 
 def test_a_job_counts_its_maximum() -> None:

@@ -18,6 +18,7 @@ from detector.identity.profile import (
     ProfileError,
     ProfileModel,
 )
+from detector.indicator_index import IndicatorIndex
 from detector.settings import DetectionSettings, Indicator
 from detector.signal import SignalKind
 from detector.units import DAY_MS, HOUR_MS
@@ -25,6 +26,7 @@ from tests.detector.identity.life import Life, crossed
 from tests.detector.make import START_DAY, START_MS, event
 
 SETTINGS = DetectionSettings(indicators={"stolen": Indicator(name="a leaked token")})
+INDICATORS = IndicatorIndex(SETTINGS.indicators)
 STATES = Profile.__struct_fields__.index("states")
 
 JOB = {
@@ -155,7 +157,7 @@ def test_days_close_in_their_order() -> None:
     profile = PROFILES.new(event(0))
     for day in (1, 0, 2):
         made = event(day, time_ms=START_MS + day * DAY_MS, rows=10 * (day + 1))
-        PROFILES.observe(profile, made, SETTINGS)
+        PROFILES.observe(profile, made, SETTINGS, INDICATORS.find(made))
     told = [found for found in PROFILES.close(profile, START_MS + 9 * DAY_MS, SETTINGS) if not found.more]
     assert [found.day - START_DAY for found in told] == [0, 1, 2]
     assert [found.time_ms for found in told] == [START_MS + (day + 1) * DAY_MS + HOUR_MS for day in range(3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from detector.alert.alert import Alert
@@ -226,3 +227,18 @@ def test_steps_and_assignments_change_no_alert() -> None:
         alerts = tell(triage, crossed(2, 50_000, 3)) + triage.advance(NOON_MS + 9 * DAY_MS)
         bodies.append([alert.body for alert in alerts])
     assert bodies[0] == bodies[1]
+
+
+def test_a_mute_ends_with_the_longest_that_is_allowed() -> None:
+    """Whether it comes from the settings or from a worker, a mute of years holds for a day if a day is the longest."""
+    made = decision(Kind.MUTE, NOON_MS - HOUR_MS, identity="t/u", until_ms=NOON_MS + 900 * DAY_MS)
+    for of_settings in (True, False):
+        triage_settings = msgspec.structs.replace(
+            SETTINGS.triage, longest_mute_days=1, decisions=(made,) if of_settings else ()
+        )
+        triage = Triage(msgspec.structs.replace(SETTINGS, triage=triage_settings), {})
+        if not of_settings:
+            triage.apply_decisions([made])
+        assert tell(triage, crossed(1, 5_000)) == []
+        later = crossed(2, 50_000, 24)
+        assert [alert.uid[:9] for alert in tell(triage, later)] == ["crmwatch-"]

@@ -30,12 +30,14 @@ from streams.console.store.follower import Follower
 from streams.console.store.freshness import Freshness
 from streams.console.store.index import Index
 from streams.kafka.embedded.broker import Broker
+from streams.kafka.signing import Signatures, SigningSettings, Unsigned
 from streams.kafka.topics import TopicNames, ensure, plan
 from streams.worker.operator_inputs import OperatorInputs
 from tests.detector.make import HOUR_MS
 from tests.streams.console.make import NAMES, alert, content, decided, identity_record, record, ticks
 
 PARTITIONS = 2
+KEY = "the console signs with this key!"
 
 
 def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
@@ -267,7 +269,12 @@ class Running:
 def running(topics: Broker, names: TopicNames, tmp_path: Path) -> Iterator[Running]:
     """A console on a real Kafka."""
     console = ConsoleSettings(audit_file=str(tmp_path / "audit.jsonl"))
-    config = Config(worker=WorkerSettings(bootstrap=topics.bootstrap), topics=names, console=console)
+    config = Config(
+        worker=WorkerSettings(bootstrap=topics.bootstrap),
+        topics=names,
+        console=console,
+        signing=SigningSettings(key=KEY),
+    )
     made = Running(config, tmp_path / "index.sqlite")
     yield made
     made.stop()
@@ -276,7 +283,8 @@ def running(topics: Broker, names: TopicNames, tmp_path: Path) -> Iterator[Runni
 def test_a_decision_arrives_and_a_worker_accepts_it(
     running: Running, topics: Broker, names: TopicNames, tmp_path: Path
 ) -> None:
-    """Each action of the form is on the topic with who and when, read by what workers read by, and shown at once."""
+    """Each action of the form is on the topic with who and when, signed, read by what workers read by, and shown at
+    once."""
     produce(topics, names, alert(0))
     until(lambda: "crmwatch-1" in running.ask("GET", "/")[2])
     _, headers, page = running.ask("GET", "/incidents/crmwatch-1")
@@ -329,7 +337,12 @@ def test_a_decision_arrives_and_a_worker_accepts_it(
     async def heard() -> tuple[Decision, ...]:
         connection = {"bootstrap_servers": topics.bootstrap}
         reference = OperatorInputs(
-            names, keep_days=7, on_change=lambda: None, fatal=lambda *_: None, connection=connection
+            names,
+            keep_days=7,
+            on_change=lambda: None,
+            fatal=lambda *_: None,
+            connection=connection,
+            signatures=Signatures([KEY.encode()], Unsigned.REFUSE),
         )
         await reference.start()
         await reference.stop()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from importlib.metadata import version
 
 import pytest
@@ -12,17 +13,20 @@ from prometheus_client.parser import text_string_to_metric_families
 from detector.adapters import ADAPTERS, RecordError, decode
 from detector.adapters.rejection import Rejection
 from detector.catalogue import Category
+from detector.decision import Kind
+from detector.decision_index import DecisionIndex
 from detector.detectors import BUILT_IN
 from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.identity.detect import Detection
+from detector.mute import MUTING, mutes
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from detector.triage.risk import Severity
 from detector.triage.triage import Triage
 from streams.worker.metric_definitions import METRICS
 from streams.worker.metrics import OPENING, Metrics
-from tests.detector.make import event
+from tests.detector.make import DAY_MS, decision, event
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
@@ -65,11 +69,15 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
             metrics.signal(signal)
     metrics.dead_letter(RecordError("", "x", Rejection.UNKNOWN_FORMAT, "from 192.0.2.77 by eve@example.com"))
     metrics.dead_letter(RecordError("salesforce_elf", "x", Rejection.BAD_TIME, "?"))
-    for number, time in enumerate(("0201", "0309", "0202")):
-        detection.observe(decode(row(time, f"r{number}"), "x"))
+    for number, at in enumerate(("0201", "0309", "0202")):
+        detection.observe(decode(row(at, f"r{number}"), "x"))
     metrics.watch_detection(1, detection)
     metrics.lag = {("crm.access", 0): 7, ("crm.access", 1): 0}
     metrics.deadlines_ms = {"crmwatch-0a": START_MS + 500, "eve@example.com": START_MS}
+    now_ms = round(time.time() * 1000)
+    muting = [decision(Kind.MUTE, now_ms - DAY_MS, identity=f"t/{n}", until_ms=now_ms + DAY_MS) for n in "ab"]
+    over = decision(Kind.EXPECTED, now_ms - DAY_MS, identity="t/c", until_ms=now_ms - HOUR_MS)
+    metrics.mutes = mutes(DecisionIndex([*muting, over]))
     for total in (2, 3):
         metrics.dropped_decisions(total)
     metrics.read("crm.access", 3, 700)
@@ -110,6 +118,7 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert sum(found["crmwatch_events_total"].values()) > 1000
     assert found["crmwatch_duplicate_events_total"] == {(): 1.0}
     assert found["crmwatch_dropped_decisions_total"] == {(): 3.0}
+    assert found["crmwatch_mutes"] == {(("kind", "mute"),): 2.0, (("kind", "expected"),): 0.0}
     assert found["crmwatch_dead_letters_total"] == {
         (("reason", "unknown_format"), ("source", "none")): 1.0,
         (("reason", "bad_time"), ("source", "salesforce_elf")): 1.0,
@@ -193,6 +202,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
         | {operation.value for operation in Operation}
         | {category.value for category in Category}
         | {severity.name.lower() for severity in Severity}
+        | {kind.value for kind in MUTING}
         | {kind.value for kind in ActorKind}
         | {*OPENING}
     )
@@ -230,8 +240,8 @@ def _fed() -> Detection:
 
 
 def _feed(detection: Detection) -> None:
-    for number, time in enumerate(("0201", "0309", "0202", "0202")):
-        detection.observe(decode(row(time, f"r{min(number, 2)}"), "x"), offset=number)
+    for number, at in enumerate(("0201", "0309", "0202", "0202")):
+        detection.observe(decode(row(at, f"r{min(number, 2)}"), "x"), offset=number)
     detection.observe(decode(row("0202", "r2"), "x"), offset=3)
 
 

@@ -12,16 +12,19 @@ import pytest
 
 from detector.alert.ocsf import Activity
 from detector.decision import Kind, decode
+from streams.config import ConsoleSettings
 from streams.console.pages.board import board
 from streams.console.store import incidents
 from streams.console.store.freshness import Feed
 from streams.console.store.index import Index, IndexFileError
+from streams.kafka.signing import Signatures, Unsigned
 from tests.detector.make import DAY_MS, START_MS
 from tests.streams.console.make import (
     NAMES,
     alert,
     content,
     decided,
+    entry_record,
     identity_record,
     index,
     record,
@@ -360,3 +363,54 @@ def test_a_threads_connection_goes_after_it(tmp_path: Path) -> None:
         thread.join()
     assert len(list(Path("/dev/fd").iterdir())) <= before + 3
     made.close()
+
+
+def signed(record: Any, signer: Signatures) -> Any:
+    """A record with a signature."""
+    return record._replace(headers=signer.headers(record.topic, record.key, record.value))
+
+
+def test_the_console_believes_what_workers_believe(tmp_path: Path) -> None:
+    """With a key, a decision, entry or withdrawal that is not signed, or whose role may not decide, changes nothing and
+    is listed with its reason."""
+    ours = Signatures([b"k" * 32], Unsigned.REFUSE)
+    made = Index(tmp_path / "a", NAMES, ConsoleSettings(), ours)
+    entry = entry_record(0, id="a", name="Anna Berg")
+    made.apply(
+        [
+            alert(0),
+            decided(0, Kind.BREACH),
+            signed(decided(1, Kind.DISPOSITION, role="viewer"), ours),
+            signed(decided(2, Kind.ACKNOWLEDGE), Signatures([b"s" * 32])),
+            signed(decided(3, Kind.ASSIGN, assignee="bo"), ours),
+            signed(entry, ours),
+            entry._replace(offset=1, value=None),
+        ]
+    )
+    [incident] = incidents.open_incidents(made.reader(), 9)
+    assert (incident.assignee, incident.confirmed_ms) == ("bo", None)
+    found = content(made)
+    assert [row[0] for row in found["directory"]] == [entry.key.decode()]
+    assert [(row[0], row[2], row[3].partition(":")[0]) for row in found["unreadable"]] == [
+        (NAMES.directory, 1, "SignatureError"),
+        (NAMES.feedback, 0, "SignatureError"),
+        (NAMES.feedback, 1, "DecisionError"),
+        (NAMES.feedback, 2, "SignatureError"),
+    ]
+
+
+def test_an_index_of_other_keys_is_built_anew(tmp_path: Path) -> None:
+    """What was believed under another policy is read again; under the same one it stays, and no key is in the file."""
+    made = index(tmp_path / "a", *story())
+    made.close()
+    keys = [b"k" * 32]
+    again = Index(tmp_path / "a", NAMES, ConsoleSettings(), Signatures(keys, Unsigned.REFUSE))
+    assert (again.offsets(), again.newest_ms, content(again)["decisions"]) == ({}, 0, [])
+    again.apply(story())
+    before = content(again)
+    again.close()
+    assert b"k" * 32 not in (tmp_path / "a").read_bytes()
+    same = Index(tmp_path / "a", NAMES, ConsoleSettings(), Signatures(keys, Unsigned.REFUSE))
+    assert content(same) == before
+    assert before["incidents"]
+    assert before["decisions"] == []

@@ -27,6 +27,7 @@ PAGES = (
     "/",
     "/search?q=t%2F",
     "/sources",
+    "/mutes",
     "/identity?id=t%2Fu",
     "/incidents/crmwatch-1",
     "/incidents/none",
@@ -546,7 +547,11 @@ def test_an_admin_ends_a_session(guarded: Site) -> None:
 def test_every_table_can_be_had_as_a_file(site: Site) -> None:
     """Each that a page shows, as CSV and JSON with the same rows, and it is noted who took it; others are not there."""
     client = Client(site)
-    names = {"/": ["incidents", "outflow", "sources"], "/sources": ["sources", "unreadable"]}
+    names = {
+        "/": ["incidents", "outflow", "sources"],
+        "/sources": ["sources", "unreadable"],
+        "/mutes": ["mutes"],
+    }
     names |= {
         "/search?q=u": ["incidents", "identities"],
         "/identity?id=t%2Fu": ["takes", "seen", "incidents"],
