@@ -122,10 +122,14 @@ class ShardTurn:
 
     def steps(self, read_to_end_at: Callable[[], float | None]) -> Steps:
         """One turn: batches, outputs, and state if it is time. `read_to_end_at` is for `StageWork.tick`."""
-        while self._unsaved < UNSAVED_BATCHES and (records := self._pull()) is not None:
+        while (records := self._pull()) is not None:
             for _ in self.work.take(records):
                 yield Breathe()
             self._taken += 1
+            if (
+                self._unsaved >= UNSAVED_BATCHES
+            ):  # at least one each turn: what the others wait for may be in it
+                break
         for _ in self.work.tick(read_to_end_at=read_to_end_at()):
             yield Breathe()
         yield from self._send()

@@ -37,6 +37,7 @@ from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
 from streams.worker.directory_watch import watch_directory
 from streams.worker.health_endpoint import Endpoint
+from streams.worker.input_activity import InputActivity
 from streams.worker.input_topics import InputTopics
 from streams.worker.metrics import Metrics
 from streams.worker.operator_inputs import OperatorInputs
@@ -44,7 +45,6 @@ from streams.worker.producer import MAX_MESSAGE_BYTES, Producer
 from streams.worker.stage import Stage
 from streams.worker.state_writer import StateWriter
 from streams.worker.topic_watch import TopicWatch
-from streams.worker.traffic import Traffic
 from streams.worker.turn import StageWork
 from streams.worker.watchdog import PartitionProgress, Pulse, Watchdog, end_process
 
@@ -206,7 +206,7 @@ class Worker:
         config, topics = self.config, self.config.topics
         settings = config.worker
         shards, desks = self.partitions[topics.events], self.partitions[topics.signals]
-        traffic = Traffic()
+        activity = InputActivity()
         detectors = with_plugins(self.plugins.detectors)
         profiles = ProfileModel(detectors.identity, directory_of(self._detector.directory))
 
@@ -215,7 +215,7 @@ class Worker:
         ) -> StageWork:
             source = self.topics.sources[topic, partition]
             return IngestAgent(
-                source, shards, topics, self.metrics, settings.idle_seconds, adapters, traffic=traffic
+                source, shards, topics, self.metrics, settings.idle_seconds, adapters, activity=activity
             )
 
         def detect(partition: int, store: dict[bytes, bytes]) -> StageWork:
@@ -232,7 +232,7 @@ class Worker:
                 state_set=state_set(self.plugins, DETECTORS),
                 accept_plugins=settings.accept_plugins,
                 profiles=profiles,
-                traffic=traffic,
+                activity=activity,
                 sources=tuple(self.topics.sources.values()),
             )
             work.watch_for(self.inputs.indicators)

@@ -18,8 +18,8 @@ from detector.settings import Settings
 from streams.kafka.messages import partition_of
 from streams.kafka.topics import TopicNames
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
+from streams.worker.input_activity import InputActivity
 from streams.worker.metrics import Metrics
-from streams.worker.traffic import Traffic
 from streams.worker.turn import StageWork
 from tests.schedules.log import Brokers, FencedError, Partition
 from tests.schedules.worker import Shard, Worker
@@ -252,7 +252,9 @@ class Cluster:
             for number in range(self.plan.partitions)
         ) or any(worker.expired or worker.frozen_until > self.now for worker in self._workers)
 
-    def _new_work(self, partition: Partition, store: dict[bytes, bytes], traffic: Traffic) -> StageWork:
+    def _new_work(
+        self, partition: Partition, store: dict[bytes, bytes], activity: InputActivity
+    ) -> StageWork:
         def clock() -> float:
             return self.now
 
@@ -260,7 +262,7 @@ class Cluster:
         count = self.plan.partitions
         if topic == TOPICS.access:
             return IngestAgent(
-                number, count, TOPICS, self._metrics, IDLE_SECONDS, traffic=traffic, clock=clock
+                number, count, TOPICS, self._metrics, IDLE_SECONDS, activity=activity, clock=clock
             )
         if topic == TOPICS.events:
             return DetectAgent(
@@ -274,7 +276,7 @@ class Cluster:
                 keyed=self.plan.keyed,
                 merge_events=1_000_000,
                 sources=range(count),
-                traffic=traffic,
+                activity=activity,
                 clock=clock,
             )
         return TriageAgent(

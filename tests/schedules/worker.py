@@ -7,8 +7,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from streams.worker.input_activity import InputActivity
 from streams.worker.partition_end import PartitionEnd
-from streams.worker.traffic import Traffic
 from streams.worker.turn import Acknowledge, Save, Send, ShardTurn, StageWork, Steps
 from tests.detector.make import exhaust
 from tests.schedules.log import Brokers, Partition
@@ -17,7 +17,7 @@ __all__ = ["Shard", "Worker"]
 
 QUEUED_BATCHES = 16
 TICK_SECONDS = 0.2
-NewWork = Callable[[Partition, dict[bytes, bytes], Traffic], StageWork]
+NewWork = Callable[[Partition, dict[bytes, bytes], InputActivity], StageWork]
 
 
 class Shard:
@@ -70,7 +70,7 @@ class Shard:
         """One step. Raises `FencedError`."""
         if self._turn is None:
             state = dict(self.worker.brokers.state[self.partition])
-            work = self._new_work(self.partition, state, self.worker.traffic)
+            work = self._new_work(self.partition, state, self.worker.activity)
             exhaust(work.restore())
             self._turn = ShardTurn(
                 work, self._pull, stateful=self._stateful, save_seconds=1.0, clock=self.worker.clock
@@ -135,7 +135,7 @@ class Worker:
         self.name = name
         self.brokers = brokers
         self.clock = clock
-        self.traffic = Traffic()
+        self.activity = InputActivity()
         self.shards: dict[Partition, Shard] = {}
         self.generation = -1
         self.frozen_until = 0.0

@@ -28,8 +28,8 @@ from streams.plugins import (
 )
 from streams.publisher.resume import fingerprint
 from streams.worker.agents import DetectAgent
+from streams.worker.input_activity import InputActivity
 from streams.worker.metrics import Metrics
-from streams.worker.traffic import Traffic
 
 pytestmark = pytest.mark.slow
 
@@ -221,7 +221,7 @@ def detect(store: dict[bytes, bytes], written: dict[str, str], *, accept: bool =
     """A shard's detection over what is saved."""
     return DetectAgent(
         0, 1, 1, Settings(), store, TopicNames(), Metrics(CollectorRegistry()),
-        keyed=True, traffic=Traffic(), merge_events=10, sources=[0], state_set=written, accept_plugins=accept,
+        keyed=True, activity=InputActivity(), merge_events=10, sources=[0], state_set=written, accept_plugins=accept,
     )  # fmt: skip
 
 

@@ -30,10 +30,10 @@ from streams.kafka.messages import (
 from streams.kafka.topics import TopicNames
 from streams.plugins import check_state_set
 from streams.worker.identity_queue import IdentityQueue
+from streams.worker.input_activity import InputActivity
 from streams.worker.metrics import Metrics
 from streams.worker.ordering import Merge, Watermarks
 from streams.worker.producer import Output, portions
-from streams.worker.traffic import Traffic
 from streams.worker.turn import Changes
 
 __all__ = ["DetectAgent"]
@@ -61,7 +61,7 @@ class DetectAgent:
         state_set: Mapping[str, str] = MappingProxyType({}),
         accept_plugins: bool = False,
         profiles: ProfileModel = PROFILES,
-        traffic: Traffic,
+        activity: InputActivity,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`state_set` is saved with the state; `sources` are the numbers of those that are read now.
@@ -70,7 +70,7 @@ class DetectAgent:
         `StoredValueError` for a value that cannot be read.
         """
         self._clock = clock
-        self._traffic = traffic
+        self._activity = activity
         self._state_set = msgspec.msgpack.encode(dict(state_set))
         written = store.get(Key.STATE_SET)
         if written is not None and not accept_plugins:
@@ -139,7 +139,7 @@ class DetectAgent:
                 if events:
                     self._received[source] = max(newest, events[-1][0])
             if not message.idle:
-                self._traffic.heard_at = self._clock()
+                self._activity.heard_at = self._clock()
             watermark_ms = self._watermarks.value
             place = self._places.get(source)
             if place is not None:  # else a topic that is gone, or one that is newer than this shard

@@ -22,9 +22,9 @@ from streams.kafka.messages import (
     partition_of,
 )
 from streams.kafka.topics import TopicNames
+from streams.worker.input_activity import InputActivity
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output, portions
-from streams.worker.traffic import Traffic
 from streams.worker.turn import Changes
 
 __all__ = ["IngestAgent", "dead_letter"]
@@ -52,10 +52,10 @@ class IngestAgent:
         idle_seconds: float,
         adapters: Sequence[Adapter] = EVERY_ADAPTER,
         *,
-        traffic: Traffic,
+        activity: InputActivity,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._traffic = traffic
+        self._activity = activity
         self._clock = clock
         self._adapters = adapters
         self._source = source
@@ -164,7 +164,7 @@ class IngestAgent:
         behind = watermark_ms != self._watermark_ms
         if behind and len(self._batches) >= UNTOLD_BATCHES:
             return True
-        awaited = idle and self._traffic.active(now)
+        awaited = idle and self._activity.active(now)
         patience = HEARTBEAT_SECONDS if behind or awaited else REPEAT_SECONDS
         return now - told_at >= patience
 

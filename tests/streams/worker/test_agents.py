@@ -38,10 +38,10 @@ from streams.worker.agents import triage as judging
 from streams.worker.agents.detect import STEP_EVENTS
 from streams.worker.agents.ingest import OUTAGE_SECONDS, UNTOLD_BATCHES, WAKING_SECONDS
 from streams.worker.identity_queue import REFRESH_SECONDS
+from streams.worker.input_activity import InputActivity
 from streams.worker.metrics import Metrics
 from streams.worker.partition_end import PartitionEnd
 from streams.worker.producer import Output
-from streams.worker.traffic import Traffic
 from tests.detector.make import all_of, exhaust
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ class Pipeline:
         self, clock: Clock, *, keyed: bool, partitions: int = PARTITIONS, config: Settings = TALKATIVE
     ) -> None:
         self.clock = clock
-        self.traffic = Traffic()
+        self.activity = InputActivity()
         self.keyed = keyed
         self.partitions = partitions
         self.config = config
@@ -182,11 +182,11 @@ class Pipeline:
         """What the worker builds for a partition that it is given."""
         count = self.partitions
         if stage == "ingest":
-            return IngestAgent(partition, count, TOPICS, self.metrics, 2.0, traffic=self.traffic)
+            return IngestAgent(partition, count, TOPICS, self.metrics, 2.0, activity=self.activity)
         if stage == "detect":
             return DetectAgent(
                 partition, count, count, self.config, store, TOPICS, self.metrics,
-                keyed=self.keyed, merge_events=1_000_000, sources=range(count), traffic=self.traffic,
+                keyed=self.keyed, merge_events=1_000_000, sources=range(count), activity=self.activity,
                 profiles=ProfileModel(DETECTORS, directory_of(self.config.directory)),
             )  # fmt: skip
         return TriageAgent(partition, self.config, store, TOPICS, self.metrics, hold_seconds=1e9)
@@ -540,7 +540,17 @@ def new_detect(store: dict[bytes, bytes]) -> DetectAgent:
     """The only shard of identities, with this state."""
     metrics = Metrics(CollectorRegistry())
     detect = DetectAgent(
-        0, 1, 1, TALKATIVE, store, TOPICS, metrics, keyed=True, merge_events=0, sources=[0], traffic=Traffic()
+        0,
+        1,
+        1,
+        TALKATIVE,
+        store,
+        TOPICS,
+        metrics,
+        keyed=True,
+        merge_events=0,
+        sources=[0],
+        activity=InputActivity(),
     )
     exhaust(detect.restore())
     return detect
@@ -559,10 +569,17 @@ def signals_of(detect: DetectAgent) -> list[Output]:
     return [output for output in all_of(detect.outputs()) if output.topic == TOPICS.signals]
 
 
-def new_ingest(registry: CollectorRegistry | None = None, traffic: Traffic | None = None) -> IngestAgent:
+def new_ingest(
+    registry: CollectorRegistry | None = None, activity: InputActivity | None = None
+) -> IngestAgent:
     """The ingest of partition 0 of four."""
     return IngestAgent(
-        0, PARTITIONS, TOPICS, Metrics(registry or CollectorRegistry()), 2.0, traffic=traffic or Traffic()
+        0,
+        PARTITIONS,
+        TOPICS,
+        Metrics(registry or CollectorRegistry()),
+        2.0,
+        activity=activity or InputActivity(),
     )
 
 
@@ -668,9 +685,9 @@ def test_no_step_of_a_batch_is_long(clock: Clock, monkeypatch: pytest.MonkeyPatc
 
 def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -> None:
     """Idle is said at once to all shards, and so is waking up; that it still is, often only while others are active."""
-    traffic = Traffic()
-    traffic.heard_at = clock.now
-    ingest = new_ingest(traffic=traffic)
+    activity = InputActivity()
+    activity.heard_at = clock.now
+    ingest = new_ingest(activity=activity)
 
     def said(*, read: bool = True) -> list[bool]:
         exhaust(ingest.tick(read_to_end_at=clock.now if read else None))
@@ -685,7 +702,7 @@ def test_a_partition_is_idle_only_at_its_end_and_after_some_time(clock: Clock) -
     assert said_after(0.2) == [True] * PARTITIONS
     assert said_after(0.9) == []
     assert said_after(0.2) == [True] * PARTITIONS
-    while traffic.active(clock.now):
+    while activity.active(clock.now):
         said_after(1.0)
     later = [said_after(1.0) for _ in range(2 * int(wire.REPEAT_SECONDS))]
     assert sorted(later) == [[]] * (len(later) - 2) + [[True] * PARTITIONS] * 2
@@ -714,9 +731,9 @@ def test_a_partition_that_was_out_of_reach_is_not_idle(clock: Clock) -> None:
 
 def test_a_quiet_partition_says_up_to_where_others_need_not_wait(clock: Clock) -> None:
     """Up to the newest message that lies there long enough for a late record to have been read."""
-    traffic = Traffic()
-    traffic.heard_at = clock.now
-    ingest = new_ingest(traffic=traffic)
+    activity = InputActivity()
+    activity.heard_at = clock.now
+    ingest = new_ingest(activity=activity)
 
     def complete(seconds: float, place: int) -> list[int]:
         clock.now += seconds
@@ -748,7 +765,7 @@ def test_signals_held_too_long_are_judged_provisionally(clock: Clock) -> None:
         keyed=True,
         merge_events=10,
         sources=[0],
-        traffic=Traffic(),
+        activity=InputActivity(),
     )
     triage_registry = CollectorRegistry()
     triage = TriageAgent(0, TALKATIVE, {}, TOPICS, Metrics(triage_registry), hold_seconds=120)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import inf
 
-__all__ = ["Traffic"]
+__all__ = ["InputActivity"]
 
 ACTIVE_SECONDS = 5.0
 """So long after the last record, what was reached with it may still be waited for."""
 
 
-class Traffic:
+class InputActivity:
     """When a worker's shards last heard of a partition that is not idle, of any worker."""
 
     def __init__(self) -> None:
