@@ -58,9 +58,9 @@ from streams.kafka import messages as wire
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import TopicNames
 from streams.worker.agents import DetectAgent, TriageAgent
+from streams.worker.input_activity import InputActivity
 from streams.worker.metrics import Metrics
 from streams.worker.producer import Output
-from streams.worker.traffic import Traffic
 from streams.worker.turn import Save, Send, ShardTurn, StageWork
 from streams.worker.worker import GARBAGE_THRESHOLDS
 from tests.chaos.pipeline import Pipeline
@@ -262,7 +262,7 @@ def _pass_on(detection: Shard, triage: Shard) -> None:
 def _detection(state: State) -> DetectAgent:
     metrics = Metrics(CollectorRegistry())
     return DetectAgent(
-        0, 1, 1, Settings(), state, TOPICS, metrics, keyed=True, merge_events=0, traffic=Traffic()
+        0, 1, 1, Settings(), state, TOPICS, metrics, keyed=True, merge_events=0, activity=InputActivity()
     )
 
 
@@ -273,7 +273,7 @@ def _triage(state: State) -> TriageAgent:
 def _events(batch: Sequence[AccessEvent], offset: int, watermark_ms: int) -> Any:
     raw = [(number, msgspec.Raw(wire.encode_event(event))) for number, event in enumerate(batch, offset)]
     return _record(
-        wire.encode(wire.EventsMessage(source=0, sources=1, watermark_ms=watermark_ms, events=raw))
+        wire.encode(wire.EventsMessage(source=0, watermark_ms=watermark_ms, events=raw))
     )
 
 

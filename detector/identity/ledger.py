@@ -33,7 +33,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     """
 
     recent: dict[int, int] = {}
-    """The newest events, oldest first: hash of id, time and origin → bits of its row count, plus 1 (0: unknown)."""
+    """The newest events, oldest first: hash of id and time → bits of its row count, plus 1 (0: unknown)."""
     operations: dict[int, int] = {}
     """The newest operations that report totals: hash of the operation id → rows counted so far, oldest first."""
     forgotten: int = 0
@@ -58,7 +58,7 @@ _EACH, _RUNNING = Counting.EACH, Counting.RUNNING
 
 
 def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
-    """Enter an event; ``None`` if it has been entered before, of the same origin and with as many rows.
+    """Enter an event; ``None`` if it has been entered before, with as many rows.
 
     An id alone does not make an event another's duplicate: whoever writes a record of one row first would hide the real
     one. One that comes again with at least twice the rows counts by how much it is more.
@@ -77,8 +77,7 @@ def count(ledger: Ledger, event: AccessEvent) -> Counted | None:
     """
     modulus = ledger.modulus or _begin(ledger, event.event_id)
     # The 1 before the bytes tells an id from the same one behind zeros; shifted, a short id is large enough, too.
-    name = f"{event.event_id}\0{event.ip}\0{event.user_agent}\0{event.app}"
-    number = int.from_bytes(b"\1" + name.encode("utf-8", "surrogatepass"), "big")
+    number = int.from_bytes(b"\1" + event.event_id.encode("utf-8", "surrogatepass"), "big")
     known = ((number << 64) + event.time_ms) % modulus
     recent = ledger.recent
     rows = event.rows

@@ -126,10 +126,8 @@ class ShardTurn:
             for _ in self.work.take(records):
                 yield Breathe()
             self._taken += 1
-            if (
-                self._unsaved >= UNSAVED_BATCHES
-            ):  # at least one each turn: what the others wait for may be in it
-                break
+            if self._unsaved >= UNSAVED_BATCHES:
+                break  # after one at least: what the others wait for may be in it
         for _ in self.work.tick(read_to_end_at=read_to_end_at()):
             yield Breathe()
         yield from self._send()
