@@ -262,7 +262,17 @@ def _pass_on(detection: Shard, triage: Shard) -> None:
 def _detection(state: State) -> DetectAgent:
     metrics = Metrics(CollectorRegistry())
     return DetectAgent(
-        0, 1, 1, Settings(), state, TOPICS, metrics, keyed=True, merge_events=0, activity=InputActivity()
+        0,
+        1,
+        1,
+        Settings(),
+        state,
+        TOPICS,
+        metrics,
+        keyed=True,
+        merge_events=0,
+        sources=[0],
+        activity=InputActivity(),
     )
 
 
@@ -272,9 +282,7 @@ def _triage(state: State) -> TriageAgent:
 
 def _events(batch: Sequence[AccessEvent], offset: int, watermark_ms: int) -> Any:
     raw = [(number, msgspec.Raw(wire.encode_event(event))) for number, event in enumerate(batch, offset)]
-    return _record(
-        wire.encode(wire.EventsMessage(source=0, watermark_ms=watermark_ms, events=raw))
-    )
+    return _record(wire.encode(wire.EventsMessage(source=0, watermark_ms=watermark_ms, events=raw)))
 
 
 def _signals(output: Output, days: int) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from streams.worker.changelog import restore
 from streams.worker.consumer import BatchedApp
 from streams.worker.producer import MAX_MESSAGE_BYTES, Output, Producer
 from streams.worker.stage import Stage
+from streams.worker.state_writer import StateWriter
 
 given = task()
 course = Course(given)
@@ -48,7 +50,11 @@ class Levels:
         self._alerts: list[Output] = []
         self._batches = 0
 
-    def take(self, records: Sequence[Any]) -> None:
+    def restore(self) -> Iterator[None]:
+        """Nothing more to do."""
+        return iter(())
+
+    def take(self, records: Sequence[Any]) -> Iterator[None]:
         """Score a batch."""
         known, changed = self._known, self._changed
         for record in records:
@@ -64,23 +70,30 @@ class Levels:
             changed[user] = record.offset
             course.taken(user, level.count, alerted=far)
         self._batches += 1
+        yield
 
-    def tick(self, position: int | None, *, caught_up: bool) -> None:
+    def tick(self, *, read_to_end_at: float | None) -> Iterator[None]:
         """Nothing depends on time passing."""
+        return iter(())
 
-    def outputs(self) -> list[Output]:
+    def outputs(self) -> Iterator[list[Output]]:
         """The alerts."""
         alerts, self._alerts = self._alerts, []
-        return alerts
+        if alerts:
+            yield alerts
+
+    def sent(self, outputs: Sequence[Output], offsets: Sequence[int]) -> None:
+        """Nothing to do."""
 
     def settled(self) -> int:
         """All batches taken."""
         return self._batches
 
-    def changes(self) -> dict[bytes, bytes | None]:
+    def changes(self) -> Iterator[dict[bytes, bytes | None]]:
         """The levels that have moved."""
         changed, self._changed = self._changed, {}
-        return {user: _encode((*self._known[user].numbers, offset)) for user, offset in changed.items()}
+        if changed:
+            yield {user: _encode((*self._known[user].numbers, offset)) for user, offset in changed.items()}
 
     def saved(self, changes: dict[bytes, bytes | None]) -> None:
         """They are durable."""
@@ -134,6 +147,7 @@ stage = Stage(
     producer=producer,
     work=Levels,
     restore=_restore,
+    state_writer=partial(StateWriter, given.group, **connection),
     tp=lambda partition: TP(given.topic, partition),
     fatal=fatal,
     changelog=changelog,

@@ -51,15 +51,12 @@ def test_a_small_event_with_its_id_does_not_hide_a_large_one() -> None:
     assert count(older, large) is None
 
 
-def test_the_same_id_at_another_time_or_of_another_origin_is_another_event() -> None:
-    """A vendor that uses an id twice has two events, and so has somebody who sends another's id from elsewhere."""
+def test_the_same_id_at_another_time_is_another_event() -> None:
+    """A vendor that uses an id twice has two events; an export that leaves out the address has the same one."""
     ledger = Ledger()
     assert count(ledger, event(1, rows=7)) == Counted(7, 7)
     assert count(ledger, event(1, rows=7, time_ms=5)) == Counted(7, 7)
-    assert count(ledger, event(1, rows=7, ip="192.0.2.7")) == Counted(7, 7)
     assert count(ledger, event(1, rows=7, ip="192.0.2.7")) is None
-    assert count(ledger, event(1, rows=7, user_agent="curl/8")) == Counted(7, 7)
-    assert count(ledger, event(1, rows=7, app="a lookalike")) == Counted(7, 7)
 
 
 def test_a_job_counts_its_maximum() -> None:
