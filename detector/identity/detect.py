@@ -174,7 +174,7 @@ class Detection:
             live.day = day
             self._roster.move(name, day)
         due = (day + 1) * DAY_MS + self._late_ms
-        if due < live.due:
+        if due <= live.due:  # the same, if it is on its last day that it would have been forgotten
             live.due = due
             self._plan(due, name)
         return signals

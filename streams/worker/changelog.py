@@ -11,9 +11,21 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from detector.errors import CrmwatchError
+from detector.keyed_state import StoredValueError
 from streams.worker.producer import MAX_MESSAGE_BYTES
 
-__all__ = ["restore"]
+__all__ = ["SavedValueError", "restore"]
+
+
+class SavedValueError(CrmwatchError):
+    """A value in a changelog that cannot be read; a sentence for a person says where it lies and what to do."""
+
+    def __init__(self, changelog: str, partition: int, error: StoredValueError) -> None:
+        super().__init__(
+            f"{changelog}/{partition}: the value of {error.key} cannot be read ({error.reason}): put a backup back "
+            "with crmwatch restore --overwrite, or send that key without a value, and what it held is learned anew"
+        )
 
 
 async def restore(topic: str, partition: int, **connection: Any) -> dict[bytes, bytes]:

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from detector.keyed_state import StoredValueError
+from streams.worker.changelog import SavedValueError
 from streams.worker.metrics import Metrics
 from streams.worker.partition_end import PartitionEnd
 from streams.worker.producer import Producer
@@ -71,9 +73,12 @@ class _PartitionTask:
                 store = await stage.restore(stage.changelog, self.partition)
                 if stage.metrics is not None:
                     stage.metrics.restored(stage.name, monotonic() - began)
-            self.work = stage.new_work(self.partition, store)
-            for _ in self.work.restore():
-                await asyncio.sleep(0)
+            try:
+                self.work = stage.new_work(self.partition, store)
+                for _ in self.work.restore():
+                    await asyncio.sleep(0)
+            except StoredValueError as error:
+                raise SavedValueError(stage.changelog or "", self.partition, error) from error
             self.turn = ShardTurn(
                 self.work, self._pull, stateful=stage.changelog is not None, save_seconds=stage.save_seconds
             )

@@ -10,16 +10,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    ProducerFenced,
+    RequestTimedOutError,
+)
 
 from detector.errors import CrmwatchError
 from streams.worker.producer import MAX_MESSAGE_BYTES, STATE_BATCH_BYTES, send_batches
 from streams.worker.turn import Changes
 
 __all__ = ["FencedError", "StateWriter"]
+
+PATIENCE_SECONDS = 60.0
+RETRY_SECONDS = 0.5
 
 
 class FencedError(CrmwatchError):
@@ -33,7 +45,8 @@ class StateWriter:
         """`group` is the application's name, under which its shards are known to the brokers."""
         self._topic = topic
         self._partition = partition
-        self._producer = AIOKafkaProducer(
+        self._new = partial(
+            AIOKafkaProducer,
             transactional_id=f"{group}-{topic}-{partition}",
             linger_ms=0,
             max_batch_size=STATE_BATCH_BYTES,
@@ -41,10 +54,26 @@ class StateWriter:
             request_timeout_ms=30_000,
             **connection,
         )
+        self._producer = self._new()
 
     async def take_over(self) -> None:
-        """Become the only one who may write: to be done before the state is read. Raises aiokafka's `KafkaError`."""
-        await self._producer.start()
+        """Become the only one who may write: to be done before the state is read.
+
+        Brokers that are away are waited for. Raises aiokafka's `KafkaError`.
+        """
+        deadline = monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                await self._producer.start()
+            except (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, AssertionError):
+                # The assertion is the client's, which knows no broker as all of them have gone.
+                await self.stop()
+                if monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+                self._producer = self._new()
+            else:
+                return
 
     async def save(self, changes: Iterator[Changes]) -> list[Changes]:
         """Write slices of the state as one; those that there were.

@@ -8,7 +8,7 @@ import gc
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic, time
 from typing import Any
@@ -22,10 +22,8 @@ from detector.adapters import Adapter
 from detector.decision_index import DecisionIndex
 from detector.detectors import with_plugins
 from detector.directory import NOBODY, Directory, directory_of
-from detector.errors import CrmwatchError
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
-from detector.keyed_state import StoredValueError
 from detector.mute import cut, mutes
 from streams.config import Config
 from streams.directory import DirectoryFiles
@@ -33,7 +31,7 @@ from streams.kafka.connection import arguments, credentials
 from streams.kafka.signing import signatures
 from streams.plugins import NO_PLUGINS, Plugins, StateSetError, state_set
 from streams.worker.agents import DetectAgent, IngestAgent, TriageAgent
-from streams.worker.changelog import restore
+from streams.worker.changelog import SavedValueError, restore
 from streams.worker.consumer import BatchedApp
 from streams.worker.directory_watch import watch_directory
 from streams.worker.health_endpoint import Endpoint
@@ -48,7 +46,7 @@ from streams.worker.topic_watch import TopicWatch
 from streams.worker.turn import StageWork
 from streams.worker.watchdog import PartitionProgress, Pulse, Watchdog, end_process
 
-__all__ = ["SavedValueError", "Worker"]
+__all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +60,6 @@ STOP_SECONDS = 8.0
 COMMIT_SECONDS = 3.0
 REFUSED = 2
 """The exit code of a worker that cannot read the saved state, or whose detectors and plug-ins are not those of it."""
-
-
-class SavedValueError(CrmwatchError):
-    """A value in a changelog that cannot be read; a sentence for a person says where it lies and what to do."""
 
 
 class _App(BatchedApp):
@@ -252,18 +246,8 @@ class Worker:
             work.name_by(self.directory)
             return work
 
-        detecting = self._stage(
-            "detect",
-            topics.events,
-            partial(_from_state, detect, topics.profiles_changelog),
-            topics.profiles_changelog,
-        )
-        triaging = self._stage(
-            "triage",
-            topics.signals,
-            partial(_from_state, triage, topics.incidents_changelog),
-            topics.incidents_changelog,
-        )
+        detecting = self._stage("detect", topics.events, detect, topics.profiles_changelog)
+        triaging = self._stage("triage", topics.signals, triage, topics.incidents_changelog)
         stages = []
         for topic, form in config.access_topics.items():
             name = "ingest" if topic == topics.access else f"ingest_{topic}"
@@ -491,22 +475,6 @@ class Worker:
             end_process(str(error), REFUSED)
         log.error("%s: %r", what, error, exc_info=error)
         end_process(f"{what}: {type(error).__name__}: {error}")
-
-
-def _from_state(
-    work: Callable[[int, dict[bytes, bytes]], StageWork],
-    changelog: str,
-    partition: int,
-    store: dict[bytes, bytes],
-) -> StageWork:
-    """The work of a shard; says where a value lies that cannot be read, and what to do. Raises `SavedValueError`."""
-    try:
-        return work(partition, store)
-    except StoredValueError as error:
-        raise SavedValueError(
-            f"{changelog}/{partition}: the value of {error.key} cannot be read ({error.reason}): put a backup back "
-            "with crmwatch restore --overwrite, or send that key without a value, and what it held is learned anew"
-        ) from error
 
 
 def _listed(partitions: Iterable[TP]) -> str:

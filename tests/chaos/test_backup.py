@@ -54,7 +54,7 @@ def test_an_empty_cluster_goes_on_where_the_lost_one_was_killed(
     with Pipeline(kafka.bootstrap, names, lost, PARTITIONS, settings) as pipeline:
         _publish(pipeline, world[:half], keyed)
         workers = [pipeline.start_worker(), pipeline.start_worker()]
-        pipeline.wait(lambda: pipeline.committed(names.access) > half // 4, 60)
+        pipeline.wait(lambda: pipeline.committed(names.access) > 0, 60)
         for worker in workers:
             worker.kill()
         unread = half - pipeline.committed(names.access)

@@ -16,6 +16,7 @@ from detector.decision import Kind
 from detector.engine import Engine
 from detector.settings import DetectionSettings, Indicator, Settings, TriageSettings
 from detector.simulation import Theft, World, records
+from streams.kafka import messages as wire
 from streams.kafka.embedded.broker import Broker
 from streams.kafka.topics import Topic, TopicNames, ensure, plan
 from tests.chaos.pipeline import Pipeline, Records, in_order
@@ -158,10 +159,10 @@ def test_several_topics_from_where_it_was_said(
         pipeline.wait(lambda: sum(map(pipeline.committed, access_topics)) == end, 60)
         pipeline.wait(lambda: not any(pipeline.lag().values()), 60)
 
-        packed = [msgspec.msgpack.decode(message.value) for message in pipeline.read(names.events)]
-        sent = [event[1] for message in packed for _, event in message[5]]
-        assert sorted(set(sent)) == sorted(event.event_id for _, event in events[first:])
-        assert {message[1] for message in packed} == set(range(5))
+        packed = [wire.decode_events(message.value) for message in pipeline.read(names.events)]
+        sent = {event.event_id for _, sent in packed for _, event in sent}
+        assert sorted(sent) == sorted(event.event_id for _, event in events[first:])
+        assert len({message.source for message, _ in packed}) == 5
         letters = [msgspec.json.decode(message.value) for message in pipeline.read(names.deadletters)]
         assert [(letter["adapter"], letter["position"].rpartition("/")[0]) for letter in letters] == [
             ("salesforce_elf", f"{other}/2")

@@ -133,7 +133,13 @@ def allow(broker: Broker, user: str, operations: Operations) -> None:
             "*",
             operation,
             ACLPermissionType.ALLOW,
-            ResourcePattern(kind, name, ACLResourcePatternType.LITERAL),
+            ResourcePattern(
+                kind,
+                name,
+                ACLResourcePatternType.PREFIXED
+                if kind is ResourceType.TRANSACTIONAL_ID
+                else ACLResourcePatternType.LITERAL,
+            ),
         )
         for (kind, name), wanted in operations.items()
         for operation in wanted
@@ -144,7 +150,7 @@ def allow(broker: Broker, user: str, operations: Operations) -> None:
 
 def rights(names: TopicNames) -> dict[str, Operations]:
     """What docs/security.md says that each user must be allowed."""
-    topic, group = ResourceType.TOPIC, ResourceType.GROUP
+    topic, group, state = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID
     create, describe, configs = ACLOperation.CREATE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS
     read, write = ACLOperation.READ, ACLOperation.WRITE
     changelogs = names.profiles_changelog, names.incidents_changelog
@@ -158,6 +164,7 @@ def rights(names: TopicNames) -> dict[str, Operations]:
             **{(topic, name): {write} for name in (*published, names.deadletters)},
             **{(topic, name): {read, write} for name in (names.events, names.signals, *changelogs)},
             (group, names.app_id): {read},
+            (state, f"{names.app_id}-"): {describe, write},
         },
         "console": {
             **{(topic, name): {read} for name in (*published, names.access, names.directory)},

@@ -280,6 +280,22 @@ def test_where_work_is_cut_changes_nothing(
     assert profiles_of(store) == profiles
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_whoever_returns_on_the_last_day_is_learned_when_it_ends(told: bool) -> None:
+    """The day closes by the watermark, though it ends when the identity would have been forgotten."""
+    returns_ms = START_MS + FORGETFUL.detection.forget_days * DAY_MS
+    detection = Detection(FORGETFUL, {})
+    signals = detection.observe(event(1, time_ms=START_MS), 0, 0)
+    if told:
+        signals += all_of(detection.advance(returns_ms))
+    signals += detection.observe(event(2, time_ms=returns_ms), 0, 1)
+    signals += all_of(detection.advance(returns_ms + DAY_MS + HOUR_MS))
+    assert [signal.day for signal in signals if signal.kind is SignalKind.CLOSED] == [
+        START_MS // DAY_MS,
+        returns_ms // DAY_MS,
+    ]
+
+
 class Counted:
     """Profiles without detectors, which are quick, and how much has been done with them since that was last asked."""
 
