@@ -95,7 +95,7 @@ class Cluster:
                 quiet_from = None
             elif quiet_from is None:
                 quiet_from = self.now
-            elif self.now - quiet_from > 20.0:  # long enough for all to be idle, and to be told so
+            elif self.now - quiet_from > 40.0:  # long enough for all to be idle, and to be told so
                 return True
         return False
 
