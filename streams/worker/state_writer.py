@@ -31,6 +31,7 @@ from streams.worker.turn import Changes
 __all__ = ["FencedError", "StateWriter"]
 
 PATIENCE_SECONDS = 60.0
+"""How long brokers that are away are waited for when a shard is taken over."""
 RETRY_SECONDS = 0.5
 
 
@@ -59,7 +60,7 @@ class StateWriter:
     async def take_over(self) -> None:
         """Become the only one who may write: to be done before the state is read.
 
-        Brokers that are away are waited for. Raises aiokafka's `KafkaError`.
+        Waits for brokers that are away, up to `PATIENCE_SECONDS`. Raises aiokafka's `KafkaError`.
         """
         deadline = monotonic() + PATIENCE_SECONDS
         while True:
@@ -76,7 +77,7 @@ class StateWriter:
                 return
 
     async def save(self, changes: Iterator[Changes]) -> list[Changes]:
-        """Write slices of the state as one; those that there were.
+        """Write slices of the state as one; returns them.
 
         Raises `FencedError` if another has taken over, and aiokafka's `KafkaError`.
         """

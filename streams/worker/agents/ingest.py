@@ -124,9 +124,8 @@ class IngestAgent:
         for shard, events in enumerate(self._events):
             if events or self._untold[shard] or self._is_news(shard, now):
                 self._told[shard] = now, self._watermark_ms, self._idle
-                self._post(
-                    shard, self._watermark_ms, self._complete[shard]
-                )  # only then all before that is there
+                # Only the last message says so: then all before it is there.
+                self._post(shard, self._watermark_ms, self._complete[shard])
                 self._untold[shard] = False
         self._first_ms = None
         messages, self._messages = self._messages, []
