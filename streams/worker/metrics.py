@@ -28,6 +28,8 @@ from streams.worker.metric_definitions import METRICS
 __all__ = ["Metrics", "ShardFigures"]
 
 MOST_DEADLINES = 100
+DELAY_PARTS = ("source", "pipeline")
+"""The parts of the delay from event to alert: until the record arrived, and from then on."""
 _UID = re.compile(r"crmwatch-[0-9a-f]{1,64}")
 _DEFINED = {metric.name: metric for metric in METRICS}
 
@@ -71,10 +73,12 @@ class Metrics:
             elif metric.type == "histogram":
                 histogram = Histogram(name, meaning, labels, buckets=metric.buckets, registry=registry)
                 self._histograms[metric.name] = histogram
-        # A series that began with its first alert would hide that alert from increase().
+        # A series that began with its first alert would hide that alert from increase() and rate().
         for level in risk.Severity:
             for detector in OPENING:
                 self._count("alerts_total", 0, level.name.lower(), detector)
+        for part in DELAY_PARTS:
+            self._histograms["detection_delay_seconds"].labels(part)
         self._detections: dict[int, tuple[Detection, Totals]] = {}
         self._triages: dict[int, tuple[Triage, Totals]] = {}
         self._figures: dict[tuple[str, int], ShardFigures] = {}
@@ -142,8 +146,9 @@ class Metrics:
     def delay(self, event_ms: int, arrived_ms: int, now_ms: int) -> None:
         """Time an alert that is published now: when it happened, and when Kafka got the record, in ms since 1970."""
         delay = self._histograms["detection_delay_seconds"]
-        delay.labels("source").observe(max(0, arrived_ms - event_ms) / 1000)
-        delay.labels("pipeline").observe(max(0, now_ms - arrived_ms) / 1000)
+        until_arrival, from_then_on = DELAY_PARTS
+        delay.labels(until_arrival).observe(max(0, arrived_ms - event_ms) / 1000)
+        delay.labels(from_then_on).observe(max(0, now_ms - arrived_ms) / 1000)
 
     def step(self, stage: str, seconds: float) -> None:
         """Time one step of a shard's work, during which nothing else runs."""

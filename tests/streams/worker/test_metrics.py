@@ -145,6 +145,17 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert 0 <= START_MS / 1000 + 5 * 86400 - newest < 3600
 
 
+def test_the_first_alert_s_delay_is_an_increase() -> None:
+    """Both parts of the detection delay are exported as zero before there is any alert."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    counts = exported(registry)["crmwatch_detection_delay_seconds_count"]
+    assert {dict(labels)["part"]: value for labels, value in counts.items()} == {
+        "source": 0.0,
+        "pipeline": 0.0,
+    }
+
+
 @pytest.mark.slow
 def test_an_alert_is_an_increase_from_the_first_on() -> None:
     """Every severity and detector that an alert may be of is exported as zero before there is any."""
