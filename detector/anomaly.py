@@ -28,3 +28,5 @@ class Anomaly(msgspec.Struct, array_like=True):
     news: list[NewValue] = []
     facts: dict[str, float] = {}
     rows: int = 0
+    strangeness: dict[str, float] = {}
+    """For one that rests on news: how unusual the strangest of each sort is."""

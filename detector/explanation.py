@@ -51,6 +51,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What its evidence is about: further detectors of one kind add little. Its own name, if empty."""
     support: float | None = None
     """For evidence that never opens an incident: what share of its surprise it adds to one."""
+    log_odds: float = 1.5
+    """For a detector that the evidence model has not learned: what each unit of its surprise adds to the log-odds."""
     by_news: bool = False
     """Whether its score is how strange its news are: how seldom the identity has such, and how rare they are."""
     certain: bool = False

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,7 +15,15 @@ from detector.decision import Decision
 from detector.directory_entry import DirectoryEntry
 from detector.prefix import prefix_of
 
-__all__ = ["Announced", "DetectionSettings", "Indicator", "Settings", "TriageSettings"]
+__all__ = [
+    "SEVERITIES",
+    "Announced",
+    "DetectionSettings",
+    "Indicator",
+    "Settings",
+    "SeverityTable",
+    "TriageSettings",
+]
 
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)]
@@ -128,17 +136,52 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             prefix_of(value)
 
 
+SEVERITIES = ("informational", "low", "medium", "high", "critical")
+Level = Literal["informational", "low", "medium", "high", "critical"]
+
+
+class SeverityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which severity a risk and an impact make together."""
+
+    risks: tuple[Risk, ...] = (30, 60, 85)
+    """Where the second and each further row begins: the probability of theft, in percent."""
+    impacts: tuple[Risk, ...] = (30, 60)
+    """Where the second and each further column begins: how bad it would be, 0-100."""
+    levels: tuple[tuple[Level, ...], ...] = (
+        ("informational", "informational", "low"),
+        ("low", "low", "medium"),
+        ("low", "medium", "high"),
+        ("medium", "high", "critical"),
+    )
+    """The severities, a row for each range of risk, a column for each range of impact."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a table of another size, or limits that do not rise."""
+        if sorted(set(self.risks)) != [*self.risks] or sorted(set(self.impacts)) != [*self.impacts]:
+            raise ValueError("the limits of risks and of impacts must rise")
+        if {len(row) for row in self.levels} != {len(self.impacts) + 1} or len(self.levels) != len(
+            self.risks
+        ) + 1:
+            raise ValueError(
+                f"levels must have {len(self.risks) + 1} rows of {len(self.impacts) + 1}, "
+                "one more than there are limits"
+            )
+
+
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings for what is worth an analyst's attention."""
 
     alert_budget: Budget = 10.0
     """How many alerts a day per 1,000 identities the SOC can look at; the threshold follows from it."""
     alert_risk: Risk = 45
-    """The risk threshold (0-100) until enough is known to follow the budget."""
+    """The risk (probability of theft in percent) from which incidents are raised until enough is known to follow the
+    budget."""
     least_risk: Risk = 15
     """Incidents of less risk are never raised, however few alerts there are."""
-    certain_risk: Risk = 75
+    certain_risk: Risk = 95
     """Incidents of this risk or more are always raised, however many alerts there are."""
+    severity: SeverityTable = SeverityTable()
+    """Which severity a risk and an impact make together."""
     support_surprise: Surprise = 1.0
     """The surprise from which a signal counts towards an incident."""
     half_life_seconds: Seconds = 48 * 3600

@@ -8,7 +8,16 @@ from ipaddress import ip_address
 import msgspec
 
 from detector.alert.alert import Alert, alert_of
-from detector.alert.finding import FINDING_VERSION, Extension, Finding, News, Reason, Unmapped
+from detector.alert.finding import (
+    FINDING_VERSION,
+    Contribution,
+    Extension,
+    Finding,
+    Impact,
+    News,
+    Reason,
+    Unmapped,
+)
 from detector.alert.ocsf import (
     OCSF_VERSION,
     Account,
@@ -38,11 +47,10 @@ from detector.alert.ocsf import (
 from detector.alert.runbook import attacks, steps
 from detector.alert.summary import describe, explain, text_of, title
 from detector.anomaly import Anomaly
-from detector.catalogue import category
+from detector.catalogue import category, sensitivity
 from detector.directory import NOBODY, Directory
 from detector.explanation import Explanations
 from detector.signal import Evidence, NewValue
-from detector.triage import risk
 from detector.triage.incident import Incident, about, channels_taken, objects_taken, ranked, rows_taken, uid
 from detector.triage.publication import Publication
 from detector.units import DAY_MS, HOUR_MS
@@ -59,29 +67,19 @@ def alerts_of(
     publications: Iterable[Publication], explanations: Explanations, directory: Directory = NOBODY
 ) -> list[Alert]:
     """The alerts for what triage wants published, with the directory's names beside ids."""
-    return [
-        build(version.incident, version.activity, version.time_ms, version.points, explanations, directory)
-        for version in publications
-    ]
+    return [build(version, explanations, directory) for version in publications]
 
 
-def build(
-    incident: Incident,
-    activity: Activity,
-    time_ms: int,
-    points: int,
-    explanations: Explanations,
-    directory: Directory = NOBODY,
-) -> Alert:
-    """The alert that says how the incident stands; `points` is its risk.
+def build(version: Publication, explanations: Explanations, directory: Directory = NOBODY) -> Alert:
+    """The alert that says how an incident stands.
 
     A name of the directory takes the place of the one that the records carry.
     """
+    incident, activity, severity = version.incident, version.activity, version.severity
     name = directory.name(incident.actor, incident.tenant)
     if name:
         incident = msgspec.structs.replace(incident, actor_name=name)
     told = _naming_apps(incident, directory)
-    severity = risk.severity(points)
     rows = rows_taken(incident)
     anomalies = ranked(incident, explanations)
     todo = steps(incident, explanations, directory)
@@ -95,7 +93,7 @@ def build(
         activity=activity,
         activity_name=activity.name.capitalize(),
         type_uid=200400 + int(activity),
-        time_ms=time_ms,
+        time_ms=version.time_ms,
         start_ms=incident.first_ms,
         end_ms=incident.last_ms,
         severity=severity,
@@ -103,7 +101,8 @@ def build(
         status_id=4 if activity is Activity.CLOSE else 2 if incident.confirmed else 1,
         status_detail=incident.decision or None,
         is_alert=True,
-        risk=points,
+        risk=version.assessment.risk,
+        impact=version.assessment.impact,
         confidence=_confidence(anomalies, incident.provisional),
         count=max(1, rows),
         message=text,
@@ -154,6 +153,8 @@ def build(
                 if incident.source is None
                 else (),
                 steps=todo,
+                impact=_impact(incident, rows),
+                contributions=tuple(Contribution(*one) for one in version.contributions),
                 names=_names(incident, directory),
             )
         ),
@@ -179,6 +180,12 @@ def _naming_apps(incident: Incident, directory: Directory) -> Incident:
 def _named_app(new: NewValue, directory: Directory, tenant: str) -> NewValue:
     name = directory.name(new.value, tenant) if new.what == "app" else ""
     return msgspec.structs.replace(new, value=f"{name} ({new.value})") if name not in ("", new.value) else new
+
+
+def _impact(incident: Incident, rows: int) -> Impact | None:
+    if incident.source is not None:
+        return None
+    return Impact(max((sensitivity((name,)) for name in objects_taken(incident)), default=0.0), rows)
 
 
 def _names(incident: Incident, directory: Directory) -> dict[str, str]:

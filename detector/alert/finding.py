@@ -156,7 +156,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an operator has decided last, and why."""
     is_alert: bool
     risk: int = msgspec.field(name="risk_score")
-    """From 0 to 100."""
+    """The probability that it is a theft, in percent."""
+    impact: int = msgspec.field(name="impact_score", default=0)
+    """How bad that would be, 0 to 100."""
     confidence: int = msgspec.field(name="confidence_score")
     count: int
     message: str

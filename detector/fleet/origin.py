@@ -19,13 +19,27 @@ from detector.signal import Evidence
 from detector.trait import SORTS, checksum
 from detector.units import DAY_MS, TICK_MS
 
-__all__ = ["NetworkNewcomers", "Newcomer", "decode", "encode", "enter", "forget", "score", "tick_end"]
+__all__ = [
+    "NetworkNewcomers",
+    "Newcomer",
+    "decode",
+    "encode",
+    "enter",
+    "forget",
+    "is_reported",
+    "report",
+    "score",
+    "tick_end",
+]
 
 LEAST_IDENTITIES = 3
 COMMON_SHARE = 0.25
 """A network with this share of the tenant is its own new office."""
 MAX_NEWCOMERS = 400
 MAX_EVIDENCE = 10
+MAX_REPORTED = 8
+REPORT_MS = 2 * DAY_MS
+"""So long after an incident about a network was published, what happens on it belongs to that incident."""
 FULL_ROWS = 30.0
 
 
@@ -48,6 +62,8 @@ class NetworkNewcomers(msgspec.Struct, array_like=True):
     evidence: list[Evidence] = []
     changed_ms: int = 0
     """Event time of the newest change."""
+    reported: list[int] = []
+    """When incidents about it were first published, in event time; the newest `MAX_REPORTED`."""
 
 
 def encode(origin: NetworkNewcomers) -> bytes:
@@ -86,6 +102,19 @@ def forget(origin: NetworkNewcomers, now_ms: int) -> None:
     old = [name for name, newcomer in origin.newcomers.items() if newcomer.time_ms <= now_ms - DAY_MS]
     for name in old:
         del origin.newcomers[name]
+
+
+def report(origin: NetworkNewcomers, time_ms: int) -> None:
+    """Note that an incident about the network is published at an event time."""
+    origin.reported = sorted({*origin.reported, time_ms})[-MAX_REPORTED:]
+
+
+def is_reported(origin: NetworkNewcomers, before_ms: int) -> bool:
+    """Whether an incident about the network was published within `REPORT_MS` before an event time.
+
+    It does not matter what has been published since: a decision about an earlier time stays what it was.
+    """
+    return any(before_ms - REPORT_MS < time_ms <= before_ms for time_ms in origin.reported)
 
 
 def score(population: Population, tenant: str, origin: NetworkNewcomers, now_ms: int) -> float:

@@ -88,7 +88,8 @@ class Incident(msgspec.Struct, array_like=True, kw_only=True):
     """How often it has been published."""
     published_rows: int = 0
     published_severity: int = 0
-    published_risk: int = 0
+    published_rank: int = -99
+    """The highest rank published."""
     provisional: bool = False
     """Whether a decision was taken before every source had finished with the time it rests on."""
     confirmed: bool = False

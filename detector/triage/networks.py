@@ -111,6 +111,18 @@ class Networks:
                 origin.forget(found, end)
                 yield tenant, found, origin.score(self._population, tenant, found, end), end
 
+    def report(self, tenant: str, network: str, time_ms: int) -> None:
+        """Note that an incident about a network is published at an event time."""
+        name = f"{tenant}|{network}"
+        found = self._origins[name]
+        origin.report(found, time_ms)
+        self._saved_origins.change(name, found)
+
+    def is_reported(self, tenant: str, network: str, before_ms: int) -> bool:
+        """Whether an incident about a network was published not long before an event time."""
+        found = self._origins.get(f"{tenant}|{network}")
+        return found is not None and origin.is_reported(found, before_ms)
+
     def forget(self, now_ms: int) -> Iterator[None]:
         """Forget networks on which nobody has newly turned up for days, in steps."""
         before_ms = now_ms - KNOWN_DAYS * DAY_MS

@@ -6,8 +6,8 @@ from enum import IntEnum
 
 import msgspec
 
-from detector.triage import risk
 from detector.triage.incident import Incident, categories_taken
+from detector.triage.risk import Assessment, Severity
 
 __all__ = ["Activity", "Publication", "publish"]
 
@@ -31,17 +31,28 @@ class Publication(msgspec.Struct, frozen=True):
     activity: Activity
     time_ms: int
     """Event time at which this version came about."""
-    points: int
-    """The incident's risk, from 0 to 100."""
+    assessment: Assessment
+    severity: Severity
+    contributions: tuple[tuple[str, float], ...] = ()
+    """What speaks for theft and what against, in log-odds, the weightiest first."""
 
 
-def publish(incident: Incident, activity: Activity, time_ms: int, rows: int, points: int) -> Publication:
+def publish(
+    incident: Incident,
+    activity: Activity,
+    time_ms: int,
+    rows: int,
+    assessment: Assessment,
+    severity: Severity,
+    contributions: tuple[tuple[str, float], ...] = (),
+) -> Publication:
     """Note on an incident what is published of it, and copy it."""
     incident.published += 1
     incident.published_rows = rows
     incident.published_ms = time_ms
     incident.published_categories = categories_taken(incident)
     incident.grown_ms = -1
-    incident.published_severity = max(risk.severity(points), incident.published_severity)
-    incident.published_risk = max(points, incident.published_risk)
-    return Publication(_decoder.decode(_encoder.encode(incident)), activity, time_ms, points)
+    incident.published_severity = max(severity, incident.published_severity)
+    incident.published_rank = max(assessment.rank, incident.published_rank)
+    copy = _decoder.decode(_encoder.encode(incident))
+    return Publication(copy, activity, time_ms, assessment, severity, contributions)

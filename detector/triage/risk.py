@@ -1,25 +1,26 @@
-"""How much an incident matters: evidence × sensitivity × rows taken, from 0 to 100."""
+"""How an incident stands: how likely it is a theft, how bad that would be, and how severe that makes it.
+
+Incidents are ranked by log-odds in tenths. What people see is the probability, in percent, at the base rate of the
+evidence model (`risk`), and beside it the `impact`; severity is looked up in a table of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
-from math import log10, sqrt
+from math import exp, log, log10, sqrt
+
+import msgspec
 
 from detector.catalogue import sensitivity
-from detector.explanation import Explanations
+from detector.settings import SEVERITIES, SeverityTable
 from detector.triage.incident import Incident, objects_taken
 
-__all__ = ["Severity", "evidence", "incident_risk", "risk", "severity"]
+__all__ = ["MOST_RANK", "Assessment", "Severity", "impact", "rank_of", "risk_of", "severity_of"]
 
 FULL_ROWS = 10_000
 """From this many rows on, more of them do not make it worse: it is a breach."""
-SAME_KIND = 0.15
-"""What a further detector of the same kind adds."""
-FURTHER = (1.0, 0.8, 0.6, 0.5)
-"""What independent kinds add, the strongest first; they are independent only in part."""
-IDLE = 0.45
-"""What is certain counts so much before anything has left."""
+MOST_RANK = 99
+"""Log-odds are held within ± so many tenths."""
 
 
 class Severity(IntEnum):
@@ -32,69 +33,59 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
-def evidence(surprises: Mapping[str, float], explanations: Explanations) -> float:
-    """The weight of several detectors' surprises, in −log10 of a probability.
+class Assessment(msgspec.Struct, frozen=True):
+    """How an incident stands at an event time."""
 
-    Of each kind the strongest counts; independent kinds corroborate.
+    rank: int
+    """Its log-odds of being a theft, in tenths."""
+    impact: int
+    """How bad that would be, 0 to 100, by what was taken."""
 
-    >>> evidence({"rhythm": 3.0, "novelty": 2.0}, Explanations(())), evidence({}, Explanations(()))
-    (4.6, 0.0)
-    """
-    kinds: dict[str, list[float]] = {}
-    support = 0.0
-    for detector, surprise in surprises.items():
-        explanation = explanations[detector]
-        if explanation.support is not None:
-            support += explanation.support * surprise
-            continue
-        kinds.setdefault(explanation.evidence_kind, []).append(surprise)
-    ranked = sorted(
-        (max(found) + SAME_KIND * (sum(found) - max(found)) for found in kinds.values()), reverse=True
-    )
-    grounds = sum(surprise * FURTHER[min(place, len(FURTHER) - 1)] for place, surprise in enumerate(ranked))
-    return grounds + support if ranked else 0.0
+    @property
+    def risk(self) -> int:
+        """The probability that it is a theft, in percent."""
+        return risk_of(self.rank)
 
 
-def risk(evidence: float, sensitivity: float, rows: int) -> int:
-    """Risk from 0 to 100; `evidence` in −log10 p, `sensitivity` from 0 to 1.
-
-    >>> risk(5.0, 1.0, 10_000), risk(5.0, 1.0, 300), risk(2.0, 1.0, 300), risk(5.0, 0.2, 10_000)
-    (72, 64, 35, 50)
-    """
-    certainty = 1 - 10 ** (-evidence / 9)
-    extent = sqrt(sensitivity * min(1.0, log10(1 + rows) / log10(1 + FULL_ROWS)))
-    return round(100 * certainty * (IDLE + (1 - IDLE) * extent))
-
-
-def incident_risk(incident: Incident, time_ms: int, explanations: Explanations, fade: float = 0.0) -> int:
-    """The incident's risk from 0 to 100 at an event time; old evidence has faded."""
-    weight = evidence(
-        {
-            name: anomaly.surprise * 0.5 ** (max(0, time_ms - anomaly.time_ms) * fade)
-            for name, anomaly in incident.anomalies.items()
-        },
-        explanations,
-    )
+def impact(incident: Incident) -> int:
+    """How bad it would be, 0 to 100: by the rows taken, and how sensitive they are."""
+    most = 0.0
+    rows_so_far = 0
     by_sensitivity = sorted(
         ((sensitivity((name,)), rows) for name, rows in objects_taken(incident).items()), reverse=True
     )
-    points = risk(weight, 0.0, 0)
-    rows_so_far = 0
-    for (
-        sensitive,
-        rows,
-    ) in by_sensitivity:  # one contact among ten thousand products is not ten thousand contacts
+    for sensitive, rows in by_sensitivity:  # one contact among 10,000 products is not 10,000 contacts
         rows_so_far += rows
-        points = max(points, risk(weight, sensitive, rows_so_far))
-    return points
+        most = max(most, sensitive * min(1.0, log10(1 + rows_so_far) / log10(1 + FULL_ROWS)))
+    return round(100 * sqrt(most))
 
 
-def severity(risk: int) -> Severity:
-    """The severity that a risk is shown as."""
-    if risk >= 85:
-        return Severity.CRITICAL
-    if risk >= 65:
-        return Severity.HIGH
-    if risk >= 45:
-        return Severity.MEDIUM
-    return Severity.LOW if risk >= 25 else Severity.INFORMATIONAL
+def risk_of(rank: int) -> int:
+    """The probability, in percent, of a rank.
+
+    >>> risk_of(0), risk_of(22), risk_of(-40), risk_of(99)
+    (50, 90, 2, 100)
+    """
+    return round(100 / (1 + exp(-rank / 10)))
+
+
+def rank_of(risk: int) -> int:
+    """The lowest rank of a probability in percent.
+
+    >>> rank_of(50), rank_of(90), rank_of(0), rank_of(100)
+    (0, 22, -99, 99)
+    """
+    if risk <= 0 or risk >= 100:
+        return -MOST_RANK if risk <= 0 else MOST_RANK
+    return max(-MOST_RANK, min(MOST_RANK, round(10 * log(risk / (100 - risk)))))
+
+
+def severity_of(risk: int, impact: int, table: SeverityTable) -> Severity:
+    """The severity of a probability and an impact, both 0 to 100.
+
+    >>> severity_of(95, 80, SeverityTable()).name, severity_of(95, 10, SeverityTable()).name
+    ('CRITICAL', 'MEDIUM')
+    """
+    row = sum(risk >= least for least in table.risks)
+    column = sum(impact >= least for least in table.impacts)
+    return Severity(SEVERITIES.index(table.levels[row][column]) + 1)

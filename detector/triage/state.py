@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 from detector.errors import CrmwatchError
@@ -10,7 +12,7 @@ from detector.triage.incident import Incident
 
 __all__ = ["TRIAGE_VERSION", "TriageState", "TriageStateError", "decode", "record_peak_score"]
 
-TRIAGE_VERSION = 2
+TRIAGE_VERSION = 3
 MAX_DAYS = 4
 """How many days not over a standing remembers its greatest scores of."""
 
@@ -27,7 +29,7 @@ class TriageState(msgspec.Struct, array_like=True):
     """The last signal judged."""
     incident: Incident | None = None
     peaks: dict[int, dict[str, float]] = {}
-    """Day not over → detector → its greatest score of that day; under ``risk`` the greatest risk."""
+    """Day not over → detector → its greatest score of that day; under ``rank`` the greatest rank."""
     shown: dict[str, ShownSurprise] = {}
     """Kind of evidence → what it has been counted for today."""
 
@@ -58,5 +60,5 @@ def record_peak_score(state: TriageState, day: int, name: str, score: float) -> 
         scores = state.peaks[day] = {}
         if len(state.peaks) > MAX_DAYS:
             del state.peaks[min(state.peaks)]
-    if score > scores.get(name, 0.0):
+    if score > scores.get(name, -inf):
         scores[name] = score

@@ -42,6 +42,8 @@ def assess(
         finding.surprise = population.surprise(signal, signal.detector, score)
         finding.population_days = population.days_seen(signal)
         finding.news = [new for _, new in found[:5]]
+        for strange, new in found:
+            finding.strangeness.setdefault(new.what, strange)
     elif explanation.certain:
         finding.surprise = signal.score
         finding.news = signal.news

@@ -7,7 +7,7 @@ known of others two ticks before, on nothing else; `settled_at` says from when t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, MutableMapping
 from itertools import chain, islice
 from math import inf
@@ -26,8 +26,11 @@ from detector.keyed_state import Changes, KeyedStates, apply_changes, reading, s
 from detector.mute import cut
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
+from detector.trait import network
 from detector.triage import budget, fleet_incidents, risk
 from detector.triage import incident as incidents
+from detector.triage.assessor import Assessor, fade_of
+from detector.triage.evidence import shipped
 from detector.triage.incident import Incident
 from detector.triage.lifecycle import IncidentLifecycle
 from detector.triage.networks import Networks, signal_of
@@ -40,16 +43,16 @@ from detector.units import DAY_MS, MINUTE_MS, TICK_MS
 
 __all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "settled_at"]
 
-NOTICE_RISK = 20
-"""The risk of a notice about a tenant's volume or a source: worth knowing, not worth waking somebody up."""
+NOTICE = risk.Assessment(rank=risk.rank_of(20), impact=0)
+"""A notice about a tenant's volume or a source: worth knowing, not worth waking somebody up."""
 UPDATE_MS = 15 * MINUTE_MS
 """An incident whose rows have grown is published again so long after the last time, …"""
 UPDATE_SHARE = 10
 """… or after a tenth of the time that it has been open, if that is longer: weeks of growth are no flood of alerts."""
 STEP_ITEMS = 100
 """How many networks, ticks of tenants, or incidents a step of `Triage.advance` deals with."""
-STEP_RISK = 10
-"""An incident is published again when its risk has risen by so much."""
+STEP_RANK = 10
+"""An incident is published again when its rank has risen by so much."""
 
 
 def settled_at(time_ms: int) -> int:
@@ -61,14 +64,18 @@ class Triage:
     """Incidents and population of the tenants in one shard; its encoded values are in a store."""
 
     def __init__(
-        self, settings: Settings, store: MutableMapping[bytes, bytes], explanations: Explanations
+        self,
+        settings: Settings,
+        store: MutableMapping[bytes, bytes],
+        explanations: Explanations,
+        assessor: Assessor | None = None,
     ) -> None:
+        """Without an `assessor`, incidents are assessed by the model that crmwatch comes with."""
         self._directory = directory_of(settings.directory)
         self._triage = settings.triage
         self._explanations = explanations
-        self._fade = (
-            1 / (settings.triage.half_life_seconds * 1000) if settings.triage.half_life_seconds else 0.0
-        )
+        self._fade = fade_of(settings.triage)
+        self._assessor = assessor or Assessor(shipped(), explanations, self._fade)
         self._store = store
         self._population = Population(settings)
         self._states = TriageStateStore(store)
@@ -202,13 +209,14 @@ class Triage:
         return self._saved.dirty
 
     @property
-    def open_risks(self) -> list[int]:
-        """The risks, from 0 to 100, of the incidents that are open and published, as they stand now."""
-        return [
-            self._risk(incident, max(incident.modified_ms, self.watermark_ms))
+    def open_assessments(self) -> list[tuple[risk.Assessment, risk.Severity]]:
+        """How the incidents that are open and published stand now, and how severe that makes them."""
+        found = [
+            self._assess(incident, max(incident.modified_ms, self.watermark_ms))
             for incident in self.open_incidents
             if incident.published
         ]
+        return [(assessment, self._severity(assessment)) for assessment in found]
 
     @property
     def open_incidents(self) -> list[Incident]:
@@ -348,18 +356,19 @@ class Triage:
     def _publish_if_due(
         self, state: TriageState, incident: Incident, time_ms: int, day: int
     ) -> list[Publication]:
-        points = self._risk(incident, time_ms)
-        severity = risk.severity(points)
+        if not incident.published and self._belongs_to_network(incident, time_ms):
+            return []
+        assessment = self._assess(incident, time_ms)
         rows = incidents.rows_taken(incident)
         if not incident.published:
-            record_peak_score(state, day, budget.NAME, float(points))
-            if points < self._threshold(incident.tenant, time_ms):
+            record_peak_score(state, day, budget.NAME, float(assessment.rank))
+            if assessment.rank < self._threshold(incident.tenant, time_ms):
                 return []
             activity = Activity.CREATE
         elif (
-            severity > incident.published_severity
+            self._severity(assessment) > incident.published_severity
             or rows >= incident.published_rows * self._triage.update_growth + 1
-            or points >= incident.published_risk + STEP_RISK
+            or assessment.rank >= incident.published_rank + STEP_RANK
             or (rows > incident.published_rows and self._is_news(incident, time_ms))
         ):
             activity = Activity.UPDATE
@@ -370,7 +379,18 @@ class Triage:
             return []
         if self._lifecycle.muted(incident, time_ms):
             return []
-        return [publish(incident, activity, time_ms, rows, points)]
+        return [self._publish(incident, activity, time_ms, assessment)]
+
+    def _belongs_to_network(self, incident: Incident, time_ms: int) -> bool:
+        """Whether it mostly happened on a new network of many accounts that has been reported."""
+        if incident.network:
+            return False
+        places = Counter(network(event.ip) for event in incident.evidence if event.ip is not None)
+        return any(
+            2 * events >= len(incident.evidence)
+            and self._networks.is_reported(incident.tenant, place, settled_at(time_ms))
+            for place, events in places.items()
+        )
 
     def _is_news(self, incident: Incident, time_ms: int) -> bool:
         """Whether more rows are worth publishing: it is time, or they are of another category of data."""
@@ -378,12 +398,23 @@ class Triage:
             return True
         return not set(incidents.categories_taken(incident)) <= set(incident.published_categories)
 
-    def _risk(self, incident: Incident, time_ms: int) -> int:
-        return (
-            NOTICE_RISK
-            if incident.source is not None
-            else risk.incident_risk(incident, time_ms, self._explanations, self._fade)
-        )
+    def _assess(self, incident: Incident, time_ms: int) -> risk.Assessment:
+        if incident.source is not None:
+            return NOTICE
+        return self._assessor.assess(incident, time_ms)
+
+    def _severity(self, assessment: risk.Assessment) -> risk.Severity:
+        return risk.severity_of(assessment.risk, assessment.impact, self._triage.severity)
+
+    def _publish(
+        self, incident: Incident, activity: Activity, time_ms: int, assessment: risk.Assessment
+    ) -> Publication:
+        severity = self._severity(assessment)
+        if incident.source is not None:
+            return publish(incident, activity, time_ms, 0, assessment, severity)
+        rows = incidents.rows_taken(incident)
+        weighed = self._assessor.contributions(incident, max(incident.modified_ms, time_ms))
+        return publish(incident, activity, time_ms, rows, assessment, severity, weighed)
 
     def _threshold(self, tenant: str, time_ms: int) -> int:
         key = tenant, day_known_at(time_ms)
@@ -416,11 +447,8 @@ class Triage:
             return publications
         if ending is not None:
             incident.decision = ending.text
-        points = self._risk(incident, incident.modified_ms)
-        return [
-            *publications,
-            publish(incident, Activity.CLOSE, ends_ms, incidents.rows_taken(incident), points),
-        ]
+        assessment = self._assess(incident, incident.modified_ms)
+        return [*publications, self._publish(incident, Activity.CLOSE, ends_ms, assessment)]
 
     def _publish_growth(self, incident: Incident, now_ms: int) -> list[Publication]:
         """Publish further rows that have waited for long enough by an event time."""
@@ -429,17 +457,17 @@ class Triage:
         incident.grown_ms = -1
         if self._lifecycle.muted(incident, time_ms):
             return []
-        points = self._risk(incident, max(incident.modified_ms, time_ms))
-        return [publish(incident, Activity.UPDATE, time_ms, incidents.rows_taken(incident), points)]
+        assessment = self._assess(incident, max(incident.modified_ms, time_ms))
+        return [self._publish(incident, Activity.UPDATE, time_ms, assessment)]
 
     def _change_breach(self, incident: Incident, decision: Decision, time_ms: int) -> Publication:
         """Publish that an incident is a breach by a decision, or is none any more by its withdrawal."""
         incident.confirmed = not decision.withdraws
         incident.breach_ms = time_ms
         incident.decision = decision.text
-        points = self._risk(incident, max(incident.modified_ms, time_ms))
+        assessment = self._assess(incident, max(incident.modified_ms, time_ms))
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return publish(incident, activity, time_ms, incidents.rows_taken(incident), points)
+        return self._publish(incident, activity, time_ms, assessment)
 
     # --- the tenant as a whole
 
@@ -460,13 +488,13 @@ class Triage:
                 return publications
             state.incident = None
             self._states.close(name)
-            return [publish(incident, Activity.CLOSE, notice.time_ms, 0, incident.published_risk)]
+            return [self._publish(incident, Activity.CLOSE, notice.time_ms, NOTICE)]
         if incident is None:
             incident = state.incident = fleet_incidents.troubled(tenant, notice)
             self._opened(name, incident)
         fleet_incidents.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [*publications, publish(incident, activity, notice.time_ms, 0, NOTICE_RISK)]
+        return [*publications, self._publish(incident, activity, notice.time_ms, NOTICE)]
 
     def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Publication]:
         """Judge a network on which somebody has newly turned up or taken more."""
@@ -492,7 +520,10 @@ class Triage:
             self._fade,
             self._explanations[signal.detector],
         )
-        return publications + self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)
+        published = self._publish_if_due(state, incident, now_ms, now_ms // DAY_MS)
+        if any(version.activity is Activity.CREATE for version in published):
+            self._networks.report(tenant, found.network, now_ms)
+        return publications + published
 
 
 def _update_ms(incident: Incident) -> int:

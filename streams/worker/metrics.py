@@ -216,8 +216,9 @@ class Metrics:
         """The gauges, as things stand."""
         figures = list(self._figures.items())
         profiles = [detection.profiles for detection, _ in list(self._detections.values())]
-        risks = [points for triage, _ in list(self._triages.values()) for points in triage.open_risks]
-        severities = Tally(map(risk.severity, risks))
+        found = [stand for triage, _ in list(self._triages.values()) for stand in triage.open_assessments]
+        risks = [assessment.risk for assessment, _ in found]
+        severities = Tally(severity for _, severity in found)
         state_bytes: Tally[Labels] = Tally()
         held = Tally({"detect": 0, "triage": 0})
         for (stage, _), shard in figures:
