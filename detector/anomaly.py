@@ -28,5 +28,7 @@ class Anomaly(msgspec.Struct, array_like=True):
     news: list[NewValue] = []
     facts: dict[str, float] = {}
     rows: int = 0
+    discount: float = 0.0
+    """By how much its surprise was lowered because many others show the same on that day."""
     strangeness: dict[str, float] = {}
     """For one that rests on news: how unusual the strangest of each sort is."""

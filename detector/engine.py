@@ -22,6 +22,7 @@ from detector.identity.profile import ProfileModel
 from detector.keyed_state import Key
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
+from detector.triage.assessor import Assessor
 from detector.triage.triage import Triage, settled_at
 from detector.units import TICK_MS
 
@@ -99,11 +100,13 @@ class DetectionShard:
 class SequencedTriage:
     """Triage of the batches of one shard or of several, tick by tick."""
 
-    def __init__(self, settings: Settings, detectors: DetectorSet = BUILT_IN) -> None:
+    def __init__(
+        self, settings: Settings, detectors: DetectorSet = BUILT_IN, assessor: Assessor | None = None
+    ) -> None:
         self._values: dict[bytes, bytes] = {}
         self._explanations = detectors.explanations
         self._directory = directory_of(settings.directory)
-        self.triage = Triage(settings, self._values, self._explanations)
+        self.triage = Triage(settings, self._values, self._explanations, assessor)
         """The triage step, for its incidents and counters."""
 
     def assess(self, batches: Iterable[Batch]) -> list[Alert]:
@@ -145,9 +148,11 @@ class Engine:
     1
     """
 
-    def __init__(self, settings: Settings, detectors: DetectorSet = BUILT_IN) -> None:
+    def __init__(
+        self, settings: Settings, detectors: DetectorSet = BUILT_IN, assessor: Assessor | None = None
+    ) -> None:
         self._shard = DetectionShard(settings, detectors=detectors)
-        self._triage = SequencedTriage(settings, detectors)
+        self._triage = SequencedTriage(settings, detectors, assessor)
 
     def observe(self, event: AccessEvent) -> list[Alert]:
         """Apply one event, whose time is not before that of the last one; the alerts of ticks that are over."""

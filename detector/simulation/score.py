@@ -19,7 +19,17 @@ from detector.simulation.labels import AttackLabel, Labels
 from detector.simulation.shapes import Difficulty, Shape
 from detector.units import DAY_MS
 
-__all__ = ["BUDGET", "GRACE_MS", "AttackScore", "Score", "ScoredAlert", "evaluate", "score", "scored_alert"]
+__all__ = [
+    "BUDGET",
+    "GRACE_MS",
+    "AttackIndex",
+    "AttackScore",
+    "Score",
+    "ScoredAlert",
+    "evaluate",
+    "score",
+    "scored_alert",
+]
 
 BUDGET = 10
 """The findings a day per 1,000 identities that analysts have time for."""
@@ -133,7 +143,7 @@ def evaluate(labels: Labels, alerts: Sequence[ScoredAlert], threshold: float | N
     """The score of the alerts whose risk reaches a threshold."""
     counted = [alert for alert in alerts if threshold is not None and alert.risk >= threshold]
     counted.sort(key=lambda alert: alert.time_ms)
-    index = _Index(labels)
+    index = AttackIndex(labels)
     first: dict[int, int] = {}
     true: set[str] = set()
     for alert in counted:
@@ -180,7 +190,7 @@ def _attack(attack: AttackLabel, alerted_ms: int | None) -> AttackScore:
     )
 
 
-class _Index:
+class AttackIndex:
     """The labels by what an alert names."""
 
     def __init__(self, labels: Labels) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from detector.explanation import Explanations
 from detector.settings import TriageSettings
-from detector.triage.evidence import EvidenceModel
+from detector.triage.evidence import MILLI, EvidenceModel
 from detector.triage.features import LEARNED, Features, features, vector
 from detector.triage.incident import Incident
 from detector.triage.risk import MOST_RANK, Assessment, impact
@@ -24,8 +26,17 @@ def fade_of(settings: TriageSettings) -> float:
 class Assessor:
     """Assesses incidents by a model."""
 
-    def __init__(self, model: EvidenceModel, explanations: Explanations, fade: float) -> None:
+    def __init__(
+        self,
+        model: EvidenceModel,
+        explanations: Explanations,
+        fade: float,
+        *,
+        asked: Callable[[Incident, int, Features], None] | None = None,
+    ) -> None:
+        """`asked` is told each incident that is assessed, when, and its features."""
         self._model = model
+        self._asked = asked
         self._explanations = explanations
         self._fade = fade
 
@@ -35,7 +46,10 @@ class Assessor:
 
     def assess(self, incident: Incident, time_ms: int) -> Assessment:
         """How the incident stands at an event time."""
-        log_odds = self._model.log_odds(vector(self.features(incident, time_ms))) / 1000
+        found = self.features(incident, time_ms)
+        if self._asked is not None:
+            self._asked(incident, time_ms, found)
+        log_odds = self._model.log_odds(vector(found)) / MILLI
         log_odds += sum(self.stated(incident, time_ms).values())
         rank = max(-MOST_RANK, min(MOST_RANK, round(10 * log_odds)))
         return Assessment(rank, impact(incident))
@@ -55,5 +69,5 @@ class Assessor:
         By feature, and by detector that states its own.
         """
         learned = self._model.contributions(vector(self.features(incident, time_ms)))
-        found = {name: change / 1000 for name, change in learned.items()} | self.stated(incident, time_ms)
+        found = {name: change / MILLI for name, change in learned.items()} | self.stated(incident, time_ms)
         return tuple(sorted(found.items(), key=lambda one: (-abs(one[1]), one[0])))[:MOST_CONTRIBUTIONS]

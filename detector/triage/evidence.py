@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from detector.triage.features import FEATURES
 
-__all__ = ["MODEL_VERSION", "EvidenceModel", "Forest", "shipped"]
+__all__ = ["MILLI", "MODEL_VERSION", "EvidenceModel", "Forest", "shipped"]
 
 MODEL_VERSION = 1
 MILLI = 1000
+"""The unit of log-odds in a forest: thousandths."""
 
 
 class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,9 +22,13 @@ LEARNED = frozenset({"volume", "export", "drip", "novelty", "rhythm", "chain", "
 """The detectors that the model has learned; each of the others states its own log-odds."""
 AMOUNTS = ("volume", "export", "drip")
 """The detectors that weigh how much was taken."""
-PROGRAMS = ("query", "bulk_export", "search")
-REPORTS = ("report", "report_export")
-"""Channels by the way in which rows are taken."""
+WAYS = (
+    ("query", "bulk_export", "search"),
+    ("report", "report_export"),
+    ("file_download",),
+    ("record_view", "list_view"),
+)
+"""Channels, by the way in which rows are taken: by programs, as reports, as files, on the screen."""
 
 
 class Features(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -71,12 +75,23 @@ class Features(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """log of the value over what is typical, where that is greatest."""
     over_bound: float
     """log of the value over the bound."""
+    discount: float
+    """By how much the surprises were lowered, at most, because many others show the same."""
+    drip_days: float
+    """log of the days that a drip has lasted."""
+    drip_excess: float
+    """log of a day's rows over what was typical before the drip."""
     new_share: float
     """The share of the rows that was taken through what is newest to the identity."""
     by_program: float
     by_report: float
     by_file: float
-    """The share of the rows taken by queries and exports, by reports, as files."""
+    by_view: float
+    """The share of the rows taken by queries and exports, by reports, as files, by looking at records and lists."""
+    channels: float
+    """log of the number of channels."""
+    days: float
+    """log of the number of days on which rows were taken."""
     hours_open: float
     """log of the hours since it opened."""
     span: float
@@ -102,14 +117,7 @@ vector = msgspec.structs.astuple
 """The numbers of a `Features`, in the order of `FEATURES`."""
 FEATURES = Features.__struct_fields__
 """The features' names, in the order of the vector."""
-RISING = frozenset(
-    {
-        "volume", "export", "drip", "novelty", "rhythm", "chain", "origin", "population", "amount", "second_amount",
-        "network", "agent", "app", "country", "operation", "object", "query", "hour",
-        "network_hour", "network_agent", "network_amount", "hour_amount", "novelty_rhythm", "chain_amount",
-        "sensitivity", "refused",
-    }
-)  # fmt: skip
+RISING = frozenset((*LEARNED, "amount", "second_amount", "refused"))
 """With more of these an incident never becomes less likely to be a theft, all else being equal."""
 
 
@@ -123,6 +131,7 @@ def features(incident: Incident, time_ms: int, fade: float) -> Features:
             excess = max(excess, log1p(anomaly.value) - log1p(anomaly.typical))
             over_bound = max(over_bound, log1p(anomaly.value) - log1p(anomaly.bound))
     news = incident.anomalies.get("novelty")
+    drip = incident.anomalies.get("drip")
     strange = {} if news is None else _faded_strangeness(news, time_ms, fade)
     amounts = sorted((surprise.get(name, 0.0) for name in AMOUNTS), reverse=True)
     objects = objects_taken(incident)
@@ -166,10 +175,18 @@ def features(incident: Incident, time_ms: int, fade: float) -> Features:
         kinds=log1p(len(objects)),
         excess=excess,
         over_bound=over_bound,
+        discount=max((anomaly.discount for anomaly in incident.anomalies.values()), default=0.0),
+        drip_days=0.0 if drip is None else log1p(drip.facts.get("days", 0.0)),
+        drip_excess=0.0
+        if drip is None
+        else log1p(drip.facts.get("day_rows", 0.0)) - log1p(drip.facts.get("typical_day", 0.0)),
         new_share=min(1.0, new_rows / total) if total else 0.0,
         by_program=by_way[0],
         by_report=by_way[1],
         by_file=by_way[2],
+        by_view=by_way[3],
+        channels=log1p(len(channels)),
+        days=log1p(len({part.day for part in incident.parts})),
         hours_open=log1p(max(0, time_ms - incident.opened_ms) / HOUR_MS),
         span=log1p(hours),
         pace=log10(1 + total / max(1.0, hours)),
@@ -190,15 +207,11 @@ def _faded_strangeness(news: Anomaly, time_ms: int, fade: float) -> dict[str, fl
     return {what: strange * faded for what, strange in news.strangeness.items()}
 
 
-def _shares(channels: dict[str, int]) -> tuple[float, float, float]:
-    """The share of the rows taken by programs' queries, by reports and as files."""
+def _shares(channels: dict[str, int]) -> list[float]:
+    """The share of the rows taken in each of `WAYS`."""
     total = sum(channels.values()) or 1
     by: dict[str, int] = {}
     for channel, rows in channels.items():
         operation = channel.partition(":")[0]
         by[operation] = by.get(operation, 0) + rows
-    return (
-        sum(by.get(name, 0) for name in PROGRAMS) / total,
-        sum(by.get(name, 0) for name in REPORTS) / total,
-        by.get("file_download", 0) / total,
-    )
+    return [sum(by.get(name, 0) for name in way) / total for way in WAYS]

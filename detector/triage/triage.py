@@ -313,6 +313,7 @@ class Triage:
             about = self._population, signal.tenant, kind, state.shown.get(kind), signal.time_ms
             own = finding.surprise
             finding.surprise = burst.discount_for_common_surprise(*about, own)
+            finding.discount = own - finding.surprise
             if signal.time_ms >= self.watermark_ms and (shown := burst.count(*about, own)) is not None:
                 state.shown[kind] = shown
         if signal.detector == "novelty":

@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "Read a CRM's access logs from files and report who exported more than they should.",
     "simulate": "Generate weeks of a company's CRM logs, with attacks and benign look-alikes, all labelled.",
     "evaluate": "Score alerts: rows saved, attacks missed, and false positives.",
+    "train": "Make the evidence model anew from simulated worlds whose thefts are known.",
     "check": "Check the settings, logs if paths are given, and Kafka on request: what is wrong and "
     "how to fix it.",
     "worker": "Read the access topic continuously and publish alerts. Start several: they share the "
