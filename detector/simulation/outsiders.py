@@ -6,7 +6,7 @@ from detector.simulation.actions import ActionRecorder, App, Interface
 from detector.simulation.addresses import home_ip, host_ip, visitor_ip, vpn_ip
 from detector.simulation.company import RECORDS, JobRole, WorkRhythm, browser
 from detector.simulation.distributions import around
-from detector.simulation.scene import Attack, Scene
+from detector.simulation.scene import FIRST_FOREIGN_APP, Attack, Scene
 from detector.simulation.soql import select
 from detector.units import HOUR_MS, MINUTE_MS
 
@@ -41,6 +41,7 @@ def stolen_token(scene: Scene) -> list[Attack]:
     pause = random.randrange(2, 5)
     day = scene.day(pause + nights)
     hand = scene.hand(victim, scout, agent, Interface.REST, victim.app)
+    hand.scouting = True
     at = scene.at(day, random.uniform(0, 23))
     hand.login(at)
     if not scene.hard:
@@ -79,7 +80,10 @@ def lookalike_app(scene: Scene) -> list[Attack]:
         return []
     account = victim.account.number
     total = scene.by_level(45_000, 5_000, 900)
-    app = App(80 + scene.number, random.choice(("My Ticket Portal", "Data Loader Plus", "Sync Helper")))
+    app = App(
+        FIRST_FOREIGN_APP + scene.number,
+        random.choice(("My Ticket Portal", "Data Loader Plus", "Sync Helper")),
+    )
     agent = random.choice(("DataLoaderPartnerUI/62.0", "Jakarta Commons-HttpClient/3.1", "node-fetch/1.0"))
     days = scene.pick((1, 2, 3))
     workdays = scene.workdays(account, scene.day(days + 3), days)
@@ -153,9 +157,11 @@ def session_hijack(scene: Scene) -> list[Attack]:
         if scene.easy:
             hand.agent = "Mozilla/5.0 (Windows NT 10.0; rv:109.0) Gecko/20100101 Firefox/115.0"
         at = acts[len(acts) // 2].time_ms
+        hand.scouting = True
         for _ in range(scene.pick((30, 14, 7))):
             at += int(1000 * around(random, 25, 0.7))
             hand.search(at, random.choice(("Contact", "Case", "Account")), around(random, 25, 0.8, 250))
+        hand.scouting = False
         for kind in ("Contact", "Case", "Account"):
             at += int(1000 * around(random, 240, 0.6))
             hand.report(at, kind, min(RECORDS[kind], int(total / 4)), 700 + random.randrange(9), export=True)

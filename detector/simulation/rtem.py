@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from detector.event import ActorKind, Operation
 from detector.simulation.actions import Interface, JobState, SimulatedAction
 from detector.simulation.elf import record_id
+from detector.simulation.read_records import record_numbers
 from detector.units import HOUR_MS, MINUTE_MS
 
 __all__ = ["Rtem"]
@@ -161,8 +162,8 @@ class Rtem:
         if act.operation is Operation.QUERY and 0 < act.rows <= MANY_ROWS and not more:
             listed = ",".join(
                 f'{{\\"attributes\\":{{\\"type\\":\\"{act.kind}\\"}},'
-                f'\\"Id\\":\\"{record_id(act.kind, act.job % 7919 + row)}\\"}}'
-                for row in range(act.rows)
+                f'\\"Id\\":\\"{record_id(act.kind, number)}\\"}}'
+                for number in record_numbers(act)
             )
             records = f'"{{\\"totalSize\\":{act.rows},\\"done\\":true,\\"records\\":[{listed}]}}"'
         api = {Interface.SOAP: "SOAP Partner", Interface.BULK: "Bulk API 2.0"}.get(act.way, "REST API")

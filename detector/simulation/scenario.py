@@ -15,6 +15,7 @@ import msgspec
 
 from detector.adapters import RecordError, decode
 from detector.directory_entry import DirectoryEntry
+from detector.event import AccessEvent
 from detector.simulation.actions import SimulatedAction
 from detector.simulation.activity import everything_done, routine, stream_of
 from detector.simulation.attacks import Attack, attacks
@@ -27,6 +28,7 @@ from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, Ide
 from detector.simulation.rtem import Rtem
 from detector.simulation.shapes import Shape
 from detector.simulation.theft import PlannedTheft, thefts
+from detector.simulation.truth import AttackTruth
 from detector.simulation.ual import Ual
 from detector.units import DAY_MS, HOUR_MS
 
@@ -107,6 +109,7 @@ class Simulation:
         self._defects: list[DefectLabel] = []
         self._identities: dict[int, str] = {}
         self._taken: dict[int, list[tuple[int, int]]] = {}
+        self._truths: dict[int, AttackTruth] = {}
         self.records = 0
         """Records written so far."""
 
@@ -164,6 +167,12 @@ class Simulation:
             records=self.records,
         )
 
+    def record_ids(self) -> Iterator[tuple[str, str, str]]:
+        """(attack id, object, record id) of every id that the attacks' records show; call it as the `labels`."""
+        for attack in self.attacks:
+            for name, record in self._truths[attack.number].record_ids():
+                yield _attack_id(attack), name, record
+
     # --- what happens
 
     def _acts(self) -> list[SimulatedAction]:
@@ -172,6 +181,7 @@ class Simulation:
         acts = everything_done(self._company, self._calendar, done, self.attacks)
         for attack in self.attacks:
             self._note(attack)
+            self._truths[attack.number] = AttackTruth(attack.networks)
         return acts
 
     def _thefts(self) -> list[Attack]:
@@ -193,8 +203,9 @@ class Simulation:
 
     def _attack(self, attack: Attack) -> AttackLabel:
         times = [act.time_ms for act in attack.acts]
+        truth = self._truths[attack.number]
         return AttackLabel(
-            id=f"{attack.shape.value}-{attack.level.value}",
+            id=_attack_id(attack),
             shape=attack.shape,
             level=attack.level,
             identities=tuple(
@@ -204,6 +215,13 @@ class Simulation:
             start_ms=min(times) // 1000 * 1000,
             end_ms=max(times),
             taken=tuple(self._taken[attack.number]),
+            agents=tuple(truth.agents),
+            apps=tuple(truth.apps),
+            sessions=tuple(truth.sessions),
+            objects=truth.objects(),
+            persons=truth.persons(),
+            reconnaissance=truth.reconnaissance(),
+            origin=truth.origin(),
         )
 
     # --- how it is logged
@@ -217,7 +235,11 @@ class Simulation:
         by_type: dict[str, list[str]] = {}
         touched: set[str] = set()
         for act in acts:
-            for event_type, line in lines(act):
+            written = lines(act)
+            if act.attack:
+                events = [self._event(event_type, line) for event_type, line in written]
+                self._truths[act.attack].add(act, self._writer.shown(act), events)
+            for event_type, line in written:
                 found = by_type.get(event_type)
                 if found is None:
                     found = by_type[event_type] = []
@@ -225,22 +247,22 @@ class Simulation:
                 if act.attack:
                     touched.add(event_type)
                 if act.account.number not in self._identities:
-                    self._name(act, event_type, line)
+                    self._identities[act.account.number] = self._event(event_type, line).identity
         if self._scenario.format is not Format.ELF:
             touched = {""} if touched else set()
             by_type = {"": [line for act_lines in by_type.values() for line in act_lines]} if by_type else {}
         for event_type in sorted(by_type):
             rows = by_type[event_type]
             if event_type not in touched and random.random() < MISSING_HOURS:
-                self._defect("missing_hour", hour, len(rows))
+                self._defect("missing_hour", hour, len(rows), event_type)
                 continue
-            rows = self._damaged(random, rows, hour, spare=event_type in touched)
+            rows = self._damaged(random, rows, hour, event_type, spare=event_type in touched)
             name = f"_{event_type}" if event_type else ""
             if random.random() < LATE_HOURS:
-                self._defect("late_hour", hour, len(rows))
+                self._defect("late_hour", hour, len(rows), event_type)
                 late.append((hour + random.randrange(3, 7), f"late_{hour % 24:02d}{name}", rows))
             elif len(rows) > 20 and random.random() < SPLIT_HOURS:
-                self._defect("split_hour", hour, len(rows))
+                self._defect("split_hour", hour, len(rows), event_type)
                 half = len(rows) // 2
                 yield self._file(hour, f"{name}_part1", rows[:half])
                 yield self._file(hour, f"{name}_part2", rows[half:], turned=True)
@@ -263,33 +285,45 @@ class Simulation:
             rows = [_turned(row) for row in rows]
         return LogFile(f"{day}/{hour % 24:02d}{name}.csv", "\n".join([*rows, ""]).encode())
 
-    def _damaged(self, random: Random, rows: list[str], hour: int, *, spare: bool) -> list[str]:
+    def _damaged(
+        self, random: Random, rows: list[str], hour: int, event_type: str, *, spare: bool
+    ) -> list[str]:
         """Some rows twice; and, unless an attack's are among them, some broken off."""
         count = len(rows)
         twice = sum(random.random() < DUPLICATED * 50 for _ in range(count // 50 + 1))
         for _ in range(min(twice, count)):
             at = random.randrange(count)
             rows = [*rows[: at + 1], rows[at], *rows[at + 1 :]]
-            self._defect("duplicated", hour, 1)
+            self._defect("duplicated", hour, 1, event_type)
         broken = sum(random.random() < MALFORMED * 50 for _ in range(count // 50 + 1))
         for _ in range(0 if spare else min(broken, count)):
             at = random.randrange(count)
             rows[at] = rows[at][: 20 + random.randrange(60)]
-            self._defect("malformed", hour, 1)
+            self._defect("malformed", hour, 1, event_type)
         return rows
 
-    def _defect(self, kind: str, hour: int, records: int) -> None:
+    def _defect(self, kind: str, hour: int, records: int, event_type: str) -> None:
         self._defects.append(
-            DefectLabel(kind=kind, start_ms=hour * HOUR_MS, end_ms=(hour + 1) * HOUR_MS, records=records)
+            DefectLabel(
+                kind=kind,
+                start_ms=hour * HOUR_MS,
+                end_ms=(hour + 1) * HOUR_MS,
+                records=records,
+                event_type=event_type,
+            )
         )
 
-    def _name(self, act: SimulatedAction, event_type: str, line: str) -> None:
-        """Note how the adapter spells the identity, by letting it read one of its records."""
+    def _event(self, event_type: str, line: str) -> AccessEvent:
+        """What the adapter makes of a record."""
         record = _row(event_type, line) if self._scenario.format is Format.ELF else line.encode()
         try:
-            self._identities[act.account.number] = decode(record, "simulation").identity
+            return decode(record, "simulation")
         except RecordError as error:  # it would be a fault of the simulation's own
             raise AssertionError(str(error)) from error
+
+
+def _attack_id(attack: Attack) -> str:
+    return f"{attack.shape.value}-{attack.level.value}"
 
 
 def _writer(log_format: Format) -> Elf | Rtem | Ual:

@@ -13,10 +13,12 @@ from detector.simulation.distributions import stream
 from detector.simulation.shapes import Difficulty, Shape
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
-__all__ = ["WARM_DAYS", "Attack", "Scene"]
+__all__ = ["FIRST_FOREIGN_APP", "WARM_DAYS", "Attack", "Scene"]
 
 WARM_DAYS = 14
 """No attack begins before this day, or before half of a shorter world."""
+FIRST_FOREIGN_APP = 800
+"""The number of the first app that belongs to an attacker."""
 _SESSIONS = 970_000_000
 
 

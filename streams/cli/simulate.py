@@ -82,7 +82,7 @@ def write_world(
     compress: bool = False,
     on_records: Callable[[int], None] = lambda records: None,
 ) -> Labels:
-    """Write a world's logs into ``logs``, who is who into ``directory.csv`` and its labels into ``labels.json``.
+    """Write a world's logs into ``logs``, and beside them ``directory.csv``, ``record_ids.csv`` and ``labels.json``.
 
     Raises OSError.
 
@@ -100,6 +100,9 @@ def write_world(
             on_records(world.records)
         path.write_bytes(gzip.compress(file.data, 1, mtime=0) if compress else file.data)
     (folder / "directory.csv").write_text(as_csv(world.directory()), encoding="utf-8")
+    with (folder / "record_ids.csv").open("w", encoding="utf-8") as ids:
+        ids.write("attack,object,record\n")
+        ids.writelines(f"{attack},{name},{record}\n" for attack, name, record in world.record_ids())
     labels = world.labels()
     (folder / "labels.json").write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
     return labels
