@@ -77,6 +77,8 @@ class AttackLabel(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     shape: Shape
     level: Difficulty
+    manner: dict[str, str | bool | int | float] = {}
+    """The aspects of its `Manner` that its shape follows: what the attacker meant to do, which no log says."""
     identities: tuple[str, ...]
     """Whose accounts were used."""
     networks: tuple[str, ...] = ()

@@ -195,7 +195,10 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-_LOGINS = {"LOGIN_ERROR_INVALID_PASSWORD": "Invalid Password"}
+_LOGINS = {
+    "LOGIN_CHALLENGE_ISSUED": "Failed: Computer activation required",
+    "LOGIN_ERROR_INVALID_PASSWORD": "Invalid Password",
+}
 _ENVELOPES = {"ApiEvent": 1, "BulkApiResultEvent": 1, "ReportEvent": 1, "ListViewEvent": 2, "FileEvent": 2}
 """1 is a streamed message, 2 a Pub/Sub record; the others are stored objects."""
 _WRITERS: dict[Operation, Callable[[Rtem, SimulatedAction], None]] = {

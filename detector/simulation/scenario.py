@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from random import Random
 
 import msgspec
@@ -19,15 +19,17 @@ from detector.event import AccessEvent
 from detector.simulation.actions import SimulatedAction
 from detector.simulation.activity import everything_done, routine, stream_of
 from detector.simulation.attacks import Attack, attacks
-from detector.simulation.bursts import Calendar, calendar
+from detector.simulation.bursts import Burst, Calendar, calendar
 from detector.simulation.company import company
 from detector.simulation.directory import company_directory
 from detector.simulation.distributions import stream
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
+from detector.simulation.look_alikes import look_alikes
 from detector.simulation.rtem import Rtem
 from detector.simulation.shapes import Shape
 from detector.simulation.theft import PlannedTheft, thefts
+from detector.simulation.traits import ORDINARY, draw_traits
 from detector.simulation.truth import AttackTruth
 from detector.simulation.ual import Ual
 from detector.units import DAY_MS, HOUR_MS
@@ -36,10 +38,6 @@ __all__ = ["Format", "LogFile", "Scenario", "Simulation"]
 
 FIRST_MONDAY_MS = 1_771_804_800_000  # 2026-02-23
 QUARTER_END_MS = 1_774_915_200_000  # 2026-03-31
-LATE_HOURS, MISSING_HOURS, SPLIT_HOURS = 0.012, 0.0015, 0.02
-"""Which share of the hours' files comes late, never, or in two parts."""
-DUPLICATED, MALFORMED = 3e-4, 1e-4
-"""Which share of the records is written twice, or broken off."""
 _COLUMNS = {event_type: header[1:-1].split('","') for event_type, header in HEADERS.items()}
 
 
@@ -57,14 +55,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     format: Format
     days: int = 42
-    people: int = 250
+    people: int | None = None
+    """How many people there are; without it the traits say."""
     shapes: tuple[Shape, ...] = tuple(Shape)
     start_ms: int | None = None
     """Midnight UTC of the Monday on which it begins; without it the seed says which."""
     integrations: int | None = None
-    """How many programs there are; without it one of each kind."""
+    """How many programs there are; without it the traits say."""
     calm: bool = False
-    """Whether it is an ordinary time: no bursts, no odd days, no public sites."""
+    """Whether it is an ordinary time at an ordinary company: no bursts, no odd days, no public sites."""
+    varied: bool = True
+    """Whether the seed draws the company's traits; otherwise it is an ordinary one."""
     thefts: tuple[PlannedTheft, ...] = ()
     """Thefts at chosen times, beside the shapes."""
 
@@ -90,14 +91,18 @@ class Simulation:
         self._scenario = scenario
         by_seed_ms = FIRST_MONDAY_MS + scenario.seed % 4 * 7 * DAY_MS
         self._start_ms = by_seed_ms if scenario.start_ms is None else scenario.start_ms
+        self.traits = draw_traits(scenario.seed) if scenario.varied and not scenario.calm else ORDINARY
+        """The company's."""
         self._company = company(
             scenario.seed,
             self._start_ms,
             scenario.days,
-            scenario.people,
+            self.traits.people if scenario.people is None else scenario.people,
             scenario.integrations,
             portals=not scenario.calm,
+            traits=self.traits,
         )
+        self._look_alikes: tuple[Burst, ...] = ()
         quarter_end = (QUARTER_END_MS - self._start_ms) // DAY_MS
         self._calendar = (
             Calendar(bursts=(), odd_days=False) if scenario.calm else calendar(self._company, quarter_end)
@@ -161,7 +166,7 @@ class Simulation:
                     start_ms=burst.start_ms,
                     end_ms=burst.end_ms,
                 )
-                for burst in self._calendar.bursts
+                for burst in (*self._calendar.bursts, *self._look_alikes)
             ),
             defects=tuple(self._defects),
             records=self.records,
@@ -177,6 +182,8 @@ class Simulation:
 
     def _acts(self) -> list[SimulatedAction]:
         done = routine(self._company, self._calendar)
+        if not self._scenario.calm:
+            self._look_alikes = look_alikes(self._company, done)
         self.attacks = [*attacks(self._company, done, self._scenario.shapes), *self._thefts()]
         acts = everything_done(self._company, self._calendar, done, self.attacks)
         for attack in self.attacks:
@@ -208,6 +215,7 @@ class Simulation:
             id=_attack_id(attack),
             shape=attack.shape,
             level=attack.level,
+            manner=attack.manner,
             identities=tuple(
                 self._identities[number] for number in attack.accounts if number in self._identities
             ),
@@ -230,7 +238,7 @@ class Simulation:
         self, hour: int, acts: list[SimulatedAction], late: list[tuple[int, str, list[str]]]
     ) -> Iterator[LogFile]:
         yield from self._arrived(hour, late)
-        random = self._random
+        random, traits = self._random, self.traits
         lines = self._writer.lines
         by_type: dict[str, list[str]] = {}
         touched: set[str] = set()
@@ -253,15 +261,17 @@ class Simulation:
             by_type = {"": [line for act_lines in by_type.values() for line in act_lines]} if by_type else {}
         for event_type in sorted(by_type):
             rows = by_type[event_type]
-            if event_type not in touched and random.random() < MISSING_HOURS:
+            if event_type not in touched and random.random() < traits.missing:
                 self._defect("missing_hour", hour, len(rows), event_type)
                 continue
             rows = self._damaged(random, rows, hour, event_type, spare=event_type in touched)
             name = f"_{event_type}" if event_type else ""
-            if random.random() < LATE_HOURS:
+            if random.random() < traits.late:
                 self._defect("late_hour", hour, len(rows), event_type)
-                late.append((hour + random.randrange(3, 7), f"late_{hour % 24:02d}{name}", rows))
-            elif len(rows) > 20 and random.random() < SPLIT_HOURS:
+                late.append(
+                    (hour + random.randrange(3, traits.late_hours), f"late_{hour % 24:02d}{name}", rows)
+                )
+            elif len(rows) > 20 and random.random() < traits.split:
                 self._defect("split_hour", hour, len(rows), event_type)
                 half = len(rows) // 2
                 yield self._file(hour, f"{name}_part1", rows[:half])
@@ -270,7 +280,8 @@ class Simulation:
                 yield self._file(hour, name, rows)
 
     def _arrived(self, hour: int, late: list[tuple[int, str, list[str]]]) -> Iterator[LogFile]:
-        for entry in [entry for entry in late if entry[0] <= hour]:
+        due = [entry for entry in late if entry[0] <= hour]
+        for entry in sorted(due, key=itemgetter(0)):
             late.remove(entry)
             yield self._file(entry[0], f"_{entry[1]}", entry[2])
 
@@ -290,12 +301,12 @@ class Simulation:
     ) -> list[str]:
         """Some rows twice; and, unless an attack's are among them, some broken off."""
         count = len(rows)
-        twice = sum(random.random() < DUPLICATED * 50 for _ in range(count // 50 + 1))
+        twice = sum(random.random() < self.traits.duplicated * 50 for _ in range(count // 50 + 1))
         for _ in range(min(twice, count)):
             at = random.randrange(count)
             rows = [*rows[: at + 1], rows[at], *rows[at + 1 :]]
             self._defect("duplicated", hour, 1, event_type)
-        broken = sum(random.random() < MALFORMED * 50 for _ in range(count // 50 + 1))
+        broken = sum(random.random() < self.traits.malformed * 50 for _ in range(count // 50 + 1))
         for _ in range(0 if spare else min(broken, count)):
             at = random.randrange(count)
             rows[at] = rows[at][: 20 + random.randrange(60)]

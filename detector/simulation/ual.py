@@ -101,7 +101,7 @@ class Ual:
                 f'"ClientIP":"{act.ip}","ObjectId":"00000007-0000-0000-c000-000000000000","UserId":"{act.account.name}",'
                 f'"ActorIpAddress":"{act.ip}","ExtendedProperties":[{{"Name":"UserAgent","Value":"{act.agent}"}},'
                 f'{{"Name":"RequestType","Value":"OAuth2:Authorize"}}]'
-                f"{',%sLogonError%s:%sInvalidUserNameOrPassword%s' % (4 * (chr(34),)) if failed else ''}}}",
+                f"{_LOGON_ERRORS.get(act.status, '')}}}",
             )
         )
 
@@ -173,6 +173,10 @@ class Ual:
         return self._number
 
 
+_LOGON_ERRORS = {
+    "LOGIN_CHALLENGE_ISSUED": ',"LogonError":"UserStrongAuthClientAuthNRequiredInterrupt"',
+    "LOGIN_ERROR_INVALID_PASSWORD": ',"LogonError":"InvalidUserNameOrPassword"',
+}
 _RESULTS = ("Succeeded", "Failed")
 
 
