@@ -82,12 +82,14 @@ class SimulatedAction(msgspec.Struct, gc=False):
     query: str = ""
     """SOQL with ``:since`` in place of a literal."""
     state: JobState | None = None
+    scouting: bool = False
+    """Whether an attacker looks around by it rather than takes."""
 
 
 class ActionRecorder:
     """An account at one place with one browser or program: what it does becomes acts in a list."""
 
-    __slots__ = ("account", "acts", "agent", "app", "attack", "ip", "jobs", "session", "way")
+    __slots__ = ("account", "acts", "agent", "app", "attack", "ip", "jobs", "scouting", "session", "way")
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class ActionRecorder:
         self.app = app
         self.attack = attack
         self.jobs = session * 1000
+        self.scouting = False
 
     def login(self, time_ms: int, status: str = "") -> None:
         """Log in, or fail to."""
@@ -221,6 +224,6 @@ class ActionRecorder:
             SimulatedAction(
                 time_ms, self.account, operation, kind, rows, self.ip, self.agent, self.app, self.session,
                 self.way if way is None else way, self.attack, record, job, total, bytes_out, status, query,
-                state,
+                state, self.scouting,
             )
         )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from random import Random
 
 from detector.simulation.actions import ActionRecorder, App, Interface
-from detector.simulation.addresses import mobile_ip
+from detector.simulation.addresses import carrier_ip
 from detector.simulation.company import RECORDS, Employee, JobRole
 from detector.simulation.distributions import around, number_of
 from detector.simulation.soql import select
@@ -20,16 +20,18 @@ _TELEPHONE = "SalesforceMobileSDK/12.1 ios/18.5 (iPhone15,2) chatter-app/254.0"
 _TOOLS = (App(40, "sheet-connector"), App(41, "query-desk"), App(42, "api-explorer"))
 
 
-def odd_day(random: Random, hand: ActionRecorder, person: Employee, day: int, begin: int) -> None:
-    """Add to somebody's day what seldom happens, each by its own small chance."""
+def odd_day(
+    random: Random, hand: ActionRecorder, person: Employee, day: int, begin: int, often: float
+) -> None:
+    """Add to somebody's day what seldom happens, each by its own small chance, times `often`."""
     end = begin + person.hours * HOUR_MS
-    if random.random() < 0.02:
+    if random.random() < 0.02 * often:
         _overtime(random, hand, end)
-    if person.role in (JobRole.SALES, JobRole.SUPERVISOR) and random.random() < 0.08:
-        _on_the_telephone(random, hand, begin, end)
+    if person.role in (JobRole.SALES, JobRole.SUPERVISOR) and random.random() < 0.08 * often:
+        _on_the_telephone(random, hand, person, begin, end)
     if day % 28 == person.upgrade and person.role not in (JobRole.AGENT, JobRole.ADMIN):
         _once_a_month(random, hand, person, begin, end)
-    if person.role in (JobRole.ADMIN, JobRole.ANALYST, JobRole.MARKETING) and random.random() < 0.012:
+    if person.role in (JobRole.ADMIN, JobRole.ANALYST, JobRole.MARKETING) and random.random() < 0.012 * often:
         _tries_a_tool(random, hand, person, begin, end)
 
 
@@ -45,9 +47,11 @@ def _overtime(random: Random, hand: ActionRecorder, end: int) -> None:
         hand.view(at, "Case" if random.random() < 0.6 else "Contact", _any(random, "Contact"))
 
 
-def _on_the_telephone(random: Random, hand: ActionRecorder, begin: int, end: int) -> None:
+def _on_the_telephone(random: Random, hand: ActionRecorder, person: Employee, begin: int, end: int) -> None:
     """A few records looked up on the way."""
-    phone = ActionRecorder(hand.acts, hand.account, mobile_ip(random), _TELEPHONE, hand.session + 30)
+    phone = ActionRecorder(
+        hand.acts, hand.account, carrier_ip(person.account.number, random), _TELEPHONE, hand.session + 30
+    )
     at = begin + int(random.random() * (end - begin))
     phone.login(at)
     for _ in range(1 + number_of(random, 5)):

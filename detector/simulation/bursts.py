@@ -5,7 +5,10 @@ A `Calendar` says what is different on which day; `routine` asks it while it mak
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
+from random import Random
 
 import msgspec
 
@@ -15,8 +18,10 @@ from detector.simulation.company import Company, JobRole, WorkRhythm
 from detector.simulation.distributions import stream
 from detector.units import DAY_MS, HOUR_MS
 
-__all__ = ["Burst", "BurstKind", "Calendar", "calendar"]
+__all__ = ["Burst", "BurstKind", "Calendar", "Upgrade", "calendar"]
 
+LEAST_MONTH_END = 1.2
+"""Below this factor a month's end is no burst."""
 WARM_DAYS = 8
 """Nothing unusual is planned before this day."""
 _CALLED = {JobRole.AGENT, JobRole.SUPERVISOR, JobRole.BACK_OFFICE}
@@ -35,6 +40,14 @@ class BurstKind(StrEnum):
     PROJECT = "project"
     ROLLOUT = "rollout"
     LOGIN_DAY = "login_day"
+    MONTH_END = "month_end"
+    BACKFILL = "backfill"
+    NEW_HIRE = "new_hire"
+    RETURN = "return"
+    NIGHT_TRAVEL = "night_travel"
+    ON_CALL = "on_call"
+    LARGE_REPORT = "large_report"
+    SPRAY = "spray"
 
 
 class Burst(msgspec.Struct, frozen=True):
@@ -44,6 +57,15 @@ class Burst(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     accounts: tuple[int, ...] = ()
+
+
+class Upgrade(msgspec.Struct, frozen=True):
+    """An integration that moves."""
+
+    account: int
+    day: int
+    ip: str
+    """Where it runs from then on."""
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +80,13 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     migration_account: int = 0
     outage: tuple[int, int] = (0, 0)
     """From and to, in ms since 1970."""
-    upgrade: int = -1
-    upgrade_account: int = 0
-    upgrade_ip: str = ""
+    upgrades: tuple[Upgrade, ...] = ()
+    backfills: frozenset[tuple[int, int]] = frozenset()
+    """Accounts and days."""
+    month_ends: frozenset[int] = frozenset()
+    """The last two days of each month."""
+    month_end_factor: float = 1.0
+    quarter_end_factor: float = 3.2
     egress: int = -1
     egress_office: int = 0
     project: int = -1
@@ -84,7 +110,9 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     def reports(self, role: JobRole, day: int) -> float:
         """By how many times more reports are run by a role on a day."""
         near = self.quarter_end - 3 <= day <= self.quarter_end + 1 and self.quarter_end >= 0
-        return 3.2 if near and role in _REPORTERS else 1.0
+        if role not in _REPORTERS:
+            return 1.0
+        return self.quarter_end_factor if near else self.month_end_factor if day in self.month_ends else 1.0
 
 
 def calendar(company: Company, quarter_end: int) -> Calendar:
@@ -95,11 +123,14 @@ def calendar(company: Company, quarter_end: int) -> Calendar:
     random = stream(company.seed, "bursts")
     start, days = company.start_ms, company.days
     bursts: list[Burst] = []
-    plan: dict[str, object] = {}
+    plan: dict[str, object] = {
+        "quarter_end_factor": company.traits.quarter_end,
+        "month_end_factor": company.traits.month_end,
+    }
 
     def happens(kind: BurstKind, first: float, last: float, accounts: tuple[int, ...] = ()) -> bool:
         ends = min(last, days)
-        if first < 0 or first >= days or ends <= first or random.random() < 0.14:
+        if first < 0 or first >= days or ends <= first or random.random() >= company.traits.burst_chance:
             return False
         bursts.append(Burst(kind, start + int(first * DAY_MS), start + int(ends * DAY_MS), accounts))
         return True
@@ -125,15 +156,10 @@ def calendar(company: Company, quarter_end: int) -> Calendar:
     end = begin + random.randrange(3, 7) * HOUR_MS
     if happens(BurstKind.OUTAGE, (begin - start) / DAY_MS, (end - start) / DAY_MS + 0.25):
         plan["outage"] = (begin, end)
-    callers = [one.account.number for one in company.integrations if one.rhythm is not WorkRhythm.WEEKLY]
-    day, account = workday(), random.choice(callers)
-    if happens(BurstKind.UPGRADE, day, days, (account,)):
-        plan |= {
-            "upgrade": day,
-            "upgrade_account": account,
-            "upgrade_ip": host_ip(100 + random.randrange(60)),
-        }
-    day, office = workday(), random.randrange(3)
+    plan["upgrades"] = _upgrades(company, random, workday, happens)
+    plan["backfills"] = _backfills(company, random, workday, happens)
+    plan["month_ends"] = _month_ends(company, happens)
+    day, office = workday(), random.randrange(min(3, len(company.traits.offices)))
     sitting = tuple(person.account.number for person in company.people if person.office == office)
     if happens(BurstKind.EGRESS, day, days, sitting):
         plan |= {"egress": day, "egress_office": office}
@@ -158,6 +184,48 @@ def calendar(company: Company, quarter_end: int) -> Calendar:
     if happens(BurstKind.LOGIN_DAY, day, day + 1):
         plan["login_day"] = day
     return msgspec.structs.replace(Calendar(bursts=tuple(bursts)), **plan)
+
+
+def _upgrades(
+    company: Company, random: Random, workday: Callable[[], int], happens: Callable[..., bool]
+) -> tuple[Upgrade, ...]:
+    callers = [one.account.number for one in company.integrations if one.rhythm is not WorkRhythm.WEEKLY]
+    found = []
+    for account in random.sample(callers, min(company.traits.upgrades, len(callers))):
+        day, ip = workday(), host_ip(100 + random.randrange(60))
+        if happens(BurstKind.UPGRADE, day, company.days, (account,)):
+            found.append(Upgrade(account, day, ip))
+    return tuple(found)
+
+
+def _backfills(
+    company: Company, random: Random, workday: Callable[[], int], happens: Callable[..., bool]
+) -> frozenset[tuple[int, int]]:
+    """Only programs that read on their own repeat what they read; who serves calls or watches has nothing to repeat."""
+    readers = [
+        one.account.number
+        for one in company.integrations
+        if one.rhythm in (WorkRhythm.POLL, WorkRhythm.DAILY, WorkRhythm.NIGHTLY)
+    ]
+    found = set()
+    for _ in range(company.traits.backfills if readers else 0):
+        account, day = random.choice(readers), workday()
+        if happens(BurstKind.BACKFILL, day, day + 1, (account,)):
+            found.add((account, day))
+    return frozenset(found)
+
+
+def _month_ends(company: Company, happens: Callable[..., bool]) -> frozenset[int]:
+    """The last two days of each month, in a company that then reports more."""
+    found: set[int] = set()
+    if company.traits.month_end < LEAST_MONTH_END:
+        return frozenset()
+    for day in range(2, company.days):
+        if datetime.fromtimestamp(company.start_ms / 1000 + (day + 1) * 86_400, UTC).day == 1 and happens(
+            BurstKind.MONTH_END, day - 1, day + 1
+        ):
+            found |= {day - 1, day}
+    return frozenset(found)
 
 
 def _somebody(company: Company, role: JobRole, draw: float) -> int:

@@ -15,6 +15,7 @@ from detector.event import ActorKind
 from detector.simulation.actions import App, Interface, Login
 from detector.simulation.addresses import host_ip
 from detector.simulation.distributions import stream
+from detector.simulation.traits import ORDINARY, CompanyTraits
 from detector.units import DAY_MS
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "WorkRhythm",
     "browser",
     "company",
+    "version",
 ]
 
 RECORDS = {
@@ -55,15 +57,6 @@ class JobRole(StrEnum):
 
 FIRST_INTEGRATION = 9_000
 """The number of the first integration's account."""
-SHARES = {
-    JobRole.AGENT: 0.54,
-    JobRole.SUPERVISOR: 0.06,
-    JobRole.SALES: 0.18,
-    JobRole.ANALYST: 0.05,
-    JobRole.MARKETING: 0.06,
-    JobRole.BACK_OFFICE: 0.08,
-    JobRole.ADMIN: 0.03,
-}
 _TASKS = {
     JobRole.AGENT: 13.0,
     JobRole.SUPERVISOR: 13.0,
@@ -82,8 +75,6 @@ _REPORT_ROWS = {
     JobRole.BACK_OFFICE: 70.0,
     JobRole.ADMIN: 250.0,
 }
-_OFFICES = ((1, 0.42), (0, 0.2), (-5, 0.14), (8, 0.16), (5, 0.08))
-"""Hours ahead of UTC, and the share of the people."""
 _SYSTEMS = (
     "Windows NT 10.0; Win64; x64",
     "Windows NT 10.0; Win64; x64",
@@ -110,6 +101,8 @@ class Employee(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks on a usual day; a task is some clicks."""
     report_rows: float
     """Rows of a usual report of theirs."""
+    report_spread: float
+    """Deviation of the natural logarithm of their reports' rows."""
     exports: float
     """Of their reports, the share that is exported."""
     from_home: float
@@ -132,6 +125,8 @@ class Employee(msgspec.Struct, frozen=True, kw_only=True):
     """The UTC hour at which a report is run for them every working day; None for most."""
     hidden: bool
     """Whether they use a VPN of their own at home."""
+    back: int | None
+    """The day on which they return from a long leave; ``None`` for most."""
 
 
 class WorkRhythm(StrEnum):
@@ -172,6 +167,8 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     hosts: int
     """How many machines of one network it runs on by turns."""
+    release_days: float
+    """Days between new versions of its agent; 0 for none."""
 
 
 class Portal(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,11 +189,23 @@ class Company(msgspec.Struct, frozen=True):
     people: tuple[Employee, ...]
     integrations: tuple[Integration, ...]
     portals: tuple[Portal, ...]
+    traits: CompanyTraits = ORDINARY
 
     @property
     def end_ms(self) -> int:
         """Where its last day ends."""
         return self.start_ms + self.days * DAY_MS
+
+
+def version(one: Integration, day: int) -> str:
+    """The user agent of an integration on a day: the last part of its version rises with each release.
+
+    An agent whose version is not at the end stays as it is.
+    """
+    head, dot, last = one.agent.rpartition(".")
+    if not one.release_days or not last.isdigit():
+        return one.agent
+    return f"{head}{dot}{int(last) + int(day / one.release_days + one.account.number % 7 / 7)}"
 
 
 def browser(person: Employee, day: int) -> str:
@@ -211,29 +220,43 @@ def browser(person: Employee, day: int) -> str:
 
 
 def company(
-    seed: int, start_ms: int, days: int, people: int, integrations: int | None = None, *, portals: bool = True
+    seed: int,
+    start_ms: int,
+    days: int,
+    people: int,
+    integrations: int | None = None,
+    *,
+    portals: bool = True,
+    traits: CompanyTraits = ORDINARY,
 ) -> Company:
-    """A company of so many people and integrations (by default one of each kind), with three portals or none."""
-    roles = _roles(people)
-    holidays = {office: _holidays(seed, office, days) for office in range(len(_OFFICES))}
+    """A company of so many people and integrations (by default as many as its traits say), with portals or none."""
+    roles = _roles(people, traits)
+    holidays = {
+        office: _holidays(seed, office, days, traits.public_holidays) for office in range(len(traits.offices))
+    }
     return Company(
         seed,
         start_ms,
         days,
-        tuple(_person(seed, number, role, days, holidays) for number, role in enumerate(roles, 1)),
-        _integrations(seed, len(_INTEGRATIONS) if integrations is None else integrations, people),
-        _portals(seed) if portals else (),
+        tuple(_person(seed, number, role, days, holidays, traits) for number, role in enumerate(roles, 1)),
+        _integrations(seed, traits.programs if integrations is None else integrations, people, traits),
+        _portals(seed)[: traits.portals] if portals else (),
+        traits,
     )
 
 
-def _roles(people: int) -> list[JobRole]:
-    roles = [role for role, share in SHARES.items() for _ in range(max(1, round(people * share)))]
-    return (roles + [JobRole.AGENT] * people)[:people]
+def _roles(people: int, traits: CompanyTraits) -> list[JobRole]:
+    """Everybody's role; at least one person has each, if there are enough."""
+    shares = zip(JobRole, traits.role_shares, strict=True)
+    roles = [role for role, share in shares for _ in range(max(1, round(people * share)))]
+    if len(roles) > people:  # agents are the most and come first
+        roles = roles[len(roles) - people :]
+    return roles + [JobRole.AGENT] * (people - len(roles))
 
 
-def _holidays(seed: int, office: int, days: int) -> frozenset[int]:
+def _holidays(seed: int, office: int, days: int, share: float) -> frozenset[int]:
     random = stream(seed, "holidays", office)
-    return frozenset(day for day in range(days) if day % 7 < 5 and random.random() < 0.03)
+    return frozenset(day for day in range(days) if day % 7 < 5 and random.random() < share)
 
 
 _WEEK = frozenset(range(5))
@@ -256,21 +279,30 @@ _LAST_NAMES = ("aalto", "bakker", "costa", "duval", "eriksen", "fischer", "garci
 
 
 def _person(
-    seed: int, number: int, role: JobRole, days: int, holidays: dict[int, frozenset[int]]
+    seed: int,
+    number: int,
+    role: JobRole,
+    days: int,
+    holidays: dict[int, frozenset[int]],
+    traits: CompanyTraits,
 ) -> Employee:
     random = stream(seed, "person", number)
-    office = random.choices(range(len(_OFFICES)), [share for _, share in _OFFICES])[0]
+    office = random.choices(range(len(traits.offices)), [share for _, share in traits.offices])[0]
     start, hours, workdays = _shift(random, role)
     first, last = 0, days
-    if random.random() < 0.04:
+    if random.random() < traits.joiners:
         first = random.randrange(10, max(11, days - 7))
-    elif random.random() < 0.03:
+    elif random.random() < traits.quitters:
         last = random.randrange(days // 2, days)
     away = set(holidays[office]) if role is not JobRole.AGENT or random.random() < 0.5 else set()
-    if random.random() < 0.3:
+    if random.random() < traits.holidays:
         begin = random.randrange(days)
         away |= set(range(begin, begin + random.choice((5, 7, 7, 12, 14))))
-    away |= {day for day in range(days) if random.random() < 0.025}
+    away |= {day for day in range(days) if random.random() < traits.illness}
+    back = None
+    if first == 0 and last == days and random.random() < traits.long_leaves:
+        back = random.randrange(days // 2, days)
+        away |= set(range(random.choice((0, 0, min(5, back))), back))
     never, rarely = {
         JobRole.AGENT: (0.85, 0.13), JobRole.SALES: (0.55, 0.35), JobRole.BACK_OFFICE: (0.7, 0.25),
         JobRole.SUPERVISOR: (0.3, 0.4), JobRole.ADMIN: (0.3, 0.4), JobRole.MARKETING: (0.1, 0.3),
@@ -278,20 +310,22 @@ def _person(
     }[role]  # fmt: skip
     habit = random.random()
     exports = 0.0 if habit < never else 0.06 if habit < never + rarely else random.uniform(0.2, 0.5)
+    exports = min(0.9, exports * traits.exports)
     name = f"{random.choice(_FIRST_NAMES)}.{random.choice(_LAST_NAMES)}{number}@skyward.example.com"
     first_report = random.randrange(1, 400)
     return Employee(
         account=Login(number, name, ActorKind.HUMAN),
         role=role,
         office=office,
-        zone_hours=_OFFICES[office][0],
+        zone_hours=traits.offices[office][0],
         start_hour=start,
         hours=hours,
         workdays=workdays,
         tasks=_TASKS[role] * random.lognormvariate(0, 0.4) * hours / 8,
-        report_rows=_REPORT_ROWS[role] * random.lognormvariate(0, 0.6),
+        report_rows=traits.report_rows * _REPORT_ROWS[role] * random.lognormvariate(0, 0.6),
+        report_spread=traits.report_spread,
         exports=exports,
-        from_home=random.choice((0.0, 0.0, 0.2, 0.4, 0.6)),
+        from_home=min(0.95, traits.home_share * random.choice((0.0, 0.0, 0.8, 1.7, 2.5))),
         first_day=first,
         last_day=last,
         away=frozenset(away),
@@ -301,7 +335,8 @@ def _person(
         stride=random.lognormvariate(2.7, 0.3),
         reports=tuple(first_report + random.randrange(40) for _ in range(random.randrange(2, 9))),
         subscribed=random.randrange(4, 8) if role in _REPORTERS and random.random() < 0.25 else None,
-        hidden=random.random() < 0.04,
+        hidden=random.random() < traits.vpn_share,
+        back=back,
     )
 
 
@@ -346,13 +381,21 @@ _CLIENTS = (
 )
 
 
-def _integrations(seed: int, count: int, people: int) -> tuple[Integration, ...]:
-    """The first so many; beyond one of each kind there are more of each. Their accounts come behind the people's."""
+def _integrations(seed: int, count: int, people: int, traits: CompanyTraits) -> tuple[Integration, ...]:
+    """So many; beyond one of each kind there are more of each. Their accounts come behind the people's.
+
+    The first loads in bulk every night, as it does in any company; an ordinary one has the others in a fixed order.
+    """
     first = max(FIRST_INTEGRATION, people + 1)
+    order = [1, 0, *range(2, len(_INTEGRATIONS))]
+    if traits is not ORDINARY:
+        others = order[1:]
+        stream(seed, "integrations").shuffle(others)
+        order[1:] = others
     made = []
     for number in range(count):
-        further, kind = divmod(number, len(_INTEGRATIONS))
-        name, rhythm, way, kinds, rows, spread, every = _INTEGRATIONS[kind]
+        further, place = divmod(number, len(_INTEGRATIONS))
+        name, rhythm, way, kinds, rows, spread, every = _INTEGRATIONS[order[place]]
         name = f"{name}-{further + 1}" if further else name
         random = stream(seed, "integration", number)
         own = random.random() < 0.5
@@ -363,9 +406,11 @@ def _integrations(seed: int, count: int, people: int) -> tuple[Integration, ...]
                 rhythm=rhythm,
                 way=way,
                 kinds=kinds,
-                rows=rows * random.lognormvariate(0, 0.3),
+                rows=rows * random.lognormvariate(0, traits.program_spread),
                 spread=spread,
-                every_minutes=every * (random.lognormvariate(0, 0.3) if rhythm is WorkRhythm.SERVE else 1),
+                every_minutes=every
+                * (random.lognormvariate(0, 0.3) if rhythm is WorkRhythm.SERVE else 1)
+                * traits.program_pace,
                 hour=random.choice((0, 1, 2, 3, 4))
                 if rhythm is not WorkRhythm.DAILY
                 else random.randrange(4, 12),
@@ -375,6 +420,7 @@ def _integrations(seed: int, count: int, people: int) -> tuple[Integration, ...]
                 if own
                 else random.choice(_CLIENTS),
                 hosts=random.choice((1, 1, 1, 4, 12)),
+                release_days=7 / traits.releases if traits.releases else 0.0,
             )
         )
     return tuple(made)

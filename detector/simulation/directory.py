@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from detector.directory_entry import DirectoryEntry, DirectoryKind
 from detector.simulation.company import Company, Employee, JobRole
+from detector.simulation.distributions import stream
 from detector.simulation.world import World, accounts
 from detector.trait import network
 from detector.units import DAY_MS
@@ -43,7 +44,15 @@ _COLUMNS = (
 
 
 def company_directory(company: Company, identities: Mapping[int, str]) -> tuple[DirectoryEntry, ...]:
-    """Everybody of a company whose identity (``tenant/actor``) is known by the number of the account."""
+    """Those of a company whose identity (``tenant/actor``) is known by the number of the account.
+
+    Nobody else is in it; a company that keeps its directory badly leaves some of them out.
+    """
+    identities = {
+        number: identity
+        for number, identity in identities.items()
+        if stream(company.seed, "directory", number).random() < company.traits.directory
+    }
     people = [person for person in company.people if person.account.number in identities]
     bosses = [one for one in people if one.role is JobRole.SUPERVISOR] or people
     owners = [one for one in people if one.role in (JobRole.ADMIN, JobRole.MARKETING)] or people

@@ -54,22 +54,23 @@ def _more_of_the_same(scene: Scene, acts: list[SimulatedAction], factor: float) 
 
 
 def low_and_slow(scene: Scene) -> list[Attack]:
-    """Two weeks of half as much again to two and a half times as much, from the account's own place."""
+    """A week to three weeks of a quarter more to three times as much, from the account's own place."""
     victim = scene.person(
         JobRole.AGENT, JobRole.SALES, JobRole.SUPERVISOR, JobRole.BACK_OFFICE, JobRole.MARKETING
     )
     if victim is None:
         return []
-    factor = scene.pick((25, 20, 15)) / 10
-    first = scene.day(15)
+    factor = scene.between((2.2, 3.2), (1.6, 2.3), (1.25, 1.7))
+    length = scene.random.randrange(7, 22)
+    first = scene.day(length + 1)
     for acts in scene.workdays(victim.account.number, first, 20):
-        if acts[0].time_ms < scene.company.start_ms + (first + 14) * DAY_MS:
+        if acts[0].time_ms < scene.company.start_ms + (first + length) * DAY_MS:
             _more_of_the_same(scene, acts, factor)
     return scene.result([victim.account.number], [])
 
 
 def ramp(scene: Scene) -> list[Attack]:
-    """A little more every day for more than two weeks, so that what is normal is learned along."""
+    """A little more every day for one to three weeks, so that what is normal is learned along."""
     random = scene.random
     polls = [
         one
@@ -84,8 +85,8 @@ def ramp(scene: Scene) -> list[Attack]:
         if victim is None:
             return []
         account = victim.account.number
-    goal = scene.by_level(8, 4.5, 2.6)
-    length = 17
+    goal = scene.between((6, 11), (3.2, 6), (2, 3.4))
+    length = random.randrange(9, 23)
     first = scene.first + random.randrange(max(1, scene.company.days - scene.first - length))
     days = scene.workdays(account, first, length)
     for step, acts in enumerate(days, 1):

@@ -12,7 +12,17 @@ import msgspec
 
 from detector.simulation.shapes import Difficulty, Shape
 
-__all__ = ["AttackLabel", "BurstLabel", "DefectLabel", "IdentityLabel", "Labels", "read_labels"]
+__all__ = [
+    "AttackLabel",
+    "BurstLabel",
+    "DefectLabel",
+    "IdentityLabel",
+    "Labels",
+    "ObjectLabel",
+    "OriginLabel",
+    "ReconnaissanceLabel",
+    "read_labels",
+]
 
 RowCountField = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -24,12 +34,51 @@ class IdentityLabel(msgspec.Struct, frozen=True):
     role: str
 
 
+class ObjectLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attack read of one kind of record."""
+
+    object: str
+    """The object as the adapter spells it; empty if the log never names it."""
+    rows: RowCountField = 0
+    """Rows that the log shows, a record read twice counted twice."""
+    records: RowCountField = 0
+    """Distinct records that were really read, whether or not the log shows it."""
+    downloaded: RowCountField = 0
+    """Distinct records in results whose download the log shows: files, exports, jobs that were fetched."""
+    ids: RowCountField = 0
+    """Distinct record ids that the log shows; `record_ids` of the simulation lists them."""
+    fields: tuple[str, ...] = ()
+    """The fields that the log shows to have been asked for."""
+
+
+class ReconnaissanceLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attacker looked around before taking, as far as the log shows it."""
+
+    first_ms: int
+    last_ms: int
+    networks: tuple[str, ...] = ()
+    """The addresses it came from."""
+
+
+class OriginLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an attacker was first seen, by any of the attack's own networks or apps."""
+
+    first_ms: int
+    identity: str
+    """Patient zero: whose account the first record names."""
+    network: str
+    identities: tuple[str, ...] = ()
+    """Everybody whose account it touched, successfully or not, in the order of their first records."""
+
+
 class AttackLabel(msgspec.Struct, frozen=True, kw_only=True):
     """One attack."""
 
     id: str
     shape: Shape
     level: Difficulty
+    manner: dict[str, str | bool | int | float] = {}
+    """The aspects of its `Manner` that its shape follows: what the attacker meant to do, which no log says."""
     identities: tuple[str, ...]
     """Whose accounts were used."""
     networks: tuple[str, ...] = ()
@@ -38,6 +87,16 @@ class AttackLabel(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int
     taken: tuple[tuple[int, RowCountField], ...] = ()
     """(event time in ms, rows taken so far), as far as this format's log shows rows; both rise."""
+    agents: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """User agents, apps and sessions of the attack's records, as the adapter spells them."""
+    objects: tuple[ObjectLabel, ...] = ()
+    persons: RowCountField | None = None
+    """Distinct contacts and leads read; ``None`` if other records were read too, whose persons nobody can say."""
+    reconnaissance: ReconnaissanceLabel | None = None
+    origin: OriginLabel | None = None
+    """``None`` where only the accounts' own networks and apps were used."""
 
 
 class BurstLabel(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +116,8 @@ class DefectLabel(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     records: RowCountField
+    event_type: str = ""
+    """The type of the file or record concerned; empty for a file of all types."""
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from random import Random
 from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
 from detector.simulation.addresses import visitor_ip
 from detector.simulation.bursts import Calendar
-from detector.simulation.company import RECORDS, Company, Integration, Portal, WorkRhythm
+from detector.simulation.company import RECORDS, Company, Integration, Portal, WorkRhythm, version
 from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
@@ -27,11 +27,13 @@ def integration_days(company: Company, one: Integration, plan: Calendar) -> Iter
     random = stream(company.seed, "program", one.account.number)
     for day in range(company.days):
         acts: list[SimulatedAction] = []
-        upgraded = one.account.number == plan.upgrade_account and 0 <= plan.upgrade <= day
-        ip = plan.upgrade_ip if upgraded else one.ip
+        upgraded = next(
+            (each for each in plan.upgrades if each.account == one.account.number and each.day <= day), None
+        )
+        ip = upgraded.ip if upgraded else one.ip
         if one.hosts > 1:  # whichever machine of the pool is up today
             ip = f"{ip.rpartition('.')[0]}.{10 + stream(company.seed, one.account.number, day).randrange(one.hosts)}"
-        agent = f"{one.app.name}/9.0" if upgraded else one.agent
+        agent = f"{one.app.name}/9.0" if upgraded else version(one, day)
         hand = ActionRecorder(
             acts, one.account, ip, agent, one.account.number * 100_000 + day * 100, one.way, one.app
         )
@@ -47,7 +49,21 @@ def integration_days(company: Company, one: Integration, plan: Calendar) -> Iter
             for kind in ("Account", "Contact", "Case"):
                 rows = int(RECORDS[kind] * random.uniform(0.3, 0.9))
                 at = hand.bulk(at, kind, rows, select(kind), 20 * MINUTE_MS) + 5 * MINUTE_MS
+        if (one.account.number, day) in plan.backfills:
+            _backfill(random, hand, one, midnight)
         yield acts
+
+
+def _backfill(random: Random, hand: ActionRecorder, one: Integration, midnight: int) -> None:
+    """What had been missed, or was wrong, is read again in one go."""
+    at = midnight + random.randrange(5, 20) * HOUR_MS
+    for kind in one.kinds:
+        rows = int(min(RECORDS[kind], one.rows * 40 + 2_000) * random.uniform(0.4, 1))
+        query = select(kind)
+        if one.way is Interface.BULK:
+            at = hand.bulk(at, kind, rows, query, 10 * MINUTE_MS) + MINUTE_MS
+        else:
+            at = hand.query(at, kind, rows, query) + MINUTE_MS
 
 
 def _program_day(random: Random, hand: ActionRecorder, one: Integration, midnight: int, day: int) -> None:
@@ -56,7 +72,7 @@ def _program_day(random: Random, hand: ActionRecorder, one: Integration, midnigh
         for turn in range(DAY_MS // step):
             at = midnight + turn * step + 2_000 + random.randrange(4_000)
             kind = one.kinds[turn % len(one.kinds)]
-            shape = DAY_SHAPE[turn * step // HOUR_MS]
+            shape = DAY_SHAPE[turn * step // HOUR_MS % 24]
             hand.query(at, kind, around(random, one.rows * shape, one.spread, 8_000), select(kind))
     elif one.rhythm is WorkRhythm.SERVE:
         for hour, shape in enumerate(DAY_SHAPE):

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from random import Random
 
 from detector.simulation.actions import ActionRecorder, Interface, SimulatedAction
-from detector.simulation.addresses import home_ip, mobile_ip, office_ip, vpn_ip
+from detector.simulation.addresses import carrier_ip, home_ip, is_office, mobile_ip, office_ip, vpn_ip
 from detector.simulation.benign_anomalies import odd_day
 from detector.simulation.bursts import Calendar
 from detector.simulation.company import RECORDS, Company, Employee, JobRole, browser
 from detector.simulation.distributions import around, number_of, stream
 from detector.simulation.soql import select
+from detector.simulation.traits import CompanyTraits
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 __all__ = ["person_days"]
@@ -42,13 +43,14 @@ _LISTED = {"ContentDocument": "Case"}
 def person_days(company: Company, person: Employee, plan: Calendar) -> Iterator[list[SimulatedAction]]:
     """What one person does, day by day."""
     random = stream(company.seed, "work", person.account.number)
+    traits = company.traits
     lease = 0
     journey, hotel = -1, ""
     for day in range(company.days):
         acts: list[SimulatedAction] = []
-        if random.random() < 0.02:
+        if random.random() < traits.lease_change:
             lease += 1
-        if random.random() < 0.004:
+        if random.random() < traits.journeys:
             journey, hotel = day + random.randrange(2, 6), mobile_ip(random)
         begin = company.start_ms + day * DAY_MS + (person.start_hour - person.zone_hours) * HOUR_MS
         begin += int(random.gauss(0, 9) * MINUTE_MS)
@@ -59,34 +61,48 @@ def person_days(company: Company, person: Employee, plan: Calendar) -> Iterator[
         if not employed or day in person.away or not (day % 7 in person.workdays or called_in):
             yield acts
             continue
-        ip = hotel if day < journey else _place(random, person, plan, day, lease)
+        ip = hotel if day < journey else _place(random, person, plan, day, lease, traits)
         hand = ActionRecorder(
             acts, person.account, ip, browser(person, day), person.account.number * 100_000 + day * 100
         )
-        _day(random, hand, person, plan, day, begin)
+        _day(random, hand, person, plan, day, begin, traits)
         if plan.odd_days:
-            odd_day(random, hand, person, day, begin)
+            odd_day(random, hand, person, day, begin, traits.odd_days)
         yield acts
 
 
-def _place(random: Random, person: Employee, plan: Calendar, day: int, lease: int) -> str:
+def _place(
+    random: Random, person: Employee, plan: Calendar, day: int, lease: int, traits: CompanyTraits
+) -> str:
     """The place that a person works from today."""
     number = person.account.number
     where = random.random()
-    if where < 0.008:
-        return mobile_ip(random)
-    if where < 0.008 + person.from_home:
+    if where < traits.mobile:
+        return carrier_ip(number, random)
+    if where < traits.mobile + person.from_home:
         # A few send their own traffic through a VPN, by whichever exit it is today.
-        return vpn_ip(stream(number, "own vpn", day // 2)) if person.hidden else home_ip(number, lease)
+        return (
+            vpn_ip(stream(number, "own vpn", day // traits.vpn_exit_days))
+            if person.hidden
+            else home_ip(number, lease)
+        )
     moved = person.office == plan.egress_office and 0 <= plan.egress <= day
     return office_ip(person.office, number, moved)
 
 
 def _day(
-    random: Random, hand: ActionRecorder, person: Employee, plan: Calendar, day: int, begin: int
+    random: Random,
+    hand: ActionRecorder,
+    person: Employee,
+    plan: Calendar,
+    day: int,
+    begin: int,
+    traits: CompanyTraits,
 ) -> None:
     number = person.account.number
     span = person.hours * HOUR_MS
+    if traits.second_factor and random.random() < traits.second_factor and not is_office(hand.ip):
+        hand.login(begin - 8_000, "LOGIN_CHALLENGE_ISSUED")
     hand.login(begin)
     if day == plan.login_day:
         for _ in range(random.randrange(1, 4)):
@@ -94,9 +110,9 @@ def _day(
                 begin + random.randrange(1, 20) * MINUTE_MS,
                 random.choice(("LOGIN_ERROR_INVALID_PASSWORD", "")),
             )
-    elif random.random() < 0.03:
+    elif random.random() < traits.mistyped:
         hand.login(begin - 20_000, "LOGIN_ERROR_INVALID_PASSWORD")
-    busy = plan.tasks(person.role, day) * random.lognormvariate(0, 0.22)
+    busy = plan.tasks(person.role, day) * random.lognormvariate(0, traits.busy_spread)
     if random.random() < 0.03:  # clearing up, covering for somebody, a queue taken over
         busy *= random.lognormvariate(0.7, 0.3)
     more_reports = plan.reports(person.role, day)
@@ -191,7 +207,7 @@ def _report(random: Random, hand: ActionRecorder, person: Employee, at: int) -> 
     kinds = _KINDS[person.role]
     kind = random.choice(kinds)
     kind = _LISTED.get(kind, kind)
-    rows = around(random, person.report_rows, 0.9, 0.8 * RECORDS[kind])
+    rows = around(random, person.report_rows, person.report_spread, 0.8 * RECORDS[kind])
     report = person.reports[int(len(person.reports) * random.random() ** 2)]
     hand.report(at, kind, rows, report, export=random.random() < person.exports)
 

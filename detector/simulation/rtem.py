@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from detector.event import ActorKind, Operation
 from detector.simulation.actions import Interface, JobState, SimulatedAction
 from detector.simulation.elf import record_id
+from detector.simulation.read_records import record_numbers
 from detector.units import HOUR_MS, MINUTE_MS
 
 __all__ = ["Rtem"]
@@ -161,8 +162,8 @@ class Rtem:
         if act.operation is Operation.QUERY and 0 < act.rows <= MANY_ROWS and not more:
             listed = ",".join(
                 f'{{\\"attributes\\":{{\\"type\\":\\"{act.kind}\\"}},'
-                f'\\"Id\\":\\"{record_id(act.kind, act.job % 7919 + row)}\\"}}'
-                for row in range(act.rows)
+                f'\\"Id\\":\\"{record_id(act.kind, number)}\\"}}'
+                for number in record_numbers(act)
             )
             records = f'"{{\\"totalSize\\":{act.rows},\\"done\\":true,\\"records\\":[{listed}]}}"'
         api = {Interface.SOAP: "SOAP Partner", Interface.BULK: "Bulk API 2.0"}.get(act.way, "REST API")
@@ -194,7 +195,10 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-_LOGINS = {"LOGIN_ERROR_INVALID_PASSWORD": "Invalid Password"}
+_LOGINS = {
+    "LOGIN_CHALLENGE_ISSUED": "Failed: Computer activation required",
+    "LOGIN_ERROR_INVALID_PASSWORD": "Invalid Password",
+}
 _ENVELOPES = {"ApiEvent": 1, "BulkApiResultEvent": 1, "ReportEvent": 1, "ListViewEvent": 2, "FileEvent": 2}
 """1 is a streamed message, 2 a Pub/Sub record; the others are stored objects."""
 _WRITERS: dict[Operation, Callable[[Rtem, SimulatedAction], None]] = {

@@ -8,25 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from random import Random
 
 import msgspec
 
 from detector.adapters import RecordError, decode
 from detector.directory_entry import DirectoryEntry
+from detector.event import AccessEvent
 from detector.simulation.actions import SimulatedAction
 from detector.simulation.activity import everything_done, routine, stream_of
 from detector.simulation.attacks import Attack, attacks
-from detector.simulation.bursts import Calendar, calendar
+from detector.simulation.bursts import Burst, Calendar, calendar
 from detector.simulation.company import company
 from detector.simulation.directory import company_directory
 from detector.simulation.distributions import stream
 from detector.simulation.elf import HEADERS, Elf
 from detector.simulation.labels import AttackLabel, BurstLabel, DefectLabel, IdentityLabel, Labels
+from detector.simulation.look_alikes import look_alikes
 from detector.simulation.rtem import Rtem
 from detector.simulation.shapes import Shape
 from detector.simulation.theft import PlannedTheft, thefts
+from detector.simulation.traits import ORDINARY, draw_traits
+from detector.simulation.truth import AttackTruth
 from detector.simulation.ual import Ual
 from detector.units import DAY_MS, HOUR_MS
 
@@ -34,10 +38,6 @@ __all__ = ["Format", "LogFile", "Scenario", "Simulation"]
 
 FIRST_MONDAY_MS = 1_771_804_800_000  # 2026-02-23
 QUARTER_END_MS = 1_774_915_200_000  # 2026-03-31
-LATE_HOURS, MISSING_HOURS, SPLIT_HOURS = 0.012, 0.0015, 0.02
-"""Which share of the hours' files comes late, never, or in two parts."""
-DUPLICATED, MALFORMED = 3e-4, 1e-4
-"""Which share of the records is written twice, or broken off."""
 _COLUMNS = {event_type: header[1:-1].split('","') for event_type, header in HEADERS.items()}
 
 
@@ -55,14 +55,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     format: Format
     days: int = 42
-    people: int = 250
+    people: int | None = None
+    """How many people there are; without it the traits say."""
     shapes: tuple[Shape, ...] = tuple(Shape)
     start_ms: int | None = None
     """Midnight UTC of the Monday on which it begins; without it the seed says which."""
     integrations: int | None = None
-    """How many programs there are; without it one of each kind."""
+    """How many programs there are; without it the traits say."""
     calm: bool = False
-    """Whether it is an ordinary time: no bursts, no odd days, no public sites."""
+    """Whether it is an ordinary time at an ordinary company: no bursts, no odd days, no public sites."""
+    varied: bool = True
+    """Whether the seed draws the company's traits; otherwise it is an ordinary one."""
     thefts: tuple[PlannedTheft, ...] = ()
     """Thefts at chosen times, beside the shapes."""
 
@@ -88,14 +91,18 @@ class Simulation:
         self._scenario = scenario
         by_seed_ms = FIRST_MONDAY_MS + scenario.seed % 4 * 7 * DAY_MS
         self._start_ms = by_seed_ms if scenario.start_ms is None else scenario.start_ms
+        self.traits = draw_traits(scenario.seed) if scenario.varied and not scenario.calm else ORDINARY
+        """The company's."""
         self._company = company(
             scenario.seed,
             self._start_ms,
             scenario.days,
-            scenario.people,
+            self.traits.people if scenario.people is None else scenario.people,
             scenario.integrations,
             portals=not scenario.calm,
+            traits=self.traits,
         )
+        self._look_alikes: tuple[Burst, ...] = ()
         quarter_end = (QUARTER_END_MS - self._start_ms) // DAY_MS
         self._calendar = (
             Calendar(bursts=(), odd_days=False) if scenario.calm else calendar(self._company, quarter_end)
@@ -107,6 +114,7 @@ class Simulation:
         self._defects: list[DefectLabel] = []
         self._identities: dict[int, str] = {}
         self._taken: dict[int, list[tuple[int, int]]] = {}
+        self._truths: dict[int, AttackTruth] = {}
         self.records = 0
         """Records written so far."""
 
@@ -158,20 +166,29 @@ class Simulation:
                     start_ms=burst.start_ms,
                     end_ms=burst.end_ms,
                 )
-                for burst in self._calendar.bursts
+                for burst in (*self._calendar.bursts, *self._look_alikes)
             ),
             defects=tuple(self._defects),
             records=self.records,
         )
 
+    def record_ids(self) -> Iterator[tuple[str, str, str]]:
+        """(attack id, object, record id) of every id that the attacks' records show; call it as the `labels`."""
+        for attack in self.attacks:
+            for name, record in self._truths[attack.number].record_ids():
+                yield _attack_id(attack), name, record
+
     # --- what happens
 
     def _acts(self) -> list[SimulatedAction]:
         done = routine(self._company, self._calendar)
+        if not self._scenario.calm:
+            self._look_alikes = look_alikes(self._company, done)
         self.attacks = [*attacks(self._company, done, self._scenario.shapes), *self._thefts()]
         acts = everything_done(self._company, self._calendar, done, self.attacks)
         for attack in self.attacks:
             self._note(attack)
+            self._truths[attack.number] = AttackTruth(attack.networks)
         return acts
 
     def _thefts(self) -> list[Attack]:
@@ -193,10 +210,12 @@ class Simulation:
 
     def _attack(self, attack: Attack) -> AttackLabel:
         times = [act.time_ms for act in attack.acts]
+        truth = self._truths[attack.number]
         return AttackLabel(
-            id=f"{attack.shape.value}-{attack.level.value}",
+            id=_attack_id(attack),
             shape=attack.shape,
             level=attack.level,
+            manner=attack.manner,
             identities=tuple(
                 self._identities[number] for number in attack.accounts if number in self._identities
             ),
@@ -204,6 +223,13 @@ class Simulation:
             start_ms=min(times) // 1000 * 1000,
             end_ms=max(times),
             taken=tuple(self._taken[attack.number]),
+            agents=tuple(truth.agents),
+            apps=tuple(truth.apps),
+            sessions=tuple(truth.sessions),
+            objects=truth.objects(),
+            persons=truth.persons(),
+            reconnaissance=truth.reconnaissance(),
+            origin=truth.origin(),
         )
 
     # --- how it is logged
@@ -212,12 +238,16 @@ class Simulation:
         self, hour: int, acts: list[SimulatedAction], late: list[tuple[int, str, list[str]]]
     ) -> Iterator[LogFile]:
         yield from self._arrived(hour, late)
-        random = self._random
+        random, traits = self._random, self.traits
         lines = self._writer.lines
         by_type: dict[str, list[str]] = {}
         touched: set[str] = set()
         for act in acts:
-            for event_type, line in lines(act):
+            written = lines(act)
+            if act.attack:
+                events = [self._event(event_type, line) for event_type, line in written]
+                self._truths[act.attack].add(act, self._writer.shown(act), events)
+            for event_type, line in written:
                 found = by_type.get(event_type)
                 if found is None:
                     found = by_type[event_type] = []
@@ -225,22 +255,24 @@ class Simulation:
                 if act.attack:
                     touched.add(event_type)
                 if act.account.number not in self._identities:
-                    self._name(act, event_type, line)
+                    self._identities[act.account.number] = self._event(event_type, line).identity
         if self._scenario.format is not Format.ELF:
             touched = {""} if touched else set()
             by_type = {"": [line for act_lines in by_type.values() for line in act_lines]} if by_type else {}
         for event_type in sorted(by_type):
             rows = by_type[event_type]
-            if event_type not in touched and random.random() < MISSING_HOURS:
-                self._defect("missing_hour", hour, len(rows))
+            if event_type not in touched and random.random() < traits.missing:
+                self._defect("missing_hour", hour, len(rows), event_type)
                 continue
-            rows = self._damaged(random, rows, hour, spare=event_type in touched)
+            rows = self._damaged(random, rows, hour, event_type, spare=event_type in touched)
             name = f"_{event_type}" if event_type else ""
-            if random.random() < LATE_HOURS:
-                self._defect("late_hour", hour, len(rows))
-                late.append((hour + random.randrange(3, 7), f"late_{hour % 24:02d}{name}", rows))
-            elif len(rows) > 20 and random.random() < SPLIT_HOURS:
-                self._defect("split_hour", hour, len(rows))
+            if random.random() < traits.late:
+                self._defect("late_hour", hour, len(rows), event_type)
+                late.append(
+                    (hour + random.randrange(3, traits.late_hours), f"late_{hour % 24:02d}{name}", rows)
+                )
+            elif len(rows) > 20 and random.random() < traits.split:
+                self._defect("split_hour", hour, len(rows), event_type)
                 half = len(rows) // 2
                 yield self._file(hour, f"{name}_part1", rows[:half])
                 yield self._file(hour, f"{name}_part2", rows[half:], turned=True)
@@ -248,7 +280,8 @@ class Simulation:
                 yield self._file(hour, name, rows)
 
     def _arrived(self, hour: int, late: list[tuple[int, str, list[str]]]) -> Iterator[LogFile]:
-        for entry in [entry for entry in late if entry[0] <= hour]:
+        due = [entry for entry in late if entry[0] <= hour]
+        for entry in sorted(due, key=itemgetter(0)):
             late.remove(entry)
             yield self._file(entry[0], f"_{entry[1]}", entry[2])
 
@@ -263,33 +296,45 @@ class Simulation:
             rows = [_turned(row) for row in rows]
         return LogFile(f"{day}/{hour % 24:02d}{name}.csv", "\n".join([*rows, ""]).encode())
 
-    def _damaged(self, random: Random, rows: list[str], hour: int, *, spare: bool) -> list[str]:
+    def _damaged(
+        self, random: Random, rows: list[str], hour: int, event_type: str, *, spare: bool
+    ) -> list[str]:
         """Some rows twice; and, unless an attack's are among them, some broken off."""
         count = len(rows)
-        twice = sum(random.random() < DUPLICATED * 50 for _ in range(count // 50 + 1))
+        twice = sum(random.random() < self.traits.duplicated * 50 for _ in range(count // 50 + 1))
         for _ in range(min(twice, count)):
             at = random.randrange(count)
             rows = [*rows[: at + 1], rows[at], *rows[at + 1 :]]
-            self._defect("duplicated", hour, 1)
-        broken = sum(random.random() < MALFORMED * 50 for _ in range(count // 50 + 1))
+            self._defect("duplicated", hour, 1, event_type)
+        broken = sum(random.random() < self.traits.malformed * 50 for _ in range(count // 50 + 1))
         for _ in range(0 if spare else min(broken, count)):
             at = random.randrange(count)
             rows[at] = rows[at][: 20 + random.randrange(60)]
-            self._defect("malformed", hour, 1)
+            self._defect("malformed", hour, 1, event_type)
         return rows
 
-    def _defect(self, kind: str, hour: int, records: int) -> None:
+    def _defect(self, kind: str, hour: int, records: int, event_type: str) -> None:
         self._defects.append(
-            DefectLabel(kind=kind, start_ms=hour * HOUR_MS, end_ms=(hour + 1) * HOUR_MS, records=records)
+            DefectLabel(
+                kind=kind,
+                start_ms=hour * HOUR_MS,
+                end_ms=(hour + 1) * HOUR_MS,
+                records=records,
+                event_type=event_type,
+            )
         )
 
-    def _name(self, act: SimulatedAction, event_type: str, line: str) -> None:
-        """Note how the adapter spells the identity, by letting it read one of its records."""
+    def _event(self, event_type: str, line: str) -> AccessEvent:
+        """What the adapter makes of a record."""
         record = _row(event_type, line) if self._scenario.format is Format.ELF else line.encode()
         try:
-            self._identities[act.account.number] = decode(record, "simulation").identity
+            return decode(record, "simulation")
         except RecordError as error:  # it would be a fault of the simulation's own
             raise AssertionError(str(error)) from error
+
+
+def _attack_id(attack: Attack) -> str:
+    return f"{attack.shape.value}-{attack.level.value}"
 
 
 def _writer(log_format: Format) -> Elf | Rtem | Ual:

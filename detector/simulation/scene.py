@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
 
 import msgspec
 
 from detector.event import Operation
 from detector.simulation.actions import ActionRecorder, App, Interface, SimulatedAction
+from detector.simulation.addresses import home_ip, mobile_ip, rented_ip, tor_ip, vpn_ip
 from detector.simulation.company import RECORDS, Company, Employee, Integration, JobRole
 from detector.simulation.distributions import stream
+from detector.simulation.manner import AttackHours, Place, draw_manner
 from detector.simulation.shapes import Difficulty, Shape
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
-__all__ = ["WARM_DAYS", "Attack", "Scene"]
+__all__ = ["FIRST_FOREIGN_APP", "WARM_DAYS", "Attack", "Scene"]
 
 WARM_DAYS = 14
 """No attack begins before this day, or before half of a shorter world."""
+FIRST_FOREIGN_APP = 800
+"""The number of the first app that belongs to an attacker."""
 _SESSIONS = 970_000_000
 
 
@@ -30,6 +35,8 @@ class Attack(msgspec.Struct, frozen=True):
     networks: tuple[str, ...]
     """The attacker's own addresses; none where only the account's own were used."""
     acts: list[SimulatedAction]
+    manner: dict[str, str | bool | int | float] = {}
+    """The aspects of its `Manner` that it follows, by name."""
 
 
 class Scene:
@@ -54,25 +61,18 @@ class Scene:
         self.acts: list[SimulatedAction] = []
         self.first = min(WARM_DAYS, company.days // 2)
         self.sessions = _SESSIONS + number * 10_000
+        self.manner = draw_manner(self.random, level, company.days - self.first)
 
-    def by_level(self, easy: float, medium: float, hard: float) -> float:
-        """One of three numbers, give or take a quarter."""
-        value = (easy, medium, hard)[list(Difficulty).index(self.level)]
-        return value * self.random.uniform(0.75, 1.25)
+    def between(
+        self, easy: tuple[float, float], medium: tuple[float, float], hard: tuple[float, float]
+    ) -> float:
+        """A number from the range of the level, evenly in its logarithm."""
+        low, high = {Difficulty.EASY: easy, Difficulty.MEDIUM: medium}.get(self.level, hard)
+        return low * float((high / low) ** self.random.random())
 
-    def pick(self, level: tuple[int, int, int]) -> int:
-        """One of three whole numbers, as it is."""
-        return level[list(Difficulty).index(self.level)]
-
-    @property
-    def easy(self) -> bool:
-        """Whether it is to be loud."""
-        return self.level is Difficulty.EASY
-
-    @property
-    def hard(self) -> bool:
-        """Whether it is to be hidden as well as can be."""
-        return self.level is Difficulty.HARD
+    def count(self, easy: tuple[int, int], medium: tuple[int, int], hard: tuple[int, int]) -> int:
+        """A whole number from the range of the level."""
+        return max(1, round(self.between(easy, medium, hard)))
 
     def person(
         self, *roles: JobRole, test: Callable[[Employee], bool] = lambda person: True
@@ -99,7 +99,7 @@ class Scene:
         return known and stays and person.account.number not in self.used
 
     def day(self, length: int) -> int:
-        """A first day for something of so many days."""
+        """A first day for something of so many days, the last of which is not the world's last."""
         return self.random.randrange(self.first, max(self.first + 1, self.company.days - length - 1))
 
     def at(self, day: int, hour: float, zone_hours: int = 0) -> int:
@@ -107,14 +107,44 @@ class Scene:
         base = self.company.start_ms + day * DAY_MS + int((hour - zone_hours) * HOUR_MS)
         return base + self.random.randrange(20 * MINUTE_MS)
 
+    def foreign_ip(self, number: int, place: Place | None = None) -> str:
+        """An address in a network of the manner's kind, or another kind; `number` is the victim's.
+
+        A home of the same provider stands for the account's own network, which somebody outside does not have.
+        """
+        random, place = self.random, place or self.manner.place
+        if place in (Place.OWN, Place.HOME):
+            provider = number % 23 if place is Place.OWN else random.randrange(23)
+            return home_ip(23 * (1_000 + random.randrange(400)) + provider, 99)
+        return _ADDRESSES[place](random)
+
+    def moment(self, acts: list[SimulatedAction]) -> int:
+        """A time on a day of which these are the account's acts: amid them, in the evening after, or at night."""
+        if self.manner.hours is AttackHours.WORK:
+            return acts[int(self.random.uniform(0.1, 0.6) * len(acts))].time_ms
+        low, high = (0.3, 3.5) if self.manner.hours is AttackHours.EVENING else (5, 9)
+        return acts[-1].time_ms + int(self.random.uniform(low, high) * HOUR_MS)
+
+    def spray(self, ips: Sequence[str], agent: str, at: int, count: int) -> None:
+        """Try passwords on other accounts, in vain, until a time."""
+        names = [one.account for one in self.company.people]
+        self.sessions += 1
+        for account in self.random.sample(names, min(count, len(names))):
+            at -= int(1000 * self.random.uniform(5, 240))
+            hand = ActionRecorder(
+                self.acts, account, self.random.choice(ips), agent, self.sessions, attack=self.number
+            )
+            hand.scouting = True
+            hand.login(max(at, self.company.start_ms + self.first * DAY_MS), "LOGIN_ERROR_INVALID_PASSWORD")
+
     def worked(self, account: int) -> dict[int, list[SimulatedAction]]:
         """An account's ordinary acts by the day on which they began (a night shift's day is the evening's).
 
-        What the CRM does by itself for the account, from no address, is left out.
+        What the CRM does by itself for the account, from no address, is left out, and what others attempt.
         """
         days: dict[int, list[SimulatedAction]] = {}
         for act in self.done[account]:
-            if act.ip:
+            if act.ip and act.session < _SESSIONS:
                 days.setdefault(act.session // 100 % 1000, []).append(act)
         return days
 
@@ -123,7 +153,10 @@ class Scene:
 
         If there are fewer left, then on its last ones since the warm-up.
         """
-        days = self.worked(account)
+        warm_ms = (
+            self.company.start_ms + self.first * DAY_MS
+        )  # east of Greenwich a day begins on the one before
+        days = {day: acts for day, acts in self.worked(account).items() if acts[0].time_ms >= warm_ms}
         full = [days[day] for day in sorted(days) if day >= self.first and len(days[day]) > 3]
         begin = sum(day < first and len(days[day]) > 3 for day in days if day >= self.first)
         return full[begin:][:count] if len(full) - begin >= min(count, 2) else full[-count:]
@@ -166,7 +199,15 @@ class Scene:
         """The attack, unless nothing came of it."""
         self.acts.sort(key=lambda act: act.time_ms)
         acts = [act for act in self.acts if act.time_ms < self.company.end_ms]
-        if not acts:
+        if not any(act.rows for act in acts):
             return []
         networks = tuple(dict.fromkeys(networks))
         return [Attack(self.number, self.shape, self.level, tuple(accounts), networks, acts)]
+
+
+_ADDRESSES: dict[Place, Callable[[Random], str]] = {
+    Place.MOBILE: mobile_ip,
+    Place.HOSTING: rented_ip,
+    Place.VPN: vpn_ip,
+    Place.TOR: tor_ip,
+}

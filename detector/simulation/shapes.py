@@ -22,6 +22,7 @@ class Shape(StrEnum):
     RAMP = "ramp"
     LEAVER = "leaver"
     SESSION_HIJACK = "session_hijack"
+    ADAPTIVE = "adaptive"
 
 
 class Difficulty(StrEnum):

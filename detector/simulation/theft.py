@@ -51,6 +51,7 @@ def _theft(company: Company, theft: PlannedTheft, number: int) -> Attack:
         acts, victim.account, theft.ip, AGENT, _SESSIONS + number, Interface.REST, victim.app, number
     )
     at = theft.start_ms
+    hand.scouting = True
     hand.login(at)
     hand.describe(at + SECOND_MS)
     for step, kind in enumerate(("Account", "Contact", "Lead", "Case"), 1):
@@ -59,6 +60,7 @@ def _theft(company: Company, theft: PlannedTheft, number: int) -> Attack:
         hand.query(
             at + 5 * SECOND_MS, kind, SAMPLE_ROWS, select(kind, f" LIMIT {SAMPLE_ROWS}", all_of_it=True)
         )
+    hand.scouting = False
     at = theft.start_ms + 3 * MINUTE_MS
     for part, kind in enumerate(("Case", "Contact")):
         rows = (theft.rows + part) // 2

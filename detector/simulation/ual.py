@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from detector.event import ActorKind, Operation
 from detector.simulation.actions import Interface, JobState, Login, SimulatedAction
+from detector.simulation.read_records import record_numbers
 
 __all__ = ["ORGANISATION", "Ual"]
 
@@ -32,7 +33,6 @@ _ENTITIES = {
     "User": "systemuser",
 }
 _NUMBERS = {name: number for number, name in enumerate(_ENTITIES, 1)}
-_MANY = 60_000
 
 
 def _guid(kind: str, number: int) -> str:
@@ -101,7 +101,7 @@ class Ual:
                 f'"ClientIP":"{act.ip}","ObjectId":"00000007-0000-0000-c000-000000000000","UserId":"{act.account.name}",'
                 f'"ActorIpAddress":"{act.ip}","ExtendedProperties":[{{"Name":"UserAgent","Value":"{act.agent}"}},'
                 f'{{"Name":"RequestType","Value":"OAuth2:Authorize"}}]'
-                f"{',%sLogonError%s:%sInvalidUserNameOrPassword%s' % (4 * (chr(34),)) if failed else ''}}}",
+                f"{_LOGON_ERRORS.get(act.status, '')}}}",
             )
         )
 
@@ -150,16 +150,15 @@ class Ual:
             f"<entity name='{entity}'>{fields}<filter><condition attribute='modifiedon' operator='ge' "
             f"value='{act.job % 28 + 1:02d}'/></filter></entity></fetch>\""
         )
-        first = (act.job or act.time_ms) * 7919 % _MANY
         prefix = _guid(act.kind, 0)[:24]
         correlation = self._number + 1
         rows = self.shown(act)
         if not act.attack and correlation % 97 == 0:  # it is not always there
             self.record(act, message, query)
             return
-        for start in range(0, rows, PART_IDS):
-            numbers = range(first + start, first + min(start + PART_IDS, rows))
-            listed = ",".join([f"{prefix}{number % _MANY:012x}" for number in numbers])
+        numbers = record_numbers(act)[:rows]
+        for start in range(0, len(numbers), PART_IDS):
+            listed = ",".join([f"{prefix}{number:012x}" for number in numbers[start : start + PART_IDS]])
             self.record(act, message, f'{query},"QueryResults":"{listed}"', correlation)
 
     def nothing(self, act: SimulatedAction) -> None:
@@ -174,6 +173,10 @@ class Ual:
         return self._number
 
 
+_LOGON_ERRORS = {
+    "LOGIN_CHALLENGE_ISSUED": ',"LogonError":"UserStrongAuthClientAuthNRequiredInterrupt"',
+    "LOGIN_ERROR_INVALID_PASSWORD": ',"LogonError":"InvalidUserNameOrPassword"',
+}
 _RESULTS = ("Succeeded", "Failed")
 
 

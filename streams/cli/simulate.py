@@ -14,6 +14,7 @@ from rich.text import Text
 
 from detector.simulation import Format, Labels, Scenario, Simulation
 from detector.simulation.directory import as_csv
+from detector.simulation.networks import networks_csv
 from detector.simulation.shapes import Shape
 from streams.cli.progress import progress
 from streams.cli.screen import fail
@@ -35,12 +36,22 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="The output folder; each format gets a folder in it.")],
     seed: Annotated[int, typer.Option(min=0, help="The seed; each seed is another company.")] = 1,
     days: Annotated[int, typer.Option(min=1, max=366, help="Number of days.")] = 42,
-    people: Annotated[int, typer.Option(min=1, max=5_000, help="Number of employees.")] = 250,
+    people: Annotated[
+        int | None,
+        typer.Option(min=1, max=5_000, help="Number of employees; without it the seed says (80 to 600)."),
+    ] = None,
     log_format: Annotated[Formats, typer.Option("--format", help="The format of the logs.")] = Formats.ELF,
     attack_shapes: Annotated[
         str | None,
         typer.Option(help="Only these attacks, separated by commas; default all; none for no attack."),
     ] = None,
+    varied: Annotated[
+        bool,
+        typer.Option(
+            "--varied/--ordinary",
+            help="Whether the seed draws the company's traits; an ordinary one has 250 employees.",
+        ),
+    ] = True,
     compress: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
 ) -> None:
     """Generate weeks of a company's CRM logs, with attacks and benign look-alikes, all labelled.
@@ -50,7 +61,7 @@ def simulate(
     shapes = _shapes(attack_shapes)
     formats = [Format(log_format.value)] if log_format is not Formats.ALL else list(Format)
     for each in formats:
-        scenario = Scenario(seed=seed, format=each, days=days, people=people, shapes=shapes)
+        scenario = Scenario(seed=seed, format=each, days=days, people=people, shapes=shapes, varied=varied)
         with progress(f"{each.value} …") as show:
 
             def on_records(records: int, show: Callable[[str], None] = show) -> None:
@@ -82,7 +93,8 @@ def write_world(
     compress: bool = False,
     on_records: Callable[[int], None] = lambda records: None,
 ) -> Labels:
-    """Write a world's logs into ``logs``, who is who into ``directory.csv`` and its labels into ``labels.json``.
+    """Write a world's logs into ``logs``, and beside them ``directory.csv``, ``networks.csv``,
+    ``record_ids.csv`` and ``labels.json``.
 
     Raises OSError.
 
@@ -100,6 +112,10 @@ def write_world(
             on_records(world.records)
         path.write_bytes(gzip.compress(file.data, 1, mtime=0) if compress else file.data)
     (folder / "directory.csv").write_text(as_csv(world.directory()), encoding="utf-8")
+    (folder / "networks.csv").write_text(networks_csv(), encoding="utf-8")
+    with (folder / "record_ids.csv").open("w", encoding="utf-8") as ids:
+        ids.write("attack,object,record\n")
+        ids.writelines(f"{attack},{name},{record}\n" for attack, name, record in world.record_ids())
     labels = world.labels()
     (folder / "labels.json").write_bytes(msgspec.json.format(msgspec.json.encode(labels), indent=1) + b"\n")
     return labels

@@ -50,7 +50,7 @@ def test_the_file_holds_the_same() -> None:
 @pytest.mark.parametrize("form", list(Format))
 def test_whoever_acts_is_known_by_the_id_of_the_logs(form: Format) -> None:
     """In every format, whatever that calls its accounts."""
-    world = Simulation(Scenario(seed=1, format=form, days=2, people=20, shapes=()))
+    world = Simulation(Scenario(seed=1, format=form, days=2, people=20, shapes=(), varied=False))
     for _ in world.files():
         pass
     book = Directory(world.directory())

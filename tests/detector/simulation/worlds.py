@@ -15,9 +15,11 @@ DAYS, PEOPLE = 20, 40
 
 
 @functools.cache
-def world(log_format: Format, seed: int = 1) -> tuple[Simulation, tuple[LogFile, ...], Labels]:
+def world(
+    log_format: Format, seed: int = 1, *, varied: bool = True
+) -> tuple[Simulation, tuple[LogFile, ...], Labels]:
     """Some weeks of a smaller company: the simulation, its files and its labels."""
-    simulation = Simulation(Scenario(seed=seed, format=log_format, days=DAYS, people=PEOPLE))
+    simulation = Simulation(Scenario(seed=seed, format=log_format, days=DAYS, people=PEOPLE, varied=varied))
     return simulation, tuple(simulation.files()), simulation.labels()
 
 
@@ -47,13 +49,17 @@ def read(file: LogFile) -> list[AccessEvent | RecordError]:
 
 
 @functools.cache
-def results(log_format: Format, seed: int = 1) -> tuple[AccessEvent | RecordError, ...]:
+def results(
+    log_format: Format, seed: int = 1, *, varied: bool = True
+) -> tuple[AccessEvent | RecordError, ...]:
     """What all of a world's records decode to, file by file."""
-    return tuple(result for file in world(log_format, seed)[1] for result in read(file))
+    return tuple(result for file in world(log_format, seed, varied=varied)[1] for result in read(file))
 
 
 @functools.cache
-def decoded(log_format: Format, seed: int = 1) -> tuple[AccessEvent, ...]:
+def decoded(log_format: Format, seed: int = 1, *, varied: bool = True) -> tuple[AccessEvent, ...]:
     """All events of a world that can be read, in the order of their times."""
-    events = [result for result in results(log_format, seed) if not isinstance(result, RecordError)]
+    events = [
+        result for result in results(log_format, seed, varied=varied) if not isinstance(result, RecordError)
+    ]
     return tuple(sorted(events, key=lambda event: (event.time_ms, event.event_id)))
