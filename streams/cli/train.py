@@ -28,9 +28,9 @@ __all__ = ["train"]
 def train(
     out: Annotated[Path, typer.Argument(help="The file to write the model to, as JSON.")],
     seeds: Annotated[
-        str, typer.Option(help="The worlds' seeds: a range as 1-48, or several with commas.")
-    ] = "1-48",
-    days: Annotated[int, typer.Option(min=7, max=366, help="Number of days of each world.")] = 42,
+        str, typer.Option(help="The worlds' seeds: a range as 1-42, or several with commas.")
+    ] = "1-42",
+    days: Annotated[int, typer.Option(min=7, max=366, help="Number of days of each world.")] = 35,
     people: Annotated[int, typer.Option(min=5, max=5_000, help="Number of employees of each company.")] = 250,
     trees: Annotated[int, typer.Option(min=1, max=2_000, help="Number of trees.")] = 150,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Worlds simulated and replayed at once.")] = 2,
@@ -87,7 +87,7 @@ def _seeds(text: str) -> list[int]:
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
         if not first.isdecimal() or (last and not last.isdecimal()):
-            fail(f"--seeds takes numbers and ranges as 1-48,60, not {plain(text)}")
+            fail(f"--seeds takes numbers and ranges as 1-42,60, not {plain(text)}")
         found += range(int(first), int(last or first) + 1)
     if not found:
         fail(f"--seeds {plain(text)} names none")

@@ -34,8 +34,9 @@ class TrainingWorld(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     format: Format
-    days: int = 42
-    people: int = 250
+    days: int = 35
+    people: int | None = None
+    """How many people there are; without it the seed says."""
 
 
 class Detected(msgspec.Struct, frozen=True):
