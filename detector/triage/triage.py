@@ -365,6 +365,8 @@ class Triage:
             record_peak_score(state, day, budget.NAME, float(assessment.rank))
             if assessment.rank < self._threshold(incident.tenant, time_ms):
                 return []
+            if not self._lifecycle.muted(incident, time_ms) and time_ms >= self.watermark_ms:
+                budget.count_raised(self._population, incident.tenant, time_ms, assessment.rank)
             activity = Activity.CREATE
         elif (
             self._severity(assessment) > incident.published_severity
@@ -423,7 +425,7 @@ class Triage:
         if threshold is None:
             threshold = budget.threshold(self._population, tenant, time_ms, self._triage)
             self._thresholds[key] = threshold
-        return threshold
+        return max(threshold, budget.day_threshold(self._population, tenant, time_ms, self._triage))
 
     def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Publication]:
         """Apply breach decisions to an incident, publish its growth, and close one that is over, by an event time."""

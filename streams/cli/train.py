@@ -31,7 +31,10 @@ def train(
         str, typer.Option(help="The worlds' seeds: a range as 1-42, or several with commas.")
     ] = "1-42",
     days: Annotated[int, typer.Option(min=7, max=366, help="Number of days of each world.")] = 35,
-    people: Annotated[int, typer.Option(min=5, max=5_000, help="Number of employees of each company.")] = 250,
+    people: Annotated[
+        int | None,
+        typer.Option(min=5, max=5_000, help="Number of employees of each company; default as its seed says."),
+    ] = None,
     trees: Annotated[int, typer.Option(min=1, max=2_000, help="Number of trees.")] = 150,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Worlds simulated and replayed at once.")] = 2,
 ) -> None:
