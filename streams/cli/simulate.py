@@ -45,13 +45,9 @@ def simulate(
         str | None,
         typer.Option(help="Only these attacks, separated by commas; default all; none for no attack."),
     ] = None,
-    varied: Annotated[
-        bool,
-        typer.Option(
-            "--varied/--ordinary",
-            help="Whether the seed draws the company's traits; an ordinary one has 250 employees.",
-        ),
-    ] = True,
+    ordinary: Annotated[
+        bool, typer.Option("--ordinary", help="An ordinary company of 250 employees, whatever the seed.")
+    ] = False,
     compress: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
 ) -> None:
     """Generate weeks of a company's CRM logs, with attacks and benign look-alikes, all labelled.
@@ -61,7 +57,9 @@ def simulate(
     shapes = _shapes(attack_shapes)
     formats = [Format(log_format.value)] if log_format is not Formats.ALL else list(Format)
     for each in formats:
-        scenario = Scenario(seed=seed, format=each, days=days, people=people, shapes=shapes, varied=varied)
+        scenario = Scenario(
+            seed=seed, format=each, days=days, people=people, shapes=shapes, varied=not ordinary
+        )
         with progress(f"{each.value} …") as show:
 
             def on_records(records: int, show: Callable[[str], None] = show) -> None:
