@@ -10,7 +10,7 @@ from detector.decision import Kind
 from detector.keyed_state import StoredValueError
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, SignalKind, Span
-from detector.triage.risk import Severity
+from detector.triage.risk import Severity, rank_of
 from detector.triage.triage import TRIAGE_VERSION, settled_at
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, decision, measure, signal
@@ -91,11 +91,11 @@ def test_a_story_from_its_first_alert_to_its_last() -> None:
     assert told(tell(triage, crossed(3, 7_501, 0.2))) == [("UPDATE", 7_501)]
     last_ms = NOON_MS + round(0.2 * HOUR_MS)
     assert triage.advance(last_ms + QUIET_MS - 1) == []
-    assert len(triage.open_incidents) == len(triage.open_risks) == 1
+    assert len(triage.open_incidents) == len(triage.open_assessments) == 1
     (over,) = triage.advance(last_ms + QUIET_MS)
     assert told([over]) == [("CLOSE", 7_501)]
     assert (over.time_ms, body(over)["status_id"]) == (last_ms + QUIET_MS, 4)
-    assert (triage.open_incidents, triage.open_risks) == ([], [])
+    assert (triage.open_incidents, triage.open_assessments) == ([], [])
     assert triage.advance(last_ms + 9 * DAY_MS) == []
 
 
@@ -171,7 +171,7 @@ def test_what_has_not_been_published_ends_in_silence() -> None:
     """Nobody hears of the end of something that nobody has heard of."""
     triage = Triage(SETTINGS, {})
     assert tell(triage, crossed(1, 300)) == []
-    assert (len(triage.open_incidents), triage.open_risks) == (1, [])
+    assert (len(triage.open_incidents), triage.open_assessments) == (1, [])
     assert triage.advance(NOON_MS + QUIET_MS) == []
     assert triage.open_incidents == []
 
@@ -260,14 +260,15 @@ def test_a_day_that_is_over_opens_no_incident() -> None:
 def test_evidence_decays() -> None:
     """What was found counts half after a half-life, and a quarter after two: the same story is less of a risk."""
     config = Settings(triage=TriageSettings(alert_risk=0, least_risk=0, quiet_seconds=366 * 86_400))
-    risks = []
+    ranks = []
     for hours in (0, 1, 48, 96):
         triage = Triage(config, {})
         tell(triage, found(1, "vendor", 4.0))
         triage.advance(NOON_MS + hours * HOUR_MS)
-        risks += triage.open_risks
-    half = [round(45 * (1 - 10 ** (-weight / 9))) for weight in (4.0, 4.0 * 0.5 ** (1 / 48), 2.0, 1.0)]
-    assert risks == half
+        ((assessment, _),) = triage.open_assessments
+        ranks.append(assessment.rank)
+    weights = (4.0, 4.0 * 0.5 ** (1 / 48), 2.0, 1.0)
+    assert ranks == [rank_of(round(45 * (1 - 10 ** (-weight / 9)))) for weight in weights]
 
 
 @pytest.mark.parametrize(("half_life_hours", "alerts"), [(48, 1), (2, 0), (0, 1)])
