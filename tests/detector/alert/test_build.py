@@ -36,7 +36,7 @@ from tests.detector.make import START_DAY, START_MS, THEFT, THIEF, alerts_of, ev
 
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.5, cold_days=2),
-    triage=TriageSettings(alert_risk=10, least_risk=5, support_surprise=0.3, alert_budget=500),
+    triage=TriageSettings(alert_risk=0, least_risk=0, support_surprise=0.3, alert_budget=500),
 )
 LOGIN = evidence(event(8, operation=Operation.LOGIN, rows=None, ip="192.0.2.77", objects=()), 0)
 SHAPES: dict[str, Incident] = {

@@ -8,7 +8,7 @@ import pytest
 from detector.alert.ocsf import Activity
 from detector.decision import Kind
 from detector.keyed_state import StoredValueError
-from detector.settings import Announced, Settings, TriageSettings
+from detector.settings import Announced, Settings, SeverityTable, TriageSettings
 from detector.signal import Signal, SignalKind, Span
 from detector.triage.risk import Severity, rank_of
 from detector.triage.triage import TRIAGE_VERSION, settled_at
@@ -29,6 +29,7 @@ from tests.detector.triage.triages import (
 from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
+ONE_SEVERITY = SeverityTable(risks=(), impacts=(), levels=(("medium",),))
 
 
 # --- who is forgotten
@@ -177,22 +178,30 @@ def test_what_has_not_been_published_ends_in_silence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "score", "severer", "updated"),
-    [(1_800, 0.4, False, False), (1_800, 2.5, True, True), (5_000, 1.2, False, False), (5_000, 3.0, False, True)],
-)  # fmt: skip
-def test_higher_severity_or_ten_points_are_news(
-    rows: int, score: float, severer: bool, updated: bool
+    ("table", "score", "severer", "updated"),
+    [
+        (SeverityTable(), 0.4, False, False),
+        (SeverityTable(), 2.5, True, True),
+        (ONE_SEVERITY, 2.5, False, False),
+        (ONE_SEVERITY, 5.0, False, True),
+    ],
+    ids=["a little", "severer", "likelier", "ten tenths likelier"],
+)
+def test_higher_severity_or_ten_tenths_are_news(
+    table: SeverityTable, score: float, severer: bool, updated: bool
 ) -> None:
     """An incident that has become graver is published again though no row has been added, a little worse one is not."""
-    config = Settings(triage=TriageSettings(support_surprise=0.2))
-    triage = Triage(config, {})
-    (first,) = tell(triage, crossed(1, rows))
+    triage = Triage(Settings(triage=TriageSettings(support_surprise=0.2, severity=table)), {})
+    (first,) = tell(triage, crossed(1, 1_800))
+    ((before, _),) = triage.open_assessments
     alerts = tell(triage, found(2, "vendor", score, 1))
-    assert told(alerts) == ([("UPDATE", rows)] if updated else [])
-    if updated:
-        assert (alerts[0].severity > first.severity) is severer
-        assert severer or body(alerts[0])["risk_score"] >= body(first)["risk_score"] + 10
-        assert body(alerts[0])["finding_info"]["types"] == ["volume", "vendor"]
+    ((after, _),) = triage.open_assessments
+    assert before.rank < after.rank
+    assert told(alerts) == ([("UPDATE", 1_800)] if updated else [])
+    for alert in alerts:
+        assert (alert.severity > first.severity) is severer
+        assert severer or after.rank >= before.rank + 10
+        assert set(alert.detectors) == {"volume", "vendor"}
 
 
 def test_nothing_below_the_thresholds() -> None:
