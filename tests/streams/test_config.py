@@ -119,9 +119,7 @@ def test_the_severity_table_is_read(tmp_path: Path) -> None:
     path = tmp_path / "severity.toml"
     path.write_text("[triage.severity]\nrisks = [20, 50, 90]\n")
     assert load(path, {}).triage.severity == SeverityTable(risks=(20, 50, 90))
-    path.write_text(
-        "[triage.severity]\nrisks = []\nimpacts = [50]\nlevels = [['low', 'critical']]\n"
-    )
+    path.write_text("[triage.severity]\nrisks = []\nimpacts = [50]\nlevels = [['low', 'critical']]\n")
     table = load(path, {}).triage.severity
     assert (table.risks, table.impacts, table.levels) == ((), (50,), (("low", "critical"),))
 

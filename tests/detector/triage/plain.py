@@ -37,7 +37,9 @@ class PlainAssessor(Assessor):
     def assess(self, incident: Incident, time_ms: int) -> Assessment:
         """How the incident stands at an event time."""
         certainty = 1 - 10 ** (-sum(self._weights(incident, time_ms).values()) / 9)
-        return Assessment(rank_of(round(100 * certainty * (0.45 + 0.55 * _extent(incident)))), impact(incident))
+        return Assessment(
+            rank_of(round(100 * certainty * (0.45 + 0.55 * _extent(incident)))), impact(incident)
+        )
 
     def contributions(self, incident: Incident, time_ms: int) -> tuple[tuple[str, float], ...]:
         """What each kind of evidence weighs."""
@@ -53,7 +55,9 @@ class PlainAssessor(Assessor):
                 support += explanation.support * faded
             else:
                 kinds.setdefault(explanation.evidence_kind, []).append(faded)
-        strongest = {kind: max(found) + SAME_KIND * (sum(found) - max(found)) for kind, found in kinds.items()}
+        strongest = {
+            kind: max(found) + SAME_KIND * (sum(found) - max(found)) for kind, found in kinds.items()
+        }
         ranked = sorted(strongest.items(), key=lambda one: -one[1])
         weights = {
             kind: surprise * CORROBORATION[min(place, 3)] for place, (kind, surprise) in enumerate(ranked)

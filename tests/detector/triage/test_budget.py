@@ -85,7 +85,8 @@ def test_what_a_soc_can_look_at_is_what_it_gets(seed: int, share: float, budget:
 def test_the_budget_is_for_a_thousand_identities() -> None:
     """Twice as many identities with twice as much noise have the same threshold; half the budget raises it."""
     small, large = (
-        days([[rank for rank in range(-20, 25) for _ in range(factor)]] * 9, 500 * factor) for factor in (1, 2)
+        days([[rank for rank in range(-20, 25) for _ in range(factor)]] * 9, 500 * factor)
+        for factor in (1, 2)
     )
     assert after(small, 9) == after(large, 9)
     assert after(small, 9, TriageSettings(alert_budget=5)) > after(small, 9)

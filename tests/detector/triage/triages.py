@@ -29,9 +29,7 @@ class AlertingTriage:
     """A triage step whose publications come as alerts, with the plain assessor unless another is given."""
 
     def __init__(self, config: Settings, store: Store, assessor: Assessor | None = None) -> None:
-        self._triage = Triage(
-            config, store, BUILT_IN.explanations, assessor or PlainAssessor(config.triage)
-        )
+        self._triage = Triage(config, store, BUILT_IN.explanations, assessor or PlainAssessor(config.triage))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._triage, name)
