@@ -34,8 +34,16 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "detector.indicators": ((SHARED,), "A list becomes indicators, whoever uses them."),
     "detector.simulation": (
-        (SHARED, "detector.adapters", "detector.identity.ledger", "detector.alert"),
-        "A simulation reads its own records as the adapters do, counts rows as the ledger does and scores alerts.",
+        (
+            SHARED,
+            "detector.adapters",
+            "detector.identity.ledger",
+            "detector.alert",
+            "detector.triage.evidence",
+            "detector.triage.features",
+        ),
+        "A simulation reads its own records as the adapters do, counts rows as the ledger does, scores alerts and "
+        "fits the evidence model.",
     ),
     "streams.plugins": (
         (SHARED, "detector.adapters", "detector.detectors", "detector.identity.detectors"),
@@ -73,6 +81,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
     "streams.replay": (
         ("detector", "streams.files", "streams.kafka.messages", "streams.plugins"),
         "A replay runs all steps over files, dealt out to shards as the messages are.",
+    ),
+    "streams.training": (
+        ("detector", "streams.files"),
+        "Training replays worlds that it has simulated, and asks triage what it saw.",
     ),
     "streams.locale": (
         (SHARED,),

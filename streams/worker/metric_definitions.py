@@ -114,7 +114,7 @@ METRICS = (
     Definition(
         "incidents_open", "gauge", ("severity",), "Published incidents open on this worker, by severity."
     ),
-    Definition("risk_max", "gauge", (), "The highest risk of an incident open on this worker, 0 to 100."),
+    Definition("risk_max", "gauge", (), "The highest risk of an incident open on this worker, in percent."),
     Definition(
         "notification_deadline_timestamp_seconds",
         "gauge",

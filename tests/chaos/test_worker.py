@@ -100,7 +100,7 @@ def test_a_worker_without_topics_says_so(kafka: Broker, names: TopicNames, tmp_p
 def test_the_log_holds_nothing_of_what_records_hold(kafka: Broker, names: TopicNames, tmp_path: Path) -> None:
     """Records with a marker in every field, readable and not, an alert about them, a decision, an indicator and entries
     of the directory: none of it is in the log, which has one line of JSON for each step of the worker's life."""
-    sections = {"triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2}}
+    sections = {"triage": {"alert_risk": 0, "least_risk": 0, "certain_risk": 0, "support_surprise": 0.2}}
     world = [record for _, record in records(World(seed=2, start_ms=START_MS, hours=72, people=12), None)]
     marked = [_marked(record) for record in world]
     with Pipeline(

@@ -45,7 +45,7 @@ WITHOUT = {
 """Queries without data in a run of minutes, and why."""
 SENSITIVE = {
     "detection": {"bound_deviations": 0.3},
-    "triage": {"alert_risk": 5, "least_risk": 5, "certain_risk": 5, "support_surprise": 0.2},
+    "triage": {"alert_risk": 0, "least_risk": 0, "certain_risk": 0, "support_surprise": 0.2},
 }
 
 

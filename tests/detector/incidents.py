@@ -11,14 +11,19 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from detector.alert import build as builder
 from detector.alert import runbook, summary
+from detector.alert.alert import Alert
 from detector.alert.ocsf import OCSF_VERSION
 from detector.alert.summary import text_of
 from detector.anomaly import Anomaly
 from detector.detectors import BUILT_IN
+from detector.directory import NOBODY, Directory
 from detector.event import ActorKind, Operation
+from detector.settings import SeverityTable
 from detector.signal import NewValue, evidence
 from detector.triage import incident as incidents
 from detector.triage.incident import Incident, RowCount
+from detector.triage.publication import Activity, Publication
+from detector.triage.risk import Assessment, Severity, rank_of, severity_of
 from tests.detector.make import START_DAY, START_MS, event
 
 HOSTILE = [
@@ -157,10 +162,28 @@ def notice(trouble: str = "silence", source: str = "salesforce_elf", **fields: A
 
 EXPLANATIONS = BUILT_IN.explanations
 """What the built-in detectors say of themselves."""
-build = partial(builder.build, explanations=EXPLANATIONS)
 steps = partial(runbook.steps, explanations=EXPLANATIONS)
 attacks = partial(runbook.attacks, explanations=EXPLANATIONS)
 ranked = partial(incidents.ranked, explanations=EXPLANATIONS)
+
+
+def build(
+    incident: Incident,
+    activity: Activity = Activity.CREATE,
+    time_ms: int = START_MS,
+    risk: int = 50,
+    *,
+    impact: int = 50,
+    severity: Severity | None = None,
+    contributions: tuple[tuple[str, float], ...] = (),
+    directory: Directory = NOBODY,
+) -> Alert:
+    """The alert of a version of the incident, of about such a risk in percent and such an impact."""
+    assessment = Assessment(rank_of(risk), impact)
+    if severity is None:
+        severity = severity_of(assessment.risk, impact, SeverityTable())
+    version = Publication(incident, activity, time_ms, assessment, severity, contributions)
+    return builder.build(version, EXPLANATIONS, directory)
 
 
 def describe(incident: Incident, *, over: bool = False) -> str:

@@ -30,7 +30,7 @@ HOURS = 24 * 10
 PEOPLE = 120
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.3, cold_days=2),
-    triage=TriageSettings(alert_risk=5, least_risk=5, support_surprise=0.3, alert_budget=1000),
+    triage=TriageSettings(alert_risk=0, least_risk=0, support_surprise=0.3, alert_budget=1000),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.settings import Announced, Indicator, Settings
+from detector.settings import Announced, Indicator, Settings, SeverityTable
 from streams.config import Config, ConfigError, load
 
 
@@ -114,6 +114,16 @@ until_ms = 1775001600000
 """
 
 
+def test_the_severity_table_is_read(tmp_path: Path) -> None:
+    """Parts of it may be set, if they fit together; what is not set stays as it is."""
+    path = tmp_path / "severity.toml"
+    path.write_text("[triage.severity]\nrisks = [20, 50, 90]\n")
+    assert load(path, {}).triage.severity == SeverityTable(risks=(20, 50, 90))
+    path.write_text("[triage.severity]\nrisks = []\nimpacts = [50]\nlevels = [['low', 'critical']]\n")
+    table = load(path, {}).triage.severity
+    assert (table.risks, table.impacts, table.levels) == ((), (50,), (("low", "critical"),))
+
+
 def test_tables_are_read(tmp_path: Path) -> None:
     """Groups, indicators, expectations and announced windows are tables, times written as TOML writes them."""
     path = tmp_path / "tables.toml"
@@ -159,6 +169,14 @@ def test_tables_are_read(tmp_path: Path) -> None:
          "triage.announced[0].from_ms: a time needs its zone, as in 2026-03-28T00:00:00Z"),
         ("[[triage.announced]]\nreason = 'x'\nfrom_ms = 10\nuntil_ms = 9",
          "triage.announced[0]: from_ms must be before until_ms, but 10 is not before 9"),
+        ("[triage.severity]\nrisks = [60, 30, 85]",
+         "triage.severity: the limits of risks and of impacts must rise"),
+        ("[triage.severity]\nimpacts = [50]",
+         "triage.severity: levels must have 4 rows of 2, one more than there are limits"),
+        ("[triage.severity]\nlevels = [['grave']]",
+         "triage.severity.levels[0][0]: invalid enum value 'grave'"),
+        ("[triage.severity]\nrisks = [30, 60, 101]",
+         "triage.severity.risks[2]: expected `int` <= 100"),
         ("[triage]\nown_networks = ['203.0.113.0/24', 7]",
          "triage.own_networks[1]: expected `str`, got `int`"),
     ],

@@ -9,14 +9,14 @@ from ocsf_json_schema import get_ocsf_schema
 from detector.adapters import decode
 from detector.alert.alert import Alert
 from detector.alert.ocsf import OCSF_VERSION, Activity
-from detector.catalogue import Category
+from detector.catalogue import Category, sensitivity
 from detector.event import Operation
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.signal import Evidence, evidence
 from detector.simulation import Theft, World, records
 from detector.triage.incident import Incident
 from detector.triage.incident import uid as name_of
-from detector.triage.risk import Severity, incident_risk, severity
+from detector.triage.risk import Severity
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.incidents import (
     EXPLANATIONS,
@@ -36,7 +36,7 @@ from tests.detector.make import START_DAY, START_MS, THEFT, THIEF, alerts_of, ev
 
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.5, cold_days=2),
-    triage=TriageSettings(alert_risk=10, least_risk=5, support_surprise=0.3, alert_budget=500),
+    triage=TriageSettings(alert_risk=0, least_risk=0, support_surprise=0.3, alert_budget=500),
 )
 LOGIN = evidence(event(8, operation=Operation.LOGIN, rows=None, ip="192.0.2.77", objects=()), 0)
 SHAPES: dict[str, Incident] = {
@@ -68,14 +68,14 @@ SHAPES: dict[str, Incident] = {
 def test_every_shape_is_valid_ocsf(shape: str, activity: Activity) -> None:
     """Whatever it is about, and whichever its activity: a Detection Finding of OCSF 1.8.0 that agrees with itself."""
     one = SHAPES[shape]
-    alert = build(one, activity, START_MS + 700_000, 58)
+    alert = build(one, activity, START_MS + 700_000, 57)
     body = valid(alert.body)
     assert body["metadata"]["version"] == OCSF_VERSION == "1.8.0"
     assert body["type_uid"] == body["class_uid"] * 100 + body["activity_id"]
     assert (body["activity_id"], body["activity_name"]) == (activity, activity.name.capitalize())
     assert body["status_id"] == (4 if activity is Activity.CLOSE else 1)
-    assert body["risk_score"] == 58
-    assert body["severity_id"] == alert.severity == severity(58) == Severity.MEDIUM
+    assert body["risk_score"] == 57
+    assert body["severity_id"] == alert.severity == Severity.LOW
     assert body["time"] == alert.time_ms == START_MS + 700_000
     assert body["finding_info"]["uid"] == alert.uid == name_of(one)
     said = describe(one, over=activity is Activity.CLOSE)
@@ -190,6 +190,7 @@ def test_the_body_says_what_the_incident_is() -> None:
         "known_days": 14,
         "provisional": False,
         "judged_by_peers": False,
+        "impact": {"sensitivity": sensitivity(("Case",)), "rows": 60_000},
     }
 
 
@@ -228,38 +229,28 @@ def test_a_notice_accuses_nobody() -> None:
         assert body["unmapped"]["crmwatch"]["rows_taken"] == 0
 
 
-def test_risk_weighs_what_left() -> None:
-    """A single contact among ten thousand products hardly counts; every row of a kind counts as that kind."""
-
-    def of(**objects: int) -> int:
-        return incident_risk(incident(parts=[part(sum(objects.values()), objects)]), START_MS, EXPLANATIONS)
-
-    products, contacts = of(Product2=10_001), of(Contact=10_001)
-    assert of(Product2=10_000, Contact=1) == products < contacts - 10
-    assert of(Product2=1, Contact=10_000) == contacts
-    mixed = [of(Product2=10_000 - count, Contact=count) for count in (1, 20, 100, 500, 2_000, 10_000)]
-    assert mixed == sorted(mixed)
-    assert mixed[-1] == contacts
-    assert of(Product2=10_000, Contact=100) >= of(Contact=100)
-    assert of(Passport__c=5, Contact=5_000) >= of(Contact=5_005)
+def test_risk_and_impact_stand_side_by_side() -> None:
+    """The probability, the impact and the severity of a version are in its body, and what its severity rests on."""
+    one = incident()
+    alert = build(one, risk=85, impact=73, severity=Severity.CRITICAL)
+    body = valid(alert.body)
+    assert (body["risk_score"], body["impact_score"]) == (85, 73)
+    assert body["severity_id"] == alert.severity == Severity.CRITICAL
+    assert body["unmapped"]["crmwatch"]["impact"] == {"sensitivity": sensitivity(("Case",)), "rows": 60_000}
+    notice_body = valid(build(notice(), impact=0).body)
+    assert notice_body.get("impact_score", 0) == 0
+    assert "impact" not in notice_body["unmapped"]["crmwatch"]
 
 
-@pytest.mark.parametrize("half_life_ms", [DAY_MS, 2 * DAY_MS])
-def test_risk_fades_with_its_evidence(half_life_ms: int) -> None:
-    """After a half-life it is what half the surprise would be; before the finding's time it does not grow."""
-    one, half = incident(), incident(finding(surprise=1.7))
-    now_ms = one.anomalies["volume"].time_ms
-    fade = 1 / half_life_ms
-    assert incident_risk(one, now_ms - DAY_MS, EXPLANATIONS, fade) == incident_risk(
-        one, now_ms, EXPLANATIONS, fade
-    )
-    assert incident_risk(one, now_ms + half_life_ms, EXPLANATIONS, fade) == incident_risk(
-        half, now_ms, EXPLANATIONS, fade
-    )
-    assert incident_risk(one, now_ms + 99 * DAY_MS, EXPLANATIONS, fade) == 0
-    assert incident_risk(one, now_ms + 99 * DAY_MS, EXPLANATIONS, 0.0) == incident_risk(
-        one, now_ms, EXPLANATIONS, fade
-    )
+def test_what_speaks_for_theft_and_against_is_listed() -> None:
+    """The contributions are in the body in their order; a version without any has no list."""
+    weighed = (("amount", 1.25), ("about_network", -0.5))
+    told = valid(build(incident(), contributions=weighed).body)["unmapped"]["crmwatch"]
+    assert told["contributions"] == [
+        {"feature": "amount", "log_odds": 1.25},
+        {"feature": "about_network", "log_odds": -0.5},
+    ]
+    assert "contributions" not in valid(build(incident()).body)["unmapped"]["crmwatch"]
 
 
 def test_confidence_follows_what_is_known() -> None:

@@ -93,7 +93,9 @@ def test_text_is_the_messages_texts() -> None:
 
 def test_what_may_come_later_is_optional() -> None:
     """Impact, contributions, names and a link are read if they are there, and left out if they are not."""
-    plain = incident().extension
+    bare = body()
+    del bare["unmapped"]["crmwatch"]["impact"]
+    plain = read(msgspec.json.encode(bare)).extension
     assert (plain.impact, plain.contributions, plain.names) == (None, (), {})
     assert incident().info.src_url is None
     later = read(

@@ -8,9 +8,9 @@ import pytest
 from detector.alert.ocsf import Activity
 from detector.decision import Kind
 from detector.keyed_state import StoredValueError
-from detector.settings import Announced, Settings, TriageSettings
+from detector.settings import Announced, Settings, SeverityTable, TriageSettings
 from detector.signal import Signal, SignalKind, Span
-from detector.triage.risk import Severity
+from detector.triage.risk import Severity, rank_of
 from detector.triage.triage import TRIAGE_VERSION, settled_at
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, decision, measure, signal
@@ -29,6 +29,7 @@ from tests.detector.triage.triages import (
 from tests.detector.triage.triages import AlertingTriage as Triage
 
 QUIET_MS = SETTINGS.triage.quiet_seconds * 1000
+ONE_SEVERITY = SeverityTable(risks=(), impacts=(), levels=(("medium",),))
 
 
 # --- who is forgotten
@@ -91,11 +92,11 @@ def test_a_story_from_its_first_alert_to_its_last() -> None:
     assert told(tell(triage, crossed(3, 7_501, 0.2))) == [("UPDATE", 7_501)]
     last_ms = NOON_MS + round(0.2 * HOUR_MS)
     assert triage.advance(last_ms + QUIET_MS - 1) == []
-    assert len(triage.open_incidents) == len(triage.open_risks) == 1
+    assert len(triage.open_incidents) == len(triage.open_assessments) == 1
     (over,) = triage.advance(last_ms + QUIET_MS)
     assert told([over]) == [("CLOSE", 7_501)]
     assert (over.time_ms, body(over)["status_id"]) == (last_ms + QUIET_MS, 4)
-    assert (triage.open_incidents, triage.open_risks) == ([], [])
+    assert (triage.open_incidents, triage.open_assessments) == ([], [])
     assert triage.advance(last_ms + 9 * DAY_MS) == []
 
 
@@ -171,28 +172,36 @@ def test_what_has_not_been_published_ends_in_silence() -> None:
     """Nobody hears of the end of something that nobody has heard of."""
     triage = Triage(SETTINGS, {})
     assert tell(triage, crossed(1, 300)) == []
-    assert (len(triage.open_incidents), triage.open_risks) == (1, [])
+    assert (len(triage.open_incidents), triage.open_assessments) == (1, [])
     assert triage.advance(NOON_MS + QUIET_MS) == []
     assert triage.open_incidents == []
 
 
 @pytest.mark.parametrize(
-    ("rows", "score", "severer", "updated"),
-    [(1_800, 0.4, False, False), (1_800, 2.5, True, True), (5_000, 1.2, False, False), (5_000, 3.0, False, True)],
-)  # fmt: skip
-def test_higher_severity_or_ten_points_are_news(
-    rows: int, score: float, severer: bool, updated: bool
+    ("table", "score", "severer", "updated"),
+    [
+        (SeverityTable(), 0.4, False, False),
+        (SeverityTable(), 2.5, True, True),
+        (ONE_SEVERITY, 2.5, False, False),
+        (ONE_SEVERITY, 5.0, False, True),
+    ],
+    ids=["a little", "severer", "likelier", "ten tenths likelier"],
+)
+def test_higher_severity_or_ten_tenths_are_news(
+    table: SeverityTable, score: float, severer: bool, updated: bool
 ) -> None:
     """An incident that has become graver is published again though no row has been added, a little worse one is not."""
-    config = Settings(triage=TriageSettings(support_surprise=0.2))
-    triage = Triage(config, {})
-    (first,) = tell(triage, crossed(1, rows))
+    triage = Triage(Settings(triage=TriageSettings(support_surprise=0.2, severity=table)), {})
+    (first,) = tell(triage, crossed(1, 1_800))
+    ((before, _),) = triage.open_assessments
     alerts = tell(triage, found(2, "vendor", score, 1))
-    assert told(alerts) == ([("UPDATE", rows)] if updated else [])
-    if updated:
-        assert (alerts[0].severity > first.severity) is severer
-        assert severer or body(alerts[0])["risk_score"] >= body(first)["risk_score"] + 10
-        assert body(alerts[0])["finding_info"]["types"] == ["volume", "vendor"]
+    ((after, _),) = triage.open_assessments
+    assert before.rank < after.rank
+    assert told(alerts) == ([("UPDATE", 1_800)] if updated else [])
+    for alert in alerts:
+        assert (alert.severity > first.severity) is severer
+        assert severer or after.rank >= before.rank + 10
+        assert set(alert.detectors) == {"volume", "vendor"}
 
 
 def test_nothing_below_the_thresholds() -> None:
@@ -260,14 +269,15 @@ def test_a_day_that_is_over_opens_no_incident() -> None:
 def test_evidence_decays() -> None:
     """What was found counts half after a half-life, and a quarter after two: the same story is less of a risk."""
     config = Settings(triage=TriageSettings(alert_risk=0, least_risk=0, quiet_seconds=366 * 86_400))
-    risks = []
+    ranks = []
     for hours in (0, 1, 48, 96):
         triage = Triage(config, {})
         tell(triage, found(1, "vendor", 4.0))
         triage.advance(NOON_MS + hours * HOUR_MS)
-        risks += triage.open_risks
-    half = [round(45 * (1 - 10 ** (-weight / 9))) for weight in (4.0, 4.0 * 0.5 ** (1 / 48), 2.0, 1.0)]
-    assert risks == half
+        ((assessment, _),) = triage.open_assessments
+        ranks.append(assessment.rank)
+    weights = (4.0, 4.0 * 0.5 ** (1 / 48), 2.0, 1.0)
+    assert ranks == [rank_of(round(45 * (1 - 10 ** (-weight / 9)))) for weight in weights]
 
 
 @pytest.mark.parametrize(("half_life_hours", "alerts"), [(48, 1), (2, 0), (0, 1)])

@@ -79,7 +79,7 @@ def test_the_threshold_follows_the_noise() -> None:
 
 def test_what_is_certain_always_goes_out() -> None:
     """However noisy and however small the budget: from `certain_risk` on an alert is raised."""
-    config = Settings(triage=TriageSettings(alert_budget=0.001))
+    config = Settings(triage=TriageSettings(alert_budget=0.001, certain_risk=75))
     triage = Triage(config, {})
     populated(triage, 12, 100, 1.3)
     at: dict[str, Any] = {"time_ms": START_MS + 13 * DAY_MS, "actor": "thief", "known_days": 30}

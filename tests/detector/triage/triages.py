@@ -14,9 +14,11 @@ from detector.detectors import BUILT_IN
 from detector.keyed_state import Changes
 from detector.settings import Settings
 from detector.signal import Signal, evidence
+from detector.triage.assessor import Assessor
 from detector.triage.triage import Triage, settled_at
 from detector.units import HOUR_MS
 from tests.detector.make import START_MS, all_of, event, exhaust, measure, signal, whole
+from tests.detector.triage.plain import PlainAssessor
 
 SETTINGS = Settings()
 NOON_MS = START_MS + 12 * HOUR_MS
@@ -24,10 +26,10 @@ Store = dict[bytes, bytes]
 
 
 class AlertingTriage:
-    """A triage step whose publications come as alerts."""
+    """A triage step whose publications come as alerts, with the plain assessor unless another is given."""
 
-    def __init__(self, config: Settings, store: Store) -> None:
-        self._triage = Triage(config, store, BUILT_IN.explanations)
+    def __init__(self, config: Settings, store: Store, assessor: Assessor | None = None) -> None:
+        self._triage = Triage(config, store, BUILT_IN.explanations, assessor or PlainAssessor(config.triage))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._triage, name)

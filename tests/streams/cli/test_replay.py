@@ -20,7 +20,7 @@ from tests.streams.report.make import alert
 
 START_MS = 1_772_409_600_000
 HOUR_MS = 3_600_000
-LOUD = "[triage]\nalert_risk = 5\nleast_risk = 5\ncertain_risk = 5\n[detection]\nbound_deviations = 0.3\n"
+LOUD = "[triage]\nalert_risk = 0\nleast_risk = 0\ncertain_risk = 0\n[detection]\nbound_deviations = 0.3\n"
 
 
 @functools.cache

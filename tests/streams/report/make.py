@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from detector.alert.alert import Alert, alert_of
-from detector.alert.build import build
 from detector.alert.finding import Finding, read
 from detector.alert.ocsf import Activity
 from detector.anomaly import Anomaly
@@ -17,6 +16,7 @@ from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.signal import Evidence, Span
 from detector.triage.incident import Incident, RowCount
+from detector.triage.risk import Severity
 from streams.replay.coverage import Coverage
 from streams.replay.replay import DeadLetter, Summary
 from streams.report import DeadLetters, Findings
@@ -25,6 +25,7 @@ from streams.report.page import Report, ReportedIncident
 from streams.report.report import settings_used, timelines_of
 from streams.report.timeline import Timeline
 from streams.report.timelines import Timelines
+from tests.detector.incidents import build
 from tests.detector.make import DAY_MS, HOUR_MS, START_MS, event
 
 MINUTE_MS = 60_000
@@ -72,7 +73,7 @@ def _anomaly(detector: str, span: Span, surprise: float, value: int, bound: floa
 
 def body(**changes: Any) -> dict[str, Any]:
     """The alert on `stolen_token` as the detector writes it, as JSON, under a short name, with changes."""
-    written = build(stolen_token(), Activity.CREATE, THEFT_MS + 4 * MINUTE_MS, 71, BUILT_IN.explanations)
+    written = build(stolen_token(), Activity.CREATE, THEFT_MS + 4 * MINUTE_MS, 71, severity=Severity.HIGH)
     value = msgspec.json.decode(written.body, type=dict[str, Any])
     value["finding_info"]["uid"] = "crmwatch-1"
     return _changed(value, changes)

@@ -55,7 +55,7 @@ PARTITIONS = 4
 TALKATIVE = Settings(
     detection=DetectionSettings(bound_deviations=0.3),
     triage=TriageSettings(
-        alert_risk=5, least_risk=5, certain_risk=5, support_surprise=0.2, quiet_seconds=26 * 3600
+        alert_risk=0, least_risk=0, certain_risk=0, support_surprise=0.2, quiet_seconds=26 * 3600
     ),
 )
 
