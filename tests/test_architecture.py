@@ -24,6 +24,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.triage"),
         "An alert knows its incident; what each detector has to say of itself is handed in.",
     ),
+    "detector.response": (
+        (SHARED, "detector.alert"),
+        "A response knows events, findings and decisions, not how they came about.",
+    ),
     "detector.detectors": (
         (SHARED, "detector.identity.detectors", "detector.fleet"),
         "The set of detectors joins those of identities and of the fleet.",
@@ -94,6 +98,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             SHARED,
             "detector.alert",
+            "detector.response.clock",
             "streams.config",
             "streams.directory",
             "streams.kafka",

@@ -28,6 +28,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "incident_table": (2,),
     "NotFound": None,
     "ActionError": None,
+    "EnteredTimeError": None,
     "RawRecordError": None,
     "_sorry": (3,),
 }
