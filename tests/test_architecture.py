@@ -82,6 +82,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED,),
         "Languages know what is said, not the page that shows it.",
     ),
+    "streams.drafts": (
+        (SHARED, "detector.response", "streams.locale"),
+        "A draft is shown in every language, whoever asks for it.",
+    ),
     "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.report": (
         (

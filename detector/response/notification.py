@@ -170,12 +170,14 @@ def named(draft: Notification, names: Iterable[str]) -> list[tuple[str, str]]:
     A name of fewer than four letters is not looked for: it would be found in ordinary words.
     """
     wanted = sorted({name.casefold() for name in names if len(name) >= 4})
+    changes = [change for phase in (*draft.history, draft.changes) for change in phase]
+    said = [(one.id, one.values) for one in draft.answers]
+    said += [(one.id, (*one.before, *one.after, one.reason)) for one in changes]
     found = []
-    for answer in draft.answers:
-        if answer.id in _ENTERED:
-            continue
-        text = " ".join(_text(value) for value in answer.values).casefold()
-        found += [(answer.id, name) for name in wanted if name in text]
+    for answer, values in said:
+        if answer not in _ENTERED:
+            text = " ".join(_text(value) for value in values).casefold()
+            found += [(answer, name) for name in wanted if name in text]
     return found
 
 
@@ -288,7 +290,11 @@ def _data(extent: Extent) -> Iterable[_Raw]:
         for group in extent.groups
     )
     yield "categories", kinds or (unknown,), tuple(f"extent#/groups/{n}" for n in range(len(kinds)))
-    spared = tuple(category(one) for one in extent.not_touched)
+    text = any(group.free_text for group in extent.groups)
+    spared = tuple(
+        say("data.not_as_field", category=category(one)) if text else category(one)
+        for one in extent.not_touched
+    )
     yield "not_touched", spared or (unknown,), _at(extent, "not_touched") if spared else ()
     for name, total, by_group in (
         ("records_count", extent.records, [group.records for group in extent.groups]),

@@ -16,8 +16,6 @@ TEMPLATES: dict[str, Template] = {
     "form.cnil": "Notification of a personal data breach, in the order of the CNIL’s form",
     "form.gdpr": "Notification of a personal data breach (Article 33 GDPR)",
     "form.register": "Register of personal data breaches (Article 33(5) GDPR)",
-    "form.register_note": "Every breach is kept here: its facts, its effects and the measures taken, also where no "
-    "authority is notified.",
     "form.draft": "Draft. A person checks it, decides and sends it.",
     "part.type": "Type of notification",
     "part.organisation": "Organisation",
@@ -134,6 +132,7 @@ TEMPLATES: dict[str, Template] = {
     "data.health": "Health data",
     "data.internal": "The company’s own data",
     "data.unclassified": "Data of a kind that is not yet classified",
+    "data.not_as_field": "{category}, not read as a field; text written freely that was read may hold it",
     "data.free_text": "{category}, with text written freely: it may hold any kind of data",
     "kind.employees": "Employees",
     "kind.users": "Users",

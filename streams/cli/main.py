@@ -33,6 +33,8 @@ COMMANDS = {
     "indicators": "Send indicators to the topic that workers read; they apply from the next event on.",
     "directory": "Send the directory's entries to the topic that workers and consoles read; names and owners show "
     "from then on.",
+    "notify": "Draft the notification of a breach, the letters and the register; show the clocks. People decide and "
+    "send.",
     "sign": "Sign again what operators have sent: after the first key, or with a new one.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "backup": "Copy what stopped workers know, decisions and alerts to one file.",

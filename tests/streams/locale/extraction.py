@@ -34,7 +34,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
 }
 """What is called with a message, and at which place."""
 DETECTOR = STREAMS.parent / "detector"
-FOLDERS = ("console", "locale", "report")
+FOLDERS = ("console", "drafts", "locale", "report")
 TRANSLATED = tuple(language for language in Language if language is not Language.ENGLISH)
 
 
