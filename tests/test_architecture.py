@@ -86,6 +86,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.response", "streams.locale"),
         "A draft is shown in every language, whoever asks for it.",
     ),
+    "streams.case_file": (
+        (SHARED, "detector.response.case_custody"),
+        "A case file copies files, whatever is in them.",
+    ),
     "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.report": (
         (

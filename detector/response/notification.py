@@ -25,7 +25,7 @@ __all__ = [
     "Change",
     "Notification",
     "NotificationError",
-    "Phase",
+    "NotificationPhase",
     "ShownTime",
     "named",
     "notification",
@@ -41,7 +41,7 @@ class NotificationError(CrmwatchError, ValueError):
     """Why there is no draft; one sentence for a person."""
 
 
-class Phase(StrEnum):
+class NotificationPhase(StrEnum):
     """Where a notification in phases stands (Article 33(4))."""
 
     INITIAL = "initial"
@@ -90,7 +90,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     incident: str
-    phase: Phase
+    phase: NotificationPhase
     number: int
     """1 for the initial one."""
     drafted: ShownTime
@@ -113,7 +113,7 @@ def notification(
     facts: Facts,
     extent: Extent,
     *,
-    phase: Phase,
+    phase: NotificationPhase,
     drafted: ShownTime,
     awareness: tuple[AwarenessEntry, ...] = (),
     deadline: ShownTime | None = None,
@@ -182,13 +182,21 @@ def named(draft: Notification, names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _check(
-    facts: Facts, phase: Phase, drafted: ShownTime, due: ShownTime | None, earlier: Notification | None
+    facts: Facts,
+    phase: NotificationPhase,
+    drafted: ShownTime,
+    due: ShownTime | None,
+    earlier: Notification | None,
 ) -> None:
-    if phase is Phase.INITIAL and earlier is not None:
+    if phase is NotificationPhase.INITIAL and earlier is not None:
         raise NotificationError("an initial notification has no earlier one")
-    if phase is Phase.COMPLEMENTARY and earlier is None:
+    if phase is NotificationPhase.COMPLEMENTARY and earlier is None:
         raise NotificationError("a complementary notification needs the earlier one")
-    if earlier is not None and earlier.phase is Phase.FINAL and phase is not Phase.FINAL:
+    if (
+        earlier is not None
+        and earlier.phase is NotificationPhase.FINAL
+        and phase is not NotificationPhase.FINAL
+    ):
         raise NotificationError("the earlier notification is final: correct it by another final one")
     late = due is not None and drafted.time_ms > due.time_ms
     if late and earlier is None and not facts.violation.delay_reasons:
@@ -214,9 +222,9 @@ def _nobody() -> Message:
     return say("unknown", reason=say("unknown.nobody"))
 
 
-def _head(facts: Facts, phase: Phase, number: int) -> Iterable[_Raw]:
+def _head(facts: Facts, phase: NotificationPhase, number: int) -> Iterable[_Raw]:
     ours = facts.organisation
-    shown = say(f"phase.{phase}", **({"n": number - 1} if phase is Phase.COMPLEMENTARY else {}))
+    shown = say(f"phase.{phase}", **({"n": number - 1} if phase is NotificationPhase.COMPLEMENTARY else {}))
     yield "phase", (shown,), ()
     none = say("answer.none") if number == 1 else ""
     yield "earlier_number", (facts.violation.earlier_number or none,), ()

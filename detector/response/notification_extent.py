@@ -15,7 +15,7 @@ from detector.alert.finding import Finding
 from detector.catalogue import Category
 from detector.errors import CrmwatchError
 
-__all__ = ["UNKNOWN", "Extent", "ExtentError", "Figure", "Group", "of_finding", "read_extent"]
+__all__ = ["UNKNOWN", "Extent", "ExtentError", "Figure", "TakenGroup", "of_finding", "read_extent"]
 
 MOST_TEXT = 500
 MOST_EVIDENCE = 1_000
@@ -54,7 +54,7 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 UNKNOWN = Figure()
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TakenGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was taken of one category of data."""
 
     category: Category
@@ -75,7 +75,7 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ongoing: bool | None = None
     persons: Figure = UNKNOWN
     records: Figure = UNKNOWN
-    groups: Annotated[tuple[Group, ...], msgspec.Meta(max_length=len(Category))] = ()
+    groups: Annotated[tuple[TakenGroup, ...], msgspec.Meta(max_length=len(Category))] = ()
     not_touched: tuple[Category, ...] = ()
     """Categories that complete logs show were not read; no other category may be called untouched."""
     written: bool | None = None

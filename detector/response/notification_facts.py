@@ -16,9 +16,27 @@ from detector.response.clock import Nis2
 from detector.response.severity import SeverityInputs
 
 __all__ = [
-    "AwarenessFact", "Cause", "Consequence", "CrossBorder", "Exemption", "Facts", "FactsError",
-    "Informed", "Measures", "Nis2Facts", "NoLetter", "Organisation", "PersonKind", "Persons", "Protections", "Risk",
-    "RiskLevel", "Supplier", "Violation", "WeightLevel", "facts_of",
+    "AwarenessFact",
+    "Cause",
+    "Consequence",
+    "CrossBorder",
+    "Facts",
+    "FactsError",
+    "Informed",
+    "Measures",
+    "Nis2Facts",
+    "NoLetter",
+    "NotNotified",
+    "Organisation",
+    "PersonKind",
+    "Persons",
+    "Protections",
+    "Risk",
+    "RiskLevel",
+    "Supplier",
+    "Violation",
+    "WeightLevel",
+    "facts_of",
 ]  # fmt: skip
 
 Text = Annotated[str, msgspec.Meta(max_length=4_000)]
@@ -212,7 +230,7 @@ class Nis2Facts(_Part, frozen=True, kw_only=True):
     notification_zone: Text = ""
 
 
-class Exemption(_Part, frozen=True, kw_only=True):
+class NotNotified(_Part, frozen=True, kw_only=True):
     """Why no authority is notified; the register keeps the breach all the same."""
 
     reason: Text = ""
@@ -231,7 +249,7 @@ class Facts(_Part, frozen=True, kw_only=True):
     cross_border: CrossBorder = CrossBorder()
     supplier: Supplier = Supplier()
     nis2: Nis2Facts = Nis2Facts()
-    not_notified: Exemption = Exemption()
+    not_notified: NotNotified = NotNotified()
     unknown: dict[str, Text] = {}
     """Answer → why it is not yet known, such as ``persons_count = "the extent is being established"``."""
 

@@ -16,7 +16,7 @@ import msgspec
 
 from detector.catalogue import Category
 
-__all__ = ["CONTEXT", "Ease", "Loss", "Severity", "SeverityInputs", "SeverityLevel", "severity"]
+__all__ = ["CONTEXT", "BreachSeverity", "Ease", "Loss", "SeverityInputs", "SeverityLevel", "severity"]
 
 CONTEXT = MappingProxyType(
     {
@@ -91,7 +91,7 @@ class SeverityInputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 ASSUMED = SeverityInputs()
 
 
-class Severity(msgspec.Struct, frozen=True, kw_only=True):
+class BreachSeverity(msgspec.Struct, frozen=True, kw_only=True):
     """The score, its parts, and the two flags that stand beside it."""
 
     context: int
@@ -108,7 +108,7 @@ class Severity(msgspec.Struct, frozen=True, kw_only=True):
 
 def severity(
     categories: Iterable[Category], persons: int | None, inputs: SeverityInputs = ASSUMED
-) -> Severity:
+) -> BreachSeverity:
     """The severity for the categories taken and the least number of persons.
 
     >>> found = severity([Category.CONTACT], None)
@@ -123,7 +123,7 @@ def severity(
     losses = (inputs.confidentiality, inputs.integrity, inputs.availability)
     circumstances = sum(_LOSS[loss] for loss in losses) + MALICIOUS * inputs.malicious
     score = context * ease + circumstances
-    return Severity(
+    return BreachSeverity(
         context=context,
         ease=ease,
         circumstances=circumstances,

@@ -20,7 +20,7 @@ from detector.response.clock import Duty, awareness_history, clock, deadline, ni
 from detector.response.notification import (
     AwarenessEntry,
     Notification,
-    Phase,
+    NotificationPhase,
     ShownTime,
     named,
     notification,
@@ -53,7 +53,9 @@ def notify(
     decided: Annotated[
         Path | None, typer.Option("--decisions", help="Operators' decisions: one JSON record a line.")
     ] = None,
-    phase: Annotated[Phase, typer.Option(help="Where a notification in phases stands.")] = Phase.INITIAL,
+    phase: Annotated[
+        NotificationPhase, typer.Option(help="Where a notification in phases stands.")
+    ] = NotificationPhase.INITIAL,
     earlier_file: Annotated[
         Path | None, typer.Option("--earlier", help="The notification.json of the phase before.")
     ] = None,
@@ -123,7 +125,7 @@ def _draft(
     extent: Extent,
     index: DecisionIndex,
     incident: str,
-    phase: Phase,
+    phase: NotificationPhase,
     now_ms: int,
     earlier: Notification | None,
     why: str,

@@ -45,7 +45,7 @@ def in_zone(time_ms: int, zone: str) -> str:
     """A moment as a clock in a zone shows it, with its offset; in UTC if the zone is empty or unknown here.
 
     >>> in_zone(1_772_788_800_000, "Europe/Paris")
-    '2026-03-06 10:20 +01:00'
+    '2026-03-06 10:20+01:00'
     """
     try:
         place = _zone(zone) if zone else UTC

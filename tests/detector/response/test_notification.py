@@ -13,14 +13,14 @@ from detector.response.notification import (
     AwarenessEntry,
     Notification,
     NotificationError,
-    Phase,
+    NotificationPhase,
     ShownTime,
     named,
     notification,
     read_notification,
 )
 from detector.response.notification_document import FORMS, documents
-from detector.response.notification_extent import Extent, ExtentError, Figure, Group, read_extent
+from detector.response.notification_extent import Extent, ExtentError, Figure, TakenGroup, read_extent
 from detector.response.notification_facts import FactsError, facts_of
 from detector.response.notification_words import TEMPLATES
 from detector.units import HOUR_MS
@@ -33,7 +33,7 @@ EXTENT = Extent(
     incident="crmwatch-1",
     persons=Figure(900, 1500, "several records of one person", ("a.csv:7",)),
     records=Figure(1500, None),
-    groups=(Group(category=Category.CONTACT, records=Figure(500, 500)),),
+    groups=(TakenGroup(category=Category.CONTACT, records=Figure(500, 500)),),
     not_touched=(Category.PAYMENT,),
 )
 
@@ -43,7 +43,7 @@ def draft(
 ) -> Notification:
     """An initial draft, so many hours after the awareness."""
     fields: dict[str, Any] = {
-        "phase": Phase.INITIAL,
+        "phase": NotificationPhase.INITIAL,
         "drafted": ShownTime(START_MS + hours * HOUR_MS, "now"),
         "awareness": (AWARE,),
         "deadline": ShownTime(START_MS + 72 * HOUR_MS, "Thursday"),
@@ -80,7 +80,7 @@ def test_numbers_are_the_extents_as_two_bounds_with_evidence() -> None:
         extent = Extent(
             persons=Figure(low, low + 7, "", (f"f:{low}",)),
             records=Figure(records, None),
-            groups=(Group(category=Category.LOYALTY, persons=Figure(low, low)),),
+            groups=(TakenGroup(category=Category.LOYALTY, persons=Figure(low, low)),),
         )
         found = draft(extent=extent)
         assert text(found, "persons_count") == f"Between {low:,} and {low + 7:,} Loyalty accounts: {low:,}"
@@ -99,7 +99,7 @@ def test_after_72_hours_the_reasons_for_the_delay_are_compulsory() -> None:
         draft(hours=73)
     late = draft({"violation": {"delay_reasons": "the logs came late"}}, hours=73)
     assert text(late, "delay") == "This draft is made 73 hours after the awareness the logs came late"
-    later = draft(hours=100, earlier=draft(), phase=Phase.COMPLEMENTARY, why="new")
+    later = draft(hours=100, earlier=draft(), phase=NotificationPhase.COMPLEMENTARY, why="new")
     assert later.number == 2
 
 
@@ -108,16 +108,22 @@ def test_a_phase_keeps_what_it_replaced_and_why() -> None:
     first = draft()
     more = msgspec.structs.replace(EXTENT, records=Figure(1500, 2000))
     with pytest.raises(NotificationError, match=r"\(records_count\): say why"):
-        draft(extent=more, earlier=first, phase=Phase.COMPLEMENTARY)
-    second = draft(extent=more, earlier=first, phase=Phase.COMPLEMENTARY, why="the log of day two")
+        draft(extent=more, earlier=first, phase=NotificationPhase.COMPLEMENTARY)
+    second = draft(
+        extent=more, earlier=first, phase=NotificationPhase.COMPLEMENTARY, why="the log of day two"
+    )
     read = read_notification(msgspec.json.encode(second))
     assert read == second
     [change] = read.changes
     assert (change.id, change.reason) == ("records_count", "the log of day two")
     assert change.before == first.answer("records_count").values
-    third = draft(extent=more, earlier=read, phase=Phase.FINAL)
+    third = draft(extent=more, earlier=read, phase=NotificationPhase.FINAL)
     assert (third.number, third.changes, third.history) == (3, (), (read.changes,))
-    for phase, earlier in ((Phase.INITIAL, first), (Phase.COMPLEMENTARY, None), (Phase.COMPLEMENTARY, third)):
+    for phase, earlier in (
+        (NotificationPhase.INITIAL, first),
+        (NotificationPhase.COMPLEMENTARY, None),
+        (NotificationPhase.COMPLEMENTARY, third),
+    ):
         with pytest.raises(NotificationError):
             draft(phase=phase, earlier=earlier, why="x")
 
@@ -140,16 +146,16 @@ def test_names_are_found_wherever_people_wrote_them() -> None:
         "measures": {"taken": ["told the airline"]},
     }
     assert named(draft(facts), {"Anna Berg", "Ann", "Bo Lind"}) == [("facts", "anna berg")]
-    later = draft({}, earlier=draft(facts), phase=Phase.FINAL, why="x")
+    later = draft({}, earlier=draft(facts), phase=NotificationPhase.FINAL, why="x")
     assert named(later, {"Anna Berg"}) == [("facts", "anna berg")]
 
 
 def test_a_letter_advises_on_what_was_taken() -> None:
     """One for each group; free text makes no other category certainly untouched, in letters and in forms."""
     groups = (
-        Group(category=Category.CUSTOMER_SERVICE, free_text=True),
-        Group(category=Category.LOYALTY),
-        Group(category=Category.INTERNAL),
+        TakenGroup(category=Category.CUSTOMER_SERVICE, free_text=True),
+        TakenGroup(category=Category.LOYALTY),
+        TakenGroup(category=Category.INTERNAL),
     )
     extent = Extent(groups=groups, not_touched=(Category.PAYMENT,))
     found = draft(extent=extent)
