@@ -25,8 +25,8 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         "An alert knows its incident; what each detector has to say of itself is handed in.",
     ),
     "detector.response": (
-        (SHARED, "detector.alert"),
-        "A response knows events, findings and decisions, not how they came about.",
+        (SHARED, "detector.alert", "detector.identity.ledger"),
+        "A response knows events, findings and decisions, and counts rows as the ledger does.",
     ),
     "detector.detectors": (
         (SHARED, "detector.identity.detectors", "detector.fleet"),

@@ -37,6 +37,7 @@ COMMANDS = {
     "send.",
     "case": "Make a case file of evidence and drafts, which a stranger verifies with stock tools.",
     "verify": "Verify a case file: every file, the manifests and the custody log.",
+    "suppliers": "List every app that reads the CRM: what it takes, from where, since when, and what is a weak link.",
     "sign": "Sign again what operators have sent: after the first key, or with a new one.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "backup": "Copy what stopped workers know, decisions and alerts to one file.",
