@@ -25,5 +25,5 @@ def test_the_apps_of_a_simulated_company_are_listed(tmp_path: Path) -> None:
     rows = [one["rows"] for one in found]
     assert rows == sorted(rows, reverse=True)
     assert rows[0] > 0
-    assert "weak link" in CliRunner().invoke(app, ["suppliers", str(log)]).output
+    assert "weak link" in CliRunner(env={"COLUMNS": "200"}).invoke(app, ["suppliers", str(log)]).output
     assert CliRunner().invoke(app, ["suppliers", str(tmp_path / "none")]).exit_code == 2
