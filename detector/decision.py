@@ -28,6 +28,7 @@ __all__ = [
     "PAYLOADS",
     "Assignment",
     "Awareness",
+    "AwarenessSource",
     "Decision",
     "DecisionError",
     "DecisionSubject",
@@ -78,10 +79,11 @@ class Kind(StrEnum):
     """It was meant to happen: the incident closes, and the identity's volume is neither alerted on nor learned until a
     time."""
     BREACH = "breach"
-    """The incident is a breach: it stays open, however quiet it is, until a disposition closes it. The 72 hours to
-    notify the authority run until a decision of the kind `NOTIFIED`."""
+    """The incident is a breach: it stays open, however quiet it is, until a disposition closes it. The authority is to
+    be notified, until a decision of the kind `NOTIFIED`; by when, a decision of the kind `AWARENESS` says."""
     AWARENESS = "awareness"
-    """The organisation became aware of the incident at a time. Kept; nothing depends on it yet."""
+    """The organisation became aware of the breach at a time: the 72 hours to notify the authority run from it. A newer
+    entry corrects an older one, which is kept."""
     NOTIFIED = "notified"
     """The authority has been notified of the breach, or need not be, as the reason says."""
     STEP = "step"
@@ -147,10 +149,24 @@ class ExpectedUntil(msgspec.Struct, frozen=True):
     """``None`` for a day after the decision."""
 
 
-class Awareness(msgspec.Struct, frozen=True):
+class AwarenessSource(StrEnum):
+    """From whom the organisation learned of the breach."""
+
+    OWN_FINDING = "own_finding"
+    SUPPLIER = "supplier"
+    CUSTOMER = "customer"
+    PRESS = "press"
+    THIEF = "thief"
+    OTHER = "other"
+
+
+class Awareness(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of awareness."""
 
     aware_ms: int
+    zone: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """The time zone that it was entered in, such as ``Europe/Paris``; it only says how to show the time."""
+    source: AwarenessSource | None = None
 
 
 class StepMark(msgspec.Struct, frozen=True):

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from detector.decision import Decision, DecisionSubject, Kind, encode
 
-__all__ = ["NEVER_MS", "NOTIFICATION_MS", "DecisionIndex", "precedes"]
+__all__ = ["NEVER_MS", "DecisionIndex", "precedes"]
 
 NEVER_MS = 1 << 62
-NOTIFICATION_MS = 72 * 3_600_000
-"""How long there is to notify the authority of a breach (GDPR, article 33), here from the breach decision on."""
 
 
 def precedes(decision: Decision, other: Decision) -> bool:
@@ -120,14 +118,9 @@ class DecisionIndex:
                 end_ms, last = max(end_ms, withdrawal.effective_ms), withdrawal
         return last
 
-    def deadlines_ms(self) -> dict[str, int]:
-        """Incident → by when the authority must be notified, of each breach of which it has not been, soonest first."""
-        running = {}
-        for incident in self._by_incident:
-            breach = self.first(Kind.BREACH, incident)
-            if breach is not None and self.first(Kind.NOTIFIED, incident) is None:
-                running[incident] = breach.time_ms + NOTIFICATION_MS
-        return dict(sorted(running.items(), key=lambda item: (item[1], item[0])))
+    def incidents(self) -> Iterator[str]:
+        """Every incident that a decision is about."""
+        return iter(self._by_incident)
 
     def latest(self, kind: Kind, subject: DecisionSubject, time_ms: int = NEVER_MS) -> list[Decision]:
         """The newest decisions of a kind by a time: the one about an incident, and the one about its identity."""

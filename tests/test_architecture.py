@@ -24,6 +24,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.triage"),
         "An alert knows its incident; what each detector has to say of itself is handed in.",
     ),
+    "detector.response": (
+        (SHARED, "detector.alert", "detector.identity.ledger"),
+        "A response knows events, findings and decisions, and counts rows as the ledger does.",
+    ),
     "detector.detectors": (
         (SHARED, "detector.identity.detectors", "detector.fleet"),
         "The set of detectors joins those of identities and of the fleet.",
@@ -90,6 +94,14 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED,),
         "Languages know what is said, not the page that shows it.",
     ),
+    "streams.drafts": (
+        (SHARED, "detector.response", "streams.locale"),
+        "A draft is shown in every language, whoever asks for it.",
+    ),
+    "streams.case_file": (
+        (SHARED, "detector.response.case_custody"),
+        "A case file copies files, whatever is in them.",
+    ),
     "streams.directory": ((SHARED, "streams.config"), "A directory is read from files, whoever shows it."),
     "streams.report": (
         (
@@ -106,6 +118,7 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             SHARED,
             "detector.alert",
+            "detector.response.clock",
             "streams.config",
             "streams.directory",
             "streams.kafka",

@@ -22,6 +22,9 @@ from detector.adapters import Rejection, decode
 from detector.decision import PAYLOADS, Decision, DecisionSubject, Disposition, Kind, Outcome, encode
 from detector.decision import decode as decode_decision
 from detector.engine import Engine
+from detector.response.notification_facts import AwarenessFact, Facts
+from detector.response.notification_words import TEMPLATES
+from detector.response.severity import SeverityInputs
 from detector.settings import (
     Announced,
     DetectionSettings,
@@ -164,6 +167,20 @@ def test_every_command_and_option_is_described() -> None:
                 expected[(*parameter.opts, *parameter.secondary_opts)] = _default(parameter)
         assert described == expected
         assert all(row[2] for row in rows(found[title]))
+
+
+def test_every_fact_of_a_notification_is_described() -> None:
+    """Each part and key of the facts; and each answer that the table of the law names is one."""
+    found = sections(page("notification.md"))
+    described = {names(row[0])[0]: set(names(row[1])) for row in rows(found["The facts"])}
+    assert {*described} - {"risk.enisa"} == set(Facts.__struct_fields__)
+    for name in Facts.__struct_fields__:
+        kind = AwarenessFact if name == "awareness" else type(getattr(Facts(), name))
+        if name != "unknown":
+            assert described[name] == set(kind.__struct_fields__), name
+    assert described["risk.enisa"] == set(SeverityInputs.__struct_fields__)
+    asked = {name for row in rows(found["What the law asks, and where it is met"]) for name in names(row[1])}
+    assert asked <= {code.partition(".")[2] for code in TEMPLATES if code.startswith("ask.")}
 
 
 def _default(parameter: Any) -> str:

@@ -34,6 +34,11 @@ COMMANDS = {
     "indicators": "Send indicators to the topic that workers read; they apply from the next event on.",
     "directory": "Send the directory's entries to the topic that workers and consoles read; names and owners show "
     "from then on.",
+    "notify": "Draft the notification of a breach, the letters and the register; show the clocks. People decide and "
+    "send.",
+    "case": "Make a case file of evidence and drafts, which a stranger verifies with stock tools.",
+    "verify": "Verify a case file: every file, the manifests and the custody log.",
+    "suppliers": "List every app that reads the CRM: what it takes, from where, since when, and what is a weak link.",
     "sign": "Sign again what operators have sent: after the first key, or with a new one.",
     "topics": "Create missing topics and report what differs from the plan; never change existing topics.",
     "backup": "Copy what stopped workers know, decisions and alerts to one file.",

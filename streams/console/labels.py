@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.decision import Kind, Outcome
+from detector.decision import AwarenessSource, Kind, Outcome
 from streams.console.pages.board import BoardState
 from streams.console.pages.sources import SourceStatus
 from streams.console.web.auth import Role
@@ -49,6 +49,12 @@ LABELS: dict[str, str] = {
     "mute withdrawn": gettext_noop("mute withdrawn"),
     "notified withdrawn": gettext_noop("notification withdrawn"),
     "step withdrawn": gettext_noop("step withdrawn"),
+    AwarenessSource.OWN_FINDING: gettext_noop("our own finding"),
+    AwarenessSource.SUPPLIER: gettext_noop("a supplier"),
+    AwarenessSource.CUSTOMER: gettext_noop("a customer"),
+    AwarenessSource.PRESS: gettext_noop("the press"),
+    AwarenessSource.THIEF: gettext_noop("the thief"),
+    AwarenessSource.OTHER: gettext_noop("another source"),
     "alert": gettext_noop("alert"),
     "alert again": gettext_noop("alert again"),
     "closed by the detector": gettext_noop("closed by the detector"),

@@ -118,8 +118,8 @@ METRICS = (
     Definition(
         "notification_deadline_timestamp_seconds",
         "gauge",
-        ("incident",),
-        "Deadline to notify the authority of a confirmed breach; absent once it is notified.",
+        ("incident", "awareness"),
+        "Deadline to notify the authority of a breach, the latest possible while awareness is missing.",
     ),
     Definition(
         "mutes",

@@ -19,6 +19,7 @@ from detector.detectors import BUILT_IN
 from detector.event import AccessEvent, ActorKind
 from detector.identity.detect import Detection
 from detector.mute import MUTING, Mute
+from detector.response.clock import Deadline
 from detector.signal import Signal, SignalKind
 from detector.triage import risk
 from detector.triage.triage import Triage
@@ -91,7 +92,7 @@ class Metrics:
         """Topic → how many of its partitions no worker reads."""
         self.committed_at = time()
         """When the slowest partition last moved or had nothing to do, in seconds since 1970."""
-        self.deadlines_ms: Mapping[str, int] = {}
+        self.deadlines: Mapping[str, Deadline] = {}
         """Incident → by when the authority must be notified, in ms since 1970, the soonest first."""
         self.mutes: Sequence[Mute] = ()
         """The mutes and expectations that hold at some time."""
@@ -225,12 +226,16 @@ class Metrics:
             state_bytes[stage,] += shard.state_bytes
             held[stage] += shard.held
         # A decision may be about anything: only what is an incident's name becomes a label.
-        deadlines = [item for item in self.deadlines_ms.items() if _UID.fullmatch(item[0])][:MOST_DEADLINES]
+        deadlines = [item for item in self.deadlines.items() if _UID.fullmatch(item[0])][:MOST_DEADLINES]
 
         yield _gauge("incidents_open", {(level.name.lower(),): severities[level] for level in risk.Severity})
         yield _gauge("risk_max", {(): max(risks, default=0)})
         yield _gauge(
-            "notification_deadline_timestamp_seconds", {(uid,): time_ms / 1000 for uid, time_ms in deadlines}
+            "notification_deadline_timestamp_seconds",
+            {
+                (uid, "missing" if found.aware_ms is None else "entered"): found.deadline_ms / 1000
+                for uid, found in deadlines
+            },
         )
         now_ms = round(time() * 1000)
         muting = Tally(mute.decision.kind for mute in self.mutes if mute.holds_at(now_ms))

@@ -25,6 +25,7 @@ from detector.directory import NOBODY, Directory, directory_of
 from detector.identity.detectors.registry import DETECTORS
 from detector.identity.profile import ProfileModel
 from detector.mute import cut, mutes
+from detector.response.clock import deadlines
 from streams.config import Config
 from streams.directory import DirectoryFiles
 from streams.kafka.connection import arguments, credentials
@@ -341,7 +342,7 @@ class Worker:
         longest = self.config.triage.longest_mute_days
         of_settings = (cut(decision, longest) for decision in self.config.triage.decisions)
         decisions = DecisionIndex((*of_settings, *self.inputs.decisions))
-        self.metrics.deadlines_ms = decisions.deadlines_ms()
+        self.metrics.deadlines = deadlines(decisions)
         self.metrics.mutes = mutes(decisions)
         self.metrics.dropped_decisions(self.inputs.dropped)
 

@@ -49,7 +49,9 @@ def deadlines(port: int) -> dict[str, float]:
     """Incident → by when the authority must be notified, as a worker exports it."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         text = answer.read().decode()
-    pattern = r'crmwatch_notification_deadline_timestamp_seconds{incident="([^"]+)"} (\S+)'
+    pattern = (
+        r'crmwatch_notification_deadline_timestamp_seconds{awareness="missing",incident="([^"]+)"} (\S+)'
+    )
     return {incident: float(value) for incident, value in re.findall(pattern, text)}
 
 

@@ -7,7 +7,7 @@ from itertools import permutations
 import msgspec
 
 from detector.decision import EXPECTED_MS, DecisionSubject, Kind
-from detector.decision_index import NEVER_MS, NOTIFICATION_MS, DecisionIndex
+from detector.decision_index import NEVER_MS, DecisionIndex
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.make import START_MS, decision, withdrawn
 
@@ -60,30 +60,6 @@ def test_volume_is_expected_until_it_ends_or_is_withdrawn() -> None:
     index = DecisionIndex([expected, back])
     assert index.expected("t/u", back.effective_ms - 1, NEVER_MS)
     assert not index.expected("t/u", back.effective_ms, NEVER_MS)
-
-
-def test_a_breachs_deadline_stands_until_the_authority_is_notified() -> None:
-    """By incident, the soonest first, 72 hours after the first breach decision; closing does not end it."""
-    decisions = [
-        decision(Kind.BREACH, START_MS + 2 * HOUR_MS, "a"),
-        decision(Kind.BREACH, START_MS + 5 * HOUR_MS, "a"),
-        decision(Kind.DISPOSITION, START_MS + 6 * HOUR_MS, "a"),
-        decision(Kind.BREACH, START_MS + HOUR_MS, "b", "t/u"),
-        decision(Kind.BREACH, START_MS + HOUR_MS, "c"),
-        decision(Kind.NOTIFIED, START_MS + 3 * HOUR_MS, "c"),
-        decision(Kind.NOTIFIED, START_MS + 3 * HOUR_MS, "d"),
-        decision(Kind.ACKNOWLEDGE, START_MS + 3 * HOUR_MS, "e"),
-    ]
-    deadlines = [("b", START_MS + HOUR_MS + NOTIFICATION_MS), ("a", START_MS + 2 * HOUR_MS + NOTIFICATION_MS)]
-    assert list(DecisionIndex(decisions).deadlines_ms().items()) == deadlines
-    breach = decisions[3]
-    notified = decisions[5]
-    undone = [
-        *decisions,
-        withdrawn(breach, START_MS + 9 * HOUR_MS),
-        withdrawn(notified, START_MS + 9 * HOUR_MS),
-    ]
-    assert list(DecisionIndex(undone).deadlines_ms()) == ["c", "a"]
 
 
 def test_a_withdrawal_must_name_the_same_kind_and_subject() -> None:

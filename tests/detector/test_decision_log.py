@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from detector.decision import Decision, DecisionSubject, Kind
 from detector.decision_index import DecisionIndex
 from detector.decision_log import MAX_DECISIONS, PRUNE_EVERY, DecisionLog, obsolete
+from detector.response.clock import deadlines
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.make import START_MS, decision, withdrawn
 
@@ -41,13 +42,13 @@ def test_a_breach_outlives_tens_of_thousands_of_newer_decisions() -> None:
         decision(Kind.AWARENESS, START_MS, "crmwatch-b", aware_ms=START_MS),
     ]
     log = filled(DecisionLog(KEEP_MS), in_force)
-    deadlines = DecisionIndex(log).deadlines_ms()
+    due = deadlines(DecisionIndex(log))
     filled(log, closings(60_000, START_MS + 1))
     assert len(log) <= MAX_DECISIONS
     assert log.dropped >= 60_000 - MAX_DECISIONS
     assert len(log) + log.dropped == 60_000 + len(in_force)
     assert set(in_force) <= set(log)
-    assert DecisionIndex(log).deadlines_ms() == deadlines != {}
+    assert deadlines(DecisionIndex(log)) == due != {}
 
 
 def test_a_log_full_of_what_holds_refuses_newcomers() -> None:
@@ -152,7 +153,7 @@ def test_dropping_changes_no_answer(seed: int) -> None:
     all_of_it = DecisionIndex(held)
     gone = obsolete(all_of_it, before_ms)
     rest = DecisionIndex(one for one in held if one.id not in gone)
-    assert rest.deadlines_ms() == all_of_it.deadlines_ms()
+    assert deadlines(rest) == deadlines(all_of_it)
     for hour in range(110):
         time_ms = before_ms + hour * HOUR_MS
         assert rest.expected("t/u", time_ms, time_ms) == all_of_it.expected("t/u", time_ms, time_ms)

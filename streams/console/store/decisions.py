@@ -12,6 +12,7 @@ from detector import decision as decisions
 from detector.decision import Assignment, Decision, DecisionSubject, Kind
 from detector.decision_index import DecisionIndex, precedes
 from detector.mute import cut
+from detector.response.clock import deadline
 
 __all__ = ["decisions_about", "enter_decision", "prune_decisions", "refresh_decision", "stored_decisions"]
 
@@ -78,6 +79,7 @@ def refresh_decision(db: sqlite3.Connection, uid: str) -> None:
     acknowledged = _first(index, uid, Kind.ACKNOWLEDGE, Kind.ASSIGN)
     ending = _first(index, uid, Kind.DISPOSITION, Kind.EXPECTED)
     breach, notified = index.first(Kind.BREACH, uid), index.first(Kind.NOTIFIED, uid)
+    due = deadline(index, uid)
     about = DecisionSubject(incident=uid)
     assigned = [one.payload for one in index.latest(Kind.ASSIGN, about) if not index.withdrawal(one)]
     mutes = index.latest(Kind.MUTE, DecisionSubject(incident=uid, identity=identity))
@@ -86,6 +88,8 @@ def refresh_decision(db: sqlite3.Connection, uid: str) -> None:
         "acknowledged_by": acknowledged.by if acknowledged else "",
         "assignee": next((payload.assignee for payload in assigned if isinstance(payload, Assignment)), ""),
         "confirmed_ms": breach and breach.time_ms,
+        "aware_ms": due and due.aware_ms,
+        "deadline_ms": due and due.deadline_ms,
         "notified_ms": notified and notified.time_ms,
         "muted_until_ms": max(
             (one.until_ms or 0 for one in mutes if not index.withdrawal(one)), default=None

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from detector.decision_index import NOTIFICATION_MS
 from detector.message import Message
 from streams.console.pages.tables import Column, ColumnKind, Table
 from streams.console.store.alerts import title_from
@@ -17,8 +16,8 @@ __all__ = ["IncidentRow", "about", "by_severity", "clocks", "found_by", "inciden
 
 _COLUMNS = (
     "uid, tenant, identity, network, source, title, detectors, actor, severity, risk, rows, start_ms, end_ms, time_ms,"
-    " closed, acknowledged_ms, acknowledged_by, assignee, confirmed_ms, notified_ms, muted_until_ms, ended_ms,"
-    " ended_as, open"
+    " closed, acknowledged_ms, acknowledged_by, assignee, confirmed_ms, aware_ms, deadline_ms, notified_ms,"
+    " muted_until_ms, ended_ms, ended_as, open"
 )
 _BY_RISK = "ORDER BY risk DESC, severity DESC, time_ms DESC, uid"
 
@@ -46,6 +45,10 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str
     assignee: str
     confirmed_ms: int | None
+    aware_ms: int | None
+    """When the organisation became aware of the breach, as somebody entered it."""
+    deadline_ms: int | None
+    """By when the authority must be notified of the breach, or had to be; the latest possible without `aware_ms`."""
     notified_ms: int | None
     """When somebody recorded that the authority was notified, or need not be."""
     muted_until_ms: int | None
@@ -56,14 +59,9 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
 
     @property
-    def deadline_ms(self) -> int | None:
-        """By when the authority must be notified, or had to be, if it is a breach."""
-        return None if self.confirmed_ms is None else self.confirmed_ms + NOTIFICATION_MS
-
-    @property
     def due(self) -> bool:
         """Whether the authority is still to be notified, however the incident itself has ended."""
-        return self.confirmed_ms is not None and self.notified_ms is None
+        return self.deadline_ms is not None and self.notified_ms is None
 
     def muted(self, now_ms: int) -> bool:
         """Whether nothing is published about it at present."""
@@ -78,7 +76,7 @@ def open_incidents(db: sqlite3.Connection, most: int) -> list[IncidentRow]:
 def clocks(db: sqlite3.Connection) -> list[IncidentRow]:
     """Breaches of which the authority is still to be notified, the one whose time ends first."""
     return _select(
-        db, "WHERE confirmed_ms IS NOT NULL AND notified_ms IS NULL ORDER BY confirmed_ms, uid LIMIT 50", ()
+        db, "WHERE deadline_ms IS NOT NULL AND notified_ms IS NULL ORDER BY deadline_ms, uid LIMIT 50", ()
     )
 
 
@@ -161,6 +159,7 @@ def incident_table(name: str, caption: str, incidents: Iterable[IncidentRow], mo
             Column("uid", "Name", ColumnKind.CODE, hidden=True),
             Column("assignee", "Assigned to", hidden=True),
             Column("confirmed", "Confirmed, UTC", ColumnKind.TIME, hidden=True),
+            Column("aware", "Aware since, UTC", ColumnKind.TIME, hidden=True),
             Column("deadline", "Notify by, UTC", ColumnKind.TIME, hidden=True),
             Column("notified", "Notified, UTC", ColumnKind.TIME, hidden=True),
         ),
@@ -177,6 +176,7 @@ def incident_table(name: str, caption: str, incidents: Iterable[IncidentRow], mo
                 found.uid,
                 found.assignee,
                 found.confirmed_ms,
+                found.aware_ms,
                 found.deadline_ms,
                 found.notified_ms,
             )

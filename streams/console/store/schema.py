@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 """An index of another version is deleted and built anew."""
 
 SCHEMA = """
@@ -22,7 +22,7 @@ CREATE TABLE incidents (
     start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, time_ms INTEGER NOT NULL,
     closed INTEGER NOT NULL,
     acknowledged_ms INTEGER, acknowledged_by TEXT NOT NULL DEFAULT '', assignee TEXT NOT NULL DEFAULT '',
-    confirmed_ms INTEGER, notified_ms INTEGER, muted_until_ms INTEGER,
+    confirmed_ms INTEGER, aware_ms INTEGER, deadline_ms INTEGER, notified_ms INTEGER, muted_until_ms INTEGER,
     ended_ms INTEGER, ended_as TEXT NOT NULL DEFAULT '',
     open INTEGER NOT NULL,
     body BLOB NOT NULL, positions BLOB NOT NULL
@@ -34,6 +34,7 @@ CREATE INDEX incidents_waiting ON incidents (severity, muted_until_ms)
 CREATE INDEX incidents_time ON incidents (time_ms);
 CREATE INDEX incidents_identity ON incidents (identity);
 CREATE INDEX incidents_confirmed ON incidents (confirmed_ms) WHERE confirmed_ms IS NOT NULL;
+CREATE INDEX incidents_due ON incidents (deadline_ms) WHERE deadline_ms IS NOT NULL AND notified_ms IS NULL;
 
 -- Every alert of an incident; the same bytes twice are one.
 CREATE TABLE versions (

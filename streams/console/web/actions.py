@@ -10,12 +10,13 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from detector.decision import Decision, DecisionSubject, Kind, Outcome, encode
+from detector.decision import AwarenessSource, Decision, DecisionSubject, Kind, Outcome, encode
 from detector.errors import CrmwatchError
 from detector.units import HOUR_MS
 from streams.config import Config
 from streams.kafka.connection import ConnectError, arguments, reach
 from streams.kafka.signing import signatures
+from streams.locale.entered_time import EnteredTimeError, entered_ms
 
 __all__ = ["ACTIONS", "WITHDRAW", "ActionError", "DecisionSender", "StoredDecision", "decision"]
 
@@ -26,11 +27,13 @@ MOST_REASON = 1_000
 MOST_ASSIGNEE = 100
 MOST_STEP = 100
 MOST_ID = 100
+MOST_ZONE = 64
+MOST_TIME = 40
 SEND_SECONDS = 10
 WITHDRAW = "withdraw"
-ACTIONS = (*(kind.value for kind in Kind if kind not in (Kind.AWARENESS, Kind.EXCEPTION)), WITHDRAW)
+ACTIONS = (*(kind.value for kind in Kind if kind is not Kind.EXCEPTION), WITHDRAW)
 """What a form can ask for."""
-_REASONED = (Kind.EXPECTED, Kind.NOTIFIED, Kind.DISPOSITION)
+_REASONED = (Kind.AWARENESS, Kind.EXPECTED, Kind.NOTIFIED, Kind.DISPOSITION)
 _FOR_A_TIME = (Kind.EXPECTED, Kind.MUTE)
 
 
@@ -95,12 +98,28 @@ def _payload(kind: Kind, form: Mapping[str, str], now_ms: int) -> dict[str, Any]
         if outcome not in [*Outcome]:
             raise ActionError("This is not an outcome.")
         return {"outcome": outcome}
+    if kind is Kind.AWARENESS:
+        return _awareness(form, now_ms)
     if kind is Kind.STEP:
         step = _text(form, "step", MOST_STEP)
         if not step:
             raise ActionError("Which step?")
         return {"step_id": step, "done": form.get("done") == "yes"}
     return {}
+
+
+def _awareness(form: Mapping[str, str], now_ms: int) -> dict[str, Any]:
+    zone = _text(form, "zone", MOST_ZONE)
+    source = form.get("source", "")
+    if source not in [*AwarenessSource]:
+        raise ActionError("Please say from whom you learned of it.")
+    try:
+        aware_ms = entered_ms(_text(form, "aware", MOST_TIME), zone)
+    except EnteredTimeError as error:
+        raise ActionError(str(error)) from error
+    if aware_ms > now_ms:
+        raise ActionError("This time is still to come.")
+    return {"aware_ms": aware_ms, "zone": zone, "source": source}
 
 
 class StoredDecision(msgspec.Struct, frozen=True):

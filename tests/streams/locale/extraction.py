@@ -28,12 +28,13 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "incident_table": (2,),
     "NotFound": None,
     "ActionError": None,
+    "EnteredTimeError": None,
     "RawRecordError": None,
     "_sorry": (3,),
 }
 """What is called with a message, and at which place."""
 DETECTOR = STREAMS.parent / "detector"
-FOLDERS = ("console", "locale", "report")
+FOLDERS = ("console", "drafts", "locale", "report")
 TRANSLATED = tuple(language for language in Language if language is not Language.ENGLISH)
 
 

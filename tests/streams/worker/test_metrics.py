@@ -20,6 +20,7 @@ from detector.engine import Engine
 from detector.event import AccessEvent, ActorKind, Operation, RecordOrigin
 from detector.identity.detect import Detection
 from detector.mute import MUTING, mutes
+from detector.response.clock import Deadline
 from detector.settings import DetectionSettings, Settings, TriageSettings
 from detector.simulation import Theft, World, records
 from detector.triage.risk import Severity
@@ -73,7 +74,10 @@ def busy() -> tuple[CollectorRegistry, Metrics, Engine]:
         detection.observe(decode(row(at, f"r{number}"), "x"))
     metrics.watch_detection(1, detection)
     metrics.lag = {("crm.access", 0): 7, ("crm.access", 1): 0}
-    metrics.deadlines_ms = {"crmwatch-0a": START_MS + 500, "eve@example.com": START_MS}
+    metrics.deadlines = {
+        "crmwatch-0a": Deadline(START_MS + 500, None),
+        "eve@example.com": Deadline(START_MS, START_MS),
+    }
     now_ms = round(time.time() * 1000)
     muting = [decision(Kind.MUTE, now_ms - DAY_MS, identity=f"t/{n}", until_ms=now_ms + DAY_MS) for n in "ab"]
     over = decision(Kind.EXPECTED, now_ms - DAY_MS, identity="t/c", until_ms=now_ms - HOUR_MS)
@@ -133,7 +137,7 @@ def test_the_figures_are_the_engines(busy: tuple[CollectorRegistry, Metrics, Eng
     assert found["crmwatch_records_read_total"] == {(("topic", "crm.access"),): 3.0}
     assert found["crmwatch_bytes_read_total"] == {(("topic", "crm.access"),): 700.0}
     deadlines = found["crmwatch_notification_deadline_timestamp_seconds"]
-    assert deadlines == {(("incident", "crmwatch-0a"),): START_MS / 1000 + 0.5}
+    assert deadlines == {(("awareness", "missing"), ("incident", "crmwatch-0a")): START_MS / 1000 + 0.5}
     lag = found["crmwatch_consumer_lag"]
     assert lag == {
         (("partition", "0"), ("topic", "crm.access")): 7,
@@ -208,6 +212,7 @@ def test_no_label_names_a_person_an_address_or_an_app(
             "crm.access",
             "0",
             "1",
+            "missing",
             "crmwatch-0a",  # an incident's name, of a breach alone
         }
         | {operation.value for operation in Operation}

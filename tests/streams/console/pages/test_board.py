@@ -92,6 +92,19 @@ def test_the_worst_stands_first(tmp_path: Path) -> None:
     assert [one.uid for one in found.clocks] == ["crmwatch-03", "crmwatch-05", "crmwatch-09"]
 
 
+def test_a_clock_says_whether_awareness_is_entered(tmp_path: Path) -> None:
+    """Without it the deadline is the latest possible; a correction moves it, and the latest entry holds."""
+    breach = decided(5, Kind.BREACH)
+    entered = [decided(n, Kind.AWARENESS, aware_ms=START_MS - n * HOUR_MS) for n in (6, 7)]
+    clocks = [
+        board(index(tmp_path / str(n), alert(), breach, *entered[:n]).reader(), WELL, 0, START_MS).clocks[0]
+        for n in range(3)
+    ]
+    assert [one.aware_ms for one in clocks] == [None, START_MS - 6 * HOUR_MS, START_MS - 7 * HOUR_MS]
+    ends = [one.deadline_ms for one in clocks]
+    assert ends == [START_MS + 72 * HOUR_MS + 5 * 60_000, START_MS + 66 * HOUR_MS, START_MS + 65 * HOUR_MS]
+
+
 def test_what_leaves_now_is_held_against_the_same_hour(tmp_path: Path) -> None:
     """By kind of data: the newest hour beside median and most of the same hour before; more than ever is above."""
     hour = [

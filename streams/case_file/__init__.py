@@ -1,0 +1,1 @@
+"""The case file: a folder in BagIt layout that a stranger verifies with stock tools."""

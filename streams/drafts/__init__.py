@@ -1,0 +1,1 @@
+"""Drafts as files: one folder with HTML, Markdown and JSON in every language."""
