@@ -24,6 +24,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         (SHARED, "detector.triage"),
         "An alert knows its incident; what each detector has to say of itself is handed in.",
     ),
+    "detector.response": (
+        (SHARED, "detector.alert"),
+        "The crisis cell's questions are asked of findings and events, wherever they are read from.",
+    ),
     "detector.detectors": (
         (SHARED, "detector.identity.detectors", "detector.fleet"),
         "The set of detectors joins those of identities and of the fleet.",
@@ -73,6 +77,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
     "streams.replay": (
         ("detector", "streams.files", "streams.kafka.messages", "streams.plugins"),
         "A replay runs all steps over files, dealt out to shards as the messages are.",
+    ),
+    "streams.scope": (
+        (SHARED, "detector.response"),
+        "A scope is kept on the disk and written to files.",
     ),
     "streams.locale": (
         (SHARED,),

@@ -1,0 +1,1 @@
+"""What an incident's crisis cell must know: what the intruder reached, with bounds, and what not."""
