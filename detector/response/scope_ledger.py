@@ -23,7 +23,16 @@ import msgspec
 
 from detector.event import READING, AccessEvent, Counting, Operation
 
-__all__ = ["UNNAMED", "Bounds", "OperationRows", "Reason", "ScopeLedger", "ScopeStore", "is_download", "reads"]
+__all__ = [
+    "UNNAMED",
+    "Bounds",
+    "OperationRows",
+    "Reason",
+    "ScopeLedger",
+    "ScopeStore",
+    "is_download",
+    "reads",
+]
 
 UNNAMED = "*"
 """Stands for the object of events that name none."""
