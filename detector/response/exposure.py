@@ -22,8 +22,23 @@ MOST_FIELDS = 50
 _ALL = frozenset({"all", "standard", "custom"})
 """What ``FIELDS(…)`` takes."""
 _CONTACT_FIELDS = frozenset(
-    "bccaddress ccaddress fromaddress fromname supplied_email suppliedcompany suppliedemail suppliedname suppliedphone"
-    " toaddress contactemail contactphone contactmobile contactfax visitoremail requester_email".split()
+    {
+        "bccaddress",
+        "ccaddress",
+        "contactemail",
+        "contactfax",
+        "contactmobile",
+        "contactphone",
+        "fromaddress",
+        "fromname",
+        "requester_email",
+        "suppliedcompany",
+        "suppliedemail",
+        "suppliedname",
+        "suppliedphone",
+        "toaddress",
+        "visitoremail",
+    }
 )
 """Standard fields, in lower case, that repeat a contact's data on another object."""
 
@@ -51,7 +66,8 @@ def shown(event: AccessEvent) -> Shown:
     """What a reading operation showed, as far as its objects and fields tell.
 
     >>> from detector.event import ActorKind, Operation
-    >>> case = AccessEvent(0, "e", "t", "u", ActorKind.HUMAN, Operation.QUERY, objects=("Case",), fields=("SuppliedEmail",))
+    >>> case = AccessEvent(0, "e", "t", "u", ActorKind.HUMAN, Operation.QUERY, objects=("Case",),
+    ...                    fields=("SuppliedEmail",))
     >>> sorted(shown(case).categories), shown(case).anything
     ([<Category.CONTACT: 'contact'>, <Category.CUSTOMER_SERVICE: 'customer_service'>], False)
     """
