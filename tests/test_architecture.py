@@ -90,6 +90,10 @@ ARROWS: dict[str, tuple[tuple[str, ...], str]] = {
         ("detector", "streams.files"),
         "Training replays worlds that it has simulated, and asks triage what it saw.",
     ),
+    "streams.scope": (
+        (SHARED, "detector.response"),
+        "A scope is kept on the disk and written to files.",
+    ),
     "streams.locale": (
         (SHARED,),
         "Languages know what is said, not the page that shows it.",

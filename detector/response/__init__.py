@@ -1,1 +1,1 @@
-"""What a crisis cell hands on: clocks, drafts, measures, suppliers, the case file."""
+"""The crisis cell's work: what an intruder reached and what not, the clocks, drafts, suppliers and the case file."""

@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "Run everything here: a real Kafka, two workers, the console, three weeks of history, "
     "live traffic, and a theft.",
     "replay": "Read a CRM's access logs from files and report who exported more than they should.",
+    "scope": "Bound what an intruder read, for each object, and say what was not touched.",
     "simulate": "Generate weeks of a company's CRM logs, with attacks and benign look-alikes, all labelled.",
     "evaluate": "Score alerts: rows saved, attacks missed, and false positives.",
     "train": "Make the evidence model anew from simulated worlds whose thefts are known.",
