@@ -25,9 +25,9 @@ from detector.event import READING, AccessEvent, Counting, Operation
 
 __all__ = [
     "UNNAMED",
+    "BoundReason",
     "Bounds",
     "OperationRows",
-    "Reason",
     "ScopeLedger",
     "ScopeStore",
     "is_download",
@@ -42,7 +42,7 @@ MAX_SHAPE = 300
 """A query's shape of this length may have been cut, so what follows is unknown."""
 
 
-class Reason(StrEnum):
+class BoundReason(StrEnum):
     """Why a bound is what it is."""
 
     LISTED = "listed"
@@ -116,7 +116,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Operations that were refused and returned nothing."""
     downloads: int
     """Operations whose event is the download itself."""
-    reasons: tuple[Reason, ...]
+    reasons: tuple[BoundReason, ...]
 
 
 class _Object(msgspec.Struct):
@@ -209,23 +209,23 @@ class ScopeLedger:
         lower = max(listed, seen.largest)
         reasons = []
         if lower:
-            reasons.append(Reason.LISTED if listed == lower else Reason.LARGEST_RESULT)
+            reasons.append(BoundReason.LISTED if listed == lower else BoundReason.LARGEST_RESULT)
         if name != UNNAMED and unnamed != (0, False):
             unlisted, unknown = unlisted + unnamed[0], unknown or unnamed[1]
         if seen.shared or (name != UNNAMED and unnamed != (0, False)):
-            reasons.append(Reason.OBJECT_UNKNOWN)
+            reasons.append(BoundReason.OBJECT_UNKNOWN)
         in_log = None if unknown else max(lower, listed + unlisted)
         upper = in_log if complete else None
         if table is not None and table < lower:
-            reasons.append(Reason.TABLE_TOO_SMALL)
+            reasons.append(BoundReason.TABLE_TOO_SMALL)
         elif table is not None and (upper is None or table <= upper):
-            return self._made(seen, lower, table, in_log, listed, (*reasons, Reason.TABLE))
+            return self._made(seen, lower, table, in_log, listed, (*reasons, BoundReason.TABLE))
         if unknown:
-            reasons.append(Reason.ROWS_UNKNOWN)
+            reasons.append(BoundReason.ROWS_UNKNOWN)
         if not complete:
-            reasons.append(Reason.LOG_INCOMPLETE)
+            reasons.append(BoundReason.LOG_INCOMPLETE)
         if upper is not None:
-            reasons.append(Reason.ROWS)
+            reasons.append(BoundReason.ROWS)
         return self._made(seen, lower, upper, in_log, listed, tuple(reasons))
 
     def _made(
@@ -235,7 +235,7 @@ class ScopeLedger:
         upper: int | None,
         in_log: int | None,
         listed: int,
-        reasons: tuple[Reason, ...],
+        reasons: tuple[BoundReason, ...],
     ) -> Bounds:
         return Bounds(
             object=seen.name,

@@ -72,7 +72,7 @@ def scope(
     alerts: Annotated[
         Path | None, typer.Option(help="A file of replay --alerts that holds the incident.")
     ] = None,
-    incident: Annotated[str, typer.Option(help="The incident's id.")] = "",
+    incident: Annotated[str | None, typer.Option(help="The incident's id.")] = None,
     identity: Annotated[
         list[str] | None, typer.Option(help="tenant/account. May be repeated, as the next three.")
     ] = None,
@@ -170,7 +170,7 @@ def scope(
         _show(result)
 
 
-def _selection(alerts: Path | None, incident: str) -> Selection:
+def _selection(alerts: Path | None, incident: str | None) -> Selection:
     """The incident's events; of an incident that was published several times, the last finding counts."""
     if not incident:
         return Selection()

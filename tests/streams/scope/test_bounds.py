@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from detector.event import AccessEvent, ActorKind, Counting, Operation
-from detector.response.scope_ledger import Bounds, Reason, ScopeLedger
+from detector.response.scope_ledger import BoundReason, Bounds, ScopeLedger
 from streams.scope.store import SqliteScopeStore
 from tests.detector.make import event
 
@@ -40,7 +40,7 @@ def test_listed_ids_are_counted_once_and_exactly() -> None:
         event(1, rows=2, record_ids=("b", "c")),
     )
     assert (found.lower, found.upper, found.listed) == (3, 3, 3)
-    assert found.reasons == (Reason.LISTED, Reason.ROWS)
+    assert found.reasons == (BoundReason.LISTED, BoundReason.ROWS)
 
 
 def test_a_list_that_was_cut_leaves_its_other_rows_in_the_upper_bound() -> None:
@@ -70,9 +70,9 @@ def test_unknown_rows_are_open_and_never_none() -> None:
     """An operation without a row count leaves the upper bound open, unless the table's size limits it."""
     unknown = event(0, rows=None)
     assert (only(unknown).upper, only(unknown).upper_in_log) == (None, None)
-    assert Reason.ROWS_UNKNOWN in only(unknown).reasons
+    assert BoundReason.ROWS_UNKNOWN in only(unknown).reasons
     limited = only(unknown, case=TABLE)
-    assert (limited.upper, limited.reasons[-1]) == (TABLE, Reason.TABLE)
+    assert (limited.upper, limited.reasons[-1]) == (TABLE, BoundReason.TABLE)
 
 
 def test_a_log_that_nobody_vouches_for_is_open() -> None:
@@ -86,7 +86,7 @@ def test_a_table_that_is_too_small_is_not_believed() -> None:
     """A size below the lower bound is reported and limits nothing."""
     found = only(event(0, rows=2, record_ids=("a", "b")), case=1)
     assert (found.lower, found.upper) == (2, 2)
-    assert Reason.TABLE_TOO_SMALL in found.reasons
+    assert BoundReason.TABLE_TOO_SMALL in found.reasons
 
 
 def test_rows_without_an_object_may_be_of_any() -> None:
