@@ -18,7 +18,7 @@ TEMPLATES: dict[str, Template] = {
     "form.register": "Register of personal data breaches (Article 33(5) GDPR)",
     "form.draft": "Draft. A person checks it, decides and sends it.",
     "part.type": "Type of notification",
-    "part.organisation": "Organisation",
+    "part.organisation": "The organisation",
     "part.violation": "The breach",
     "part.nature": "Nature of the breach",
     "part.cause": "Origin and cause",
