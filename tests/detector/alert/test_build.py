@@ -19,7 +19,6 @@ from detector.triage.incident import uid as name_of
 from detector.triage.risk import Severity
 from detector.units import DAY_MS, HOUR_MS
 from tests.detector.incidents import (
-    EXPLANATIONS,
     HOSTILE,
     build,
     describe,

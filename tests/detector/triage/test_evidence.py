@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -59,7 +60,7 @@ def test_contributions_add_up(forest: Forest, vector: list[float]) -> None:
     expected: dict[str, int] = {}
     for tree, values in enumerate(forest.value):
         nodes = path(forest, tree, vector)
-        for before, after in zip(nodes, nodes[1:], strict=False):
+        for before, after in pairwise(nodes):
             name = FEATURES[forest.feature[tree][before]]
             expected[name] = expected.get(name, 0) + values[after] - values[before]
     told = model.contributions(vector)

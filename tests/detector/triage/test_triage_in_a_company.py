@@ -14,7 +14,18 @@ from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, Span, evidence
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, event, measure, new, signal
-from tests.detector.triage.triages import NOON_MS, SETTINGS, Store, body, crossed, found, save, tell, told
+from tests.detector.triage.triages import (
+    NOON_MS,
+    SETTINGS,
+    Store,
+    anew,
+    body,
+    crossed,
+    found,
+    save,
+    tell,
+    told,
+)
 from tests.detector.triage.triages import AlertingTriage as Triage
 
 # --- the budget
@@ -390,3 +401,96 @@ def test_what_is_certain_is_so_of_however_many() -> None:
     for number in range(20):
         tell(triage, found(99, "intel", 4.0, 12 * 24 + number, actor=f"p{number}"))
     assert {incident.anomalies["intel"].surprise for incident in triage.open_incidents} == {4.0}
+
+
+# --- accounts on a network that is reported
+
+
+def account(number: int, minutes: float, away: int = 0, at_it: int = 1) -> list[Signal]:
+    """Somebody takes much: so many events from elsewhere, so many from 192.0.2.0/24."""
+    signals = []
+    places = ["198.51.100.7"] * away + [f"192.0.2.{number}"] * at_it
+    for place, ip in enumerate(places):
+        time_ms = NOON_MS + 10 * DAY_MS + round(minutes * 60_000) + place
+        one = event(1000 * number + place, actor=f"c{number}", ip=ip, rows=9_000)
+        fields: dict[str, Any] = {"time_ms": time_ms, "more": place < len(places) - 1}
+        signals.append(
+            crossed(90 + place, 9_000, actor=f"c{number}", evidence=evidence(one, 9_000), **fields)
+        )
+    return signals
+
+
+def reported(store: Store | None = None) -> Triage:
+    """A company in which three accounts on 192.0.2.0/24 have just been reported as one incident."""
+    triage = company(200, store=store)
+    alerts = tell(triage, *[newcomer(number, 400, minutes=number) for number in (1, 2, 3)])
+    alerts += triage.advance(NOON_MS + 10 * DAY_MS + TICK_MS)
+    assert len(of_network(alerts)) == 1
+    return triage
+
+
+def whom(alerts: Iterable[Alert]) -> set[str]:
+    """The identities that incidents are created for."""
+    created = (body(alert) for alert in alerts if alert.activity is Activity.CREATE)
+    return {one["unmapped"]["crmwatch"]["identity"] for one in created} - {""}
+
+
+def test_an_account_on_a_reported_network_is_not_alone() -> None:
+    """What one of many does there belongs to the network's incident; its own stays open and unpublished."""
+    triage = reported()
+    assert whom(tell(triage, *account(50, 60))) == set()
+    assert "c50" in {incident.actor for incident in triage.open_incidents}
+
+
+def test_before_the_report_an_account_is_published() -> None:
+    """Nothing is held back in the hope of a report: neither without one, nor in the ticks before one is settled."""
+    assert whom(tell(company(200), *account(50, 60))) == {"t/c50"}
+    assert whom(tell(reported(), *account(50, 11))) == {"t/c50"}
+
+
+def test_what_was_published_before_goes_on() -> None:
+    """An incident that has been published is updated and closed as ever, though its network is reported since."""
+    triage = company(200)
+    (first,) = tell(triage, *account(50, 0))
+    tell(triage, *[newcomer(number, 400, minutes=number) for number in (1, 2, 3)])
+    triage.advance(NOON_MS + 10 * DAY_MS + TICK_MS)
+    time_ms = NOON_MS + 10 * DAY_MS + HOUR_MS
+    one = event(7, actor="c50", ip="192.0.2.50", rows=90_000)
+    grown = crossed(95, 90_000, actor="c50", time_ms=time_ms, evidence=evidence(one, 90_000))
+    alerts = [alert for alert in tell(triage, grown) if alert.uid == first.uid]
+    assert told(alerts) == [("UPDATE", 90_000)]
+
+
+@pytest.mark.parametrize(
+    ("away", "at_it", "published"), [(0, 2, False), (1, 1, False), (2, 1, True), (3, 0, True)]
+)
+def test_an_account_that_was_mostly_elsewhere_is_published(away: int, at_it: int, published: bool) -> None:
+    """Half of its evidence from the reported network makes it one of many there; with less it stands alone."""
+    assert whom(tell(reported(), *account(50, 60, away, at_it))) == ({"t/c50"} if published else set())
+
+
+@pytest.mark.parametrize("hours", [1, 47, 49])
+def test_a_report_holds_for_two_days(hours: int) -> None:
+    """Later than that, what somebody does on the network is a story of its own."""
+    assert whom(tell(reported(), *account(50, 60 * hours))) == ({"t/c50"} if hours > 48 else set())
+
+
+@pytest.mark.parametrize("minutes", [5, 11, 30, 60])
+def test_how_far_triage_is_does_not_decide(minutes: int) -> None:
+    """A signal judged at its own moment and one judged when time has gone on come to the same."""
+    said = []
+    for ahead_ms in (0, 2 * TICK_MS, 6 * HOUR_MS):
+        triage = company(200)
+        tell(triage, *[newcomer(number, 400, minutes=number) for number in (1, 2, 3)])
+        signals = account(50, minutes)
+        if ahead_ms:
+            triage.advance(signals[-1].time_ms + ahead_ms)
+        said.append(whom(tell(triage, *signals)))
+    assert said[0] == said[1] == said[2]
+
+
+def test_a_report_is_remembered_over_a_restart() -> None:
+    """A triage step that takes over holds accounts back as the one before would have."""
+    store: Store = {}
+    again = anew(reported(store), store)
+    assert whom(tell(again, *account(50, 60))) == set()

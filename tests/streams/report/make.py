@@ -11,7 +11,6 @@ from detector.alert.alert import Alert, alert_of
 from detector.alert.finding import Finding, read
 from detector.alert.ocsf import Activity
 from detector.anomaly import Anomaly
-from detector.detectors import BUILT_IN
 from detector.event import AccessEvent, ActorKind, Counting, Operation
 from detector.settings import Settings
 from detector.signal import Evidence, Span
