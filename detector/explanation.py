@@ -6,7 +6,7 @@ has it alone. An alert has no other source for what it says of a detector.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -105,6 +105,9 @@ class Explanations:
     def __getitem__(self, name: str) -> Explanation:
         """The explanation of a detector; one that says its name alone, if it is not known."""
         return self._by_name.get(name) or _unknown(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.triage.evidence import MILLI, Forest
+from detector.triage.evidence import MILLI, EvidenceTrees
 from detector.triage.features import FEATURES, RISING
 
-__all__ = ["STARTING", "Recipe", "Table", "fit"]
+__all__ = ["STARTING", "CandidateTable", "Recipe", "fit"]
 
 BASE_RATE = 0.2
 """Thefts' share of the weight: the base rate at which probabilities are stated."""
@@ -40,7 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Which incidents are asked about depends on what is published: the model of each round asks in the next."""
 
 
-class Table(msgspec.Struct, frozen=True):
+class CandidateTable(msgspec.Struct, frozen=True):
     """One world's candidates: the states of incidents at the moments when triage weighed them."""
 
     features: NDArray[np.float64]
@@ -51,11 +51,11 @@ class Table(msgspec.Struct, frozen=True):
     """(n,) Whether that incident belongs to an attack."""
 
 
-def _starting() -> Forest:
+def _starting() -> EvidenceTrees:
     """Publishes what is well beyond usual in amount, news or origin: what the first round's candidates come from."""
     places = tuple((FEATURES.index(name),) for name in ("amount", "novelty", "origin"))
     count = len(places)
-    return Forest(
+    return EvidenceTrees(
         depth=1, base=-2000, feature=places, threshold=((1.5,),) * count, value=((0, -500, 2500),) * count,
         base_rate=BASE_RATE,
     )  # fmt: skip
@@ -65,7 +65,7 @@ STARTING = _starting()
 """The model of the first round."""
 
 
-def fit(tables: Sequence[Table], recipe: Recipe) -> Forest:
+def fit(tables: Sequence[CandidateTable], recipe: Recipe) -> EvidenceTrees:
     """The forest that a recipe makes of worlds' candidates. Raises ImportError without scikit-learn."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -91,7 +91,7 @@ def fit(tables: Sequence[Table], recipe: Recipe) -> Forest:
             slope, shift = float(line.coef_[0, 0]), float(line.intercept_[0])
     base = slope * float(trees._baseline_prediction.ravel()[0]) + shift
     packed = [_packed(parts[0].nodes, recipe.depth, slope) for parts in trees._predictors]
-    return Forest(
+    return EvidenceTrees(
         depth=recipe.depth,
         base=round(MILLI * base),
         feature=tuple(feature for feature, _, _ in packed),
@@ -101,7 +101,7 @@ def fit(tables: Sequence[Table], recipe: Recipe) -> Forest:
     )
 
 
-def _grow(tables: Sequence[Table], recipe: Recipe) -> Any:
+def _grow(tables: Sequence[CandidateTable], recipe: Recipe) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     weights = np.concatenate([_weights(table, recipe.crowding) for table in tables])
@@ -116,7 +116,7 @@ def _grow(tables: Sequence[Table], recipe: Recipe) -> Any:
     )  # fmt: skip
 
 
-def _weights(table: Table, crowding: float) -> NDArray[np.float64]:
+def _weights(table: CandidateTable, crowding: float) -> NDArray[np.float64]:
     """(n,) Each world weighs the same, and thefts `BASE_RATE` of it."""
     weights = np.bincount(table.incident)[table.incident].astype(np.float64) ** -crowding
     for which, share in ((table.theft, BASE_RATE), (~table.theft, 1 - BASE_RATE)):
@@ -128,7 +128,7 @@ def _weights(table: Table, crowding: float) -> NDArray[np.float64]:
 def _packed(
     nodes: Any, depth: int, slope: float
 ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]:
-    """A tree as `Forest` stores it: feature, threshold and value of a complete tree's nodes."""
+    """A tree as `EvidenceTrees` stores it: feature, threshold and value of a complete tree's nodes."""
     inner = 2**depth - 1
     feature, threshold, value = [0] * inner, [CERTAIN] * inner, [0] * (2 * inner + 1)
     waiting = [(0, 0)]

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from detector.triage.features import FEATURES
 
-__all__ = ["MILLI", "MODEL_VERSION", "EvidenceModel", "Forest", "shipped"]
+__all__ = ["MILLI", "MODEL_VERSION", "EvidenceModel", "EvidenceTrees", "shipped"]
 
 MODEL_VERSION = 1
 MILLI = 1000
 """The unit of log-odds in a forest: thousandths."""
 
 
-class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EvidenceTrees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The trees as they are stored: complete binary trees of one depth, each level from left to right."""
 
     version: int = MODEL_VERSION
@@ -52,6 +52,8 @@ class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.features != FEATURES:
             raise ValueError("its features are not those of this release")
         inner, nodes = 2**self.depth - 1, 2 ** (self.depth + 1) - 1
+        if not len(self.feature) == len(self.threshold) == len(self.value):
+            raise ValueError("its trees have different numbers of features, thresholds and values")
         shapes = zip(self.feature, self.threshold, self.value, strict=True)
         if any((len(f), len(t), len(v)) != (inner, inner, nodes) for f, t, v in shapes):
             raise ValueError(f"its trees are not all of depth {self.depth}")
@@ -62,7 +64,7 @@ class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class EvidenceModel:
     """A forest ready to be evaluated.
 
-    >>> stump = Forest(depth=1, base=-3000, feature=((0,),), threshold=((1.0,),), value=((0, -500, 4000),),
+    >>> stump = EvidenceTrees(depth=1, base=-3000, feature=((0,),), threshold=((1.0,),), value=((0, -500, 4000),),
     ...                base_rate=0.2)
     >>> model = EvidenceModel(stump)
     >>> quiet, loud = [0.0] * len(FEATURES), [2.0] * len(FEATURES)
@@ -70,7 +72,7 @@ class EvidenceModel:
     (-3500, 1000, {'volume': 4000})
     """
 
-    def __init__(self, forest: Forest) -> None:
+    def __init__(self, forest: EvidenceTrees) -> None:
         self.forest = forest
         self._depth = forest.depth
         inner = 2**forest.depth - 1
@@ -114,4 +116,4 @@ class EvidenceModel:
 def shipped() -> EvidenceModel:
     """The model that crmwatch comes with."""
     data = files("detector.triage").joinpath("evidence.json").read_bytes()
-    return EvidenceModel(msgspec.json.decode(data, type=Forest))
+    return EvidenceModel(msgspec.json.decode(data, type=EvidenceTrees))

@@ -117,7 +117,7 @@ vector = msgspec.structs.astuple
 """The numbers of a `Features`, in the order of `FEATURES`."""
 FEATURES = Features.__struct_fields__
 """The features' names, in the order of the vector."""
-RISING = frozenset((*LEARNED, "amount", "second_amount", "refused"))
+RISING = frozenset((*LEARNED, "amount", "second_amount", "grounds", "refused"))
 """With more of these an incident never becomes less likely to be a theft, all else being equal."""
 
 

@@ -15,7 +15,7 @@ import typer
 
 from detector.simulation import Format
 from detector.simulation.training import STARTING, Recipe, fit
-from detector.triage.evidence import Forest
+from detector.triage.evidence import EvidenceTrees
 from streams import __version__
 from streams.atomic_file import AtomicFile
 from streams.cli.progress import progress
@@ -64,7 +64,7 @@ def train(
 
 def _trained(
     worlds: list[TrainingWorld], recipe: Recipe, processes: int, show: Callable[[str], None]
-) -> Forest:
+) -> EvidenceTrees:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(processes) as pool:
         detected = []
         for number, one in enumerate(pool.map(partial(detect, folder=Path(folder)), worlds), 1):

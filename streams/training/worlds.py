@@ -15,9 +15,9 @@ from detector.engine import Batch, DetectionShard, SequencedTriage
 from detector.settings import Settings
 from detector.simulation import Format, Labels, Scenario, Simulation, read_labels
 from detector.simulation.score import AttackIndex, ScoredAlert
-from detector.simulation.training import Table
+from detector.simulation.training import CandidateTable
 from detector.triage.assessor import Assessor, fade_of
-from detector.triage.evidence import EvidenceModel, Forest
+from detector.triage.evidence import EvidenceModel, EvidenceTrees
 from detector.triage.features import Features, vector
 from detector.triage.incident import Incident, uid
 from streams.files.reader import read_in_order
@@ -72,7 +72,7 @@ def detect(world: TrainingWorld, folder: Path) -> Detected:
     return Detected(str(base), end_ms)
 
 
-def candidates(detected: Detected, forest: Forest) -> Table:
+def candidates(detected: Detected, forest: EvidenceTrees) -> CandidateTable:
     """The states of a world's incidents at the moments when triage weighed them, publishing by a forest."""
     base = Path(detected.path)
     asked: list[tuple[str, ScoredAlert, tuple[float, ...]]] = []
@@ -100,10 +100,10 @@ def candidates(detected: Detected, forest: Forest) -> Table:
     return _table(labels, asked)
 
 
-def _table(labels: Labels, asked: list[tuple[str, ScoredAlert, tuple[float, ...]]]) -> Table:
+def _table(labels: Labels, asked: list[tuple[str, ScoredAlert, tuple[float, ...]]]) -> CandidateTable:
     truth = AttackIndex(labels)
     numbers: dict[str, int] = {}
-    return Table(
+    return CandidateTable(
         features=np.array([numbers_of for _, _, numbers_of in asked], dtype=np.float64),
         incident=np.array([numbers.setdefault(name, len(numbers)) for name, _, _ in asked], dtype=np.int64),
         theft=np.array([bool(truth.attacks(state)) for _, state, _ in asked], dtype=np.bool_),

@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from detector.simulation.training import STARTING, Recipe, Table, fit
+from detector.simulation.training import STARTING, CandidateTable, Recipe, fit
 from detector.triage.evidence import EvidenceModel
 from detector.triage.features import FEATURES, RISING
 
@@ -14,7 +14,7 @@ RECIPE = Recipe(trees=12, depth=3, least_leaf=5, folds=2)
 VOLUME, HOUR = FEATURES.index("volume"), FEATURES.index("hour")
 
 
-def table(seed: int, incidents: int = 60) -> Table:
+def table(seed: int, incidents: int = 60) -> CandidateTable:
     """A world in which an incident is a theft if volume and hour are both surprising."""
     random = Random(seed)
     rows, numbers, thefts = [], [], []
@@ -24,7 +24,7 @@ def table(seed: int, incidents: int = 60) -> Table:
             rows.append(vector)
             numbers.append(incident)
             thefts.append(vector[VOLUME] > 2 and vector[HOUR] > 2)
-    return Table(np.array(rows), np.array(numbers), np.array(thefts))
+    return CandidateTable(np.array(rows), np.array(numbers), np.array(thefts))
 
 
 TABLES = [table(seed) for seed in range(4)]

@@ -9,7 +9,7 @@ from detector.detectors import BUILT_IN
 from detector.explanation import Explanations
 from detector.settings import TriageSettings
 from detector.triage.assessor import MOST_CONTRIBUTIONS, MOST_STATED, Assessor, fade_of
-from detector.triage.evidence import EvidenceModel, Forest, shipped
+from detector.triage.evidence import EvidenceModel, EvidenceTrees, shipped
 from detector.triage.features import FEATURES, LEARNED, Features
 from detector.triage.incident import Incident
 from detector.triage.risk import MOST_RANK, impact
@@ -24,11 +24,11 @@ AMOUNTS = ("volume", "export", "drip")
 NOW_MS = START_MS + 600_000
 FADE = 1 / (2 * DAY_MS)
 SHIPPED = Assessor(shipped(), EXPLANATIONS, FADE)
-FLAT = EvidenceModel(Forest(depth=1, base=-2000, feature=(), threshold=(), value=(), base_rate=0.1))
+FLAT = EvidenceModel(EvidenceTrees(depth=1, base=-2000, feature=(), threshold=(), value=(), base_rate=0.1))
 """A model that finds every incident equally likely: log-odds of −2."""
 PLACE = FEATURES.index("volume")
 STEP = EvidenceModel(
-    Forest(
+    EvidenceTrees(
         depth=1, base=-3000, feature=((PLACE,),), threshold=((2.0,),), value=((0, -500, 4000),), base_rate=0.1
     )
 )
@@ -100,7 +100,9 @@ def test_the_rank_is_the_log_odds_in_tenths() -> None:
     both = incident(finding(surprise=3.0), strange("intel", 1.0))
     assert rank(both, assessor) == round(10 * (1.0 + min(MOST_STATED, intel)))
     for base, expected in ((-90_000, -MOST_RANK), (90_000, MOST_RANK)):
-        model = EvidenceModel(Forest(depth=1, base=base, feature=(), threshold=(), value=(), base_rate=0.1))
+        model = EvidenceModel(
+            EvidenceTrees(depth=1, base=base, feature=(), threshold=(), value=(), base_rate=0.1)
+        )
         assert rank(incident(), Assessor(model, EXPLANATIONS, FADE)) == expected
 
 
@@ -138,7 +140,7 @@ def test_only_the_weightiest_contributions_are_named() -> None:
     """At most `MOST_CONTRIBUTIONS`, whatever their sign, equal ones by their names."""
     places = range(12)
     model = EvidenceModel(
-        Forest(
+        EvidenceTrees(
             depth=1,
             base=0,
             feature=tuple((place,) for place in places),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.triage.evidence import MODEL_VERSION, EvidenceModel, Forest, shipped
+from detector.triage.evidence import MODEL_VERSION, EvidenceModel, EvidenceTrees, shipped
 from detector.triage.features import FEATURES, RISING
 
 NUMBERS = st.floats(-10, 10)
@@ -16,7 +16,7 @@ VECTORS = st.lists(NUMBERS, min_size=len(FEATURES), max_size=len(FEATURES))
 
 
 @st.composite
-def forests(draw: st.DrawFn) -> Forest:
+def forests(draw: st.DrawFn) -> EvidenceTrees:
     """Any few trees of one depth."""
     depth, trees = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     inner = 2**depth - 1
@@ -26,7 +26,7 @@ def forests(draw: st.DrawFn) -> Forest:
         return tuple(draw(row) for _ in range(trees))
 
     values = each(st.integers(-3000, 3000), 2 * inner)
-    return Forest(
+    return EvidenceTrees(
         depth=depth,
         base=draw(st.integers(-9000, 9000)),
         feature=each(st.integers(0, len(FEATURES) - 1), inner),
@@ -36,7 +36,7 @@ def forests(draw: st.DrawFn) -> Forest:
     )
 
 
-def path(forest: Forest, tree: int, vector: list[float]) -> list[int]:
+def path(forest: EvidenceTrees, tree: int, vector: list[float]) -> list[int]:
     """The nodes that a vector passes in a tree, from the root to a leaf."""
     nodes = [0]
     for _ in range(forest.depth):
@@ -47,14 +47,14 @@ def path(forest: Forest, tree: int, vector: list[float]) -> list[int]:
 
 
 @given(forests(), VECTORS)
-def test_it_is_the_sum_of_the_leaves(forest: Forest, vector: list[float]) -> None:
+def test_it_is_the_sum_of_the_leaves(forest: EvidenceTrees, vector: list[float]) -> None:
     """The log-odds are the base and the value of each tree's leaf, found by walking from its root."""
     leaves = [forest.value[tree][path(forest, tree, vector)[-1]] for tree in range(len(forest.value))]
     assert EvidenceModel(forest).log_odds(vector) == forest.base + sum(leaves)
 
 
 @given(forests(), VECTORS)
-def test_contributions_add_up(forest: Forest, vector: list[float]) -> None:
+def test_contributions_add_up(forest: EvidenceTrees, vector: list[float]) -> None:
     """They sum to the log-odds less the base; each is what the steps by its feature change, and none is 0."""
     model = EvidenceModel(forest)
     expected: dict[str, int] = {}
@@ -69,7 +69,7 @@ def test_contributions_add_up(forest: Forest, vector: list[float]) -> None:
 
 
 @given(forests(), VECTORS, st.randoms())
-def test_the_order_of_trees_is_no_matter(forest: Forest, vector: list[float], random: Any) -> None:
+def test_the_order_of_trees_is_no_matter(forest: EvidenceTrees, vector: list[float], random: Any) -> None:
     """The same trees in another order say the same."""
     order = list(range(len(forest.value)))
     random.shuffle(order)
@@ -98,7 +98,7 @@ def stump(**fields: Any) -> dict[str, Any]:
 
 def test_the_threshold_itself_is_on_the_left() -> None:
     """Only above the threshold does the way go to the right."""
-    model = EvidenceModel(msgspec.convert(stump(), Forest))
+    model = EvidenceModel(msgspec.convert(stump(), EvidenceTrees))
     rest = [0.0] * (len(FEATURES) - 1)
     assert [model.log_odds([value, *rest]) for value in (1.4, 1.5, 1.6)] == [-1200, -1200, -700]
 
@@ -112,7 +112,7 @@ def test_the_threshold_itself_is_on_the_left() -> None:
         ({"depth": 2}, "its trees are not all of depth 2"),
         ({"value": [[0, 1]]}, "its trees are not all of depth 1"),
         ({"threshold": [[1.0, 2.0]]}, "its trees are not all of depth 1"),
-        ({"threshold": [[1.0], [2.0]]}, "zip"),
+        ({"threshold": [[1.0], [2.0]]}, "different numbers"),
         ({"feature": [[len(FEATURES)]]}, "a tree looks at a feature that there is not"),
         ({"feature": [[-1]]}, "a tree looks at a feature that there is not"),
         ({"leaves": 7}, "unknown field `leaves`"),
@@ -121,7 +121,7 @@ def test_the_threshold_itself_is_on_the_left() -> None:
 def test_a_forest_of_another_kind_is_refused(fields: dict[str, Any], sentence: str) -> None:
     """Another version, list of features or shape, or a feature that there is not, is an error that says so."""
     with pytest.raises(msgspec.ValidationError, match=sentence):
-        msgspec.json.decode(msgspec.json.encode(stump(**fields)), type=Forest)
+        msgspec.json.decode(msgspec.json.encode(stump(**fields)), type=EvidenceTrees)
 
 
 # --- any model that ships
