@@ -19,6 +19,7 @@ EXTRAS = {
     "streams/kafka/embedded": "broker",
     "streams/files/contents.py": "zstd",
     "streams/files/parquet.py": "parquet",
+    "detector/simulation/training.py": "train",
 }
 """Where an extra may be imported; what it brings must be missing gracefully elsewhere."""
 UNDECLARED = {"numpy"}  # river computes with it: its versions are ours to bound
@@ -74,7 +75,7 @@ def test_what_is_required_is_imported() -> None:
     """No requirement is left over from what has gone."""
     used = set().union(*map(imported, MODULES))
     assert set(declared()) - used <= UNDECLARED
-    for extra in ("console", "broker", "zstd", "parquet"):
+    for extra in ("console", "broker", "zstd", "parquet", "train"):
         assert set(declared(extra)) & used, extra
 
 

@@ -11,7 +11,7 @@ import msgspec
 from detector.event import ActorKind, Operation
 from detector.simulation.actions import PAGE_ROWS, Login, SimulatedAction
 from detector.simulation.company import RECORDS, JobRole, WorkRhythm
-from detector.simulation.manner import Place
+from detector.simulation.manner import AttackPlace
 from detector.simulation.read_records import MANY
 from detector.simulation.scene import Attack, Scene
 from detector.units import DAY_MS, HOUR_MS
@@ -77,7 +77,7 @@ def _ip(scene: Scene, kind: ActorKind, number: int, usual: str) -> str:
     """An address of the same kind as the usual one, next to a program's machines or at a person's provider."""
     if kind is ActorKind.INTEGRATION:
         return f"{usual.rpartition('.')[0]}.{230 + scene.random.randrange(20)}"
-    return scene.foreign_ip(number, Place.OWN)
+    return scene.foreign_ip(number, AttackPlace.OWN)
 
 
 class _Bounds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detector.simulation.company import RECORDS, JobRole
 from detector.simulation.distributions import around
-from detector.simulation.manner import Place
+from detector.simulation.manner import AttackPlace
 from detector.simulation.scene import Attack, Scene
 
 __all__ = ["file_download", "leaver", "report_scraping", "ui_paging"]
@@ -73,7 +73,7 @@ def file_download(scene: Scene) -> list[Attack]:
     workdays = scene.workdays(victim.account.number, scene.day(manner.days + 3), manner.days)
     for acts in workdays:
         at = scene.moment(acts)
-        if manner.place is Place.OWN:
+        if manner.place is AttackPlace.OWN:
             hand = scene.own_hand(acts)
             pace = 80 * manner.pace
         else:

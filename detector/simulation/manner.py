@@ -13,10 +13,10 @@ import msgspec
 
 from detector.simulation.shapes import Difficulty
 
-__all__ = ["AttackHours", "Manner", "Place", "draw_manner"]
+__all__ = ["AttackHours", "AttackPlace", "Manner", "draw_manner"]
 
 
-class Place(StrEnum):
+class AttackPlace(StrEnum):
     """What kind of network the attacker comes from."""
 
     OWN = "own"
@@ -39,7 +39,7 @@ class AttackHours(StrEnum):
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """One attack's manner."""
 
-    place: Place
+    place: AttackPlace
     hours: AttackHours
     own_agent: bool
     """Whether it copies the account's user agent."""
@@ -53,10 +53,27 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """Factor on the time between single acts."""
 
 
-_PLACES: dict[Difficulty, dict[Place, float]] = {
-    Difficulty.EASY: {Place.VPN: 4, Place.HOSTING: 4, Place.TOR: 2, Place.MOBILE: 0.5},
-    Difficulty.MEDIUM: {Place.VPN: 3, Place.HOSTING: 2, Place.HOME: 3, Place.MOBILE: 2, Place.OWN: 1},
-    Difficulty.HARD: {Place.OWN: 5, Place.HOME: 3, Place.MOBILE: 1, Place.VPN: 1, Place.HOSTING: 0.5},
+_PLACES: dict[Difficulty, dict[AttackPlace, float]] = {
+    Difficulty.EASY: {
+        AttackPlace.VPN: 4,
+        AttackPlace.HOSTING: 4,
+        AttackPlace.TOR: 2,
+        AttackPlace.MOBILE: 0.5,
+    },
+    Difficulty.MEDIUM: {
+        AttackPlace.VPN: 3,
+        AttackPlace.HOSTING: 2,
+        AttackPlace.HOME: 3,
+        AttackPlace.MOBILE: 2,
+        AttackPlace.OWN: 1,
+    },
+    Difficulty.HARD: {
+        AttackPlace.OWN: 5,
+        AttackPlace.HOME: 3,
+        AttackPlace.MOBILE: 1,
+        AttackPlace.VPN: 1,
+        AttackPlace.HOSTING: 0.5,
+    },
 }
 _HOURS: dict[Difficulty, dict[AttackHours, float]] = {
     Difficulty.EASY: {AttackHours.NIGHT: 5, AttackHours.EVENING: 3, AttackHours.WORK: 1},

@@ -6,7 +6,7 @@ from detector.simulation.actions import ActionRecorder, App, Interface
 from detector.simulation.addresses import visitor_ip
 from detector.simulation.company import RECORDS, JobRole, WorkRhythm, browser, version
 from detector.simulation.distributions import around
-from detector.simulation.manner import AttackHours, Place
+from detector.simulation.manner import AttackHours, AttackPlace
 from detector.simulation.scene import FIRST_FOREIGN_APP, Attack, Scene
 from detector.simulation.soql import select
 from detector.units import DAY_MS, MINUTE_MS
@@ -76,7 +76,7 @@ def stolen_token(scene: Scene) -> list[Attack]:
 
 def _host(scene: Scene, usual: str) -> str:
     """An address of the manner's kind; of the own kind another machine where the integration runs."""
-    if scene.manner.place is Place.OWN:
+    if scene.manner.place is AttackPlace.OWN:
         return f"{usual.rpartition('.')[0]}.{230 + scene.random.randrange(20)}"
     return scene.foreign_ip(scene.random.randrange(23))
 
@@ -121,7 +121,7 @@ def lookalike_app(scene: Scene) -> list[Attack]:
     chunks = random.randrange(2, 9)
     growth = random.uniform(1, 2.2)
     for step, acts in enumerate(workdays):
-        if manner.place is Place.OWN:
+        if manner.place is AttackPlace.OWN:
             hand = scene.own_hand(acts, Interface.REST)
             hand.app, hand.agent = app, agent
             scene.sessions += 1
@@ -244,9 +244,9 @@ def distributed(scene: Scene) -> list[Attack]:
     return scene.result([victim.account.number for victim in victims], ips)
 
 
-def _spread_place(place: Place) -> Place:
+def _spread_place(place: AttackPlace) -> AttackPlace:
     """Where many accounts can come from at once: no home."""
-    return Place.MOBILE if place in (Place.OWN, Place.HOME) else place
+    return AttackPlace.MOBILE if place in (AttackPlace.OWN, AttackPlace.HOME) else place
 
 
 def guest_enumeration(scene: Scene) -> list[Attack]:
@@ -259,7 +259,7 @@ def guest_enumeration(scene: Scene) -> list[Attack]:
     denied = scene.between((0.3, 0.7), (0.1, 0.4), (0.03, 0.15))
     pace = scene.between((0.4, 3), (2, 12), (25, 90))
     many = scene.count((1, 3), (2, 12), (6, 30))
-    bot = manner.place in (Place.VPN, Place.HOSTING, Place.TOR)
+    bot = manner.place in (AttackPlace.VPN, AttackPlace.HOSTING, AttackPlace.TOR)
     ips = [scene.foreign_ip(0) if bot else visitor_ip(random) for _ in range(many)]
     kind = portal.kinds[0]
     record = scene.record(kind) // 2 + 1

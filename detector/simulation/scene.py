@@ -12,7 +12,7 @@ from detector.simulation.actions import ActionRecorder, App, Interface, Simulate
 from detector.simulation.addresses import home_ip, mobile_ip, rented_ip, tor_ip, vpn_ip
 from detector.simulation.company import RECORDS, Company, Employee, Integration, JobRole
 from detector.simulation.distributions import stream
-from detector.simulation.manner import AttackHours, Place, draw_manner
+from detector.simulation.manner import AttackHours, AttackPlace, draw_manner
 from detector.simulation.shapes import Difficulty, Shape
 from detector.units import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -107,14 +107,14 @@ class Scene:
         base = self.company.start_ms + day * DAY_MS + int((hour - zone_hours) * HOUR_MS)
         return base + self.random.randrange(20 * MINUTE_MS)
 
-    def foreign_ip(self, number: int, place: Place | None = None) -> str:
+    def foreign_ip(self, number: int, place: AttackPlace | None = None) -> str:
         """An address in a network of the manner's kind, or another kind; `number` is the victim's.
 
         A home of the same provider stands for the account's own network, which somebody outside does not have.
         """
         random, place = self.random, place or self.manner.place
-        if place in (Place.OWN, Place.HOME):
-            provider = number % 23 if place is Place.OWN else random.randrange(23)
+        if place in (AttackPlace.OWN, AttackPlace.HOME):
+            provider = number % 23 if place is AttackPlace.OWN else random.randrange(23)
             return home_ip(23 * (1_000 + random.randrange(400)) + provider, 99)
         return _ADDRESSES[place](random)
 
@@ -205,9 +205,9 @@ class Scene:
         return [Attack(self.number, self.shape, self.level, tuple(accounts), networks, acts)]
 
 
-_ADDRESSES: dict[Place, Callable[[Random], str]] = {
-    Place.MOBILE: mobile_ip,
-    Place.HOSTING: rented_ip,
-    Place.VPN: vpn_ip,
-    Place.TOR: tor_ip,
+_ADDRESSES: dict[AttackPlace, Callable[[Random], str]] = {
+    AttackPlace.MOBILE: mobile_ip,
+    AttackPlace.HOSTING: rented_ip,
+    AttackPlace.VPN: vpn_ip,
+    AttackPlace.TOR: tor_ip,
 }

@@ -28,8 +28,8 @@ __all__ = ["train"]
 def train(
     out: Annotated[Path, typer.Argument(help="The file to write the model to, as JSON.")],
     seeds: Annotated[
-        str, typer.Option(help="The worlds' seeds: a range as 1-42, or several with commas.")
-    ] = "1-42",
+        str, typer.Option(help="The worlds' seeds: a range as 1-40, or several with commas.")
+    ] = "1-40",
     days: Annotated[int, typer.Option(min=7, max=366, help="Number of days of each world.")] = 35,
     people: Annotated[
         int | None,
@@ -53,7 +53,7 @@ def train(
         with progress("simulating …") as show:
             forest = _trained(worlds, recipe, processes, show)
     except ImportError as error:
-        fail(f"crmwatch train needs scikit-learn ({error}): pip install scikit-learn")
+        fail(f"crmwatch train needs scikit-learn ({error}): pip install 'crmwatch[train]'")
     except OSError as error:
         fail(f"{error.filename or out}: {error.strerror or error}")
     with AtomicFile(out) as file:
@@ -90,7 +90,7 @@ def _seeds(text: str) -> list[int]:
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
         if not first.isdecimal() or (last and not last.isdecimal()):
-            fail(f"--seeds takes numbers and ranges as 1-42,60, not {plain(text)}")
+            fail(f"--seeds takes numbers and ranges as 1-40,60, not {plain(text)}")
         found += range(int(first), int(last or first) + 1)
     if not found:
         fail(f"--seeds {plain(text)} names none")
