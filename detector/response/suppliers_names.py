@@ -14,7 +14,7 @@ VENDOR_NAMES = ("Data Loader", "Salesforce", "Salesforce CLI", "Workbench", "Mic
 """What thieves call their apps. A name that contains one as words of its own, and is not it, is listed."""
 SHORTEST = 6
 """Names of fewer letters lie close to one another by chance."""
-MOST_COMPARED = 1_000
+MOST_COMPARED = 300
 _CONFUSABLE = str.maketrans(
     {
         "0": "o", "1": "l", "|": "l", "i": "l", "5": "s",
