@@ -145,7 +145,7 @@ class SeverityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     risks: tuple[Risk, ...] = (30, 60, 85)
     """Where the second and each further row begins: the probability of theft, in percent."""
-    impacts: tuple[Risk, ...] = (30, 60)
+    impacts: tuple[Risk, ...] = (60, 80)
     """Where the second and each further column begins: how bad it would be, 0-100."""
     levels: tuple[tuple[Level, ...], ...] = (
         ("informational", "informational", "low"),

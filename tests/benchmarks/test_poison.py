@@ -8,7 +8,7 @@ import pytest
 from benchmarks.poison import STRATEGIES, STRENGTHS, Outcome, Past, Stage, losses, outcome, stage
 from detector.settings import Settings
 
-MOST_LOST = 0.05
+MOST_LOST = 0.07  # of a small world, in which one attack weighs a thirteenth
 WEAK, MEDIUM, STRONG = range(len(STRENGTHS))
 WITHSTOOD = {
     "eviction": WEAK,
@@ -38,7 +38,7 @@ def plain(world: Stage) -> dict[bytes, Outcome]:
 def test_what_is_withstood_costs_next_to_nothing(
     name: str, world: Stage, plain: dict[bytes, Outcome]
 ) -> None:
-    """It costs less than a twentieth of the stolen rows, by all that is published."""
+    """It costs less than one attack of thirteen, by all that is published."""
     assert plain[msgspec.json.encode(Settings())].published > 0.3
     [lost] = losses(world, name, plain, (WITHSTOOD[name],))
     assert lost.published < MOST_LOST

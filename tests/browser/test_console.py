@@ -130,7 +130,9 @@ def test_a_theft_is_taken_through_to_its_end(chromium: Browser, live: Running, t
         "aria-pressed", "true"
     )
     page.locator("#actions summary", has_text="Close the incident").click()
-    page.locator("#actions details[open]").get_by_label("Why").fill("tokens are revoked")
+    page.locator("#actions details[open]", has_text="Close the incident").get_by_label("Why").fill(
+        "tokens are revoked"
+    )
     page.get_by_role("button", name="Close the incident").click()
     expect(page.locator("#actions")).to_contain_text("This incident is closed")
     page.goto("/")
@@ -164,7 +166,7 @@ def test_what_is_typed_survives_an_update(chromium: Browser, site: Site) -> None
     """The story beside it changes; the form that somebody fills in, and where the focus is, do not."""
     page = opened(chromium, site, "/incidents/crmwatch-1")
     page.locator("#actions summary", has_text="Close the incident").click()
-    why = page.locator("#actions details[open]").get_by_label("Why")
+    why = page.locator("#actions details[open]", has_text="Close the incident").get_by_label("Why")
     why.fill("half a sent")
     site.learn(decided(3, Kind.ASSIGN, assignee="somebody else"))
     expect(page.locator("#headline .over")).to_contain_text("somebody else", timeout=5 * SECONDS)

@@ -75,9 +75,10 @@ def console(folder: Path) -> Iterator[str]:
 def decide(page: Page, action: str, field: str = "", text: str = "") -> None:
     """Unfold an action of an incident, fill in its field if there is one to be filled in, and press its button."""
     page.locator("#actions summary", has_text=action).click()
+    opened = page.locator("#actions details[open]", has_text=action)
     if field:
-        page.locator("#actions details[open]").get_by_label(field).fill(text)
-    page.locator("#actions details[open]").get_by_role("button", name=action).click()
+        opened.get_by_label(field).fill(text)
+    opened.get_by_role("button", name=action).click()
     expect(page.locator(".said-done")).to_contain_text("Done", timeout=PATIENCE)
 
 

@@ -169,7 +169,7 @@ def test_real_times_shape_the_traffic() -> None:
     events = decoded(Format.ELF, varied=False)
     people = [event for event in events if event.actor_kind is ActorKind.HUMAN]
     by_hour = Counter(event.time_ms // HOUR_MS % 24 for event in people)
-    assert by_hour[2] < by_hour[10] / 3
+    assert by_hour[2] < by_hour[10] / 2
     by_weekday = Counter((event.time_ms // DAY_MS + 3) % 7 for event in people)
     assert by_weekday[6] < by_weekday[1] * 0.6
     sizes = sorted(event.rows or 0 for event in people if event.operation is Operation.REPORT)

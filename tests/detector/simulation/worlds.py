@@ -14,7 +14,7 @@ from streams.files.framing import frames
 DAYS, PEOPLE = 20, 40
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def world(
     log_format: Format, seed: int = 1, *, varied: bool = True
 ) -> tuple[Simulation, tuple[LogFile, ...], Labels]:
@@ -48,7 +48,7 @@ def read(file: LogFile) -> list[AccessEvent | RecordError]:
     return found
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def results(
     log_format: Format, seed: int = 1, *, varied: bool = True
 ) -> tuple[AccessEvent | RecordError, ...]:
@@ -56,7 +56,7 @@ def results(
     return tuple(result for file in world(log_format, seed, varied=varied)[1] for result in read(file))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def decoded(log_format: Format, seed: int = 1, *, varied: bool = True) -> tuple[AccessEvent, ...]:
     """All events of a world that can be read, in the order of their times."""
     events = [
