@@ -52,7 +52,7 @@ def test_a_worker_killed_half_way_changes_nothing(
     world: Records,
     replayed: tuple[list[bytes], Engine],
 ) -> None:
-    """Two workers, one killed half-way and restarted: the same alerts byte for byte, nothing lost or doubled, lag 0."""
+    """Two workers, one killed on the way and restarted: the same alerts byte for byte, nothing lost or doubled, lag 0."""
     expected, engine = replayed
     assert len(world) == RECORDS
     assert sum(b'"activity_name":"Create"' in body for body in expected) >= 3
@@ -69,7 +69,7 @@ def test_a_worker_killed_half_way_changes_nothing(
         pipeline.start_worker()
         victim = pipeline.start_worker()
         access = names.access
-        pipeline.wait(lambda: pipeline.committed(access) >= RECORDS // 2, 120)
+        pipeline.wait(lambda: pipeline.committed(access) >= RECORDS // 10, 120)
         assert pipeline.committed(access) < RECORDS, "nothing was left to do when the worker was killed"
         victim.kill()
         pipeline.start_worker()
