@@ -88,7 +88,7 @@ def loaded(*arguments: str) -> set[str]:
     [
         (["--version"], []),
         (["--help"], ["rich"]),
-        (["replay", "--help"], ["jinja2", "rich"]),
+        (["replay", "--help"], ["jinja2", "numpy", "rich"]),
         (["simulate", "--help"], ["rich"]),
         (["evaluate", "--help"], ["rich"]),
         (["publish", "--help"], ["kafka", "rich"]),
