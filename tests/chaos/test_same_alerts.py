@@ -52,7 +52,7 @@ def test_a_worker_killed_half_way_changes_nothing(
     world: Records,
     replayed: tuple[list[bytes], Engine],
 ) -> None:
-    """Two workers, one killed on the way and restarted: the same alerts byte for byte, nothing lost or doubled, lag 0."""
+    """Two workers, one killed and restarted: the same alerts byte for byte, nothing lost or doubled, lag 0."""
     expected, engine = replayed
     assert len(world) == RECORDS
     assert sum(b'"activity_name":"Create"' in body for body in expected) >= 3
