@@ -41,7 +41,7 @@ from detector.triage.surprise import assess
 from detector.triage.tenants import Tenants
 from detector.units import DAY_MS, MINUTE_MS, TICK_MS
 
-__all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "settled_at"]
+__all__ = ["MOST_ABSORBED_ROWS", "TRIAGE_VERSION", "Triage", "TriageState", "settled_at"]
 
 NOTICE = risk.Assessment(rank=risk.rank_of(20), impact=0)
 """A notice about a tenant's volume or a source: worth knowing, not worth waking somebody up."""
@@ -51,6 +51,8 @@ UPDATE_SHARE = 10
 """… or after a tenth of the time that it has been open, if that is longer: weeks of growth are no flood of alerts."""
 STEP_ITEMS = 100
 """How many networks, ticks of tenants, or incidents a step of `Triage.advance` deals with."""
+MOST_ABSORBED_ROWS = 1_000
+"""An account that has taken more rows by itself is told of by itself, whatever has been said of its network."""
 STEP_RANK = 10
 """An incident is published again when its rank has risen by so much."""
 
@@ -386,7 +388,7 @@ class Triage:
 
     def _belongs_to_network(self, incident: Incident, time_ms: int) -> bool:
         """Whether it mostly happened on a new network of many accounts that has been reported."""
-        if incident.network:
+        if incident.network or incidents.rows_taken(incident) > MOST_ABSORBED_ROWS:
             return False
         places = Counter(network(event.ip) for event in incident.evidence if event.ip is not None)
         return any(

@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,12 +122,12 @@ def scope(
             assert_writable(ids)
         with SqliteScopeStore() as store, progress("reading …") as show:
             ledger, exposure, coverage = ScopeLedger(store), Exposure(), CoverageMatrix()
-            unread: list[None] = []
+            unread: Counter[str] = Counter()
             found = counted = 0
             first_ms = last_ms = None
             events = events_in_order(
                 paths,
-                on_unread=lambda raw, error: unread.append(None),
+                on_unread=lambda raw, error: unread.update((error.reason,)),
                 adapters=adapters,
                 arrived_ms=time.time_ns() // 1_000_000,
             )
@@ -147,7 +148,7 @@ def scope(
                 last_ms=last_ms,
                 events=found,
                 intruder_events=counted,
-                unread=len(unread),
+                unread=unread.total(),
                 complete=complete,
                 dark_hours=None
                 if start_ms is None or end_ms is None

@@ -12,6 +12,7 @@ from detector.alert.ocsf import Activity
 from detector.event import ActorKind
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, Span, evidence
+from detector.triage.triage import MOST_ABSORBED_ROWS
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, event, measure, new, signal
 from tests.detector.triage.triages import (
@@ -406,17 +407,17 @@ def test_what_is_certain_is_so_of_however_many() -> None:
 # --- accounts on a network that is reported
 
 
-def account(number: int, minutes: float, away: int = 0, at_it: int = 1) -> list[Signal]:
+def account(
+    number: int, minutes: float, away: int = 0, at_it: int = 1, rows: int = MOST_ABSORBED_ROWS
+) -> list[Signal]:
     """Somebody takes much: so many events from elsewhere, so many from 192.0.2.0/24."""
     signals = []
     places = ["198.51.100.7"] * away + [f"192.0.2.{number}"] * at_it
     for place, ip in enumerate(places):
         time_ms = NOON_MS + 10 * DAY_MS + round(minutes * 60_000) + place
-        one = event(1000 * number + place, actor=f"c{number}", ip=ip, rows=9_000)
+        one = event(1000 * number + place, actor=f"c{number}", ip=ip, rows=rows)
         fields: dict[str, Any] = {"time_ms": time_ms, "more": place < len(places) - 1}
-        signals.append(
-            crossed(90 + place, 9_000, actor=f"c{number}", evidence=evidence(one, 9_000), **fields)
-        )
+        signals.append(crossed(90 + place, rows, actor=f"c{number}", evidence=evidence(one, rows), **fields))
     return signals
 
 
@@ -440,6 +441,11 @@ def test_an_account_on_a_reported_network_is_not_alone() -> None:
     triage = reported()
     assert whom(tell(triage, *account(50, 60))) == set()
     assert "c50" in {incident.actor for incident in triage.open_incidents}
+
+
+def test_an_account_that_takes_much_by_itself_is_told_of() -> None:
+    """Whoever has closed the network's incident still hears of a theft on it."""
+    assert whom(tell(reported(), *account(50, 60, rows=MOST_ABSORBED_ROWS + 1))) == {"t/c50"}
 
 
 def test_before_the_report_an_account_is_published() -> None:
