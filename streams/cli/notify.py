@@ -74,7 +74,9 @@ def notify(
         index = _decisions(decided)
         earlier = read_notification(earlier_file.read_bytes()) if earlier_file else None
         draft = _draft(facts, extent, index, incident, phase, now_ms, earlier, why)
-    except (CrmwatchError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        fail(f"{facts_file}: not a TOML file: {error}")
+    except CrmwatchError as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")

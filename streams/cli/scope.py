@@ -30,7 +30,7 @@ from detector.response.scope_ledger import Bounds, ScopeLedger
 from detector.response.selection import Selection, of_finding
 from streams.atomic_file import AtomicFile, assert_writable
 from streams.cli.progress import progress
-from streams.cli.screen import fail, out, plain, plugins, printable, settings, utc
+from streams.cli.screen import fail, nothing_read, out, plain, plugins, printable, settings, utc
 from streams.console.pages.tables import inert
 from streams.files.decode import events_in_order
 from streams.files.reader import ReadError
@@ -141,6 +141,8 @@ def scope(
                     exposure.observe(event)
                     first_ms = event.time_ms if first_ms is None else first_ms
                     last_ms = event.time_ms
+            if not found:
+                fail(nothing_read(unread.total()))
             start_ms = first_ms if selection.since_ms is None else selection.since_ms
             end_ms = last_ms + 1 if selection.until_ms is None and last_ms is not None else selection.until_ms
             result = _Scope(

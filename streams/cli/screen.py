@@ -28,6 +28,7 @@ __all__ = [
     "fail",
     "lead",
     "line_of",
+    "nothing_read",
     "out",
     "panel_of",
     "plain",
@@ -64,6 +65,17 @@ def fail(sentence: str, code: int = 2) -> NoReturn:
     """Say in one sentence what is wrong, and exit."""
     errors().print(Text(plain(sentence)), soft_wrap=True)
     raise typer.Exit(code)
+
+
+def nothing_read(unread: int) -> str:
+    """That logs hold no event, for `fail`: nothing may be concluded from them. `unread` records could not be read.
+
+    >>> nothing_read(0)
+    'There were no records: is this the right path?'
+    """
+    if not unread:
+        return "There were no records: is this the right path?"
+    return f"None of the {unread:,} records could be read, so nothing can be said: crmwatch check says why"
 
 
 def settings(file: Path | None, environment: dict[str, str], flags: dict[str, object]) -> Config:

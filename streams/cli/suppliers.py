@@ -7,10 +7,11 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from detector.adapters import RecordError
 from detector.response.suppliers import SupplierApp, Suppliers
-from streams.cli.screen import fail, out, plain, printable, utc
+from streams.cli.screen import errors, fail, nothing_read, out, plain, printable, utc
 from streams.files.reader import ReadError, read_in_order
 
 __all__ = ["suppliers"]
@@ -24,15 +25,23 @@ def suppliers(
 ) -> None:
     """List every app that reads the CRM: what it takes, from where, since when, and what is a weak link.
 
-    Exit code: 0 listed, 2 unreadable logs.
+    Exit code: 0 listed, 2 unreadable logs, or logs without an event.
     """
     collected = Suppliers()
+    events = unread = 0
     try:
         for _, event in read_in_order(paths):
-            if not isinstance(event, RecordError):
+            if isinstance(event, RecordError):
+                unread += 1
+            else:
+                events += 1
                 collected.observe(event)
     except ReadError as error:
         fail(str(error))
+    if not events:
+        fail(nothing_read(unread))
+    if unread:
+        errors().print(f"records that could not be read: {unread:,}; what they say of apps is not counted")
     found = list(collected.found())
     if as_json:
         typer.echo(printable(msgspec.json.encode(found)))
@@ -51,14 +60,14 @@ def suppliers(
         table.add_column(title, justify="right" if title in ("rows", "last 30 days", "90 before") else "left")
     for one in found[:SHOWN]:
         table.add_row(
-            plain(one.name),
+            Text(plain(one.name)),
             f"{one.rows:,}",
             f"{one.recent_rows:,}",
             f"{one.earlier_rows:,}",
             str(len(one.networks)),
             str(len(one.accounts)),
             utc(one.last_ms),
-            plain("; ".join(_weak(one))),
+            Text(plain("; ".join(_weak(one)))),
         )
     out().print(table)
     if len(found) > SHOWN:

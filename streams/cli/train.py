@@ -17,7 +17,7 @@ from detector.simulation import Format
 from detector.simulation.training import STARTING, Recipe, fit
 from detector.triage.evidence import EvidenceTrees
 from streams import __version__
-from streams.atomic_file import AtomicFile
+from streams.atomic_file import AtomicFile, assert_writable
 from streams.cli.progress import progress
 from streams.cli.screen import fail, plain
 from streams.training.worlds import TrainingWorld, candidates, detect
@@ -50,6 +50,7 @@ def train(
     ]
     recipe = Recipe(trees=trees)
     try:
+        assert_writable(out)
         with progress("simulating …") as show:
             forest = _trained(worlds, recipe, processes, show)
     except ImportError as error:
