@@ -30,6 +30,7 @@ __all__ = [
     "Expectation",
     "Population",
     "day_known_at",
+    "settled_at",
 ]
 
 SETTLE_MS = 2 * TICK_MS
@@ -61,6 +62,11 @@ MAX_VALUES = 20_000
 def day_known_at(time_ms: int) -> int:
     """The last day (days since 1970) whose figures a decision about `time_ms` may use."""
     return (time_ms - SETTLE_MS) // DAY_MS - 1
+
+
+def settled_at(time_ms: int) -> int:
+    """The watermark from which all that a decision about `time_ms` may know of others is complete."""
+    return (time_ms - SETTLE_MS) // TICK_MS * TICK_MS + TICK_MS
 
 
 class Expectation(msgspec.Struct, frozen=True):

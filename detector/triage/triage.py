@@ -7,7 +7,7 @@ known of others two ticks before, on nothing else; `settled_at` says from when t
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping
 from itertools import chain, islice
 from math import inf
@@ -20,13 +20,12 @@ from detector.explanation import Explanations
 from detector.fleet import burst
 from detector.fleet.mixture import Mixtures
 from detector.fleet.origin import NetworkNewcomers
-from detector.fleet.population import SETTLE_MS, Population, day_known_at
+from detector.fleet.population import Population, settled_at
 from detector.fleet.tenant import Notice
 from detector.keyed_state import Changes, KeyedStates, apply_changes, reading, slices
 from detector.mute import cut
 from detector.settings import Settings
 from detector.signal import Signal, SignalKind
-from detector.trait import network
 from detector.triage import budget, fleet_incidents, risk
 from detector.triage import incident as incidents
 from detector.triage.assessor import Assessor, fade_of
@@ -34,32 +33,18 @@ from detector.triage.evidence import shipped
 from detector.triage.incident import Incident
 from detector.triage.lifecycle import IncidentLifecycle
 from detector.triage.networks import Networks, signal_of
-from detector.triage.publication import Activity, Publication, publish
+from detector.triage.publication import Activity, Publication
+from detector.triage.publisher import NOTICE, IncidentPublisher, update_ms
 from detector.triage.state import TRIAGE_VERSION, TriageState, record_peak_score
 from detector.triage.state_store import TriageStateStore
 from detector.triage.surprise import assess
 from detector.triage.tenants import Tenants
-from detector.units import DAY_MS, MINUTE_MS, TICK_MS
+from detector.units import DAY_MS
 
-__all__ = ["MOST_ABSORBED_ROWS", "TRIAGE_VERSION", "Triage", "TriageState", "settled_at"]
+__all__ = ["TRIAGE_VERSION", "Triage", "TriageState", "settled_at"]
 
-NOTICE = risk.Assessment(rank=risk.rank_of(20), impact=0)
-"""A notice about a tenant's volume or a source: worth knowing, not worth waking somebody up."""
-UPDATE_MS = 15 * MINUTE_MS
-"""An incident whose rows have grown is published again so long after the last time, …"""
-UPDATE_SHARE = 10
-"""… or after a tenth of the time that it has been open, if that is longer: weeks of growth are no flood of alerts."""
 STEP_ITEMS = 100
 """How many networks, ticks of tenants, or incidents a step of `Triage.advance` deals with."""
-MOST_ABSORBED_ROWS = 1_000
-"""An account that has taken more rows by itself is told of by itself, whatever has been said of its network."""
-STEP_RANK = 10
-"""An incident is published again when its rank has risen by so much."""
-
-
-def settled_at(time_ms: int) -> int:
-    """The watermark from which all that a decision about `time_ms` may know of others is complete."""
-    return (time_ms - SETTLE_MS) // TICK_MS * TICK_MS + TICK_MS
 
 
 class Triage:
@@ -77,7 +62,6 @@ class Triage:
         self._triage = settings.triage
         self._explanations = explanations
         self._fade = fade_of(settings.triage)
-        self._assessor = assessor or Assessor(shipped(), explanations, self._fade)
         self._store = store
         self._population = Population(settings)
         self._states = TriageStateStore(store)
@@ -94,11 +78,17 @@ class Triage:
         self._quiet_from: float = (
             inf  # event time before which no open incident can have been quiet for long enough
         )
-        self._thresholds: dict[tuple[str, int], int] = {}
         self._provisional = False
         self._day = -1
         self._lifecycle = IncidentLifecycle(
             settings.triage.quiet_seconds, self._index(settings.triage.decisions)
+        )
+        self._publisher = IncidentPublisher(
+            settings.triage,
+            self._population,
+            self._networks,
+            assessor or Assessor(shipped(), explanations, self._fade),
+            self._lifecycle,
         )
         self.watermark_ms = -(1 << 62)
         """Event time up to which everything is known."""
@@ -120,6 +110,7 @@ class Triage:
         """Follow these decisions from now on, and those of the settings."""
         index = self._index((*self._triage.decisions, *decisions))
         self._lifecycle = IncidentLifecycle(self._triage.quiet_seconds, index)
+        self._publisher.lifecycle = self._lifecycle
         self._quiet_from = -inf
 
     def prepare(self, signal: Signal) -> Iterator[None]:
@@ -214,11 +205,11 @@ class Triage:
     def open_assessments(self) -> list[tuple[risk.Assessment, risk.Severity]]:
         """How the incidents that are open and published stand now, and how severe that makes them."""
         found = [
-            self._assess(incident, max(incident.modified_ms, self.watermark_ms))
+            self._publisher.assess(incident, max(incident.modified_ms, self.watermark_ms))
             for incident in self.open_incidents
             if incident.published
         ]
-        return [(assessment, self._severity(assessment)) for assessment in found]
+        return [(assessment, self._publisher.severity(assessment)) for assessment in found]
 
     @property
     def open_incidents(self) -> list[Incident]:
@@ -241,7 +232,7 @@ class Triage:
         day = watermark_ms // DAY_MS
         if day > self._day:
             self._day = day
-            self._thresholds.clear()
+            self._publisher.forget_thresholds()
             oldest = day - self._triage.population_days - 2
             for _ in chain(self._population.forget(oldest), self._networks.forget(watermark_ms)):
                 yield []
@@ -258,7 +249,7 @@ class Triage:
         """Forget the figures that a provisional decision rested on: they were not complete."""
         self._provisional = False
         self._population.forget_sums()
-        self._thresholds.clear()
+        self._publisher.forget_thresholds()
 
     def _announced(self, signal: Signal) -> bool:
         """Whether unusual volume was announced for the event, or for any part of the day that is over."""
@@ -354,80 +345,15 @@ class Triage:
     def _due_ms(self, incident: Incident) -> int:
         """The event time at which it changes, closes or is published again if no further signal comes."""
         due_ms = self._lifecycle.due_ms(incident)
-        return due_ms if incident.grown_ms < 0 else min(due_ms, _update_ms(incident))
+        return due_ms if incident.grown_ms < 0 else min(due_ms, update_ms(incident))
 
     def _publish_if_due(
         self, state: TriageState, incident: Incident, time_ms: int, day: int
     ) -> list[Publication]:
-        if not incident.published and self._belongs_to_network(incident, time_ms):
-            return []
-        assessment = self._assess(incident, time_ms)
-        rows = incidents.rows_taken(incident)
-        if not incident.published:
-            record_peak_score(state, day, budget.NAME, float(assessment.rank))
-            if assessment.rank < self._threshold(incident.tenant, time_ms):
-                return []
-            if not self._lifecycle.muted(incident, time_ms) and time_ms >= self.watermark_ms:
-                budget.count_raised(self._population, incident.tenant, time_ms, assessment.rank)
-            activity = Activity.CREATE
-        elif (
-            self._severity(assessment) > incident.published_severity
-            or rows >= incident.published_rows * self._triage.update_growth + 1
-            or assessment.rank >= incident.published_rank + STEP_RANK
-            or (rows > incident.published_rows and self._is_news(incident, time_ms))
-        ):
-            activity = Activity.UPDATE
-        else:
-            if rows > incident.published_rows and incident.grown_ms < 0:
-                incident.grown_ms = time_ms
-                self._quiet_from = min(self._quiet_from, _update_ms(incident))
-            return []
-        if self._lifecycle.muted(incident, time_ms):
-            return []
-        return [self._publish(incident, activity, time_ms, assessment)]
-
-    def _belongs_to_network(self, incident: Incident, time_ms: int) -> bool:
-        """Whether it mostly happened on a new network of many accounts that has been reported."""
-        if incident.network or incidents.rows_taken(incident) > MOST_ABSORBED_ROWS:
-            return False
-        places = Counter(network(event.ip) for event in incident.evidence if event.ip is not None)
-        return any(
-            2 * events >= len(incident.evidence)
-            and self._networks.is_reported(incident.tenant, place, settled_at(time_ms))
-            for place, events in places.items()
-        )
-
-    def _is_news(self, incident: Incident, time_ms: int) -> bool:
-        """Whether more rows are worth publishing: it is time, or they are of another category of data."""
-        if time_ms >= _update_ms(incident):
-            return True
-        return not set(incidents.categories_taken(incident)) <= set(incident.published_categories)
-
-    def _assess(self, incident: Incident, time_ms: int) -> risk.Assessment:
-        if incident.source is not None:
-            return NOTICE
-        return self._assessor.assess(incident, time_ms)
-
-    def _severity(self, assessment: risk.Assessment) -> risk.Severity:
-        return risk.severity_of(assessment.risk, assessment.impact, self._triage.severity)
-
-    def _publish(
-        self, incident: Incident, activity: Activity, time_ms: int, assessment: risk.Assessment
-    ) -> Publication:
-        severity = self._severity(assessment)
-        if incident.source is not None:
-            return publish(incident, activity, time_ms, 0, assessment, severity)
-        rows = incidents.rows_taken(incident)
-        weighed = self._assessor.contributions(incident, max(incident.modified_ms, time_ms))
-        return publish(incident, activity, time_ms, rows, assessment, severity, weighed)
-
-    def _threshold(self, tenant: str, time_ms: int) -> int:
-        key = tenant, day_known_at(time_ms)
-        threshold = self._thresholds.get(key)
-        if threshold is None:
-            threshold = budget.threshold(self._population, tenant, time_ms, self._triage)
-            self._thresholds[key] = threshold
-        return max(threshold, budget.day_threshold(self._population, tenant, time_ms, self._triage))
+        publications = self._publisher.publish_if_due(state, incident, time_ms, day, self.watermark_ms)
+        if incident.grown_ms >= 0:
+            self._quiet_from = min(self._quiet_from, update_ms(incident))
+        return publications
 
     def _settle(self, name: str, state: TriageState, now_ms: int) -> list[Publication]:
         """Apply breach decisions to an incident, publish its growth, and close one that is over, by an event time."""
@@ -452,27 +378,27 @@ class Triage:
             return publications
         if ending is not None:
             incident.decision = ending.text
-        assessment = self._assess(incident, incident.modified_ms)
-        return [*publications, self._publish(incident, Activity.CLOSE, ends_ms, assessment)]
+        assessment = self._publisher.assess(incident, incident.modified_ms)
+        return [*publications, self._publisher.publish(incident, Activity.CLOSE, ends_ms, assessment)]
 
     def _publish_growth(self, incident: Incident, now_ms: int) -> list[Publication]:
         """Publish further rows that have waited for long enough by an event time."""
-        if incident.grown_ms < 0 or (time_ms := _update_ms(incident)) > now_ms:
+        if incident.grown_ms < 0 or (time_ms := update_ms(incident)) > now_ms:
             return []
         incident.grown_ms = -1
         if self._lifecycle.muted(incident, time_ms):
             return []
-        assessment = self._assess(incident, max(incident.modified_ms, time_ms))
-        return [self._publish(incident, Activity.UPDATE, time_ms, assessment)]
+        assessment = self._publisher.assess(incident, max(incident.modified_ms, time_ms))
+        return [self._publisher.publish(incident, Activity.UPDATE, time_ms, assessment)]
 
     def _change_breach(self, incident: Incident, decision: Decision, time_ms: int) -> Publication:
         """Publish that an incident is a breach by a decision, or is none any more by its withdrawal."""
         incident.confirmed = not decision.withdraws
         incident.breach_ms = time_ms
         incident.decision = decision.text
-        assessment = self._assess(incident, max(incident.modified_ms, time_ms))
+        assessment = self._publisher.assess(incident, max(incident.modified_ms, time_ms))
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return self._publish(incident, activity, time_ms, assessment)
+        return self._publisher.publish(incident, activity, time_ms, assessment)
 
     # --- the tenant as a whole
 
@@ -493,13 +419,13 @@ class Triage:
                 return publications
             state.incident = None
             self._states.close(name)
-            return [self._publish(incident, Activity.CLOSE, notice.time_ms, NOTICE)]
+            return [self._publisher.publish(incident, Activity.CLOSE, notice.time_ms, NOTICE)]
         if incident is None:
             incident = state.incident = fleet_incidents.troubled(tenant, notice)
             self._opened(name, incident)
         fleet_incidents.enter_notice(incident, notice)
         activity = Activity.UPDATE if incident.published else Activity.CREATE
-        return [*publications, self._publish(incident, activity, notice.time_ms, NOTICE)]
+        return [*publications, self._publisher.publish(incident, activity, notice.time_ms, NOTICE)]
 
     def _look_at(self, tenant: str, found: NetworkNewcomers, score: float, now_ms: int) -> list[Publication]:
         """Judge a network on which somebody has newly turned up or taken more."""
@@ -529,9 +455,3 @@ class Triage:
         if any(version.activity is Activity.CREATE for version in published):
             self._networks.report(tenant, found.network, now_ms)
         return publications + published
-
-
-def _update_ms(incident: Incident) -> int:
-    """When an incident that has grown is to be published again."""
-    open_ms = incident.published_ms - incident.opened_ms
-    return max(incident.published_ms + max(UPDATE_MS, open_ms // UPDATE_SHARE), incident.grown_ms)

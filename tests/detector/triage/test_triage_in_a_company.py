@@ -12,7 +12,7 @@ from detector.alert.ocsf import Activity
 from detector.event import ActorKind
 from detector.settings import Announced, Settings, TriageSettings
 from detector.signal import Signal, Span, evidence
-from detector.triage.triage import MOST_ABSORBED_ROWS
+from detector.triage.publisher import MOST_ABSORBED_ROWS
 from detector.units import DAY_MS, HOUR_MS, TICK_MS
 from tests.detector.make import START_DAY, START_MS, closed, event, measure, new, signal
 from tests.detector.triage.triages import (
